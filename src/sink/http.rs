@@ -1,0 +1,1 @@
+//! What the two providers share of HTTP.

@@ -1,0 +1,191 @@
+//! What sends: the [`Sink`] trait, the [`Message`] it is given, and the
+//! [`SendError`] that says what to do next.
+//!
+//! Runs on the alert thread, one task per attempt. A sink makes one attempt;
+//! repeating it is the dispatcher's business.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use crate::notice::Notice;
+
+mod http;
+
+mod memory;
+pub use memory::MemorySink;
+
+mod sendgrid;
+pub use sendgrid::SendGridSink;
+
+mod twilio;
+pub use twilio::TwilioSink;
+
+/// Sends messages to recipients. Implement it to reach people by other means
+/// than SMS and e-mail.
+///
+/// ```
+/// use tracing_alert::{Message, Receipt, SendError, Sink};
+///
+/// struct Pager;
+///
+/// impl Sink for Pager {
+///     fn name(&self) -> &'static str {
+///         "pager"
+///     }
+///
+///     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+///         println!("{}: {}", message.recipient, message.short);
+///         Ok(Receipt::default())
+///     }
+/// }
+/// ```
+///
+/// The future runs on the alert thread, which does everything else too: it may
+/// await, but it must not block. It is dropped if it takes longer than
+/// [`SEND_TIMEOUT`](crate::SEND_TIMEOUT), and the attempt then counts as
+/// [`SendError::Ambiguous`].
+pub trait Sink: Send + Sync + 'static {
+    /// A stable name. It is stored with every delivery: after a restart the sink
+    /// of the same name takes up what was left.
+    fn name(&self) -> &'static str;
+
+    /// Makes one attempt to send `message` to its recipient.
+    ///
+    /// # Errors
+    ///
+    /// When the recipient's provider did not accept the message; the variant
+    /// decides what happens next.
+    fn send(&self, message: &Message) -> impl Future<Output = Result<Receipt, SendError>> + Send;
+}
+
+/// One message to one recipient.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Message {
+    /// Who it is for: what the configuration says, never taken from an event.
+    pub recipient: String,
+    /// The same for every attempt at this message: an idempotency key where a
+    /// provider knows one.
+    pub key: String,
+    /// Which attempt this is, from one.
+    pub attempt: u32,
+    /// How long the message is still worth delivering.
+    pub valid_for: Duration,
+    /// A few dozen words for a phone.
+    pub short: String,
+    /// One line for an inbox.
+    pub subject: String,
+    /// Everything, as plain text.
+    pub text: String,
+    /// Everything, as HTML; all text of the events is escaped.
+    pub html: String,
+    /// What the texts were made from.
+    pub notice: Arc<Notice>,
+}
+
+/// A provider's word that it accepted a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The provider's own id of the message, if it gave one; it is stored with
+    /// the delivery.
+    pub reference: Option<String>,
+}
+
+impl Receipt {
+    /// A receipt with the provider's own id of the message.
+    pub fn new(reference: impl Into<String>) -> Self {
+        Self { reference: Some(reference.into()) }
+    }
+}
+
+/// Why an attempt failed, by what is to be done next.
+///
+/// A `reason` is stored and shown to operators: no credential and no recipient
+/// belongs in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The provider did not take the message up: repeating it is safe. No
+    /// connection, a rate limit.
+    #[error("not processed: {reason}")]
+    NotProcessed {
+        /// What went wrong.
+        reason: String,
+        /// How long the provider asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// Nobody knows whether the message was taken up: it is repeated, and may
+    /// arrive twice. A timeout after the request was written, a server's error.
+    #[error("nobody knows if it was sent: {reason}")]
+    Ambiguous {
+        /// What went wrong.
+        reason: String,
+        /// How long the provider asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// This message will never be accepted: it is buried. A number that does not
+    /// exist.
+    #[error("rejected for good: {reason}")]
+    Rejected {
+        /// What went wrong.
+        reason: String,
+    },
+    /// No message will be accepted until somebody mends the settings or the
+    /// account: the sink pauses and is probed slowly. A wrong credential.
+    #[error("the settings or the account need mending: {reason}")]
+    Misconfigured {
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+impl SendError {
+    /// [`SendError::NotProcessed`] with no wish of the provider.
+    pub fn not_processed(reason: impl Into<String>) -> Self {
+        Self::NotProcessed { reason: reason.into(), retry_after: None }
+    }
+
+    /// [`SendError::Ambiguous`] with no wish of the provider.
+    pub fn ambiguous(reason: impl Into<String>) -> Self {
+        Self::Ambiguous { reason: reason.into(), retry_after: None }
+    }
+
+    /// [`SendError::Rejected`].
+    pub fn rejected(reason: impl Into<String>) -> Self {
+        Self::Rejected { reason: reason.into() }
+    }
+
+    /// [`SendError::Misconfigured`].
+    pub fn misconfigured(reason: impl Into<String>) -> Self {
+        Self::Misconfigured { reason: reason.into() }
+    }
+}
+
+/// [`Sink`] with its future boxed, so that different sinks can share a list.
+pub(crate) trait DynSink: Send + Sync + 'static {
+    fn name(&self) -> &'static str;
+
+    fn send<'a>(
+        &'a self,
+        message: &'a Message,
+    ) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>>;
+}
+
+impl<T: Sink> DynSink for T {
+    fn name(&self) -> &'static str {
+        Sink::name(self)
+    }
+
+    fn send<'a>(
+        &'a self,
+        message: &'a Message,
+    ) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>> {
+        Box::pin(Sink::send(self, message))
+    }
+}
+
+impl fmt::Debug for dyn DynSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sink({})", self.name())
+    }
+}

@@ -1,0 +1,4 @@
+//! [`SendGridSink`].
+/// stub
+#[derive(Debug)]
+pub struct SendGridSink;

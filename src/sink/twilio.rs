@@ -1,0 +1,4 @@
+//! [`TwilioSink`].
+/// stub
+#[derive(Debug)]
+pub struct TwilioSink;

@@ -1,0 +1,146 @@
+//! What happened so far, in numbers; every loss under a reason.
+//!
+//! Counted with relaxed atomics: the caller's thread never waits for a count.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::notice::Losses;
+
+/// Why an event was not captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The queue held as many events, or as many bytes, as it may.
+    QueueFull,
+    /// The alert thread had ended: after a shutdown, or because it could not be
+    /// started.
+    QueueClosed,
+    /// The event was emitted while another one was being captured on the same
+    /// thread, by a `Debug` or `Display` impl.
+    Nested,
+    /// There was no disk, and memory held as many events as it may.
+    MemoryFull,
+}
+
+impl DropReason {
+    /// Every reason, in the order an event can meet them.
+    pub const ALL: [Self; 4] = [Self::Nested, Self::QueueFull, Self::QueueClosed, Self::MemoryFull];
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::QueueFull => "queue full",
+            Self::QueueClosed => "queue closed",
+            Self::Nested => "emitted while capturing another event",
+            Self::MemoryFull => "memory full",
+        })
+    }
+}
+
+/// Where events are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreState {
+    /// Not opened yet: events wait in the queue.
+    #[default]
+    Opening,
+    /// On disk: what is persisted survives the process.
+    Durable,
+    /// In memory: by choice, or because the database failed.
+    Memory,
+}
+
+/// A snapshot of the counters of one [`AlertLayer`](crate::AlertLayer), given by
+/// [`AlertHandle::stats`](crate::AlertHandle::stats).
+///
+/// All counts are since the layer was built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Events that were captured and queued.
+    pub captured: u64,
+    /// Events that were committed to the store.
+    pub persisted: u64,
+    /// Deliveries that a provider accepted.
+    pub delivered: u64,
+    /// Attempts that failed and will be repeated.
+    pub retried: u64,
+    /// Deliveries that ended undelivered.
+    pub dead: u64,
+    /// Answers that came after another process had taken the delivery over.
+    pub late: u64,
+    /// Events that were lost, by reason; reasons that never happened are absent.
+    pub dropped: Losses,
+    /// Where events are kept now.
+    pub store: StoreState,
+}
+
+/// The counters behind [`Stats`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) captured: AtomicU64,
+    pub(crate) persisted: AtomicU64,
+    pub(crate) delivered: AtomicU64,
+    pub(crate) retried: AtomicU64,
+    pub(crate) dead: AtomicU64,
+    pub(crate) late: AtomicU64,
+    dropped: [AtomicU64; DropReason::ALL.len()],
+    opened: AtomicBool,
+    in_memory: AtomicBool,
+}
+
+impl Counters {
+    /// Adds one to `counter`.
+    pub(crate) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts `events` lost for `reason`.
+    pub(crate) fn count_dropped(&self, reason: DropReason, events: u64) {
+        if let Some(index) = DropReason::ALL.iter().position(|each| *each == reason) {
+            self.dropped[index].fetch_add(events, Ordering::Relaxed);
+        }
+    }
+
+    /// All losses so far.
+    pub(crate) fn losses(&self) -> Losses {
+        DropReason::ALL
+            .iter()
+            .zip(&self.dropped)
+            .map(|(reason, count)| (*reason, count.load(Ordering::Relaxed)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    /// Notes where events are kept from now on.
+    pub(crate) fn set_store(&self, state: StoreState) {
+        self.in_memory.store(state == StoreState::Memory, Ordering::Relaxed);
+        self.opened.store(state != StoreState::Opening, Ordering::Relaxed);
+    }
+
+    pub(crate) fn snapshot(&self) -> Stats {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let store = match (self.opened.load(Ordering::Relaxed), self.in_memory.load(Ordering::Relaxed)) {
+            (false, _) => StoreState::Opening,
+            (true, false) => StoreState::Durable,
+            (true, true) => StoreState::Memory,
+        };
+        Stats {
+            captured: load(&self.captured),
+            persisted: load(&self.persisted),
+            delivered: load(&self.delivered),
+            retried: load(&self.retried),
+            dead: load(&self.dead),
+            late: load(&self.late),
+            dropped: self.losses(),
+            store,
+        }
+    }
+}
