@@ -1,4 +1,7 @@
-//! What can be wrong with the settings.
+//! What can be wrong with the settings, and how that is shown.
+//!
+//! Invariant: no credential and no phone number is shown; a value that could be
+//! one is described instead.
 
 use std::fmt;
 
@@ -37,5 +40,78 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}; {}", self.setting, self.what, self.mend)
+    }
+}
+
+/// Shows a wrong value on one line, unless somebody may have pasted a secret
+/// there: what is as long as a credential and is no address is only measured,
+/// and of as many digits as a phone number has, only the last two are shown.
+pub(crate) fn shown(value: &str) -> String {
+    let length = value.chars().count();
+    if length >= SHORTEST_CREDENTIAL && !value.contains('@') {
+        return format!("a value of {length} characters");
+    }
+    let digits = value.chars().filter(|char| char.is_numeric()).count();
+    if digits < SHORTEST_PHONE {
+        return quoted(value);
+    }
+    let mut hidden = digits - 2;
+    let mask = |char: char| {
+        if char.is_numeric() && hidden > 0 {
+            hidden -= 1;
+            '*'
+        } else {
+            char
+        }
+    };
+    quoted(&value.chars().map(mask).collect::<String>())
+}
+
+/// `text` as a string literal, made to fit by [`escaped`].
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", escaped(text))
+}
+
+/// Escapes control characters, and cuts what does not fit.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut rest = text.escape_debug();
+    let mut escaped = rest.by_ref().take(LONGEST_SHOWN).collect::<String>();
+    if rest.next().is_some() {
+        escaped.push('…');
+    }
+    escaped
+}
+
+/// The providers' keys and tokens have at least 32 characters.
+const SHORTEST_CREDENTIAL: usize = 24;
+const SHORTEST_PHONE: usize = 6;
+const LONGEST_SHOWN: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_value_is_shown_on_one_line() {
+        assert_eq!(shown("loud"), r#""loud""#);
+        assert_eq!(shown("a\n\u{1b}b\u{202e}"), r#""a\n\u{1b}b\u{202e}""#);
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let address = format!("@{}", "\n".repeat(1_000));
+        assert_eq!(shown(&address).chars().count(), LONGEST_SHOWN + 3);
+    }
+
+    #[test]
+    fn a_value_that_could_be_a_credential_is_only_measured() {
+        assert_eq!(shown(&"f".repeat(32)), "a value of 32 characters");
+    }
+
+    #[test]
+    fn a_value_that_could_be_a_phone_number_is_masked() {
+        assert_eq!(shown("tel:+41 79 123-45 67"), r#""tel:+** ** ***-** 67""#);
+        assert_eq!(shown("+15005550006@sms.example.com"), r#""+*********06@sms.example.com""#);
+        assert_eq!(shown("10000"), r#""10000""#);
     }
 }

@@ -49,7 +49,7 @@ pub struct Event {
     pub module_path: Option<Text>,
     /// Name of the thread that made the call, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub thread: Option<String>,
+    pub thread: Option<Arc<str>>,
     /// The spans it happened in, root first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<SpanFrame>,
@@ -81,7 +81,7 @@ impl Event {
             .sum();
         size_of::<Self>()
             + self.message.len()
-            + self.thread.as_ref().map_or(0, String::len)
+            + self.thread.as_ref().map_or(0, |name| name.len())
             + self.backtrace.as_ref().map_or(0, String::len)
             + fields
             + spans
@@ -232,8 +232,26 @@ mod as_text {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A plain ERROR with this message.
+    pub(crate) fn event(message: &str) -> Event {
+        Event {
+            at: from_millis(1_700_000_000_000),
+            level: Level::ERROR,
+            target: "app::orders".into(),
+            message: message.to_owned(),
+            fields: Vec::new(),
+            file: Some("src/orders.rs".into()),
+            line: Some(17),
+            module_path: Some("app::orders".into()),
+            thread: Some("main".into()),
+            spans: Vec::new(),
+            backtrace: None,
+            panic: false,
+        }
+    }
 
     #[test]
     fn every_value_survives_the_way_to_disk_and_back() {

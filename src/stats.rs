@@ -7,13 +7,10 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::notice::Losses;
 
 /// Why an event was not captured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
     /// The queue held as many events, or as many bytes, as it may.
@@ -31,6 +28,24 @@ pub enum DropReason {
 impl DropReason {
     /// Every reason, in the order an event can meet them.
     pub const ALL: [Self; 4] = [Self::Nested, Self::QueueFull, Self::QueueClosed, Self::MemoryFull];
+
+    /// The name it is stored under.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nested => "nested",
+            Self::QueueFull => "queue_full",
+            Self::QueueClosed => "queue_closed",
+            Self::MemoryFull => "memory_full",
+        }
+    }
+
+    /// The reason stored as `name`; one that only a newer version knows counts
+    /// as the most usual.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|reason| reason.name() == name).unwrap_or(Self::QueueFull)
+    }
 }
 
 impl fmt::Display for DropReason {

@@ -1,10 +1,21 @@
 //! The settings: the builder, the environment, and what they become.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{retry::RetryPolicy, sink::DynSink};
+
+mod builder;
+pub use builder::Builder;
+
+mod check;
+
+mod env;
+pub(crate) use env::read;
+
+#[cfg(test)]
+mod tests;
 
 /// All settings, checked; what a layer is started with.
 #[derive(Debug)]
@@ -13,8 +24,6 @@ pub(crate) struct Config {
     pub(crate) app_name: Option<String>,
     pub(crate) environment: Option<String>,
     pub(crate) version: Option<String>,
-    /// The lowest level that alerts.
-    pub(crate) level: LevelFilter,
     /// The lowest level of remembered spans.
     pub(crate) span_level: LevelFilter,
     /// Who is told, by what.
@@ -28,7 +37,7 @@ pub(crate) struct Config {
 }
 
 /// A sink with its recipients.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) sink: Arc<dyn DynSink>,
     pub(crate) recipients: Vec<String>,
@@ -36,6 +45,18 @@ pub(crate) struct Route {
     pub(crate) level: LevelFilter,
     /// How long a delivery is repeated before it is dead.
     pub(crate) deadline: Duration,
+}
+
+/// Shows how many recipients there are, not who: some are phone numbers.
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("sink", &self.sink)
+            .field("recipients", &self.recipients.len())
+            .field("level", &self.level)
+            .field("deadline", &self.deadline)
+            .finish()
+    }
 }
 
 /// Where events are kept.
@@ -48,3 +69,9 @@ pub(crate) enum Database {
     /// Nowhere but in memory.
     Memory,
 }
+
+/// An SMS that could not be sent for this long is not repeated any more.
+pub const SMS_DEADLINE: Duration = Duration::from_secs(60 * 60);
+
+/// As [`SMS_DEADLINE`], for a mail, and for the messages of a sink of your own.
+pub const EMAIL_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);

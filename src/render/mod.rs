@@ -1,20 +1,132 @@
 //! A [`Notice`] becomes the texts of a message.
 //!
-//! Invariant: pure; no clock, no randomness, no I/O.
+//! Invariant: pure; no clock, no randomness, no I/O. Every text of an event is
+//! hostile: nothing of it leaves this module but through `clean`.
 
-use crate::notice::Notice;
+mod clean;
+mod email;
+mod gsm7;
+mod sms;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    event::{Event, Value},
+    notice::{Losses, Notice, Process, Sample},
+};
+
+/// The longest subject, in characters.
+const MAX_SUBJECT_CHARS: usize = 120;
 
 /// The texts of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rendered {
+    /// The SMS: one line that ends with the notice's id.
     pub(crate) short: String,
+    /// The subject of the mail: one line, the same for every mail about an event.
     pub(crate) subject: String,
+    /// The mail as plain text.
     pub(crate) text: String,
+    /// The mail as HTML: same content, same order.
     pub(crate) html: String,
 }
 
 /// Renders all texts of `notice`.
 pub(crate) fn render(notice: &Notice) -> Rendered {
-    let text = format!("{notice:?}");
-    Rendered { short: text.clone(), subject: text.clone(), text: text.clone(), html: text }
+    let subject = subject(notice);
+    let (text, html) = email::bodies(notice, &subject);
+    Rendered { short: sms::short(notice), subject, text, html }
+}
+
+/// Names the worst event only, and no count: mail clients thread by an equal
+/// subject.
+fn subject(notice: &Notice) -> String {
+    let tag = tag(&clean::line(&notice.process.app, 24), &clean::line(environment(&notice.process), 16));
+    let worst =
+        notice.samples.iter().map(|sample| &sample.event).min_by_key(|event| (!event.panic, event.level));
+    let Some(event) = worst else {
+        return format!("{tag}{}", if lost(&notice.losses) > 0 { "Events not captured" } else { "Events" });
+    };
+    let start = format!("{tag}{}: ", word(event));
+    let target = clean::line(&event.target, 36);
+    let headline = headline(event, MAX_SUBJECT_CHARS);
+    let end = if target.is_empty() || target == headline { String::new() } else { format!(" · {target}") };
+    let room = MAX_SUBJECT_CHARS.saturating_sub(start.chars().count() + end.chars().count());
+    format!("{start}{}{end}", clean::line(&headline, room))
+}
+
+/// `[app/environment] `, without what is empty.
+fn tag(app: &str, environment: &str) -> String {
+    match (app.is_empty(), environment.is_empty()) {
+        (true, true) => String::new(),
+        (false, true) => format!("[{app}] "),
+        (true, false) => format!("[{environment}] "),
+        (false, false) => format!("[{app}/{environment}] "),
+    }
+}
+
+fn environment(process: &Process) -> &str {
+    process.environment.as_deref().unwrap_or_default()
+}
+
+/// The word that says how bad it is.
+fn word(event: &Event) -> &'static str {
+    if event.panic { "PANIC" } else { event.level.as_str() }
+}
+
+/// What happened, on one line of at most `max_chars`: the message, or else the
+/// first fields, or else the target.
+fn headline(event: &Event, max_chars: usize) -> String {
+    let message = clean::line(&event.message, max_chars);
+    if !message.is_empty() {
+        return message;
+    }
+    let fields: Vec<_> =
+        event.fields.iter().take(4).map(|field| format!("{}={}", field.name, field.value)).collect();
+    let fields = clean::line(&fields.join(" "), max_chars);
+    let target = clean::line(&event.target, max_chars);
+    match (fields.is_empty(), target.is_empty()) {
+        (false, _) => fields,
+        (true, false) => target,
+        (true, true) => clean::line("(no message)", max_chars),
+    }
+}
+
+/// The [`headline`], with the cause if it does not name it already.
+fn headline_with_cause(event: &Event, max_chars: usize) -> String {
+    let headline = headline(event, max_chars);
+    let cause = cause(event).map(|cause| clean::line(cause, max_chars)).unwrap_or_default();
+    if cause.is_empty() || headline.contains(&cause) {
+        return headline;
+    }
+    clean::line(&format!("{}: {cause}", headline.trim_end_matches([' ', '.', ':'])), max_chars)
+}
+
+/// The last link of the first error chain, or the text of a field that is
+/// called like an error.
+fn cause(event: &Event) -> Option<&str> {
+    event.fields.iter().find_map(|field| match &field.value {
+        Value::Error(chain) => chain.iter().rev().map(String::as_str).find(|link| !link.trim().is_empty()),
+        Value::Str(text) if matches!(&*field.name, "error" | "err") => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+/// All events of `notice` but the lost ones. Does not overflow.
+fn total(notice: &Notice) -> u64 {
+    counted(&notice.samples).saturating_add(notice.unsampled)
+}
+
+fn counted(samples: &[Sample]) -> u64 {
+    samples.iter().fold(0, |sum, sample| sum.saturating_add(sample.count))
+}
+
+fn lost(losses: &Losses) -> u64 {
+    losses.values().fold(0, |sum, count| sum.saturating_add(*count))
+}
+
+/// `1 event`, `2 events`.
+fn events(count: u64) -> String {
+    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
 }

@@ -8,7 +8,12 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use crate::notice::Notice;
 
+mod address;
+pub(crate) use address::{is_email_address, is_phone_number, mask_phone};
+
 mod http;
+
+mod reason;
 
 mod memory;
 pub use memory::MemorySink;
@@ -18,6 +23,9 @@ pub use sendgrid::SendGridSink;
 
 mod twilio;
 pub use twilio::TwilioSink;
+
+#[cfg(test)]
+mod wire;
 
 /// Sends messages to recipients. Implement it to reach people by other means
 /// than SMS and e-mail.

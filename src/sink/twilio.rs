@@ -1,4 +1,289 @@
-//! [`TwilioSink`].
-/// stub
-#[derive(Debug)]
-pub struct TwilioSink;
+//! [`TwilioSink`]: SMS by the "Programmable Messaging API" of Twilio.
+//!
+//! Runs on the alert thread. Invariant: one request per attempt, and no
+//! credential, account or number in an error or a `Debug`.
+
+use std::{fmt, ops::RangeInclusive};
+
+use serde_json::Value;
+
+use super::{
+    Message, Receipt, SendError, Sink,
+    address::{is_phone_number, mask_phone},
+    http::{self, Answer, Class, Http},
+    reason::Scrub,
+};
+use crate::{error::Problem, secret::Secret};
+
+mod codes;
+
+/// How many digits a short code has.
+const SHORT_CODE_DIGITS: RangeInclusive<usize> = 3..=8;
+
+/// The longest alphanumeric sender id.
+const LONGEST_SENDER_ID: usize = 11;
+
+/// Seconds for which Twilio may hold a message back: it advises against five and
+/// less, and older accounts take no more than four hours (error 90007).
+const VALIDITY_SECS: RangeInclusive<u64> = 6..=14_400;
+
+/// Sends SMS through Twilio. It needs credentials and a sender, which is
+/// a [number](Self::sender_number) or
+/// a [Messaging Service](Self::messaging_service_sid).
+///
+/// ```
+/// use tracing_alert::TwilioSink;
+///
+/// let sink = TwilioSink::new("AC0123456789abcdef0123456789abcdef", "the auth token")
+///     .sender_number("+15550006677");
+/// assert!(!format!("{sink:?}").contains("token"));
+/// ```
+///
+/// Twilio knows no idempotency key: a message that was accepted although the
+/// answer got lost arrives twice. That it was accepted does not mean that it was
+/// delivered; what becomes of it, Twilio's own log tells.
+pub struct TwilioSink {
+    account_sid: String,
+    login: Login,
+    sender_number: Option<String>,
+    messaging_service_sid: Option<String>,
+    base_url: String,
+    http: Http,
+}
+
+/// The two ways to authenticate ("Requests to Twilio" of its documentation).
+enum Login {
+    AuthToken(Secret),
+    ApiKey { sid: Secret, secret: Secret },
+}
+
+impl TwilioSink {
+    /// Twilio's public host.
+    pub const DEFAULT_BASE_URL: &str = "https://api.twilio.com";
+
+    /// A sink that authenticates with the account's auth token.
+    pub fn new(account_sid: impl Into<String>, auth_token: impl Into<String>) -> Self {
+        Self::with_login(account_sid.into(), Login::AuthToken(Secret::new(auth_token)))
+    }
+
+    /// A sink that authenticates with an API key of the account, which Twilio
+    /// advises for production: it can be revoked by itself.
+    pub fn with_api_key(
+        account_sid: impl Into<String>,
+        key_sid: impl Into<String>,
+        key_secret: impl Into<String>,
+    ) -> Self {
+        let login = Login::ApiKey { sid: Secret::new(key_sid), secret: Secret::new(key_secret) };
+        Self::with_login(account_sid.into(), login)
+    }
+
+    fn with_login(account_sid: String, login: Login) -> Self {
+        Self {
+            account_sid,
+            login,
+            sender_number: None,
+            messaging_service_sid: None,
+            base_url: Self::DEFAULT_BASE_URL.to_owned(),
+            http: Http::new("Twilio"),
+        }
+    }
+
+    /// The sender: a number of the account in E.164, a short code, or an
+    /// alphanumeric id.
+    #[must_use]
+    pub fn sender_number(mut self, number: impl Into<String>) -> Self {
+        self.sender_number = Some(number.into());
+        self
+    }
+
+    /// The Messaging Service that chooses the sender. With a
+    /// [`sender_number`](Self::sender_number) too, that one of its pool is used.
+    #[must_use]
+    pub fn messaging_service_sid(mut self, sid: impl Into<String>) -> Self {
+        self.messaging_service_sid = Some(sid.into());
+        self
+    }
+
+    /// Another host than [`DEFAULT_BASE_URL`](Self::DEFAULT_BASE_URL): that of
+    /// a region, or a test server.
+    #[must_use]
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// All that can be known to be wrong without asking Twilio.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut check = |is_good: bool, setting: &str, what: &str, mend: &str| {
+            if !is_good {
+                problems.push(Problem::new(setting, format!("{what}, so SMS is off"), mend));
+            }
+        };
+        check(
+            is_sid(&self.account_sid, "AC"),
+            "TWILIO_ACCOUNT_SID",
+            "is not an account SID",
+            "give the 34 characters from AC on that the Twilio Console shows",
+        );
+        match &self.login {
+            Login::AuthToken(token) => check(
+                http::is_credential(token),
+                "TWILIO_AUTH_TOKEN",
+                "is blank or has a character that no token has",
+                "give the token that the Twilio Console shows, or an API key",
+            ),
+            Login::ApiKey { sid, secret } => {
+                check(
+                    is_sid(sid.expose(), "SK"),
+                    "TWILIO_API_KEY",
+                    "is not the SID of an API key",
+                    "give the 34 characters from SK on",
+                );
+                check(
+                    http::is_credential(secret),
+                    "TWILIO_API_KEY_SECRET",
+                    "is blank or has a character that no secret has",
+                    "give the secret that Twilio showed when the key was made",
+                );
+            }
+        }
+        check(
+            self.sender_number.is_some() || self.messaging_service_sid.is_some(),
+            "TWILIO_SENDER_NUMBER",
+            "is missing",
+            "give a number like +15550006677, or set TWILIO_MESSAGING_SERVICE_SID",
+        );
+        check(
+            self.sender_number.as_deref().is_none_or(is_sender),
+            "TWILIO_SENDER_NUMBER",
+            "is no sender",
+            "give a number like +15550006677, a short code, or an id of up to 11 letters and digits",
+        );
+        check(
+            self.messaging_service_sid.as_deref().is_none_or(|sid| is_sid(sid, "MG")),
+            "TWILIO_MESSAGING_SERVICE_SID",
+            "is not the SID of a Messaging Service",
+            "give the 34 characters from MG on",
+        );
+        if let Some(what) = http::base_url_fault(&self.base_url) {
+            check(false, "TWILIO_BASE_URL", what, "give one like https://api.twilio.com, or none");
+        }
+        problems
+    }
+
+    fn scrub<'a>(&'a self, message: &'a Message) -> Scrub<'a> {
+        let secrets = match &self.login {
+            Login::AuthToken(token) => vec![token],
+            Login::ApiKey { sid, secret } => vec![secret, sid],
+        };
+        // Without its `+`, which may come back encoded.
+        let number = |text: &'a str| text.trim_start_matches('+');
+        let mut words =
+            vec![(self.account_sid.as_str(), "[account]"), (number(&message.recipient), "[recipient]")];
+        words.extend(self.sender_number.as_deref().map(|sender| (number(sender), "[sender]")));
+        words.extend(self.messaging_service_sid.as_deref().map(|sid| (sid, "[service]")));
+        Scrub { secrets, words }
+    }
+}
+
+impl Sink for TwilioSink {
+    fn name(&self) -> &'static str {
+        "twilio"
+    }
+
+    /// "Create a Message" of the API; without `.json` it would answer in XML.
+    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+        let base = self.base_url.trim_end_matches('/');
+        let url = format!("{base}/2010-04-01/Accounts/{}/Messages.json", self.account_sid);
+        let (user, password) = match &self.login {
+            Login::AuthToken(token) => (self.account_sid.as_str(), token.expose()),
+            Login::ApiKey { sid, secret } => (sid.expose(), secret.expose()),
+        };
+        let validity = message.valid_for.as_secs().clamp(*VALIDITY_SECS.start(), *VALIDITY_SECS.end());
+        let validity = validity.to_string();
+        let mut form = vec![("To", message.recipient.as_str())];
+        form.extend(self.sender_number.as_deref().map(|number| ("From", number)));
+        form.extend(self.messaging_service_sid.as_deref().map(|sid| ("MessagingServiceSid", sid)));
+        form.extend([("Body", message.short.as_str()), ("ValidityPeriod", validity.as_str())]);
+
+        let scrub = self.scrub(message);
+        let answer = self
+            .http
+            .exchange(&scrub, |client| client.post(url).basic_auth(user, Some(password)).form(&form))
+            .await?;
+        judge(&answer, &scrub)
+    }
+}
+
+/// Turns an answer into a receipt or an error, by Twilio's code before the
+/// status: 63038 and 20429 share one, but not the time to wait.
+fn judge(answer: &Answer, scrub: &Scrub<'_>) -> Result<Receipt, SendError> {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let status = answer.status;
+    if status.is_success() {
+        // Accepted whatever the body says: repeating would send it twice.
+        let sid = body["sid"].as_str().filter(|sid| is_sid(sid, "SM") || is_sid(sid, "MM"));
+        return Ok(sid.map(Receipt::new).unwrap_or_default());
+    }
+    let code = code(&body);
+    let (class, meaning) = match (code.and_then(codes::meaning), status.as_u16()) {
+        (Some(known), _) => known,
+        // Twilio asks for it to be tried again, other than a 500.
+        (None, 503) => (Class::NotProcessed, "service unavailable"),
+        (None, _) => Class::of(status),
+    };
+    let ours = match code {
+        Some(code) => format!("Twilio {code} (HTTP {}): {meaning}", status.as_u16()),
+        None => format!("Twilio (HTTP {}): {meaning}", status.as_u16()),
+    };
+    let reason = match ["message", "detail", "title"].iter().find_map(|&name| body[name].as_str()) {
+        Some(text) => scrub.reason(&ours, text),
+        None => scrub.reason(&ours, &scrub.excerpt(&answer.body)),
+    };
+    Err(class.error(reason, answer.wish()))
+}
+
+/// The code is a number, in each of the three shapes that Twilio's errors have;
+/// a text is taken too.
+fn code(body: &Value) -> Option<u32> {
+    let code = &body["code"];
+    match code.as_str() {
+        Some(text) => text.parse().ok(),
+        None => code.as_u64()?.try_into().ok(),
+    }
+}
+
+/// Twilio's "String Identifier": two letters and 32 hexadecimal digits. Any
+/// letter is taken for one, as a test server may have its own.
+fn is_sid(text: &str, prefix: &str) -> bool {
+    text.len() == 34 && text.starts_with(prefix) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A number, a short code, or an "Alphanumeric Sender ID".
+fn is_sender(text: &str) -> bool {
+    let is_short_code =
+        SHORT_CODE_DIGITS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_id = text.len() <= LONGEST_SENDER_ID
+        && text.trim() == text
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" +-_&".contains(&byte));
+    is_phone_number(text) || is_short_code || is_id
+}
+
+impl fmt::Debug for TwilioSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Anything else may be a credential in the wrong place.
+        let account =
+            Some(&self.account_sid).filter(|sid| is_sid(sid, "AC")).map(|sid| &sid[sid.len() - 4..]);
+        f.debug_struct("TwilioSink")
+            .field("account_sid", &format_args!("AC***{}", account.unwrap_or_default()))
+            .field("sender_number", &self.sender_number.as_deref().map(mask_phone))
+            .field("has_messaging_service", &self.messaging_service_sid.is_some())
+            .field("host", &http::host(&self.base_url))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

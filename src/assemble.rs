@@ -1,0 +1,102 @@
+//! From settings to a running layer.
+//!
+//! Runs on the caller's thread, once.
+//! Invariant: opens no file and no socket; the alert thread does that.
+
+use std::sync::Arc;
+
+use tracing::level_filters::LevelFilter;
+
+use crate::{
+    config::{self, Builder, Config},
+    dispatcher::{self, exit},
+    error::Error,
+    gate::Gate,
+    handle::{AlertHandle, Shared},
+    layer::AlertLayer,
+    panic,
+    queue::queue,
+    stats::Counters,
+    trouble,
+};
+
+impl AlertLayer {
+    /// The settings of a layer, to be given one by one.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
+impl<S> AlertLayer<S> {
+    /// A layer with the settings in the process's environment; see the README's
+    /// table.
+    ///
+    /// Cannot fail: what is wrong or missing switches off what needs it, one
+    /// line on stderr for each says how to mend it, and the rest works. Returns
+    /// at once: files and sockets are the alert thread's business.
+    #[must_use = "a layer does nothing until it is given to a subscriber"]
+    pub fn from_env() -> Self {
+        let (builder, problems) = config::read(std::env::vars_os());
+        problems.iter().for_each(|problem| trouble::say(&problem.to_string()));
+        match builder.build() {
+            Ok(layer) => layer,
+            Err(error) => {
+                trouble::say(&error.to_string());
+                Self::idle()
+            }
+        }
+    }
+
+    /// As [`from_env`](Self::from_env), but does not go on with half of it.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong, unknown or missing, or if nobody would be told.
+    pub fn try_from_env() -> Result<Self, Error> {
+        let (builder, problems) = config::read(std::env::vars_os());
+        if problems.is_empty() { builder.build() } else { Err(Error::Settings(problems)) }
+    }
+
+    fn start(config: Config) -> Self {
+        let levels = config.routes.iter().map(|route| route.level);
+        let gate = Gate::new(levels.max().unwrap_or(LevelFilter::OFF), config.span_level);
+        let counters = Arc::new(Counters::default());
+        let (queue, receiver) = queue(Arc::clone(&counters));
+        let panics = config.panics;
+        let queue = match dispatcher::start(config, Arc::clone(&counters), receiver) {
+            Ok(ended) => {
+                exit::register(queue.downgrade(), ended);
+                Some(queue)
+            }
+            Err(error) => {
+                trouble::say(&format!("the alert thread cannot be started, so nothing alerts: {error}"));
+                None
+            }
+        };
+        let shared = Arc::new(Shared { gate: gate.clone(), counters, queue });
+        if panics && shared.queue.is_some() {
+            panic::install(&shared);
+        }
+        Self::new(gate, AlertHandle::new(shared))
+    }
+
+    /// A layer that wants nothing.
+    fn idle() -> Self {
+        let gate = Gate::new(LevelFilter::OFF, LevelFilter::OFF);
+        let shared = Shared { gate: gate.clone(), counters: Arc::default(), queue: None };
+        Self::new(gate, AlertHandle::new(Arc::new(shared)))
+    }
+}
+
+impl Builder {
+    /// Checks the settings and starts the layer. Returns at once: files and
+    /// sockets are the alert thread's business.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong, or if nobody would be told; the error names every
+    /// such setting.
+    pub fn build<S>(self) -> Result<AlertLayer<S>, Error> {
+        self.check().map(AlertLayer::start)
+    }
+}

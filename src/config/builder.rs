@@ -1,0 +1,241 @@
+//! [`Builder`]: every setting, in code.
+//!
+//! Invariant: a setter only keeps what it is given; `check.rs` judges it.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use tracing_subscriber::filter::LevelFilter;
+
+use super::Database;
+use crate::{
+    error::Problem,
+    retry::RetryPolicy,
+    sink::{DynSink, SendGridSink, Sink, TwilioSink},
+};
+
+/// The settings of an [`AlertLayer`](crate::AlertLayer), made by
+/// [`AlertLayer::builder`](crate::AlertLayer::builder).
+///
+/// Only a sink with recipients is required: [`sms`](Self::sms),
+/// [`email`](Self::email) or [`sink`](Self::sink). All settings are judged
+/// together when the layer is built.
+#[derive(Debug)]
+#[must_use]
+pub struct Builder {
+    pub(super) origin: Origin,
+    pub(super) app_name: Option<String>,
+    pub(super) environment: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) level: LevelFilter,
+    pub(super) sms_level: Option<LevelFilter>,
+    pub(super) email_level: Option<LevelFilter>,
+    pub(super) span_level: LevelFilter,
+    pub(super) entries: Vec<Entry>,
+    pub(super) database: Database,
+    pub(super) panics: bool,
+    pub(super) settle: Duration,
+    pub(super) retry: RetryPolicy,
+}
+
+impl Builder {
+    /// Errors alert; warnings do not.
+    pub const DEFAULT_LEVEL: LevelFilter = LevelFilter::ERROR;
+
+    /// Spans at `INFO` and above are remembered.
+    pub const DEFAULT_SPAN_LEVEL: LevelFilter = LevelFilter::INFO;
+
+    /// A panic is an event.
+    pub const DEFAULT_PANICS: bool = true;
+
+    /// One second: a cascade of errors is one message.
+    pub const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
+
+    /// No alert waits longer than this for company.
+    pub const LONGEST_SETTLE: Duration = Duration::from_secs(60);
+
+    pub(crate) fn new() -> Self {
+        Self {
+            origin: Origin::Code,
+            app_name: None,
+            environment: None,
+            version: None,
+            level: Self::DEFAULT_LEVEL,
+            sms_level: None,
+            email_level: None,
+            span_level: Self::DEFAULT_SPAN_LEVEL,
+            entries: Vec::new(),
+            database: Database::Default,
+            panics: Self::DEFAULT_PANICS,
+            settle: Self::DEFAULT_SETTLE,
+            retry: RetryPolicy::DEFAULT,
+        }
+    }
+
+    /// The application's name. It begins every message, and applications of
+    /// different names keep their events apart. Default: the executable's name.
+    pub fn app_name(mut self, name: impl Into<String>) -> Self {
+        self.app_name = Some(name.into());
+        self
+    }
+
+    /// The environment, like `production`; in every message. Default: none.
+    pub fn environment(mut self, environment: impl Into<String>) -> Self {
+        self.environment = Some(environment.into());
+        self
+    }
+
+    /// The application's version, like `env!("CARGO_PKG_VERSION")`; in every
+    /// message. Default: none.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// The lowest level that alerts: a [`Level`](tracing::Level) or a
+    /// [`LevelFilter`]. Default: [`DEFAULT_LEVEL`](Self::DEFAULT_LEVEL).
+    pub fn level(mut self, level: impl Into<LevelFilter>) -> Self {
+        self.level = level.into();
+        self
+    }
+
+    /// The lowest level that is told by SMS. It can only be stricter than
+    /// [`level`](Self::level): of the two, the stricter one counts. Default: the
+    /// same as `level`.
+    pub fn sms_level(mut self, level: impl Into<LevelFilter>) -> Self {
+        self.sms_level = Some(level.into());
+        self
+    }
+
+    /// The lowest level that is told by e-mail. It can only be stricter than
+    /// [`level`](Self::level): of the two, the stricter one counts. Default: the
+    /// same as `level`.
+    pub fn email_level(mut self, level: impl Into<LevelFilter>) -> Self {
+        self.email_level = Some(level.into());
+        self
+    }
+
+    /// The lowest level of the spans that are remembered, to say in which ones
+    /// an event happened. Default: [`DEFAULT_SPAN_LEVEL`](Self::DEFAULT_SPAN_LEVEL).
+    pub fn span_level(mut self, level: impl Into<LevelFilter>) -> Self {
+        self.span_level = level.into();
+        self
+    }
+
+    /// Tells `recipients` by SMS: phone numbers with a plus and the country
+    /// code, like `+12065550147`. Who is named twice is told once. A message is
+    /// given up after [`SMS_DEADLINE`](crate::SMS_DEADLINE). Default: no SMS.
+    pub fn sms(self, twilio: TwilioSink, recipients: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let problems = twilio.problems();
+        self.entry(Kind::Sms, twilio, problems, recipients)
+    }
+
+    /// Tells `recipients`, e-mail addresses, by e-mail. Who is named twice is
+    /// told once, whatever the case. A message is given up after
+    /// [`EMAIL_DEADLINE`](crate::EMAIL_DEADLINE). Default: no e-mail.
+    pub fn email(
+        self,
+        sendgrid: SendGridSink,
+        recipients: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let problems = sendgrid.problems();
+        self.entry(Kind::Email, sendgrid, problems, recipients)
+    }
+
+    /// Tells `recipients` by a sink of your own, of everything at
+    /// [`level`](Self::level) and above. What a recipient is called is the
+    /// sink's affair. A message is given up after
+    /// [`EMAIL_DEADLINE`](crate::EMAIL_DEADLINE). May be called for several
+    /// sinks, of different [names](Sink::name). Default: none.
+    pub fn sink(self, sink: impl Sink, recipients: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.entry(Kind::Own, sink, Vec::new(), recipients)
+    }
+
+    /// The SQLite file that keeps the events; `:memory:` is
+    /// [`in_memory`](Self::in_memory). Default: `alerts.db` in the
+    /// application's own directory below the user's state directory.
+    pub fn database(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        self.database = if path.as_os_str() == ":memory:" { Database::Memory } else { Database::File(path) };
+        self
+    }
+
+    /// Keeps events in memory only: what is not sent when the process ends is
+    /// lost.
+    pub fn in_memory(mut self) -> Self {
+        self.database = Database::Memory;
+        self
+    }
+
+    /// Whether a panic is an event. Default:
+    /// [`DEFAULT_PANICS`](Self::DEFAULT_PANICS).
+    pub fn panics(mut self, panics: bool) -> Self {
+        self.panics = panics;
+        self
+    }
+
+    /// How long the first event of a message waits for company; at most
+    /// [`LONGEST_SETTLE`](Self::LONGEST_SETTLE). Default:
+    /// [`DEFAULT_SETTLE`](Self::DEFAULT_SETTLE).
+    pub fn settle(mut self, settle: Duration) -> Self {
+        self.settle = settle;
+        self
+    }
+
+    /// When a failed attempt is repeated. Default: [`RetryPolicy::DEFAULT`].
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    fn entry(
+        mut self,
+        kind: Kind,
+        sink: impl Sink,
+        problems: Vec<Problem>,
+        recipients: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.entries.push(Entry {
+            kind,
+            sink: Arc::new(sink),
+            problems,
+            recipients: recipients.into_iter().map(Into::into).collect(),
+        });
+        self
+    }
+}
+
+/// Where the settings come from: whose names a [`Problem`] uses, and whether
+/// a wrong one is only left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Code,
+    Environment,
+}
+
+/// A sink as it was given.
+pub(super) struct Entry {
+    pub(super) kind: Kind,
+    pub(super) sink: Arc<dyn DynSink>,
+    /// What the sink itself finds wrong with its settings.
+    pub(super) problems: Vec<Problem>,
+    pub(super) recipients: Vec<String>,
+}
+
+/// Shows how many recipients there are, not who: some are phone numbers.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("sink", &self.sink)
+            .field("recipients", &self.recipients.len())
+            .field("problems", &self.problems)
+            .finish()
+    }
+}
+
+/// By which setter a sink came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Sms,
+    Email,
+    Own,
+}

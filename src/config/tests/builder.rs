@@ -1,0 +1,231 @@
+//! What [`Builder::check`] makes of settings given in code.
+
+use tracing::Level;
+
+use super::*;
+use crate::{
+    EMAIL_DEADLINE, MemorySink, Message, Receipt, SMS_DEADLINE, SendError, SendGridSink, Sink, TwilioSink,
+};
+
+fn twilio() -> TwilioSink {
+    TwilioSink::new(ACCOUNT_SID, TOKEN).sender_number(SENDER)
+}
+
+fn sendgrid() -> SendGridSink {
+    SendGridSink::new(SENDGRID_KEY, EMAIL)
+}
+
+/// A builder with nothing wrong.
+fn sound() -> Builder {
+    Builder::new().sink(MemorySink::new(), ["on-call"])
+}
+
+struct Named(&'static str);
+
+impl Sink for Named {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    async fn send(&self, _: &Message) -> Result<Receipt, SendError> {
+        Ok(Receipt::default())
+    }
+}
+
+#[test]
+fn what_is_not_set_has_its_default() {
+    let config = sound().check().unwrap();
+    assert_eq!((config.app_name, config.environment, config.version), (None, None, None));
+    assert_eq!(config.routes[0].level, Builder::DEFAULT_LEVEL);
+    assert_eq!(config.span_level, Builder::DEFAULT_SPAN_LEVEL);
+    assert_eq!(config.database, Database::Default);
+    assert_eq!(config.panics, Builder::DEFAULT_PANICS);
+    assert_eq!(config.settle, Builder::DEFAULT_SETTLE);
+    assert_eq!(config.retry, RetryPolicy::DEFAULT);
+}
+
+#[test]
+fn the_defaults_are_those_of_the_readme() {
+    assert_eq!(Builder::DEFAULT_LEVEL, LevelFilter::ERROR);
+    assert_eq!(Builder::DEFAULT_SPAN_LEVEL, LevelFilter::INFO);
+    assert_eq!(Builder::DEFAULT_SETTLE, Duration::from_secs(1));
+    const { assert!(Builder::DEFAULT_PANICS) };
+}
+
+#[test]
+fn what_is_set_arrives() {
+    let retry = RetryPolicy { initial: Duration::from_secs(7), ..RetryPolicy::DEFAULT };
+    let config = sound()
+        .app_name("MyApp")
+        .environment("production")
+        .version("1.2.3")
+        .level(Level::WARN)
+        .span_level(LevelFilter::OFF)
+        .database("/var/lib/myapp/alerts.db")
+        .panics(false)
+        .settle(Duration::ZERO)
+        .retry(retry)
+        .check()
+        .unwrap();
+    assert_eq!(config.app_name.as_deref(), Some("MyApp"));
+    assert_eq!(config.environment.as_deref(), Some("production"));
+    assert_eq!(config.version.as_deref(), Some("1.2.3"));
+    assert_eq!(config.routes[0].level, LevelFilter::WARN);
+    assert_eq!(config.span_level, LevelFilter::OFF);
+    assert_eq!(config.database, Database::File("/var/lib/myapp/alerts.db".into()));
+    assert!(!config.panics);
+    assert_eq!(config.settle, Duration::ZERO);
+    assert_eq!(config.retry, retry);
+}
+
+#[test]
+fn memory_is_chosen_by_either_name() {
+    assert_eq!(sound().in_memory().check().unwrap().database, Database::Memory);
+    assert_eq!(sound().database(":memory:").check().unwrap().database, Database::Memory);
+}
+
+#[test]
+fn each_sink_has_its_recipients_and_deadline() {
+    let config = sound().sms(twilio(), [PHONE]).email(sendgrid(), [EMAIL]).check().unwrap();
+    let told = config.routes.iter().map(|route| {
+        (route.sink.name(), route.recipients.iter().map(String::as_str).collect::<Vec<_>>(), route.deadline)
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("memory", vec!["on-call"], EMAIL_DEADLINE),
+            ("twilio", vec![PHONE], SMS_DEADLINE),
+            ("sendgrid", vec![EMAIL], EMAIL_DEADLINE),
+        ]
+    );
+}
+
+#[test]
+fn of_the_alert_level_and_a_sinks_own_the_stricter_counts() {
+    let builder = || sound().sms(twilio(), [PHONE]).email(sendgrid(), [EMAIL]);
+    let config =
+        builder().level(Level::WARN).sms_level(Level::ERROR).email_level(Level::TRACE).check().unwrap();
+    assert_eq!(route(&config, "twilio").unwrap().level, LevelFilter::ERROR);
+    assert_eq!(route(&config, "sendgrid").unwrap().level, LevelFilter::WARN);
+    assert_eq!(route(&config, "memory").unwrap().level, LevelFilter::WARN);
+
+    let config = builder().level(Level::INFO).email_level(LevelFilter::OFF).check().unwrap();
+    assert_eq!(route(&config, "twilio").unwrap().level, LevelFilter::INFO);
+    assert_eq!(route(&config, "sendgrid").unwrap().level, LevelFilter::OFF);
+}
+
+#[test]
+fn who_is_named_twice_is_told_once() {
+    let config = Builder::new()
+        .sms(twilio(), [PHONE, SENDER, PHONE])
+        .email(sendgrid(), ["Ops@Example.com", " ops@example.com "])
+        .sink(MemorySink::new(), ["a", "A", "a"])
+        .check()
+        .unwrap();
+    assert_eq!(route(&config, "twilio").unwrap().recipients, [PHONE, SENDER]);
+    assert_eq!(route(&config, "sendgrid").unwrap().recipients, ["Ops@Example.com"]);
+    assert_eq!(route(&config, "memory").unwrap().recipients, ["a", "A"]);
+}
+
+#[test]
+fn no_sink_at_all_is_a_problem() {
+    let problems = problems(Builder::new());
+    assert_eq!(settings(&problems), ["sink"]);
+    assert_eq!(problems[0].what, "nobody would be told");
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let problems = problems(
+        Builder::new()
+            .app_name(" ")
+            .environment("prod\n")
+            .version("")
+            .database("")
+            .settle(Builder::LONGEST_SETTLE + Duration::from_nanos(1))
+            .retry(RetryPolicy { initial: Duration::ZERO, ..RetryPolicy::DEFAULT })
+            .sms(twilio(), [PHONE, "0791234567", ""])
+            .email(sendgrid(), ["nobody"])
+            .sink(MemorySink::new(), Vec::<String>::new()),
+    );
+    assert_eq!(
+        settings(&problems),
+        ["app_name", "environment", "version", "database", "settle", "retry", "sms", "sms", "email", "sink"]
+    );
+}
+
+#[test]
+fn a_problem_names_the_entry_and_masks_the_number() {
+    let problems = problems(Builder::new().sms(twilio(), [PHONE, "0791234568"]));
+    assert!(problems[0].what.starts_with("entry 2, "), "{problems:?}");
+    assert!(!format!("{problems:?}").contains("791234"), "{problems:?}");
+}
+
+#[test]
+fn code_is_not_told_what_is_switched_off_since_nothing_is_built() {
+    let problems = problems(Builder::new().email(sendgrid(), ["nobody"]).app_name(""));
+    assert_eq!(problems[0].to_string(), r#"app_name: is blank; set it like `app_name("MyApp")`"#);
+    assert_eq!(problems[1].what, r#"entry 1, "nobody", is not an e-mail address"#);
+}
+
+#[test]
+fn what_a_sink_finds_wrong_is_passed_on() {
+    let problems = problems(Builder::new().sms(TwilioSink::new("", TOKEN), [PHONE]));
+    assert!(settings(&problems).contains(&"TWILIO_ACCOUNT_SID"), "{problems:?}");
+}
+
+#[test]
+fn two_sinks_may_not_share_a_name() {
+    let problems = problems(
+        Builder::new()
+            .sms(twilio(), [PHONE])
+            .sms(twilio(), [SENDER])
+            .sink(MemorySink::new(), ["a"])
+            .sink(MemorySink::new(), ["b"]),
+    );
+    assert_eq!(settings(&problems), ["sms", "sink"]);
+}
+
+#[test]
+fn a_sink_may_not_take_the_name_of_ours_or_none() {
+    for name in ["twilio", "sendgrid", " "] {
+        assert_eq!(settings(&problems(Builder::new().sink(Named(name), ["a"]))), ["sink"], "{name:?}");
+    }
+    assert!(Builder::new().sink(Named("pager"), ["a"]).check().is_ok());
+}
+
+#[test]
+fn the_longest_settle_is_allowed() {
+    assert!(sound().settle(Builder::LONGEST_SETTLE).check().is_ok());
+}
+
+#[test]
+fn a_database_is_a_path_not_a_url() {
+    for url in ["sqlite:///var/lib/alerts.db", "file:alerts.db"] {
+        assert_eq!(settings(&problems(sound().database(url))), ["database"], "{url}");
+    }
+}
+
+#[test]
+fn a_policy_that_would_storm_or_never_come_is_refused() {
+    let policy = |initial, cap, probe| RetryPolicy {
+        initial: Duration::from_secs(initial),
+        cap: Duration::from_secs(cap),
+        probe: Duration::from_secs(probe),
+    };
+    for wrong in
+        [policy(0, 9, 9), policy(9, 9, 0), policy(9, 8, 9), policy(1, u64::MAX, 9), policy(1, 9, u64::MAX)]
+    {
+        assert_eq!(settings(&problems(sound().retry(wrong))), ["retry"], "{wrong:?}");
+    }
+    assert!(sound().retry(policy(9, 9, 9)).check().is_ok());
+}
+
+#[test]
+fn debug_shows_no_recipient_and_no_credential() {
+    let builder = || sound().sms(twilio(), [PHONE]).email(sendgrid(), [EMAIL]);
+    let shown = format!("{:?}{:?}", builder(), builder().check().unwrap());
+    for hidden in [PHONE, SENDER, EMAIL, TOKEN, SENDGRID_KEY, ACCOUNT_SID] {
+        assert!(!shown.contains(hidden), "{hidden} in {shown}");
+    }
+}

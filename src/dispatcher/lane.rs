@@ -1,0 +1,89 @@
+//! [`Lane`]: one sink, how busy it is and when it is to be looked at next.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::LONGEST_SLEEP;
+use crate::sink::DynSink;
+
+/// One sink's attempts: independent of every other sink's.
+pub(super) struct Lane {
+    pub(super) sink: Arc<dyn DynSink>,
+    pub(super) in_flight: usize,
+    due: Due,
+    paused_until: Option<SystemTime>,
+}
+
+/// When a lane's next delivery is due.
+enum Due {
+    /// Something changed: the store has to be asked.
+    Unknown,
+    Never,
+    At(SystemTime),
+}
+
+impl Lane {
+    pub(super) fn new(sink: Arc<dyn DynSink>) -> Self {
+        Self { sink, in_flight: 0, due: Due::Unknown, paused_until: None }
+    }
+
+    /// How many more attempts may be started: after a pause just one, which
+    /// probes whether somebody mended the sink.
+    pub(super) fn free(&self, now: SystemTime) -> usize {
+        let most = match self.paused_until {
+            None => MOST_IN_FLIGHT,
+            Some(until) if until <= now => 1,
+            Some(_) => 0,
+        };
+        most.saturating_sub(self.in_flight)
+    }
+
+    pub(super) fn knows_due(&self) -> bool {
+        !matches!(self.due, Due::Unknown)
+    }
+
+    pub(super) fn set_due(&mut self, due: Option<SystemTime>) {
+        self.due = due.map_or(Due::Never, Due::At);
+    }
+
+    /// Something changed: deliveries may be due.
+    pub(super) fn wake(&mut self) {
+        self.due = Due::Unknown;
+    }
+
+    /// The store failed: asks it again, but not before `at`.
+    pub(super) fn look_again_at(&mut self, at: SystemTime) {
+        self.due = Due::At(at);
+    }
+
+    pub(super) fn is_due(&self, now: SystemTime) -> bool {
+        matches!(self.due, Due::At(due) if due <= now)
+    }
+
+    /// How long there is nothing to do for this lane but to await its attempts.
+    pub(super) fn wait(&self, now: SystemTime) -> Duration {
+        let until = |at: SystemTime| at.duration_since(now).unwrap_or_default();
+        let paused = self.paused_until.map_or(Duration::ZERO, until);
+        match self.due {
+            Due::At(due) if paused > Duration::ZERO || self.free(now) > 0 => {
+                until(due).max(paused).min(LONGEST_SLEEP)
+            }
+            Due::Unknown => Duration::ZERO,
+            Due::At(_) | Due::Never => LONGEST_SLEEP,
+        }
+    }
+
+    pub(super) fn pause(&mut self, until: SystemTime) {
+        self.paused_until = Some(until);
+    }
+
+    /// An attempt succeeded.
+    pub(super) fn resume(&mut self) {
+        self.paused_until = None;
+    }
+}
+
+/// How many attempts of one sink run at once.
+const MOST_IN_FLIGHT: usize = 4;

@@ -1,0 +1,182 @@
+//! [`AlertHandle`]: flush, shut down, count.
+//!
+//! Invariant: waits with a deadline, outside and inside any runtime; the alert
+//! thread that it waits for never waits for the caller.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tracing::{dispatcher, level_filters::LevelFilter};
+
+use crate::{
+    event::Event,
+    gate::Gate,
+    queue::{Flush, Goal, Queue},
+    signal::Signal,
+    stats::{Counters, DropReason, Stats},
+};
+
+/// Flushes, stops and counts an [`AlertLayer`](crate::AlertLayer); cheap to
+/// clone.
+///
+/// From [`AlertLayer::handle`](crate::AlertLayer::handle) before the layer is
+/// installed, or from [`AlertHandle::current`] anywhere after that. A program
+/// that just ends needs none: see the crate's documentation.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tracing_alert::{AlertLayer, MemorySink};
+/// use tracing_subscriber::prelude::*;
+///
+/// let layer = AlertLayer::builder().in_memory().sink(MemorySink::new(), ["on-call"]).build().unwrap();
+/// let handle = layer.handle();
+/// let subscriber = tracing_subscriber::registry().with(layer);
+/// tracing::subscriber::with_default(subscriber, || tracing::error!("payment failed"));
+///
+/// let report = handle.flush(Duration::from_secs(10));
+/// assert!(report.is_complete());
+/// assert_eq!(handle.stats().delivered, 1);
+/// ```
+#[derive(Clone)]
+pub struct AlertHandle {
+    shared: Arc<Shared>,
+}
+
+/// What the layer, its handles and the panic hook share. The alert thread ends
+/// when it is dropped.
+pub(crate) struct Shared {
+    pub(crate) gate: Gate,
+    pub(crate) counters: Arc<Counters>,
+    /// None if there is nothing to alert, or no thread to do it.
+    pub(crate) queue: Option<Queue>,
+}
+
+/// What a [`flush`](AlertHandle::flush) or a [`shutdown`](AlertHandle::shutdown)
+/// left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlushReport {
+    /// Events committed to the store since the layer was built.
+    pub persisted: u64,
+    /// Deliveries that a provider accepted since the layer was built.
+    pub delivered: u64,
+    /// Deliveries of this layer's alerts that are still to be made. They are in
+    /// the store: this process goes on trying, and after it the next one.
+    pub pending: u64,
+    /// False if the time was up first: then events may still be in the queue.
+    pub in_time: bool,
+}
+
+impl FlushReport {
+    /// True if everything was seen through: nothing is queued or pending.
+    pub fn is_complete(&self) -> bool {
+        self.in_time && self.pending == 0
+    }
+}
+
+impl AlertHandle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The handle of the [`AlertLayer`](crate::AlertLayer) in the current
+    /// default subscriber; of the outermost, if there are several. `None` if
+    /// there is none, or if it is inside a `reload` layer.
+    pub fn current() -> Option<Self> {
+        dispatcher::get_default(|dispatch| dispatch.downcast_ref::<Self>().cloned())
+    }
+
+    /// Waits until everything captured before the call is delivered, at most
+    /// `timeout`. Ends the settle time of what is still gathering.
+    ///
+    /// It blocks the calling thread; inside a runtime that is harmless but for
+    /// the thread, as the work is done on another one.
+    pub fn flush(&self, timeout: Duration) -> FlushReport {
+        self.flush_to(Goal::Delivered, timeout)
+    }
+
+    /// As [`flush`](Self::flush), and then ends the alert thread. What is still
+    /// pending is given back to the store; events that come later are lost and
+    /// counted as [`DropReason::QueueClosed`].
+    pub fn shutdown(&self, timeout: Duration) -> FlushReport {
+        self.flush_to(Goal::Shutdown, timeout)
+    }
+
+    /// What happened so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.snapshot()
+    }
+
+    /// The lowest level that alerts.
+    pub fn level(&self) -> LevelFilter {
+        self.shared.gate.level()
+    }
+
+    /// Sets the lowest level that alerts, at once and for all threads. A sink
+    /// that was given a stricter level keeps it. Use this rather than a `reload`
+    /// layer, which hides from other layers what this one wants.
+    pub fn set_level(&self, level: impl Into<LevelFilter>) {
+        self.shared.gate.set_level(level.into());
+    }
+
+    /// Queues `event`, or counts why not.
+    pub(crate) fn offer(&self, event: Event) {
+        match &self.shared.queue {
+            // The reason is counted.
+            Some(queue) => drop(queue.offer(event, None)),
+            None => self.lost(DropReason::QueueClosed),
+        }
+    }
+
+    /// As [`offer`](Self::offer); `committed` is set when it is on disk. True if
+    /// it is queued.
+    pub(crate) fn offer_and_tell(&self, event: Event, committed: Arc<Signal<()>>) -> bool {
+        self.shared.queue.as_ref().is_some_and(|queue| queue.offer(event, Some(committed)).is_ok())
+    }
+
+    /// Counts one event lost.
+    pub(crate) fn lost(&self, reason: DropReason) {
+        self.shared.counters.count_dropped(reason, 1);
+    }
+
+    pub(crate) fn gate(&self) -> Gate {
+        self.shared.gate.clone()
+    }
+
+    /// Panics are ERROR events.
+    pub(crate) fn captures_panics(&self) -> bool {
+        self.level() >= LevelFilter::ERROR
+    }
+
+    fn flush_to(&self, goal: Goal, timeout: Duration) -> FlushReport {
+        let now = Instant::now();
+        let deadline = now.checked_add(timeout).unwrap_or(now + LONGEST_WAIT);
+        let done = Arc::new(Signal::new());
+        let flush = Flush { goal, deadline, done: Arc::clone(&done) };
+        let queued = self.shared.queue.as_ref().is_some_and(|queue| queue.flush(flush));
+        let report = if queued { done.wait_until(deadline) } else { None };
+        report.unwrap_or_else(|| {
+            let stats = self.stats();
+            FlushReport {
+                persisted: stats.persisted,
+                delivered: stats.delivered,
+                pending: 0,
+                // With no alert thread there is nothing to wait for.
+                in_time: !queued,
+            }
+        })
+    }
+}
+
+impl fmt::Debug for AlertHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlertHandle").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// Stands for "for ever" where a clock cannot count that far.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);

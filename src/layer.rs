@@ -1,0 +1,336 @@
+//! [`AlertLayer`]: events at or above the alert level are captured with their
+//! spans and queued.
+//!
+//! Runs on the caller's thread, inside `error!` and the span macros.
+//! Invariant: nothing here waits, does I/O or panics; a callsite that nobody
+//! listens to stays free; other layers see what they saw without it.
+
+use std::{
+    any::TypeId,
+    cell::{Cell, OnceCell},
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::Visit,
+    level_filters::LevelFilter,
+    span::{Attributes, Id, Record},
+    subscriber::Interest,
+};
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::Filtered,
+    layer::Context,
+    registry::{LookupSpan, Scope},
+};
+
+use crate::{
+    capture::{self, Call, MOST_SPANS},
+    dispatcher,
+    event::{Field, SpanFrame},
+    gate::{Gate, takes_filters},
+    handle::AlertHandle,
+    stats::DropReason,
+};
+
+/// A [`Layer`] that sends events at or above a level to phones and inboxes.
+///
+/// Made by [`from_env`](Self::from_env), [`try_from_env`](Self::try_from_env) or
+/// [`builder`](AlertLayer::builder); given to
+/// [`with`](tracing_subscriber::layer::SubscriberExt::with). It filters by
+/// itself: it needs no `with_filter`, and one would hide the spans that give an
+/// alert its context. [`handle`](Self::handle) flushes, stops and counts.
+///
+/// ```no_run
+/// use tracing_alert::AlertLayer;
+/// use tracing_subscriber::prelude::*;
+///
+/// tracing_subscriber::registry()
+///     .with(tracing_subscriber::fmt::layer())
+///     .with(AlertLayer::from_env())
+///     .init();
+///
+/// tracing::error!(order = 17, "payment failed");
+/// ```
+pub struct AlertLayer<S = Registry> {
+    /// Tells the registry and the other layers which callsites are wanted. It
+    /// does not decide: its thread-local state can be stale (nested events,
+    /// vetoing layers), so `on_event` asks the gate again.
+    bookkeeping: Filtered<Ignore, Gate, S>,
+    gate: Gate,
+    handle: AlertHandle,
+    placement: Placement,
+}
+
+/// Where in a stack of layers this one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Placement {
+    /// Not in one yet.
+    Loose,
+    /// In one that keeps a filter per layer.
+    Filtering,
+    /// In one that does not (`fmt().finish()` is one): every callsite stays
+    /// interesting, and only the gate decides.
+    Neutral,
+}
+
+impl<S> AlertLayer<S> {
+    pub(crate) fn new(gate: Gate, handle: AlertHandle) -> Self {
+        Self { bookkeeping: Filtered::new(Ignore, gate.clone()), gate, handle, placement: Placement::Loose }
+    }
+
+    /// The handle that flushes, stops and counts; the same as
+    /// [`AlertHandle::current`] gives once the layer is installed.
+    pub fn handle(&self) -> AlertHandle {
+        self.handle.clone()
+    }
+}
+
+impl<S> Layer<S> for AlertLayer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    fn on_layer(&mut self, subscriber: &mut S) {
+        // Registering a filter panics where the root does not take any.
+        self.placement = if takes_filters::<S>() {
+            self.bookkeeping.on_layer(subscriber);
+            Placement::Filtering
+        } else {
+            Placement::Neutral
+        };
+    }
+
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        match self.placement {
+            Placement::Filtering => self.bookkeeping.register_callsite(metadata),
+            Placement::Loose | Placement::Neutral => Interest::always(),
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, context: Context<'_, S>) -> bool {
+        match self.placement {
+            Placement::Filtering => self.bookkeeping.enabled(metadata, context),
+            Placement::Loose | Placement::Neutral => true,
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        match self.placement {
+            Placement::Filtering => Layer::<S>::max_level_hint(&self.bookkeeping),
+            Placement::Loose | Placement::Neutral => None,
+        }
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if self.placement == Placement::Filtering {
+            self.bookkeeping.on_new_span(attributes, id, context.clone());
+        }
+        if attributes.metadata().fields().is_empty() {
+            return;
+        }
+        self.remember(id, attributes.metadata(), &context, |visitor| attributes.record(visitor));
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(metadata) = context.metadata(id) else {
+            return;
+        };
+        self.remember(id, metadata, &context, |visitor| values.record(visitor));
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if self.placement == Placement::Filtering {
+            self.bookkeeping.on_event(event, context.clone());
+        }
+        if !self.gate.wants(event.metadata()) {
+            return;
+        }
+        let Some(caller) = Caller::here().filter(|caller| !caller.is_ours) else {
+            return;
+        };
+        let Some(_capturing) = Capturing::start() else {
+            self.handle.lost(DropReason::Nested);
+            return;
+        };
+        // What runs in here is other people's `Debug` and `Display`; each is
+        // guarded on its own. This guards the host against ourselves.
+        let captured = catch_unwind(AssertUnwindSafe(|| {
+            let call =
+                Call { at: SystemTime::now(), thread: caller.name, spans: self.spans(event, &context) };
+            capture::event(event, call)
+        }));
+        match captured {
+            Ok(event) => self.handle.offer(event),
+            Err(payload) => {
+                std::mem::forget(payload);
+                self.handle.lost(DropReason::Nested);
+            }
+        }
+    }
+
+    // `on_enter`, `on_exit`, `on_close` and `event_enabled` are the defaults on
+    // purpose: they would cost a span lookup each.
+
+    #[expect(
+        unsafe_code,
+        reason = "the trait's method is unsafe; the pointers are to fields that live as long as `self`"
+    )]
+    unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
+        if id == TypeId::of::<Self>() {
+            return Some(std::ptr::from_ref(self).cast());
+        }
+        if id == TypeId::of::<AlertHandle>() {
+            return Some(std::ptr::from_ref(&self.handle).cast());
+        }
+        match self.placement {
+            Placement::Neutral => None,
+            // Answers, above all, the question whether we filter: it is asked
+            // before `on_layer`.
+            Placement::Loose | Placement::Filtering => {
+                // SAFETY: forwarded with the caller's own guarantees.
+                unsafe { Layer::<S>::downcast_raw(&self.bookkeeping, id) }
+            }
+        }
+    }
+}
+
+impl<S> AlertLayer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    /// Keeps fields with their span; the last value of a name wins.
+    fn remember(
+        &self,
+        id: &Id,
+        metadata: &'static Metadata<'static>,
+        context: &Context<'_, S>,
+        record: impl FnOnce(&mut dyn Visit),
+    ) {
+        if !self.gate.wants(metadata) {
+            return;
+        }
+        let Some(_capturing) = Capturing::start() else {
+            return;
+        };
+        // The values first: their `Debug` impls must not run under the lock.
+        let fields = catch_unwind(AssertUnwindSafe(|| capture::fields(metadata, record)));
+        let (Ok(fields), Some(span)) = (fields, context.span(id)) else {
+            return;
+        };
+        let mut extensions = span.extensions_mut();
+        match extensions.get_mut::<Remembered>() {
+            Some(Remembered(known)) => merge(Arc::make_mut(known), fields),
+            None => drop(extensions.replace(Remembered(Arc::new(fields)))),
+        }
+    }
+
+    /// The spans of `event`, root first.
+    fn spans(&self, event: &Event<'_>, context: &Context<'_, S>) -> Vec<SpanFrame> {
+        context.event_scope(event).map(|scope| frames(scope, &self.gate)).unwrap_or_default()
+    }
+}
+
+/// The wanted spans of `scope`, root first.
+pub(crate) fn frames<S>(scope: Scope<'_, S>, gate: &Gate) -> Vec<SpanFrame>
+where
+    S: for<'span> LookupSpan<'span>,
+{
+    let mut frames: Vec<SpanFrame> = scope
+        .filter(|span| gate.wants(span.metadata()))
+        .take(MOST_SPANS)
+        .map(|span| SpanFrame {
+            name: span.metadata().name().into(),
+            target: span.metadata().target().into(),
+            fields: span
+                .extensions()
+                .get::<Remembered>()
+                .map(|Remembered(fields)| Arc::clone(fields))
+                .unwrap_or_default(),
+        })
+        .collect();
+    frames.reverse();
+    frames
+}
+
+impl<S> fmt::Debug for AlertLayer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlertLayer")
+            .field("gate", &self.gate)
+            .field("handle", &self.handle)
+            .finish_non_exhaustive()
+    }
+}
+
+fn merge(known: &mut Vec<Field>, newer: Vec<Field>) {
+    for field in newer {
+        match known.iter_mut().find(|each| each.name == field.name) {
+            Some(old) => *old = field,
+            None => known.push(field),
+        }
+    }
+}
+
+/// A span's fields, kept in its extensions.
+struct Remembered(Arc<Vec<Field>>);
+
+/// The layer below [`AlertLayer::bookkeeping`]: does nothing.
+struct Ignore;
+
+impl<S: Subscriber> Layer<S> for Ignore {}
+
+/// The thread that makes the call.
+#[derive(Clone)]
+struct Caller {
+    name: Option<Arc<str>>,
+    /// Whether it is one of this crate's own threads: what happens there never
+    /// alerts, or a failing provider would alert about itself.
+    is_ours: bool,
+}
+
+impl Caller {
+    /// `None` never stands for a thread of ours: only for one that is ending.
+    fn here() -> Option<Self> {
+        thread_local! {
+            static CALLER: OnceCell<Caller> = const { OnceCell::new() };
+        }
+        let known = CALLER.try_with(|caller| {
+            caller
+                .get_or_init(|| {
+                    let thread = std::thread::current();
+                    let name = thread.name();
+                    Self { name: name.map(Arc::from), is_ours: dispatcher::is_own_thread(name) }
+                })
+                .clone()
+        });
+        Some(known.unwrap_or(Self { name: None, is_ours: false }))
+    }
+}
+
+/// Stands while an event is captured on this thread: what is emitted meanwhile,
+/// by a `Debug` impl, is not captured, and a panic is not an alert.
+pub(crate) struct Capturing(());
+
+thread_local! {
+    // No destructor, so it can be used while the thread ends.
+    static CAPTURING: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Capturing {
+    pub(crate) fn start() -> Option<Self> {
+        match CAPTURING.try_with(|capturing| capturing.replace(true)) {
+            Ok(false) => Some(Self(())),
+            Ok(true) | Err(_) => None,
+        }
+    }
+}
+
+impl Drop for Capturing {
+    fn drop(&mut self) {
+        // It has no destructor, so it is always there.
+        let _ = CAPTURING.try_with(|capturing| capturing.set(false));
+    }
+}

@@ -1,0 +1,213 @@
+//! The bounded hand-over from the caller's thread to the alert thread.
+//!
+//! Runs on the caller's thread, inside `error!`.
+//! Invariant: [`Queue::offer`] never waits, and every loss has a reason and is
+//! counted.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use crate::{
+    event::Event,
+    handle::FlushReport,
+    signal::Signal,
+    stats::{Counters, DropReason},
+};
+
+/// What travels through the queue.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// An event, and whom to tell when it is committed.
+    Event(Box<Event>, Option<Arc<Signal<()>>>),
+    /// A wish to see everything before it through.
+    Flush(Flush),
+}
+
+/// Asks the dispatcher to see everything before it through.
+#[derive(Clone, Debug)]
+pub(crate) struct Flush {
+    pub(crate) goal: Goal,
+    /// Nobody waits for it any longer than this.
+    pub(crate) deadline: Instant,
+    pub(crate) done: Arc<Signal<FlushReport>>,
+}
+
+impl Flush {
+    /// A little before the deadline: an answer on the minute comes too late.
+    pub(crate) fn answer_by(&self) -> Instant {
+        self.deadline.checked_sub(ANSWER_MARGIN).unwrap_or(self.deadline)
+    }
+}
+
+/// How far a [`Flush`] goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// Everything is committed, and what can be attempted now has been.
+    FirstAttempts,
+    /// Everything is delivered or dead.
+    Delivered,
+    /// As [`Goal::Delivered`]; then the alert thread ends.
+    Shutdown,
+}
+
+/// The callers' end: bounded by number and by bytes.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    sender: mpsc::Sender<Item>,
+    bytes: Arc<AtomicUsize>,
+    counters: Arc<Counters>,
+}
+
+/// The alert thread's end.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    items: mpsc::Receiver<Item>,
+    bytes: Arc<AtomicUsize>,
+}
+
+/// Makes the two ends.
+pub(crate) fn queue(counters: Arc<Counters>) -> (Queue, Receiver) {
+    let (sender, items) = mpsc::channel(MOST_EVENTS);
+    let bytes = Arc::new(AtomicUsize::new(0));
+    (Queue { sender, bytes: Arc::clone(&bytes), counters }, Receiver { items, bytes })
+}
+
+impl Queue {
+    /// Queues `event` if there is room now; otherwise counts why it was lost.
+    /// `committed` is set when the event is on disk.
+    pub(crate) fn offer(&self, event: Event, committed: Option<Arc<Signal<()>>>) -> Result<(), DropReason> {
+        let size = event.size_bytes();
+        let lost = if self.bytes.fetch_add(size, Ordering::Relaxed) + size > MOST_BYTES {
+            DropReason::QueueFull
+        } else {
+            match self.sender.try_send(Item::Event(Box::new(event), committed)) {
+                Ok(()) => {
+                    Counters::count(&self.counters.captured);
+                    return Ok(());
+                }
+                Err(TrySendError::Full(_)) => DropReason::QueueFull,
+                Err(TrySendError::Closed(_)) => DropReason::QueueClosed,
+            }
+        };
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
+        self.counters.count_dropped(lost, 1);
+        Err(lost)
+    }
+
+    /// Lets others queue a [`Flush`] without keeping the alert thread alive.
+    pub(crate) fn downgrade(&self) -> WeakQueue {
+        WeakQueue(self.sender.downgrade())
+    }
+
+    /// Queues `flush` behind everything that is queued now, waiting for room.
+    /// False if there is no alert thread any more.
+    pub(crate) fn flush(&self, flush: Flush) -> bool {
+        send(&self.sender, flush)
+    }
+}
+
+/// A [`Queue`] that does not keep the alert thread alive.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakQueue(mpsc::WeakSender<Item>);
+
+impl WeakQueue {
+    /// As [`Queue::flush`].
+    pub(crate) fn flush(&self, flush: Flush) -> bool {
+        self.0.upgrade().is_some_and(|sender| send(&sender, flush))
+    }
+}
+
+fn send(sender: &mpsc::Sender<Item>, flush: Flush) -> bool {
+    let deadline = flush.deadline;
+    let mut item = Item::Flush(flush);
+    loop {
+        match sender.try_send(item) {
+            Ok(()) => return true,
+            Err(TrySendError::Closed(_)) => return false,
+            Err(TrySendError::Full(back)) if Instant::now() < deadline => item = back,
+            Err(TrySendError::Full(_)) => return true,
+        }
+        std::thread::sleep(ROOM_POLL);
+    }
+}
+
+impl Receiver {
+    /// Waits for items and moves up to `most` of them to `into`. Zero when all
+    /// callers are gone and the queue is empty.
+    pub(crate) async fn receive(&mut self, into: &mut Vec<Item>, most: usize) -> usize {
+        let received = self.items.recv_many(into, most).await;
+        let freed: usize = into
+            .iter()
+            .map(|item| match item {
+                Item::Event(event, _) => event.size_bytes(),
+                Item::Flush(_) => 0,
+            })
+            .sum();
+        self.bytes.fetch_sub(freed, Ordering::Relaxed);
+        received
+    }
+
+    /// Takes no more items; those that are queued can still be received.
+    pub(crate) fn close(&mut self) {
+        self.items.close();
+    }
+}
+
+/// The queue holds at most this many events.
+const MOST_EVENTS: usize = 16_384;
+
+/// The queue holds events of at most this many bytes.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long before its deadline a flush is answered with what is left.
+const ANSWER_MARGIN: Duration = Duration::from_millis(20);
+
+/// How often a flush looks for room in a full queue.
+const ROOM_POLL: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::tests::event;
+
+    #[test]
+    fn an_event_too_many_is_counted_and_not_waited_for() {
+        let counters = Arc::new(Counters::default());
+        let (queue, _receiver) = queue(Arc::clone(&counters));
+        for _ in 0..MOST_EVENTS {
+            queue.offer(event("small"), None).unwrap();
+        }
+        assert_eq!(queue.offer(event("one too many"), None), Err(DropReason::QueueFull));
+        let stats = counters.snapshot();
+        assert_eq!((stats.captured, stats.dropped[&DropReason::QueueFull]), (MOST_EVENTS as u64, 1));
+    }
+
+    #[test]
+    fn bytes_are_bounded_and_freed_by_receiving() {
+        let counters = Arc::new(Counters::default());
+        let (queue, mut receiver) = queue(counters);
+        let big = || event(&"x".repeat(1024 * 1024));
+        let fitting = std::iter::repeat_with(|| queue.offer(big(), None)).take_while(Result::is_ok).count();
+        assert_eq!(fitting, 15);
+        let mut items = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(receiver.receive(&mut items, 100)), fitting);
+        assert_eq!(queue.offer(big(), None), Ok(()));
+    }
+
+    #[test]
+    fn after_the_end_an_event_is_counted() {
+        let counters = Arc::new(Counters::default());
+        let (queue, receiver) = queue(Arc::clone(&counters));
+        drop(receiver);
+        assert_eq!(queue.offer(event("late"), None), Err(DropReason::QueueClosed));
+        assert_eq!(counters.snapshot().dropped[&DropReason::QueueClosed], 1);
+    }
+}

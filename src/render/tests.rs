@@ -1,0 +1,337 @@
+//! What must hold for the texts of any notice.
+
+use std::{sync::Arc, time::Duration};
+
+use proptest::{collection::vec, option, prelude::*};
+use tracing::Level;
+
+use super::*;
+use crate::{
+    event::{Field, SpanFrame, from_millis},
+    stats::DropReason,
+};
+
+pub(super) fn event(level: Level, message: &str) -> Event {
+    Event {
+        at: from_millis(1_795_376_463_123),
+        level,
+        target: "my_app::payment".into(),
+        message: message.to_owned(),
+        fields: Vec::new(),
+        file: Some("src/payment.rs".into()),
+        line: Some(17),
+        module_path: Some("my_app::payment".into()),
+        thread: Some("main".into()),
+        spans: Vec::new(),
+        backtrace: None,
+        panic: false,
+    }
+}
+
+pub(super) fn sample(event: Event, count: u64) -> Sample {
+    let last_at = event.at + Duration::from_secs(60);
+    Sample { event, count, last_at }
+}
+
+pub(super) fn notice(samples: Vec<Sample>) -> Notice {
+    let process = Process { app: "MyApp".into(), pid: 4242, ..Process::default() };
+    let opened_at = from_millis(1_795_376_463_123);
+    Notice { id: "7K3Q".into(), process, opened_at, samples, unsampled: 0, losses: Losses::new() }
+}
+
+pub(super) fn error(level: Level, message: &str, count: u64) -> Sample {
+    sample(event(level, message), count)
+}
+
+/// A notice with everything that a notice can have.
+fn full() -> Notice {
+    let mut failed = event(Level::ERROR, "payment failed\nfor good");
+    failed.module_path = Some("my_app::payment::retry".into());
+    failed.fields = vec![
+        Field::new("order", Value::U64(17)),
+        Field::new("error", Value::Error(vec!["request failed".into(), "connection refused".into()])),
+        Field::new("query", Value::Str("SELECT\n1".into())),
+    ];
+    let method = Field::new("method", Value::Str("POST".into()));
+    failed.spans = vec![
+        SpanFrame { name: "request".into(), target: "my_app".into(), fields: Arc::new(vec![method]) },
+        SpanFrame { name: "charge".into(), target: "my_app".into(), fields: Arc::default() },
+    ];
+    let mut panic = event(Level::ERROR, "index out of bounds");
+    panic.panic = true;
+    panic.thread = None;
+    panic.backtrace = Some("   0: rust_begin_unwind\n   1: my_app::main".into());
+    let mut notice = notice(vec![sample(failed, 37), sample(panic, 1)]);
+    notice.process.environment = Some("production".into());
+    notice.process.version = Some("1.2.3".into());
+    notice.process.host = Some("web-1".into());
+    notice.unsampled = 2;
+    notice.losses = Losses::from([(DropReason::QueueFull, 12)]);
+    notice
+}
+
+#[test]
+fn the_text_is_complete_and_in_order() {
+    assert_eq!(
+        render(&full()).text,
+        "\
+40 events from MyApp (production) on web-1, 2026-11-22 19:41:03 UTC
+2 different kinds of event.
+12 events not captured (queue full).
+
+ERROR: payment failed
+  for good
+Error
+    error: request failed
+    caused by: connection refused
+Where
+    my_app::payment
+    src/payment.rs:17
+    my_app::payment::retry
+Spans
+    request{method=POST} > charge
+When
+    x37, first 2026-11-22 19:41:03 UTC, last 2026-11-22 19:42:03 UTC
+Fields
+    order = 17
+    query = SELECT
+        1
+Thread
+    main
+
+PANIC: index out of bounds
+Where
+    my_app::payment
+    src/payment.rs:17
+When
+    2026-11-22 19:41:03 UTC
+
+and 2 events of which only the number was kept
+
+Process
+    application = MyApp
+    environment = production
+    version = 1.2.3
+    host = web-1
+    process id = 4242
+
+Backtrace of PANIC: index out of bounds
+       0: rust_begin_unwind
+       1: my_app::main
+
+#7K3Q"
+    );
+}
+
+#[test]
+fn the_html_says_what_the_text_says() {
+    let rendered = render(&full());
+    let bare = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let (_, body) = rendered.html.split_once("<body").unwrap_or_default();
+    let mut shown = String::new();
+    for piece in body.split('<') {
+        shown.push_str(piece.split_once('>').map_or("", |(_, text)| text));
+    }
+    let shown = shown.replace("PANIC index", "PANIC: index").replace("ERROR payment", "ERROR: payment");
+    assert_eq!(bare(&shown.replace("&#62;", ">")), bare(&rendered.text));
+}
+
+#[test]
+fn no_text_of_an_event_is_markup() {
+    let mark = "<script>alert('x')</script>\"&";
+    let field = Field::new(mark, Value::Str(mark.into()));
+    let chain = Field::new(mark, Value::Error(vec![mark.into(), mark.into()]));
+    let mut event = event(Level::ERROR, mark);
+    event.target = mark.into();
+    event.file = Some(mark.into());
+    event.module_path = Some(mark.into());
+    event.thread = Some(mark.into());
+    event.backtrace = Some(mark.into());
+    event.spans =
+        vec![SpanFrame { name: mark.into(), target: mark.into(), fields: Arc::new(vec![field.clone()]) }];
+    event.fields = vec![field, chain];
+    let mut notice = notice(vec![sample(event, 2)]);
+    notice.id = mark.into();
+    notice.process = Process {
+        app: mark.into(),
+        environment: Some(mark.into()),
+        version: Some(mark.into()),
+        host: Some(mark.into()),
+        pid: 1,
+    };
+    let html = render(&notice).html;
+    assert!(!html.contains("<script"), "{html}");
+    assert!(html.matches("&#60;script").count() > 15, "{html}");
+}
+
+#[test]
+fn the_html_brings_its_colors_and_nothing_else() {
+    let html = render(&full()).html;
+    assert!(html.contains(r#"<meta name="color-scheme" content="light dark">"#));
+    for absent in ["<img", "<script", "<link", "<style", "href", "src=", "url(", "http"] {
+        assert!(!html.contains(absent), "{absent}");
+    }
+    for style in html.split("style=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert_eq!(style.contains("background:"), style.contains(";color:"), "{style}");
+    }
+}
+
+#[test]
+fn the_subject_names_the_worst_event_and_no_count() {
+    let mut notice = notice(vec![error(Level::WARN, "low", 3), error(Level::ERROR, "payment failed", 37)]);
+    notice.process.environment = Some("prod".into());
+    assert_eq!(render(&notice).subject, "[MyApp/prod] ERROR: payment failed · my_app::payment");
+    notice.samples.truncate(1);
+    assert_eq!(render(&notice).subject, "[MyApp/prod] WARN: low · my_app::payment");
+    notice.samples = vec![error(Level::ERROR, &"long ".repeat(99), 1)];
+    let subject = render(&notice).subject;
+    assert!(subject.ends_with("… · my_app::payment"), "{subject}");
+    assert!((118..=120).contains(&subject.chars().count()), "{subject}");
+    notice.samples.clear();
+    notice.losses = Losses::from([(DropReason::QueueFull, 12)]);
+    assert_eq!(render(&notice).subject, "[MyApp/prod] Events not captured");
+}
+
+#[test]
+fn more_kinds_of_event_than_a_mail_shows_are_counted() {
+    let notice = notice((0..30).map(|number| error(Level::ERROR, &format!("kind {number}"), 2)).collect());
+    let text = render(&notice).text;
+    assert!(text.contains("ERROR: kind 24\n") && !text.contains("kind 25"), "{text}");
+    assert!(text.contains("\nand 5 more kinds of event (10 events)\n"), "{text}");
+}
+
+#[test]
+fn a_long_backtrace_is_cut_and_marked() {
+    let mut panic = event(Level::ERROR, "out of luck");
+    panic.backtrace = Some("  17: core::ops::function::FnOnce::call_once<'_>\n".repeat(20_000));
+    let rendered = render(&notice(vec![sample(panic, 1)]));
+    assert!(rendered.text.ends_with("… [cut]\n\n#7K3Q"));
+    assert!((40_000..=64 * 1024).contains(&rendered.html.len()), "{}", rendered.html.len());
+}
+
+#[test]
+fn the_largest_notice_stays_within_its_limits() {
+    for piece in ["<", "a", "\n", "{", "🔥", "\u{1B}]", "\u{202E}"] {
+        let long = piece.repeat(1 << 14);
+        let mut event = event(Level::ERROR, &long);
+        event.target = long.clone().into();
+        event.file = Some(long.clone().into());
+        event.module_path = Some(format!("{long}x").into());
+        event.thread = Some(long.as_str().into());
+        event.backtrace = Some(long.clone());
+        event.fields = vec![
+            Field::new(long.clone(), Value::Str(long.clone())),
+            Field::new(long.clone(), Value::Error(vec![long.clone()])),
+        ];
+        let mut notice = notice((0..30).map(|_| sample(event.clone(), u64::MAX)).collect());
+        notice.unsampled = u64::MAX;
+        notice.losses = DropReason::ALL.into_iter().map(|reason| (reason, u64::MAX)).collect();
+        notice.process = Process {
+            app: long.clone(),
+            environment: Some(long.clone()),
+            version: Some(long.clone()),
+            host: Some(long.clone()),
+            pid: u32::MAX,
+        };
+        let rendered = render(&notice);
+        assert!(rendered.html.len() < 64 * 1024, "{piece:?}: {}", rendered.html.len());
+        assert!(rendered.text.len() < 64 * 1024, "{piece:?}: {}", rendered.text.len());
+        assert!(gsm7::segments(&rendered.short) <= 2, "{}", rendered.short);
+        assert!(rendered.subject.chars().count() <= MAX_SUBJECT_CHARS, "{}", rendered.subject);
+    }
+}
+
+/// Any text of up to `max_chars`, often made of what breaks things.
+pub(super) fn hostile(max_chars: usize) -> impl Strategy<Value = String> {
+    let nasty = proptest::sample::select(vec![
+        '\u{1B}', '[', ']', '{', '\\', '`', '\n', '\r', '\t', '\0', ' ', '🔥', 'ж', 'a', 'Z', '…', '→',
+        '\u{301}', '\u{202E}', '\u{200D}', '\u{2028}', '\u{FE0F}', '\u{9B}', '\u{7}', '<', '&', '"', '€',
+    ]);
+    prop_oneof![
+        vec(any::<char>(), 0..=max_chars),
+        vec(nasty.clone(), 0..=max_chars),
+        (nasty, 0..=max_chars).prop_map(|(c, count)| vec![c; count]),
+        vec(proptest::char::range(' ', '~'), 0..=max_chars),
+    ]
+    .prop_map(String::from_iter)
+}
+
+fn any_count() -> impl Strategy<Value = u64> {
+    prop_oneof![1..50_u64, any::<u64>()]
+}
+
+prop_compose! {
+    fn any_sample()(
+        message in hostile(400),
+        target in hostile(60),
+        (name, value, cause) in (hostile(20), hostile(40), option::of(hostile(60))),
+        level in proptest::sample::select(vec![Level::ERROR, Level::WARN, Level::INFO]),
+        panic in any::<bool>(),
+        count in any_count(),
+    ) -> Sample {
+        let mut event = event(level, &message);
+        event.target = target.into();
+        event.panic = panic;
+        event.fields = vec![Field::new(name, Value::Str(value))];
+        event.fields.extend(cause.map(|cause| Field::new("error", Value::Error(vec![cause]))));
+        sample(event, count)
+    }
+}
+
+prop_compose! {
+    fn any_notice()(
+        samples in vec(any_sample(), 0..5),
+        app in hostile(100),
+        environment in option::of(hostile(40)),
+        host in option::of(hostile(40)),
+        unsampled in prop_oneof![Just(0), any_count()],
+        losses in vec(any_count(), 0..=DropReason::ALL.len()),
+    ) -> Notice {
+        let mut notice = notice(samples);
+        notice.process = Process { app, environment, host, ..notice.process };
+        notice.unsampled = unsampled;
+        notice.losses = DropReason::ALL.into_iter().zip(losses).collect();
+        notice
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_short_text_is_two_segments_at_most_and_ends_with_its_id(notice in any_notice()) {
+        let short = render(&notice).short;
+        prop_assert!(gsm7::segments(&short) <= 2, "{}", short);
+        prop_assert!(short.encode_utf16().count() <= 1600);
+        prop_assert!(short.ends_with(" #7K3Q"), "{}", short);
+        prop_assert!(!short.contains(clean::is_unsafe), "{:?}", short);
+    }
+
+    #[test]
+    fn any_short_text_accounts_for_each_event(counts in vec(1..1000_u64, 1..60), message in hostile(120)) {
+        let notice = notice(counts.iter().map(|count| error(Level::ERROR, &message, *count)).collect());
+        let short = render(&notice).short;
+        let hidden = short.rsplit_once(", +").and_then(|(_, rest)| rest.split_once(" more #"));
+        let hidden = hidden.and_then(|(number, _)| number.parse().ok()).unwrap_or(0_u64);
+        let all: u64 = counts.iter().sum();
+        let shown = (1..=counts.len()).find(|shown| counts.iter().take(*shown).sum::<u64>() + hidden == all);
+        prop_assert!(shown.is_some(), "{} of {}", short, all);
+    }
+
+    #[test]
+    fn any_subject_is_one_line_of_at_most_120_characters(notice in any_notice()) {
+        let subject = render(&notice).subject;
+        prop_assert!(subject.chars().count() <= 120, "{}", subject);
+        prop_assert!(!subject.is_empty());
+        prop_assert!(!subject.contains(clean::is_unsafe), "{:?}", subject);
+    }
+
+    #[test]
+    fn any_mail_ends_with_its_id_and_has_no_control_character(notice in any_notice()) {
+        let rendered = render(&notice);
+        prop_assert!(rendered.text.ends_with("\n#7K3Q"));
+        prop_assert!(rendered.html.contains(">#7K3Q</td>"));
+        for body in [&rendered.text, &rendered.html] {
+            prop_assert!(!body.contains(|c| clean::is_unsafe(c) && c != '\n' && c != '\t'), "{:?}", body);
+            prop_assert!(body.len() < 64 * 1024);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A provider for the tests of this module: a real socket, one connection, a
+//! scripted answer.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, SystemTime},
+};
+
+use super::Message;
+use crate::notice::{Notice, Process};
+
+/// What arrived, and what the answering thread made of it.
+pub(super) struct Server<T> {
+    pub(super) url: String,
+    thread: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Server<T> {
+    /// Gives the first connection, its request read, to `answer`.
+    pub(super) fn start(answer: impl FnOnce(TcpStream, String) -> T + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let thread = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let request = read_request(&mut stream);
+            answer(stream, request)
+        });
+        Self { url, thread }
+    }
+
+    pub(super) fn join(self) -> T {
+        self.thread.join().unwrap()
+    }
+}
+
+/// A server that answers with `answer` and gives the request.
+pub(super) fn answering(answer: impl Into<String>) -> Server<String> {
+    let answer = answer.into();
+    Server::start(move |mut stream, request| {
+        stream.write_all(answer.as_bytes()).unwrap();
+        request
+    })
+}
+
+/// An answer of HTTP; `head` is the status line's end and further headers.
+pub(super) fn http(head: &str, body: &str) -> String {
+    format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = header(head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+            if body.len() >= length {
+                return text.into_owned();
+            }
+        }
+        match stream.read(&mut chunk).unwrap() {
+            0 => return text.into_owned(),
+            read => bytes.extend_from_slice(&chunk[..read]),
+        }
+    }
+}
+
+/// The header `name` of a request.
+pub(super) fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+    let head = request.split_once("\r\n\r\n").map_or(request, |(head, _)| head);
+    head.lines().find_map(|line| {
+        let (found, value) = line.split_once(": ")?;
+        found.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
+/// A message to `recipient`, with something in each text.
+pub(super) fn message(recipient: &str) -> Message {
+    Message {
+        recipient: recipient.to_owned(),
+        key: "0198-key".to_owned(),
+        attempt: 1,
+        valid_for: Duration::from_secs(3600),
+        short: "[MyApp] ERROR: 50% & more #7K3Q".to_owned(),
+        subject: "[MyApp] payment failed".to_owned(),
+        text: "plain".to_owned(),
+        html: "<p>html</p>".to_owned(),
+        notice: Arc::new(Notice {
+            id: "7K3Q".to_owned(),
+            process: Process::default(),
+            opened_at: SystemTime::UNIX_EPOCH,
+            samples: vec![],
+            unsampled: 0,
+            losses: BTreeMap::new(),
+        }),
+    }
+}

@@ -1,0 +1,314 @@
+//! [`Memory`]: the outbox of a process that has no disk.
+//!
+//! The same transitions as in SQLite, for one process and its lifetime.
+//! Invariant: bounded; a notice is dropped with its last delivery.
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+use tracing::Level;
+use uuid::Uuid;
+
+use super::{Captured, Claim, Draft, SAMPLES_PER_NOTICE, StoreError, Target, overflow_fingerprint};
+use crate::{
+    event::Event,
+    notice::{Losses, Notice, Process, Sample},
+};
+
+/// How many different events, and how many deliveries, are kept; a batch that
+/// goes beyond is refused.
+pub(crate) const MOST_EVENTS: usize = 10_000;
+
+/// Notices and deliveries in memory.
+#[derive(Default)]
+pub(crate) struct Memory {
+    last_id: i64,
+    notices: BTreeMap<i64, Kept>,
+    deliveries: BTreeMap<i64, Delivery>,
+}
+
+struct Kept {
+    public_id: String,
+    run: Uuid,
+    process: Process,
+    opened_at: SystemTime,
+    closes_at: SystemTime,
+    losses: Losses,
+    events: Vec<Row>,
+}
+
+struct Row {
+    fingerprint: Vec<u8>,
+    level: Level,
+    count: u64,
+    last_at: SystemTime,
+    payload: Option<Event>,
+}
+
+/// A pending delivery: a settled one is dropped.
+struct Delivery {
+    key: Uuid,
+    notice_id: i64,
+    sink: &'static str,
+    recipient: String,
+    level: Level,
+    due_at: SystemTime,
+    attempt: u32,
+    claims: i64,
+    expires_at: SystemTime,
+}
+
+impl Memory {
+    pub(super) fn persist(
+        &mut self,
+        batch: &[Captured],
+        losses: &Losses,
+        open: Option<i64>,
+        draft: &Draft<'_>,
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Result<i64, StoreError> {
+        let kept: usize = self.notices.values().map(|notice| notice.events.len()).sum();
+        if kept + batch.len() > MOST_EVENTS || self.deliveries.len() > MOST_EVENTS {
+            return Err(StoreError::Full);
+        }
+        let notice_id = match open.filter(|id| self.takes_events(*id, now)) {
+            Some(id) => id,
+            None => self.insert_notice(draft, now),
+        };
+        let Some(notice) = self.notices.get_mut(&notice_id) else {
+            return Err(StoreError::Failed("a notice vanished".to_owned()));
+        };
+        for captured in batch {
+            notice.add(captured);
+        }
+        for (reason, count) in losses {
+            *notice.losses.entry(*reason).or_default() += count;
+        }
+        let closes_at = notice.closes_at;
+        let gravest = batch.iter().map(|captured| captured.event.level).min().unwrap_or(Level::ERROR);
+        for target in targets.iter().filter(|target| gravest <= target.level) {
+            self.insert_delivery(notice_id, target, closes_at, now);
+        }
+        self.drop_untold(notice_id);
+        Ok(notice_id)
+    }
+
+    pub(super) fn close(&mut self, notice_id: i64, now: SystemTime) -> Result<(), StoreError> {
+        if let Some(notice) = self.notices.get_mut(&notice_id) {
+            notice.closes_at = notice.closes_at.min(now);
+        }
+        let fresh = |delivery: &&mut Delivery| delivery.notice_id == notice_id && delivery.claims == 0;
+        for delivery in self.deliveries.values_mut().filter(fresh) {
+            delivery.due_at = delivery.due_at.min(now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        sink: &str,
+        limit: usize,
+        lease_until: SystemTime,
+        now: SystemTime,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let mut due: Vec<_> = self
+            .deliveries
+            .iter_mut()
+            .filter(|(_, delivery)| delivery.sink == sink && delivery.due_at <= now)
+            .collect();
+        due.sort_by_key(|(_, delivery)| delivery.due_at);
+        due.truncate(limit);
+        let claims = due.into_iter().map(|(id, delivery)| {
+            delivery.due_at = lease_until;
+            delivery.attempt += 1;
+            delivery.claims += 1;
+            Claim {
+                id: *id,
+                key: delivery.key,
+                notice_id: delivery.notice_id,
+                recipient: delivery.recipient.clone(),
+                level: delivery.level,
+                attempt: delivery.attempt,
+                token: delivery.claims,
+                expires_at: delivery.expires_at,
+            }
+        });
+        Ok(claims.collect())
+    }
+
+    pub(super) fn notice(&self, claim: &Claim) -> Result<Notice, StoreError> {
+        let Some(kept) = self.notices.get(&claim.notice_id) else {
+            return Err(StoreError::Failed("a notice vanished".to_owned()));
+        };
+        let told = kept.events.iter().filter(|row| row.level <= claim.level);
+        let mut samples = Vec::new();
+        let mut unsampled = 0;
+        for row in told {
+            match &row.payload {
+                Some(event) => {
+                    samples.push(Sample { event: event.clone(), count: row.count, last_at: row.last_at });
+                }
+                None => unsampled += row.count,
+            }
+        }
+        Ok(Notice {
+            id: kept.public_id.clone(),
+            process: kept.process.clone(),
+            opened_at: kept.opened_at,
+            samples,
+            unsampled,
+            losses: kept.losses.clone(),
+        })
+    }
+
+    pub(super) fn deliver(
+        &mut self,
+        claim: &Claim,
+        _reference: Option<&str>,
+        _now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        Ok(self.settle(claim))
+    }
+
+    pub(super) fn retry(
+        &mut self,
+        claim: &Claim,
+        _error: &str,
+        due_at: SystemTime,
+    ) -> Result<bool, StoreError> {
+        Ok(self.claimed(claim).map(|delivery| delivery.due_at = due_at).is_some())
+    }
+
+    pub(super) fn release(
+        &mut self,
+        claim: &Claim,
+        _error: Option<&str>,
+        due_at: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let Some(delivery) = self.claimed(claim) else {
+            return Ok(false);
+        };
+        delivery.due_at = due_at;
+        delivery.attempt = delivery.attempt.saturating_sub(1);
+        Ok(true)
+    }
+
+    pub(super) fn bury(
+        &mut self,
+        claim: &Claim,
+        _reason: &str,
+        _now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        Ok(self.settle(claim))
+    }
+
+    pub(super) fn next_due(&self, sink: &str) -> Option<SystemTime> {
+        self.deliveries
+            .values()
+            .filter(|delivery| delivery.sink == sink)
+            .map(|delivery| delivery.due_at)
+            .min()
+    }
+
+    pub(super) fn pending(&self, run: Uuid) -> u64 {
+        let ours = |delivery: &&Delivery| {
+            self.notices.get(&delivery.notice_id).is_some_and(|notice| notice.run == run)
+        };
+        self.deliveries.values().filter(ours).count() as u64
+    }
+
+    /// A notice takes events until it closes or its first delivery is claimed.
+    fn takes_events(&self, id: i64, now: SystemTime) -> bool {
+        let claimed =
+            self.deliveries.values().any(|delivery| delivery.notice_id == id && delivery.claims > 0);
+        !claimed && self.notices.get(&id).is_some_and(|notice| notice.closes_at > now)
+    }
+
+    fn insert_notice(&mut self, draft: &Draft<'_>, now: SystemTime) -> i64 {
+        self.last_id += 1;
+        let notice = Kept {
+            public_id: draft.public_id.to_owned(),
+            run: draft.run,
+            process: draft.process.clone(),
+            opened_at: now,
+            closes_at: draft.closes_at,
+            losses: Losses::new(),
+            events: Vec::new(),
+        };
+        self.notices.insert(self.last_id, notice);
+        self.last_id
+    }
+
+    fn insert_delivery(&mut self, notice_id: i64, target: &Target, due_at: SystemTime, now: SystemTime) {
+        let known = self.deliveries.values().any(|delivery| {
+            delivery.notice_id == notice_id
+                && delivery.sink == target.sink
+                && delivery.recipient == target.recipient
+        });
+        if known {
+            return;
+        }
+        self.last_id += 1;
+        let delivery = Delivery {
+            key: Uuid::now_v7(),
+            notice_id,
+            sink: target.sink,
+            recipient: target.recipient.clone(),
+            level: target.level,
+            due_at,
+            attempt: 0,
+            claims: 0,
+            expires_at: now + target.deadline,
+        };
+        self.deliveries.insert(self.last_id, delivery);
+    }
+
+    fn claimed(&mut self, claim: &Claim) -> Option<&mut Delivery> {
+        self.deliveries.get_mut(&claim.id).filter(|delivery| delivery.claims == claim.token)
+    }
+
+    fn settle(&mut self, claim: &Claim) -> bool {
+        if self.claimed(claim).is_none() {
+            return false;
+        }
+        self.deliveries.remove(&claim.id);
+        self.drop_untold(claim.notice_id);
+        true
+    }
+
+    /// Drops a notice that no delivery will tell of any more.
+    fn drop_untold(&mut self, notice_id: i64) {
+        if !self.deliveries.values().any(|delivery| delivery.notice_id == notice_id) {
+            self.notices.remove(&notice_id);
+        }
+    }
+}
+
+impl Kept {
+    fn add(&mut self, captured: &Captured) {
+        let samples = self.events.iter().filter(|row| row.payload.is_some()).count();
+        let level = captured.event.level;
+        if self.count_known(&captured.fingerprint, captured) {
+            return;
+        }
+        let (fingerprint, payload) = if samples < usize::try_from(SAMPLES_PER_NOTICE).unwrap_or(usize::MAX) {
+            (captured.fingerprint.to_vec(), Some(captured.event.clone()))
+        } else {
+            (overflow_fingerprint(level).to_vec(), None)
+        };
+        if payload.is_none() && self.count_known(&fingerprint, captured) {
+            return;
+        }
+        let row = Row { fingerprint, level, count: captured.count, last_at: captured.last_at, payload };
+        self.events.push(row);
+    }
+
+    fn count_known(&mut self, fingerprint: &[u8], captured: &Captured) -> bool {
+        let Some(row) = self.events.iter_mut().find(|row| row.fingerprint == fingerprint) else {
+            return false;
+        };
+        row.count += captured.count;
+        row.last_at = row.last_at.max(captured.last_at);
+        true
+    }
+}

@@ -1,0 +1,237 @@
+//! Where notices, events and deliveries are kept: the only module with SQL.
+//!
+//! Runs on the alert thread; one owner, no sharing inside the process. Every
+//! change of a delivery's state is one function here, and the schema refuses
+//! the others:
+//!
+//! ```text
+//!            claim (attempt + 1, a lease)
+//!   pending ──────────────────────────────► pending, leased
+//!      ▲                                        │
+//!      ├── retry    (due later) ────────────────┤
+//!      ├── release  (due later, attempt - 1) ───┤
+//!      └── lease ends (the process died) ───────┤
+//!                                               ├── deliver ──► delivered
+//!                                               └── bury ─────► dead
+//! ```
+//!
+//! Invariant: no function waits for anything but its own storage.
+
+use std::time::SystemTime;
+
+use tracing::Level;
+use uuid::Uuid;
+
+use crate::{
+    event::Event,
+    notice::{Losses, Notice, Process},
+};
+
+mod memory;
+#[cfg(feature = "sqlite")]
+mod path;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use memory::Memory;
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::{Sqlite, database_path};
+
+/// How many different events of one notice are kept; more are counted.
+pub(crate) const SAMPLES_PER_NOTICE: i64 = 100;
+
+/// One event, or several that are the same, ready to be persisted.
+#[derive(Clone, Debug)]
+pub(crate) struct Captured {
+    pub(crate) event: Event,
+    pub(crate) fingerprint: [u8; 8],
+    pub(crate) count: u64,
+    pub(crate) last_at: SystemTime,
+}
+
+/// A notice that is made if the open one takes no more events.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) public_id: &'a str,
+    pub(crate) run: Uuid,
+    pub(crate) process: &'a Process,
+    pub(crate) closes_at: SystemTime,
+}
+
+/// One delivery that every notice with an event at `level` or above gets.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) sink: &'static str,
+    pub(crate) recipient: String,
+    pub(crate) level: Level,
+    pub(crate) deadline: std::time::Duration,
+}
+
+/// A delivery that this process may attempt until its lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) id: i64,
+    pub(crate) key: Uuid,
+    pub(crate) notice_id: i64,
+    pub(crate) recipient: String,
+    pub(crate) level: Level,
+    /// Which attempt this is, from one.
+    pub(crate) attempt: u32,
+    /// Grows with each claim: an older claim's answer is refused.
+    pub(crate) token: i64,
+    pub(crate) expires_at: SystemTime,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// Another process holds the file's write lock; worth repeating.
+    #[error("the database is busy")]
+    Busy,
+    /// The memory store holds as many events as it may.
+    #[error("memory is full")]
+    Full,
+    /// Anything else that the database said.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The store in use.
+pub(crate) enum Store {
+    Memory(Memory),
+    #[cfg(feature = "sqlite")]
+    Sqlite(Box<Sqlite>),
+}
+
+/// Calls the same method of whichever store is in use.
+macro_rules! either {
+    ($self:ident, $store:ident => $call:expr, $awaited:expr) => {
+        match $self {
+            Self::Memory($store) => $call,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite($store) => $awaited.await,
+        }
+    };
+}
+
+impl Store {
+    /// Commits `batch` to the notice `open` if that still takes events, else to
+    /// a new one made from `draft`; adds the deliveries that its levels ask for.
+    /// Returns the notice.
+    pub(crate) async fn persist(
+        &mut self,
+        batch: &[Captured],
+        losses: &Losses,
+        open: Option<i64>,
+        draft: &Draft<'_>,
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Result<i64, StoreError> {
+        either!(self, store =>
+            store.persist(batch, losses, open, draft, targets, now),
+            store.persist(batch, losses, open, draft, targets, now))
+    }
+
+    /// Ends the settle time of a notice that nobody has claimed yet.
+    pub(crate) async fn close(&mut self, notice_id: i64, now: SystemTime) -> Result<(), StoreError> {
+        either!(self, store => store.close(notice_id, now), store.close(notice_id, now))
+    }
+
+    /// Claims up to `limit` deliveries of `sink` that are due at `now`: each
+    /// counts one attempt and is leased until `lease_until`.
+    pub(crate) async fn claim(
+        &mut self,
+        sink: &str,
+        limit: usize,
+        lease_until: SystemTime,
+        now: SystemTime,
+    ) -> Result<Vec<Claim>, StoreError> {
+        either!(self, store =>
+            store.claim(sink, limit, lease_until, now),
+            store.claim(sink, limit, lease_until, now))
+    }
+
+    /// Reads what a claimed delivery has to tell.
+    pub(crate) async fn notice(&mut self, claim: &Claim) -> Result<Notice, StoreError> {
+        either!(self, store => store.notice(claim), store.notice(claim))
+    }
+
+    /// pending → delivered. False if the claim was no longer valid.
+    pub(crate) async fn deliver(
+        &mut self,
+        claim: &Claim,
+        reference: Option<&str>,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        either!(self, store => store.deliver(claim, reference, now), store.deliver(claim, reference, now))
+    }
+
+    /// pending → pending, due again at `due_at`. False as above.
+    pub(crate) async fn retry(
+        &mut self,
+        claim: &Claim,
+        error: &str,
+        due_at: SystemTime,
+    ) -> Result<bool, StoreError> {
+        either!(self, store => store.retry(claim, error, due_at), store.retry(claim, error, due_at))
+    }
+
+    /// pending → pending, due again at `due_at`, and the attempt does not count.
+    /// False as above.
+    pub(crate) async fn release(
+        &mut self,
+        claim: &Claim,
+        error: Option<&str>,
+        due_at: SystemTime,
+    ) -> Result<bool, StoreError> {
+        either!(self, store => store.release(claim, error, due_at), store.release(claim, error, due_at))
+    }
+
+    /// pending → dead. False as above.
+    pub(crate) async fn bury(
+        &mut self,
+        claim: &Claim,
+        reason: &str,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        either!(self, store => store.bury(claim, reason, now), store.bury(claim, reason, now))
+    }
+
+    /// When the next delivery of `sink` is due, leases included.
+    pub(crate) async fn next_due(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        either!(self, store => Ok(store.next_due(sink)), store.next_due(sink))
+    }
+
+    /// How many deliveries that `run` asked for are still pending.
+    pub(crate) async fn pending(&mut self, run: Uuid) -> Result<u64, StoreError> {
+        either!(self, store => Ok(store.pending(run)), store.pending(run))
+    }
+
+    /// Closes the file, if there is one.
+    pub(crate) async fn shut(self) {
+        match self {
+            Self::Memory(_) => (),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(store) => store.shut().await,
+        }
+    }
+}
+
+/// Levels as the schema has them.
+fn level_number(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 1,
+        Level::WARN => 2,
+        Level::INFO => 3,
+        Level::DEBUG => 4,
+        Level::TRACE => 5,
+    }
+}
+
+/// The fingerprint of the row that counts what is not kept at `level`: shorter
+/// than any other.
+fn overflow_fingerprint(level: Level) -> [u8; 1] {
+    [level_number(level)]
+}

@@ -1,0 +1,149 @@
+//! Where the database file is, and how its directory comes to be.
+
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use super::StoreError;
+
+/// The file for `app`: below `$STATE_DIRECTORY`, which a service manager sets,
+/// else `$XDG_STATE_HOME`, else the platform's directory for application state.
+/// None if there is none of these: never the working or the temporary directory.
+pub(crate) fn database_path(app: &str, var: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+    let state = var("STATE_DIRECTORY")
+        .and_then(|list| std::env::split_paths(&list).next())
+        .filter(|path| path.is_absolute())
+        .or_else(|| var("XDG_STATE_HOME").and_then(absolute))
+        .or_else(|| platform_state(&var, absolute))?;
+    Some(state.join("tracing-alert").join(file_name(app)).join("alerts.db"))
+}
+
+#[cfg(not(any(windows, target_os = "macos")))]
+fn platform_state(
+    var: &impl Fn(&str) -> Option<OsString>,
+    absolute: impl Fn(OsString) -> Option<PathBuf>,
+) -> Option<PathBuf> {
+    var("HOME").and_then(absolute).map(|home| home.join(".local/state"))
+}
+
+#[cfg(target_os = "macos")]
+fn platform_state(
+    var: &impl Fn(&str) -> Option<OsString>,
+    absolute: impl Fn(OsString) -> Option<PathBuf>,
+) -> Option<PathBuf> {
+    var("HOME").and_then(absolute).map(|home| home.join("Library/Application Support"))
+}
+
+#[cfg(windows)]
+fn platform_state(
+    var: &impl Fn(&str) -> Option<OsString>,
+    absolute: impl Fn(OsString) -> Option<PathBuf>,
+) -> Option<PathBuf> {
+    var("LOCALAPPDATA").and_then(absolute)
+}
+
+/// `app` as one component of a path.
+fn file_name(app: &str) -> String {
+    let name: String = app
+        .chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ') { c } else { '_' })
+        .take(64)
+        .collect();
+    if name.chars().all(|c| c == '.') { "_".to_owned() } else { name }
+}
+
+/// Creates the directories (0700) and an empty file (0600) that are missing.
+/// A file that exists is not opened.
+pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
+    let failed = |what: &Path, error: io::Error| StoreError::Failed(format!("{}: {error}", what.display()));
+    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(directory).map_err(|error| failed(directory, error))?;
+    }
+    // Closing the new file while another layer of this process has it open in
+    // SQLite would drop that one's locks.
+    static CREATING: Mutex<()> = Mutex::new(());
+    let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let metadata = std::fs::symlink_metadata(path).map_err(|error| failed(path, error))?;
+            if metadata.is_file() {
+                Ok(())
+            } else {
+                Err(StoreError::Failed(format!("{}: not a regular file", path.display())))
+            }
+        }
+        Err(error) => Err(failed(path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(vars: &[(&str, &str)]) -> Option<PathBuf> {
+        database_path("My/App", |name| {
+            vars.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_service_managers_directory_comes_first() {
+        let all =
+            [("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"), ("XDG_STATE_HOME", "/x"), ("HOME", "/home/me")];
+        assert_eq!(path(&all).unwrap(), Path::new("/var/lib/a/tracing-alert/My_App/alerts.db"));
+        assert_eq!(path(&all[1..]).unwrap(), Path::new("/x/tracing-alert/My_App/alerts.db"));
+    }
+
+    #[test]
+    fn without_a_home_there_is_no_file() {
+        assert_eq!(path(&[]), None);
+        assert_eq!(path(&[("HOME", "relative"), ("LOCALAPPDATA", "relative")]), None);
+    }
+
+    #[test]
+    fn an_applications_name_is_one_component() {
+        assert_eq!(file_name("../../etc/passwd"), ".._.._etc_passwd");
+        assert_eq!(file_name(".."), "_");
+        assert_eq!(file_name(""), "_");
+        assert_eq!(file_name("Größe 1.0"), "Größe 1.0");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn directories_and_file_are_made_for_the_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("a/b/alerts.db");
+        prepare(&file).unwrap();
+        prepare(&file).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode(&file), mode(&root.path().join("a")), mode(&root.path().join("a/b"))),
+            (0o600, 0o700, 0o700)
+        );
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let link = root.path().join("alerts.db");
+        std::os::unix::fs::symlink("/etc/hostname", &link).unwrap();
+        assert!(prepare(&link).unwrap_err().to_string().contains("not a regular file"));
+    }
+}

@@ -1,0 +1,233 @@
+//! What every store does: the same claims, made of each of them.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    event::{from_millis, tests::event},
+    fingerprint::fingerprint,
+    stats::DropReason,
+};
+
+const SETTLE: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn t(seconds: u64) -> SystemTime {
+    from_millis(1_700_000_000_000) + Duration::from_secs(seconds)
+}
+
+/// A store with what the tests say often.
+struct Bench {
+    store: Store,
+    run: Uuid,
+    process: Process,
+    targets: Vec<Target>,
+    _directory: Option<tempfile::TempDir>,
+}
+
+fn target(sink: &'static str, recipient: &str, level: Level) -> Target {
+    Target { sink, recipient: recipient.to_owned(), level, deadline: HOUR }
+}
+
+fn captured(message: &str, level: Level) -> Captured {
+    let event = Event { level, ..event(message) };
+    Captured { fingerprint: fingerprint(&event), last_at: event.at, count: 1, event }
+}
+
+impl Bench {
+    fn new(store: Store, directory: Option<tempfile::TempDir>) -> Self {
+        let targets = vec![target("sms", "+1", Level::ERROR), target("mail", "a@b", Level::WARN)];
+        let process = Process { app: "MyApp".to_owned(), pid: 7, ..Process::default() };
+        Self { store, run: Uuid::from_u128(1), process, targets, _directory: directory }
+    }
+
+    async fn persist(&mut self, open: Option<i64>, batch: &[Captured], now: SystemTime) -> i64 {
+        self.persist_with(open, batch, &Losses::new(), now).await
+    }
+
+    async fn persist_with(
+        &mut self,
+        open: Option<i64>,
+        batch: &[Captured],
+        losses: &Losses,
+        now: SystemTime,
+    ) -> i64 {
+        let draft =
+            Draft { public_id: "7K3Q", run: self.run, process: &self.process, closes_at: now + SETTLE };
+        self.store.persist(batch, losses, open, &draft, &self.targets, now).await.unwrap()
+    }
+
+    async fn claim(&mut self, sink: &str, now: SystemTime) -> Option<Claim> {
+        let claims = self.store.claim(sink, 1, now + 70 * SETTLE, now).await.unwrap();
+        claims.into_iter().next()
+    }
+}
+
+/// Makes of each claim one test for each store.
+macro_rules! every_store {
+    ($(async fn $name:ident($bench:ident: &mut Bench) $body:block)*) => {
+        $(async fn $name($bench: &mut Bench) $body)*
+
+        mod memory {
+            use super::*;
+            $(#[test] fn $name() { check(|| async { Bench::new(Store::Memory(Memory::default()), None) }, async |bench| super::$name(bench).await); })*
+        }
+
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            use super::*;
+            $(#[test] fn $name() { check(sqlite_bench, async |bench| super::$name(bench).await); })*
+        }
+    };
+}
+
+#[cfg(feature = "sqlite")]
+async fn sqlite_bench() -> Bench {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&directory.path().join("alerts.db")).await.unwrap();
+    Bench::new(Store::Sqlite(Box::new(store)), Some(directory))
+}
+
+fn check<F: Future<Output = Bench>>(make: impl FnOnce() -> F, claim: impl AsyncFnOnce(&mut Bench)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut bench = make().await;
+        claim(&mut bench).await;
+        bench.store.shut().await;
+    });
+}
+
+every_store! {
+    async fn a_notice_is_claimed_when_its_settle_time_ends(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        assert_eq!(bench.claim("sms", t(0)).await, None);
+        assert_eq!(bench.store.next_due("sms").await.unwrap(), Some(t(1)));
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        assert_eq!((claim.recipient.as_str(), claim.attempt, claim.expires_at), ("+1", 1, t(3600)));
+    }
+
+    async fn a_claimed_delivery_is_not_claimed_again_before_its_lease_ends(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let first = bench.claim("sms", t(1)).await.unwrap();
+        assert_eq!(bench.claim("sms", t(70)).await, None);
+        let second = bench.claim("sms", t(71)).await.unwrap();
+        assert_eq!((second.id, second.attempt, second.token), (first.id, 2, first.token + 1));
+    }
+
+    async fn a_late_answer_is_refused(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let first = bench.claim("sms", t(1)).await.unwrap();
+        let second = bench.claim("sms", t(71)).await.unwrap();
+        assert!(!bench.store.deliver(&first, None, t(72)).await.unwrap());
+        assert!(!bench.store.retry(&first, "x", t(72)).await.unwrap());
+        assert!(!bench.store.release(&first, None, t(72)).await.unwrap());
+        assert!(!bench.store.bury(&first, "x", t(72)).await.unwrap());
+        assert!(bench.store.deliver(&second, Some("SM1"), t(72)).await.unwrap());
+        assert!(!bench.store.bury(&second, "x", t(73)).await.unwrap());
+    }
+
+    async fn a_retry_is_not_claimed_before_it_is_due(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        assert!(bench.store.retry(&claim, "503", t(60)).await.unwrap());
+        assert_eq!(bench.claim("sms", t(59)).await, None);
+        assert_eq!(bench.claim("sms", t(60)).await.unwrap().attempt, 2);
+    }
+
+    async fn a_released_delivery_keeps_its_attempt(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        assert!(bench.store.release(&claim, Some("401"), t(60)).await.unwrap());
+        assert_eq!(bench.claim("sms", t(60)).await.unwrap().attempt, 1);
+    }
+
+    async fn events_join_the_open_notice_until_it_is_claimed(bench: &mut Bench) {
+        let first = bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        assert_eq!(bench.persist(Some(first), &[captured("b", Level::ERROR)], t(0)).await, first);
+        let claim = bench.claim("mail", t(1)).await.unwrap();
+        assert_eq!(bench.store.notice(&claim).await.unwrap().event_count(), 2);
+        // Also if the clock says that there was time left.
+        assert_ne!(bench.persist(Some(first), &[captured("c", Level::ERROR)], t(0)).await, first);
+    }
+
+    async fn events_after_the_settle_time_open_another_notice(bench: &mut Bench) {
+        let first = bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        assert_ne!(bench.persist(Some(first), &[captured("b", Level::ERROR)], t(1)).await, first);
+    }
+
+    async fn closing_a_notice_makes_it_due(bench: &mut Bench) {
+        let notice = bench.persist(None, &[captured("a", Level::ERROR)], t(10)).await;
+        bench.store.close(notice, t(10)).await.unwrap();
+        assert!(bench.claim("sms", t(10)).await.is_some());
+    }
+
+    async fn each_recipient_is_told_of_its_own_levels(bench: &mut Bench) {
+        let notice = bench.persist(None, &[captured("only a warning", Level::WARN)], t(0)).await;
+        assert_eq!(bench.store.next_due("sms").await.unwrap(), None);
+        bench.persist(Some(notice), &[captured("an error", Level::ERROR)], t(0)).await;
+        let texts = async |bench: &mut Bench, sink| {
+            let claim = bench.claim(sink, t(1)).await.unwrap();
+            let notice = bench.store.notice(&claim).await.unwrap();
+            notice.samples.into_iter().map(|sample| sample.event.message).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(bench, "sms").await, ["an error"]);
+        assert_eq!(texts(bench, "mail").await, ["only a warning", "an error"]);
+    }
+
+    async fn the_same_event_is_kept_once_and_counted(bench: &mut Bench) {
+        let again = Captured { count: 40, last_at: t(5), ..captured("a", Level::ERROR) };
+        let notice = bench.persist(None, &[captured("a", Level::ERROR), again], t(0)).await;
+        bench.persist(Some(notice), &[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        let notice = bench.store.notice(&claim).await.unwrap();
+        let [sample] = notice.samples.as_slice() else { panic!("{notice:?}") };
+        assert_eq!((sample.count, sample.last_at, notice.unsampled), (42, t(5), 0));
+        assert_eq!((notice.id.as_str(), &notice.process), ("7K3Q", &bench.process));
+    }
+
+    async fn samples_are_bounded_and_the_rest_is_counted_by_level(bench: &mut Bench) {
+        let kept = usize::try_from(SAMPLES_PER_NOTICE).unwrap();
+        let mut batch: Vec<_> = (0..kept + 20).map(|n| captured(&format!("{n}"), Level::ERROR)).collect();
+        batch.extend((0..7).map(|n| captured(&format!("w{n}"), Level::WARN)));
+        bench.persist(None, &batch, t(0)).await;
+        let counts = async |bench: &mut Bench, sink| {
+            let claim = bench.claim(sink, t(1)).await.unwrap();
+            let notice = bench.store.notice(&claim).await.unwrap();
+            (notice.samples.len(), notice.unsampled)
+        };
+        assert_eq!(counts(bench, "sms").await, (kept, 20));
+        assert_eq!(counts(bench, "mail").await, (kept, 27));
+    }
+
+    async fn losses_are_told_also_with_no_event(bench: &mut Bench) {
+        let losses = Losses::from([(DropReason::QueueFull, 3)]);
+        let notice = bench.persist_with(None, &[], &losses, t(0)).await;
+        bench.persist_with(Some(notice), &[], &losses, t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        let notice = bench.store.notice(&claim).await.unwrap();
+        assert_eq!((notice.losses, notice.samples.len()), (Losses::from([(DropReason::QueueFull, 6)]), 0));
+    }
+
+    async fn pending_counts_what_this_run_asked_for(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        bench.run = Uuid::from_u128(2);
+        assert_eq!(bench.store.pending(bench.run).await.unwrap(), 0);
+        bench.persist(None, &[captured("a", Level::ERROR)], t(5)).await;
+        assert_eq!(bench.store.pending(bench.run).await.unwrap(), 2);
+        let claim = bench.store.claim("sms", 9, t(90), t(6)).await.unwrap().pop().unwrap();
+        assert_eq!(bench.store.pending(bench.run).await.unwrap(), 2);
+        bench.store.bury(&claim, "21211", t(7)).await.unwrap();
+        assert_eq!(bench.store.pending(bench.run).await.unwrap(), 1);
+    }
+
+    async fn the_longest_due_come_first_and_no_more_than_asked(bench: &mut Bench) {
+        for n in 0..5 {
+            bench.persist(None, &[captured("a", Level::ERROR)], t(n)).await;
+        }
+        let claims = bench.store.claim("sms", 3, t(200), t(100)).await.unwrap();
+        assert_eq!(claims.len(), 3);
+        let mut expiries: Vec<_> = claims.iter().map(|claim| claim.expires_at).collect();
+        expiries.sort();
+        assert_eq!(expiries, [t(3600), t(3601), t(3602)]);
+    }
+}

@@ -1,0 +1,6 @@
+//! Black-box tests: real SQLite files, real HTTP over sockets to a scripted
+//! provider on 127.0.0.1, real processes. One binary, so that it links once.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod child;
+mod support;
