@@ -23,8 +23,9 @@ const SHORT_CODE_DIGITS: RangeInclusive<usize> = 3..=8;
 /// The longest alphanumeric sender id.
 const LONGEST_SENDER_ID: usize = 11;
 
-/// Seconds for which Twilio may hold a message back: it advises against five and
-/// less, and older accounts take no more than four hours (error 90007).
+/// Seconds for which Twilio may hold a message back. It advises more than five;
+/// its API's reference names a higher end than the page of error 90007, whose four
+/// hours both take.
 const VALIDITY_SECS: RangeInclusive<u64> = 6..=14_400;
 
 /// Sends SMS through Twilio. It needs credentials and a sender, which is
@@ -152,13 +153,13 @@ impl TwilioSink {
             self.sender_number.is_some() || self.messaging_service_sid.is_some(),
             "TWILIO_SENDER_NUMBER",
             "is missing",
-            "give a number like +15550006677, or set TWILIO_MESSAGING_SERVICE_SID",
+            "give a number of the account, or set TWILIO_MESSAGING_SERVICE_SID",
         );
         check(
             self.sender_number.as_deref().is_none_or(is_sender),
             "TWILIO_SENDER_NUMBER",
             "is no sender",
-            "give a number like +15550006677, a short code, or an id of up to 11 letters and digits",
+            "give a number from the + on, a short code, or an id of up to 11 letters and digits",
         );
         check(
             self.messaging_service_sid.as_deref().is_none_or(|sid| is_sid(sid, "MG")),
