@@ -4,10 +4,22 @@ use std::{
     collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use super::*;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{Dispatcher, Lane, open::open_store};
+use crate::{
+    config::Config,
+    notice::{Losses, Process},
+    queue::Receiver,
+    signal::Signal,
+    stats::{Counters, StoreState},
+    store::{Store, Target},
+    trouble,
+};
 
 /// The name of the alert thread, and how those of its helpers begin.
 pub(crate) const THREAD_NAME: &str = "tracing-alert";
@@ -129,52 +141,5 @@ fn process(config: &Config) -> Process {
         pid: std::process::id(),
     }
 }
-
-/// Opens the database; memory if that cannot be.
-async fn open_store(database: &Database, app: &str) -> Store {
-    let memory = || Store::Memory(Memory::default());
-    let why = match database {
-        Database::Memory => return memory(),
-        #[cfg(feature = "sqlite")]
-        Database::File(path) => match open_file(path).await {
-            Ok(store) => return store,
-            Err(why) => format!("{}: {why}", path.display()),
-        },
-        #[cfg(feature = "sqlite")]
-        Database::Default => match crate::store::database_path(app, |name| std::env::var_os(name)) {
-            Some(path) => match open_file(&path).await {
-                Ok(store) => return store,
-                Err(why) => format!("{}: {why}", path.display()),
-            },
-            None => "there is no directory for application state".to_owned(),
-        },
-        #[cfg(not(feature = "sqlite"))]
-        Database::File(_) | Database::Default => {
-            let _: &str = app;
-            "built without the feature `sqlite`".to_owned()
-        }
-    };
-    trouble::say(&format!(
-        "the database cannot be opened ({why}); alerts are kept in memory and are lost with the process: \
-         set ALERT_DATABASE to a file that can be written"
-    ));
-    memory()
-}
-
-/// Opens the file; other processes may be opening it too.
-#[cfg(feature = "sqlite")]
-async fn open_file(path: &std::path::Path) -> Result<Store, StoreError> {
-    let deadline = Instant::now() + OPEN_TIMEOUT;
-    loop {
-        match crate::store::Sqlite::open(path).await {
-            Ok(store) => return Ok(Store::Sqlite(Box::new(store))),
-            Err(StoreError::Busy) if Instant::now() < deadline => sleep(STORE_RETRY).await,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// How long a locked file is waited for at the start.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 const PAUSE_AFTER_DEFECT: Duration = Duration::from_secs(1);

@@ -12,7 +12,8 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tracing_alert::{AlertLayer, Builder, SendGridSink, TwilioSink};
+use tracing_alert::{AlertHandle, AlertLayer, Builder, SendGridSink, TwilioSink};
+use tracing_subscriber::prelude::*;
 
 /// Long enough for anything that will happen at all.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -326,6 +327,15 @@ impl Harness {
             ("ALERT_DATABASE", self.database().display().to_string()),
         ]
     }
+}
+
+/// Runs `work` under a subscriber with the layer, and gives the layer's handle.
+/// The subscriber is gone afterwards; the handle keeps the alert thread.
+pub(crate) fn with_layer(builder: Builder, work: impl FnOnce()) -> AlertHandle {
+    let layer = builder.build().unwrap();
+    let handle = layer.handle();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+    handle
 }
 
 /// The variable that names a child's scenario.

@@ -1,0 +1,178 @@
+//! Notices become messages: deliveries that are due are claimed, attempted and
+//! settled.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    task::{self, JoinError},
+    time::timeout,
+};
+
+use super::{Dispatcher, LONGEST_SLEEP, SEND_TIMEOUT, STORE_RETRY, random};
+use crate::{
+    render::{Rendered, render},
+    retry::Verdict,
+    sink::{Message, Receipt, SendError},
+    stats::Counters,
+    store::{Claim, StoreError},
+    trouble,
+};
+
+impl Dispatcher {
+    /// Starts an attempt at every delivery that is due and whose sink has room.
+    /// Returns how long nothing else will be due.
+    pub(super) async fn start_due_deliveries(&mut self) -> Duration {
+        let mut next = LONGEST_SLEEP;
+        for lane in 0..self.lanes.len() {
+            let started = self.start_lane(lane).await;
+            if started.is_err() {
+                self.lanes[lane].look_again_at(SystemTime::now() + STORE_RETRY);
+            }
+            self.note(started);
+            next = next.min(self.lanes[lane].wait(SystemTime::now()));
+        }
+        if self.waiting.is_empty() && self.unsettled.is_empty() { next } else { next.min(STORE_RETRY) }
+    }
+
+    async fn start_lane(&mut self, lane: usize) -> Result<(), StoreError> {
+        let name = self.lanes[lane].sink.name();
+        if !self.lanes[lane].knows_due() {
+            let due = self.store.next_due(name).await?;
+            self.lanes[lane].set_due(due);
+        }
+        let now = SystemTime::now();
+        let room = self.lanes[lane].free(now);
+        if room == 0 || !self.lanes[lane].is_due(now) {
+            return Ok(());
+        }
+        for claim in self.store.claim(name, room, now + LEASE, now).await? {
+            // Its lease ended while we still attempt it: the machine slept.
+            let known = self.attempts.values().any(|(_, other)| other.id == claim.id);
+            if !known {
+                self.attempt(lane, claim, now).await;
+            }
+        }
+        let due = self.store.next_due(name).await?;
+        self.lanes[lane].set_due(due);
+        Ok(())
+    }
+
+    /// Renders and starts one attempt.
+    async fn attempt(&mut self, lane: usize, claim: Claim, now: SystemTime) {
+        let notice = match self.store.notice(&claim).await {
+            Ok(notice) => Arc::new(notice),
+            Err(error) => {
+                let error = SendError::NotProcessed { reason: error.to_string(), retry_after: None };
+                return self.unsettled.push_back((lane, claim, Err(error)));
+            }
+        };
+        let Rendered { short, subject, text, html } = render(&notice);
+        let message = Message {
+            recipient: claim.recipient.clone(),
+            key: claim.key.to_string(),
+            attempt: claim.attempt,
+            valid_for: claim.expires_at.duration_since(now).unwrap_or_default(),
+            short,
+            subject,
+            text,
+            html,
+            notice,
+        };
+        let sink = Arc::clone(&self.lanes[lane].sink);
+        let task = self.in_flight.spawn(async move {
+            match timeout(SEND_TIMEOUT, sink.send(&message)).await {
+                Ok(result) => result,
+                Err(_) => Err(SendError::ambiguous(format!("no answer within {SEND_TIMEOUT:?}"))),
+            }
+        });
+        self.attempts.insert(task.id(), (lane, claim));
+        self.lanes[lane].in_flight += 1;
+    }
+
+    /// Notes the result of an attempt.
+    pub(super) fn finish(&mut self, finished: Result<(task::Id, Result<Receipt, SendError>), JoinError>) {
+        let (id, result) = match finished {
+            Ok((id, result)) => (id, result),
+            Err(error) => (error.id(), Err(SendError::ambiguous("the sink panicked"))),
+        };
+        if let Some((lane, claim)) = self.attempts.remove(&id) {
+            self.lanes[lane].in_flight -= 1;
+            self.unsettled.push_back((lane, claim, result));
+        }
+    }
+
+    /// Writes the results of attempts to the store.
+    pub(super) async fn settle_finished(&mut self) {
+        while let Some((lane, claim, result)) = self.unsettled.pop_front() {
+            if let Err(error) = self.settle(lane, &claim, &result).await {
+                // Until it is written, the lease keeps others away.
+                self.unsettled.push_front((lane, claim, result));
+                return self.note(Err(error));
+            }
+        }
+    }
+
+    async fn settle(
+        &mut self,
+        lane: usize,
+        claim: &Claim,
+        result: &Result<Receipt, SendError>,
+    ) -> Result<(), StoreError> {
+        let now = SystemTime::now();
+        let (counter, valid) = match result {
+            Ok(receipt) => {
+                let valid = self.store.deliver(claim, receipt.reference.as_deref(), now).await?;
+                self.lanes[lane].resume();
+                (&self.counters.delivered, valid)
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                match self.verdict(claim, error, now) {
+                    Verdict::RetryIn(pause) => {
+                        (&self.counters.retried, self.store.retry(claim, &reason, now + pause).await?)
+                    }
+                    Verdict::PauseSink(pause) => {
+                        let sink = self.lanes[lane].sink.name();
+                        trouble::report(sink, &format!("{sink} is paused for {pause:?}: {reason}"));
+                        self.lanes[lane].pause(now + pause);
+                        let valid = self.store.release(claim, Some(&reason), now + pause).await?;
+                        (&self.counters.retried, valid)
+                    }
+                    Verdict::Bury => {
+                        let sink = self.lanes[lane].sink.name();
+                        trouble::report(
+                            "dead",
+                            &format!("a delivery through {sink} ended undelivered: {reason}"),
+                        );
+                        (&self.counters.dead, self.store.bury(claim, &reason, now).await?)
+                    }
+                }
+            }
+        };
+        Counters::count(if valid { counter } else { &self.counters.late });
+        self.lanes[lane].wake();
+        Ok(())
+    }
+
+    /// What the policy says, within the delivery's deadline.
+    fn verdict(&self, claim: &Claim, error: &SendError, now: SystemTime) -> Verdict {
+        let verdict = self.retry.decide(claim.attempt, error, jitter());
+        match verdict {
+            Verdict::RetryIn(pause) | Verdict::PauseSink(pause) if now + pause >= claim.expires_at => {
+                Verdict::Bury
+            }
+            Verdict::RetryIn(_) | Verdict::PauseSink(_) | Verdict::Bury => verdict,
+        }
+    }
+}
+
+/// Evenly distributed from zero to one.
+fn jitter() -> f64 {
+    f64::from(random()) / f64::from(u32::MAX)
+}
+
+/// A claim ends by itself after this long: twice an attempt and some.
+const LEASE: Duration = Duration::from_secs(70);

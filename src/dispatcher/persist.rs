@@ -1,0 +1,116 @@
+//! Events become notices: what waits is committed in one transaction.
+
+use std::{sync::atomic::Ordering, time::SystemTime};
+
+use super::{Dispatcher, random};
+use crate::{
+    event::Event,
+    fingerprint::fingerprint,
+    notice::Losses,
+    stats::{DropReason, StoreState},
+    store::{Captured, Draft, Memory, Store, StoreError},
+    trouble,
+};
+
+impl Dispatcher {
+    /// Commits what waits, together with the losses nobody was told of.
+    pub(super) async fn persist(&mut self) {
+        let losses = self.untold_losses();
+        if self.waiting.is_empty() && losses.is_empty() {
+            return;
+        }
+        let now = SystemTime::now();
+        let public_id = public_id();
+        let draft = Draft {
+            public_id: &public_id,
+            run: self.run,
+            process: &self.process,
+            closes_at: now + self.settle,
+        };
+        let persisted =
+            self.store.persist(&self.waiting, &losses, self.open, &draft, &self.targets, now).await;
+        match persisted {
+            Ok(notice) => {
+                self.open = Some(notice);
+                for (reason, count) in losses {
+                    *self.told.entry(reason).or_default() += count;
+                }
+                let events = self.waiting.drain(..).map(|captured| captured.count).sum();
+                self.counters.persisted.fetch_add(events, Ordering::Relaxed);
+                for committed in self.acknowledge.drain(..) {
+                    committed.set(());
+                }
+                self.wake_lanes();
+            }
+            // What waits is bounded: a full queue is the next thing to happen.
+            Err(StoreError::Busy) => {
+                trouble::report("busy", "the database is locked by another process; waiting");
+            }
+            Err(StoreError::Full) => {
+                let lost = self.waiting.drain(..).map(|captured| captured.count).sum();
+                self.counters.count_dropped(DropReason::MemoryFull, lost);
+                self.acknowledge.clear();
+            }
+            Err(StoreError::Failed(why)) => self.fall_back(&why),
+        }
+    }
+
+    fn untold_losses(&self) -> Losses {
+        let untold = |(reason, count): (DropReason, u64)| {
+            let told = self.told.get(&reason).copied().unwrap_or(0);
+            Some((reason, count.saturating_sub(told))).filter(|(_, count)| *count > 0)
+        };
+        self.counters.losses().into_iter().filter_map(untold).collect()
+    }
+
+    /// Goes on in memory. What is in the file stays there for the next start.
+    fn fall_back(&mut self, why: &str) {
+        if matches!(self.store, Store::Memory(_)) {
+            return;
+        }
+        trouble::report("store", &format!("{why}; alerts are kept in memory and are lost with the process"));
+        self.store = Store::Memory(Memory::default());
+        self.counters.set_store(StoreState::Memory);
+        self.open = None;
+    }
+
+    /// Ends the settle time of the open notice.
+    pub(super) async fn close_open_notice(&mut self) {
+        if let Some(open) = self.open.take() {
+            let closed = self.store.close(open, SystemTime::now()).await;
+            self.note(closed);
+            self.wake_lanes();
+        }
+    }
+}
+
+/// Adds `event` to those that wait; one that is the same as another only counts.
+pub(super) fn add(waiting: &mut Vec<Captured>, event: Event) {
+    let fingerprint = fingerprint(&event);
+    match waiting.iter_mut().rev().take(LOOK_BACK).find(|captured| captured.fingerprint == fingerprint) {
+        Some(captured) => {
+            captured.count += 1;
+            captured.last_at = captured.last_at.max(event.at);
+        }
+        None => {
+            let last_at = event.at;
+            waiting.push(Captured { event, fingerprint, count: 1, last_at });
+        }
+    }
+}
+
+/// Four letters that are easy to read aloud, and spell no word.
+fn public_id() -> String {
+    const LETTERS: &[u8; 30] = b"0123456789BCDFGHJKMNPQRSTVWXYZ";
+    let mut number = random() as usize;
+    std::iter::repeat_with(|| {
+        let letter = LETTERS[number % LETTERS.len()];
+        number /= LETTERS.len();
+        char::from(letter)
+    })
+    .take(4)
+    .collect()
+}
+
+/// How far back an event looks for one that is the same.
+const LOOK_BACK: usize = 64;

@@ -1,0 +1,167 @@
+//! Deliveries: one function for each transition.
+
+use std::time::SystemTime;
+
+use tracing::Level;
+use uuid::Uuid;
+
+use super::{
+    super::{Claim, StoreError},
+    Sqlite,
+};
+use crate::event::{from_millis, to_millis};
+
+impl Sqlite {
+    pub(in crate::store) async fn claim(
+        &mut self,
+        sink: &str,
+        limit: usize,
+        lease_until: SystemTime,
+        now: SystemTime,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let (lease_until, now) = (to_millis(lease_until), to_millis(now));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = sqlx::query!(
+            r#"UPDATE delivery
+                  SET due_at = ?1, attempt = attempt + 1, claims = claims + 1
+                WHERE id IN (SELECT id FROM delivery
+                              WHERE state = 'pending' AND sink = ?2 AND due_at <= ?3
+                              ORDER BY due_at LIMIT ?4)
+               RETURNING id AS "id!", key, notice_id, recipient, level, attempt, claims, expires_at"#,
+            lease_until,
+            sink,
+            now,
+            limit
+        )
+        .fetch_all(&mut self.connection)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Claim {
+                    id: row.id,
+                    key: Uuid::from_slice(&row.key).map_err(|error| StoreError::Failed(error.to_string()))?,
+                    notice_id: row.notice_id,
+                    recipient: row.recipient,
+                    level: level_of(row.level),
+                    attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
+                    token: row.claims,
+                    expires_at: from_millis(row.expires_at),
+                })
+            })
+            .collect()
+    }
+
+    pub(in crate::store) async fn deliver(
+        &mut self,
+        claim: &Claim,
+        reference: Option<&str>,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let now = to_millis(now);
+        let done = sqlx::query!(
+            "UPDATE delivery SET state = 'delivered', settled_at = ?3, reference = ?4, last_error = NULL
+              WHERE id = ?1 AND claims = ?2 AND state = 'pending'",
+            claim.id,
+            claim.token,
+            now,
+            reference
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    pub(in crate::store) async fn retry(
+        &mut self,
+        claim: &Claim,
+        error: &str,
+        due_at: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let due_at = to_millis(due_at);
+        let done = sqlx::query!(
+            "UPDATE delivery SET due_at = ?3, last_error = ?4
+              WHERE id = ?1 AND claims = ?2 AND state = 'pending'",
+            claim.id,
+            claim.token,
+            due_at,
+            error
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    pub(in crate::store) async fn release(
+        &mut self,
+        claim: &Claim,
+        error: Option<&str>,
+        due_at: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let due_at = to_millis(due_at);
+        let done = sqlx::query!(
+            "UPDATE delivery SET due_at = ?3, attempt = attempt - 1, last_error = coalesce(?4, last_error)
+              WHERE id = ?1 AND claims = ?2 AND state = 'pending'",
+            claim.id,
+            claim.token,
+            due_at,
+            error
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    pub(in crate::store) async fn bury(
+        &mut self,
+        claim: &Claim,
+        reason: &str,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let now = to_millis(now);
+        let done = sqlx::query!(
+            "UPDATE delivery SET state = 'dead', settled_at = ?3, last_error = ?4
+              WHERE id = ?1 AND claims = ?2 AND state = 'pending'",
+            claim.id,
+            claim.token,
+            now,
+            reason
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    pub(in crate::store) async fn next_due(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        let due = sqlx::query_scalar!(
+            r#"SELECT min(due_at) AS "due_at: i64" FROM delivery WHERE state = 'pending' AND sink = ?1"#,
+            sink
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(due.map(from_millis))
+    }
+
+    pub(in crate::store) async fn pending(&mut self, run: Uuid) -> Result<u64, StoreError> {
+        let run = run.as_bytes().as_slice();
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count: i64" FROM delivery
+                 JOIN notice ON notice.id = delivery.notice_id
+                WHERE delivery.state = 'pending' AND notice.run = ?1"#,
+            run
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+}
+
+/// The level of a [`level_number`]; an unknown one counts as the gravest.
+fn level_of(number: i64) -> Level {
+    match number {
+        2 => Level::WARN,
+        3 => Level::INFO,
+        4 => Level::DEBUG,
+        5 => Level::TRACE,
+        _ => Level::ERROR,
+    }
+}
