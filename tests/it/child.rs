@@ -1,6 +1,16 @@
 //! What the child processes do. Run with no scenario, it does nothing.
 
-use crate::support::CHILD;
+use std::{
+    io::{self, Write},
+    process, thread,
+    time::Duration,
+};
+
+use tracing::error;
+use tracing_alert::{AlertHandle, AlertLayer};
+use tracing_subscriber::prelude::*;
+
+use crate::support::{CHILD, PATIENCE};
 
 #[test]
 fn run() {
@@ -8,6 +18,106 @@ fn run() {
         return;
     };
     match scenario.as_str() {
+        "init-only" => init(),
+        "return" => {
+            init();
+            error!("payment failed");
+        }
+        "exit" => {
+            init();
+            error!("payment failed");
+            process::exit(0);
+        }
+        "exit-elsewhere" => {
+            init();
+            let worker = thread::spawn(|| {
+                error!("payment failed");
+                process::exit(0);
+            });
+            drop(worker.join());
+        }
+        "tokio" => {
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+                init();
+                tokio::spawn(async { error!("payment failed") }).await.unwrap();
+            })
+        }
+        "tokio-first" => {
+            init();
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+                error!("payment failed");
+            });
+        }
+        "smol" => smol::block_on(async {
+            init();
+            smol::spawn(async { error!("payment failed") }).await;
+        }),
+        "subscriber-gone" => {
+            let subscriber = tracing_subscriber::registry().with(AlertLayer::from_env());
+            tracing::subscriber::with_default(subscriber, || error!("payment failed"));
+        }
+        "stay" => {
+            init();
+            stay();
+        }
+        "commit-and-stay" => {
+            init();
+            error!(
+                round = std::env::var("ROUND").unwrap(),
+                "payment failed in round {}",
+                std::env::var("ROUND").unwrap()
+            );
+            let handle = AlertHandle::current().unwrap();
+            crate::support::eventually("the event is committed", || handle.stats().persisted == 1);
+            say("committed");
+            stay();
+        }
+        "capture-and-stay" => {
+            init();
+            error!("payment failed in round {}", std::env::var("ROUND").unwrap());
+            say("captured");
+            stay();
+        }
+        "flush" => {
+            init();
+            error!("payment failed");
+            let report = AlertHandle::current().unwrap().flush(PATIENCE);
+            assert!(report.is_complete(), "{report:?}");
+        }
+        "flush-in-runtimes" => {
+            init();
+            for runtime in [
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap(),
+            ] {
+                runtime.block_on(async {
+                    error!("payment failed");
+                    let report = AlertHandle::current().unwrap().flush(PATIENCE);
+                    assert!(report.is_complete(), "{report:?}");
+                });
+            }
+            let report = AlertHandle::current().unwrap().shutdown(PATIENCE);
+            assert_eq!((report.pending, report.delivered), (0, 4));
+            error!("too late");
+            assert_eq!(AlertHandle::current().unwrap().stats().dropped.values().sum::<u64>(), 1);
+        }
         other => panic!("no scenario {other:?}"),
+    }
+}
+
+/// The line that a program has.
+fn init() {
+    tracing_subscriber::registry().with(AlertLayer::from_env()).init();
+}
+
+/// Tells the parent, with one write.
+fn say(line: &str) {
+    io::stdout().write_all(format!("\n{line}\n").as_bytes()).unwrap();
+}
+
+/// Until the parent kills it.
+fn stay() {
+    loop {
+        thread::park_timeout(Duration::from_secs(60));
     }
 }

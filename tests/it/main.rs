@@ -4,4 +4,5 @@
 
 mod child;
 mod delivery;
+mod exit;
 mod support;

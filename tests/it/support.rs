@@ -152,6 +152,11 @@ impl Provider {
         provider
     }
 
+    /// Stands for a provider at `address`, without serving there.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self { address, state: Arc::default() }
+    }
+
     /// An address at which nobody listens.
     pub(crate) fn nowhere() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
@@ -195,7 +200,11 @@ impl Provider {
 
     /// Waits until at least so many SMS and mails were requested.
     pub(crate) fn wait_for(&self, sms: usize, mails: usize) {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_longer_for(sms, mails, PATIENCE);
+    }
+
+    pub(crate) fn wait_longer_for(&self, sms: usize, mails: usize, patience: Duration) {
+        let deadline = Instant::now() + patience;
         let mut inner = self.state.inner.lock().unwrap();
         loop {
             let got = inner.requests.iter().filter(|request| request.is_sms()).count();
@@ -203,7 +212,11 @@ impl Provider {
                 return;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "wanted {sms} SMS and {mails} mails, got {:#?}", inner.requests);
+            assert!(
+                !left.is_zero(),
+                "wanted {sms} SMS and {mails} mails, got {got} of {:#?}",
+                inner.requests
+            );
             inner = self.state.changed.wait_timeout(inner, left).unwrap().0;
         }
     }

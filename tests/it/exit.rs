@@ -1,0 +1,156 @@
+//! The end of a process, and the next start.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::support::{Answer, Harness, PATIENCE, Provider, Reaped, rows};
+
+fn ran(output: &Output) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// A process that alerts in this way and then ends has sent one SMS and one mail.
+fn sends_before_it_ends(scenario: &str) {
+    let harness = Harness::new();
+    ran(&harness.child(scenario).output().unwrap());
+    let (sms, mails) = (harness.provider.sms(), harness.provider.mails());
+    assert_eq!((sms.len(), mails.len()), (1, 1));
+    assert!(sms[0].text().starts_with("[MyApp] ERROR: payment failed #"), "{}", sms[0].text());
+    let settled = rows(&harness.database(), "SELECT state FROM delivery");
+    assert_eq!(settled, ["delivered", "delivered"]);
+}
+
+#[test]
+fn returning_from_main_sends() {
+    sends_before_it_ends("return");
+}
+
+#[test]
+fn exiting_sends() {
+    sends_before_it_ends("exit");
+}
+
+#[test]
+fn exiting_on_another_thread_sends() {
+    sends_before_it_ends("exit-elsewhere");
+}
+
+#[test]
+fn a_runtime_that_was_there_first_sends() {
+    sends_before_it_ends("tokio");
+}
+
+#[test]
+fn a_runtime_that_comes_later_sends() {
+    sends_before_it_ends("tokio-first");
+}
+
+#[test]
+fn another_runtime_than_tokio_sends() {
+    sends_before_it_ends("smol");
+}
+
+#[test]
+fn a_subscriber_that_is_gone_before_the_end_sends() {
+    sends_before_it_ends("subscriber-gone");
+}
+
+#[test]
+fn a_flush_sends() {
+    sends_before_it_ends("flush");
+}
+
+#[test]
+fn flush_and_shutdown_work_inside_every_runtime() {
+    let harness = Harness::new();
+    ran(&harness.child("flush-in-runtimes").output().unwrap());
+    assert_eq!(harness.provider.sms().len(), 2);
+}
+
+#[test]
+fn a_second_run_sends_nothing_old() {
+    let harness = Harness::new();
+    ran(&harness.child("return").output().unwrap());
+    ran(&harness.child("init-only").output().unwrap());
+    assert_eq!(harness.provider.requests().len(), 2);
+}
+
+#[test]
+fn a_provider_that_never_answers_holds_the_end_up_for_two_seconds_only() {
+    let harness = Harness::new();
+    harness.provider.always_sms(Answer::Never);
+    harness.provider.always_mails(Answer::Never);
+    let started = Instant::now();
+    ran(&harness.child("return").output().unwrap());
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    let kept = rows(&harness.database(), "SELECT state FROM delivery");
+    assert_eq!(kept, ["pending", "pending"]);
+}
+
+#[test]
+fn what_a_process_left_the_next_start_sends_unasked() {
+    let mut harness = Harness::new();
+    let provider = harness.provider.clone();
+    harness.provider = Provider::at(Provider::nowhere());
+    ran(&harness.child("return").output().unwrap());
+    let left = rows(&harness.database(), "SELECT state, attempt FROM delivery");
+    assert_eq!(left, ["pending|1", "pending|1"]);
+
+    harness.provider = provider;
+    let _next = Reaped(harness.child("stay").spawn().unwrap());
+    harness.provider.wait_for(1, 1);
+}
+
+/// Kills processes at once after they committed an event, or so long after they
+/// captured it: `KILL_ROUNDS=100 KILL_AFTER_MS=50 cargo test --test it kill`.
+#[test]
+fn what_a_killed_process_committed_the_next_start_sends() {
+    let variable = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let rounds = variable("KILL_ROUNDS").unwrap_or(10);
+    let after = variable("KILL_AFTER_MS").map(Duration::from_millis);
+    let harness = Harness::new();
+    // No child lives to see the end of a settle time: else it would be killed
+    // while it sends, and the message kept for it until its lease ends.
+    let settle = Duration::from_secs(3 + rounds / 2);
+    let (scenario, word) =
+        if after.is_some() { ("capture-and-stay", "captured") } else { ("commit-and-stay", "committed") };
+    for round in 0..rounds {
+        // The next round must find the file as a killed process leaves it.
+        let mut child = harness
+            .child(scenario)
+            .env("ROUND", round.to_string())
+            .env("ALERT_SETTLE", format!("{settle:?}"))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(
+            lines.map_while(Result::ok).any(|line| line == word),
+            "round {round}: the child said nothing"
+        );
+        if let Some(after) = after {
+            std::thread::sleep(after);
+        }
+        drop(Reaped(child));
+    }
+    let _next = Reaped(harness.child("stay").spawn().unwrap());
+    let rounds = usize::try_from(rounds).unwrap();
+    harness.provider.wait_longer_for(rounds, rounds, settle + PATIENCE);
+    let mut told: Vec<String> = harness.provider.sms().iter().map(|sms| sms.text()).collect();
+    told.sort();
+    told.dedup_by_key(|text| text.split(" #").next().map(str::to_owned));
+    println!("{rounds} kills: {} told, {} SMS", told.len(), harness.provider.sms().len());
+    assert_eq!(told.len(), rounds);
+}
+
+#[test]
+fn a_process_with_nothing_to_tell_sends_nothing() {
+    let harness = Harness::new();
+    ran(&harness.child("init-only").output().unwrap());
+    assert_eq!(harness.provider.requests().len(), 0);
+}
