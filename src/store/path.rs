@@ -59,13 +59,15 @@ fn file_name(app: &str) -> String {
 /// Creates the directories (0700) and an empty file (0600) that are missing.
 /// A file that exists is not opened.
 pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
-    let failed = |what: &Path, error: io::Error| StoreError::Failed(format!("{}: {error}", what.display()));
+    let failed = |error: io::Error| StoreError::Failed(error.to_string());
     if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(directory).map_err(|error| failed(directory, error))?;
+        builder
+            .create(directory)
+            .map_err(|error| StoreError::Failed(format!("creating {}: {error}", directory.display())))?;
     }
     // Closing the new file while another layer of this process has it open in
     // SQLite would drop that one's locks.
@@ -78,14 +80,10 @@ pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
     match options.open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let metadata = std::fs::symlink_metadata(path).map_err(|error| failed(path, error))?;
-            if metadata.is_file() {
-                Ok(())
-            } else {
-                Err(StoreError::Failed(format!("{}: not a regular file", path.display())))
-            }
+            let metadata = std::fs::symlink_metadata(path).map_err(failed)?;
+            if metadata.is_file() { Ok(()) } else { Err(StoreError::Failed("not a regular file".to_owned())) }
         }
-        Err(error) => Err(failed(path, error)),
+        Err(error) => Err(failed(error)),
     }
 }
 

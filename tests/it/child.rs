@@ -19,6 +19,10 @@ fn run() {
     };
     match scenario.as_str() {
         "init-only" => init(),
+        "try" => {
+            let error = AlertLayer::<tracing_subscriber::Registry>::try_from_env().unwrap_err();
+            assert!(error.to_string().contains("ALERT_LEVEL"), "{error}");
+        }
         "return" => {
             init();
             error!("payment failed");

@@ -5,4 +5,5 @@
 mod child;
 mod delivery;
 mod exit;
+mod fallback;
 mod support;
