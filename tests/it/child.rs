@@ -44,7 +44,7 @@ fn run() {
             tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
                 init();
                 tokio::spawn(async { error!("payment failed") }).await.unwrap();
-            })
+            });
         }
         "tokio-first" => {
             init();

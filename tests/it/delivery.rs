@@ -28,6 +28,9 @@ fn one_error_is_one_sms_and_one_mail() {
     let (sms, mails) = (harness.provider.sms(), harness.provider.mails());
     assert_eq!((sms.len(), mails.len()), (1, 1));
     assert_eq!(sms[0].form("To").as_deref(), Some(PHONE));
+    let is_authorized =
+        |(name, value): &(String, String)| name == "authorization" && value.starts_with("Basic ");
+    assert!(sms[0].headers.iter().any(is_authorized));
     assert!(sms[0].text().starts_with("[MyApp] ERROR: payment failed #"), "{}", sms[0].text());
     let mail = mails[0].json();
     assert_eq!(mail["personalizations"][0]["to"][0]["email"], EMAIL);
