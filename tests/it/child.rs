@@ -12,6 +12,8 @@ use tracing_subscriber::prelude::*;
 
 use crate::support::{CHILD, PATIENCE};
 
+pub(crate) mod feedback;
+
 #[test]
 fn run() {
     let Ok(scenario) = std::env::var(CHILD) else {
@@ -105,6 +107,7 @@ fn run() {
             error!("too late");
             assert_eq!(AlertHandle::current().unwrap().stats().dropped.values().sum::<u64>(), 1);
         }
+        feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
         other => panic!("no scenario {other:?}"),
     }
 }

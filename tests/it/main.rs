@@ -6,4 +6,6 @@ mod child;
 mod delivery;
 mod exit;
 mod fallback;
+mod feedback;
+mod secrets;
 mod support;

@@ -1,0 +1,2 @@
+//! No credential and no phone number shows anywhere, whatever the providers
+//! answer.
