@@ -14,6 +14,7 @@ pub(crate) use address::{is_email_address, is_phone_number, mask_phone};
 mod http;
 
 mod reason;
+use reason::without_numbers;
 
 mod memory;
 pub use memory::MemorySink;
@@ -66,7 +67,9 @@ pub trait Sink: Send + Sync + 'static {
 }
 
 /// One message to one recipient.
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` masks a phone number: it may be logged.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Message {
     /// Who it is for: what the configuration says, never taken from an event.
@@ -88,6 +91,20 @@ pub struct Message {
     pub html: String,
     /// What the texts were made from.
     pub notice: Arc<Notice>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("recipient", &without_numbers(&self.recipient))
+            .field("key", &self.key)
+            .field("attempt", &self.attempt)
+            .field("valid_for", &self.valid_for)
+            .field("short", &self.short)
+            .field("subject", &self.subject)
+            .field("notice", &self.notice)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A provider's word that it accepted a message.

@@ -114,7 +114,7 @@ fn replace_ignoring_case(text: &str, word: &str, instead: &str) -> String {
 
 /// Masks runs of digits as long as a phone number; after a `+` also those with
 /// the usual signs between the digits.
-fn without_numbers(text: &str) -> String {
+pub(crate) fn without_numbers(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c == '+' || c.is_ascii_digit()) {
