@@ -31,7 +31,9 @@ use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{Layer, Registry, fmt, prelude::*};
 
 /// What is measured, and under which layers.
-const ROWS: [(Kind, &str, fn() -> Setup); 11] = [
+type Row = (Kind, &'static str, fn() -> Setup);
+
+const ROWS: [Row; 11] = [
     (Kind::Disabled, "fmt at INFO", || Setup::new(text())),
     (Kind::Disabled, "fmt at INFO, AlertLayer", || Setup::alerting(in_memory(), Some(text()))),
     (Kind::Error, "AlertLayer in memory", || Setup::alerting(in_memory(), None)),

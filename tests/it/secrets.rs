@@ -93,7 +93,7 @@ fn nothing_public_shows_a_secret() {
     assert_silent(&[&layer, &handle, &handle.stats(), &handle.flush(Duration::ZERO)]);
     drop(handle);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-        error!("payment failed")
+        error!("payment failed");
     });
     let messages = sink.wait_for(2, PATIENCE);
     assert_eq!(messages.len(), 2);
