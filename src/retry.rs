@@ -98,7 +98,7 @@ mod tests {
 
     fn secs(attempt: u32, jitter: f64) -> u64 {
         match RetryPolicy::DEFAULT.decide(attempt, &SendError::not_processed("503"), jitter) {
-            Verdict::RetryIn(delay) => (delay.as_secs_f64()).round() as u64,
+            Verdict::RetryIn(delay) => (delay + Duration::from_millis(500)).as_secs(),
             other => panic!("{other:?}"),
         }
     }
