@@ -4,3 +4,4 @@
 
 mod child;
 mod support;
+mod tidy;
