@@ -51,7 +51,7 @@ const BOUNDARIES: [(&[&str], &[&str]); 7] = [
 ];
 
 /// Numbers that the README tells: where they are, and what it says.
-const NUMBERS: [(&str, &str, &str); 9] = [
+const NUMBERS: [(&str, &str, &str); 11] = [
     ("src/queue.rs", "MOST_EVENTS: usize = 16_384;", "16,384 events"),
     ("src/queue.rs", "MOST_BYTES: usize = 16 * 1024 * 1024;", "16 MiB"),
     ("src/store/memory.rs", "MOST_EVENTS: usize = 10_000;", "10,000 events"),
@@ -60,6 +60,8 @@ const NUMBERS: [(&str, &str, &str); 9] = [
     ("src/dispatcher/exit.rs", "EXIT_TIMEOUT: Duration = Duration::from_secs(2);", "at most 2 s"),
     ("src/dispatcher/mod.rs", "LEASE: Duration = Duration::from_secs(70);", "lease of 70 s"),
     ("src/render/sms.rs", "MAX_SEGMENTS: usize = 2;", "at most 2 segments"),
+    ("src/panic.rs", "SPANS_TIMEOUT: Duration = Duration::from_millis(50);", "50 ms for its spans"),
+    ("src/render/email.rs", "MAX_ENTRIES: usize = 25;", "25 different events"),
     ("src/trouble.rs", "PAUSE: Duration = Duration::from_secs(60);", "at most one a minute"),
 ];
 
