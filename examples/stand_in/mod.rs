@@ -34,7 +34,8 @@ pub(crate) fn is_configured() -> bool {
     })
 }
 
-fn start() -> String {
+/// Starts the stand-in, and gives its URL.
+pub(crate) fn start() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {

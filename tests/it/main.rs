@@ -9,3 +9,4 @@ mod fallback;
 mod feedback;
 mod secrets;
 mod support;
+mod tidy;

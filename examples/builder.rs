@@ -1,0 +1,70 @@
+//! Every setting, in code:
+//!
+//! ```text
+//! cargo run --example builder
+//! cargo run --example builder -- --in-memory
+//! ```
+//!
+//! It sends to a stand-in on 127.0.0.1, and reads the environment for nothing.
+
+#[expect(dead_code, reason = "this example gives every setting itself")]
+mod stand_in;
+
+use std::time::Duration;
+
+use tracing::{Level, error, info_span, level_filters::LevelFilter, warn};
+use tracing_alert::{AlertLayer, MemorySink, RetryPolicy, SendGridSink, TwilioSink};
+use tracing_subscriber::prelude::*;
+
+#[expect(clippy::print_stdout, reason = "it shows what happened")]
+fn main() -> Result<(), tracing_alert::Error> {
+    let url = stand_in::start();
+    let in_memory = std::env::args().any(|argument| argument == "--in-memory");
+
+    // Credentials belong in a vault; from there they come as text.
+    let twilio = TwilioSink::new("AC00000000000000000000000000000000", "not-a-real-token")
+        .sender_number("+15550009999")
+        .base_url(&url);
+    let sendgrid = SendGridSink::new("SG.not-a-real-key", "alerts@example.com").base_url(&url);
+    let pager = MemorySink::new();
+
+    let mut retry = RetryPolicy::DEFAULT;
+    retry.initial = Duration::from_secs(1);
+
+    let builder = AlertLayer::builder()
+        .app_name("Shop")
+        .environment("staging")
+        .version(env!("CARGO_PKG_VERSION"))
+        // What alerts at all; then, who hears only of the graver part.
+        .level(Level::WARN)
+        .sms_level(Level::ERROR)
+        .email_level(Level::WARN)
+        .span_level(LevelFilter::INFO)
+        // Who is told, and by what.
+        .sms(twilio, ["+15551230001"])
+        .email(sendgrid, ["on-call@example.com", "team@example.com"])
+        .sink(pager.clone(), ["whoever is on call"])
+        .settle(Duration::from_millis(500))
+        .retry(retry)
+        .panics(true);
+    let builder = if in_memory {
+        builder.in_memory()
+    } else {
+        builder.database(std::env::temp_dir().join("tracing-alert-example").join("shop.db"))
+    };
+    let alerts = builder.build()?;
+    let handle = alerts.handle();
+    tracing_subscriber::registry().with(alerts).init();
+
+    let _request = info_span!("checkout", cart = 5).entered();
+    warn!(left = 2, "stock is low");
+    error!(order = 17, "payment failed");
+
+    // A program that just ends needs no flush; one that wants to know does.
+    let report = handle.flush(Duration::from_secs(10));
+    for message in pager.messages() {
+        println!("── kept for {} ──\n{}\n", message.recipient, message.short);
+    }
+    println!("complete: {}, {:?}", report.is_complete(), handle.stats());
+    Ok(())
+}
