@@ -2,5 +2,11 @@
 //! provider on 127.0.0.1, real processes. One binary, so that it links once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod capture;
+mod capture_bounds;
 mod child;
+mod layering;
+mod panics;
 mod support;
+mod watch;
+mod wrappers;
