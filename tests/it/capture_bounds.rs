@@ -1,15 +1,15 @@
 //! Whatever an event holds, capturing it is bounded and harmless: huge values,
 //! endless ones, and impls that panic or log.
 
-use std::{cell::Cell, error::Error, fmt, iter::repeat_n};
+use std::{error::Error, fmt, iter::repeat_n};
 
-use tracing::{error, field, info_span, subscriber::with_default, warn};
-use tracing_alert::{DropReason, Event, Field, Value};
-use tracing_subscriber::{Registry, prelude::*};
+use tracing::{error, field, info_span, span::EnteredSpan};
+use tracing_alert::{Event, Field, Value};
 
 use crate::{
     capture::value,
-    watch::{Watch, captured, captured_one, span_names},
+    support::Harness,
+    watch::{captured, captured_one, span_names},
 };
 
 /// How every text that was cut ends.
@@ -116,7 +116,7 @@ fn an_error_chain_without_an_end_is_cut_and_marked() {
 fn an_event_as_a_whole_is_bounded_with_all_its_spans() {
     let big = "x".repeat(100_000);
     let event = captured_one(|| {
-        let spans: Vec<tracing::Span> = (0..100)
+        let _entered: Vec<EnteredSpan> = (0..100)
             .map(|_| {
                 let span = info_span!(
                     "deep",
@@ -131,10 +131,9 @@ fn an_event_as_a_whole_is_bounded_with_all_its_spans() {
                 for name in ["b", "c", "d", "e", "f"] {
                     span.record(name, big.as_str());
                 }
-                span
+                span.entered()
             })
             .collect();
-        let _entered: Vec<_> = spans.iter().map(tracing::Span::enter).collect();
         let _innermost = info_span!("innermost", id = 7, user = "ada").entered();
         error!(a = big, b = big, c = big, d = big, e = big, f = big, "everything");
     });
@@ -218,45 +217,8 @@ fn an_impl_that_panics_costs_its_own_value_and_nothing_else() {
     assert_eq!(value(fields, "late"), &Value::Str(half.to_owned()));
 }
 
-/// Logs an error each time it is shown, with itself in it.
-struct Logs(Cell<u32>);
-
-impl fmt::Debug for Logs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.set(self.0.get() + 1);
-        error!(this = ?self, "logged while being shown");
-        warn!("not wanted, so not lost");
-        f.write_str("shown")
-    }
-}
-
 #[test]
 fn an_impl_that_logs_is_not_captured_but_counted_and_told() {
-    let (layer, watch) = Watch::layer::<Registry>();
-    let logs = Logs(Cell::new(0));
-    with_default(tracing_subscriber::registry().with(layer), || {
-        error!(value = ?logs, "first");
-        error!("second");
-    });
-    assert_eq!(logs.0.get(), 1);
-    let events = watch.events();
-    assert_eq!(value(&events[0].fields, "value"), &Value::Str("shown".to_owned()));
-    assert_eq!(watch.messages(), ["first", "second"]);
-    assert_eq!(watch.handle.stats().dropped.get(&DropReason::Nested), Some(&1));
-    let told = watch.told();
-    let losses: u64 = told.iter().flat_map(|message| message.notice.losses.values()).sum();
-    assert_eq!(losses, 1);
-    assert!(told.iter().any(|message| message.text.contains("emitted while capturing another event")));
-}
-
-#[test]
-fn an_impl_that_logs_in_a_span_does_not_recur() {
-    let logs = Logs(Cell::new(0));
-    let events = captured(|| {
-        let span = info_span!("job", value = ?logs);
-        span.record("value", field::debug(&logs));
-        span.in_scope(|| error!("failed"));
-    });
-    assert!(logs.0.get() <= 4, "shown {} times", logs.0.get());
-    assert!(events.iter().any(|event| event.message == "failed"));
+    let output = Harness::new().child("layering-nested").output().unwrap();
+    assert!(output.status.success(), "{output:#?}");
 }

@@ -1,7 +1,7 @@
 //! What needs a global subscriber or a panic hook, and so a process of its own.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
@@ -9,12 +9,13 @@ use std::{
 
 use tracing::{
     Dispatch, Instrument, Level, Subscriber, debug, dispatcher, error, field, info_span,
-    level_filters::LevelFilter,
+    level_filters::LevelFilter, warn,
 };
-use tracing_alert::{AlertHandle, AlertLayer};
+use tracing_alert::{AlertHandle, AlertLayer, DropReason, Losses, Value};
 use tracing_subscriber::{Layer, Registry, prelude::*, registry::LookupSpan};
 
 use crate::{
+    capture::value,
     layering::Output,
     support::PATIENCE,
     watch::{Watch, span_names},
@@ -25,6 +26,7 @@ pub(super) fn run(scenario: &str) {
         "layering-max-level" => max_level(),
         "layering-disabled" => disabled(),
         "layering-log" => log_records(),
+        "layering-nested" => nested(),
         "layering-thread-end" => thread_end(),
         "layering-feedback" => feedback(),
         "layering-panic-main" => panic_in_main(),
@@ -126,6 +128,41 @@ fn log_records() {
     assert_eq!((events[1].message.as_str(), events[1].target.as_ref()), ("plain", module_path!()));
     assert_eq!((events[2].target.as_ref(), events[2].location()), ("bare", None));
     assert!(events[3].target.len() + events[3].message.len() < 20_000);
+}
+
+/// Logs an error each time it is shown, with itself in it.
+struct Logs(Cell<u32>);
+
+impl fmt::Debug for Logs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.set(self.0.get() + 1);
+        error!(this = ?self, "logged while being shown");
+        warn!("not wanted, so not lost");
+        f.write_str("shown")
+    }
+}
+
+fn nested() {
+    let (layer, watch) = Watch::layer::<Registry>();
+    tracing_subscriber::registry().with(layer).init();
+    let logs = Logs(Cell::new(0));
+    error!(value = ?logs, "first");
+    error!("second");
+    assert_eq!(logs.0.get(), 1);
+    assert_eq!(watch.messages(), ["first", "second"]);
+    assert_eq!(value(&watch.events()[0].fields, "value"), &Value::Str("shown".to_owned()));
+    assert_eq!(watch.handle.stats().dropped, Losses::from([(DropReason::Nested, 1)]));
+    let told = watch.told();
+    assert_eq!(told.iter().flat_map(|message| message.notice.losses.values()).sum::<u64>(), 1);
+    assert!(told.iter().any(|message| message.text.contains("emitted while capturing another event")));
+
+    let logs = Logs(Cell::new(0));
+    let span = info_span!("job", value = ?logs);
+    span.record("value", field::debug(&logs));
+    span.in_scope(|| error!("in a span"));
+    assert_eq!(logs.0.get(), 2);
+    assert_eq!(watch.messages(), ["first", "second", "in a span"]);
+    assert_eq!(watch.handle.stats().dropped, Losses::from([(DropReason::Nested, 3)]));
 }
 
 /// Logs in a span when the thread's local storage is torn down.
