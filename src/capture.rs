@@ -31,10 +31,10 @@ pub(crate) fn event(event: &tracing::Event<'_>, call: Call) -> Event {
     event.record(&mut visitor);
     let mut captured = from_metadata(event.metadata(), visitor.message, visitor.fields, call);
     if let Some(log) = event.normalized_metadata() {
-        captured.target = log.target().to_owned().into();
-        captured.file = log.file().map(|file| file.to_owned().into());
+        captured.target = short(log.target()).into();
+        captured.file = log.file().map(|file| short(file).into());
         captured.line = log.line();
-        captured.module_path = log.module_path().map(|path| path.to_owned().into());
+        captured.module_path = log.module_path().map(|path| short(path).into());
         captured.fields.retain(|field| !LOG_FIELDS.contains(&field.name.as_ref()));
     }
     captured
@@ -74,6 +74,59 @@ pub(crate) fn cut(text: &str, limit: usize) -> String {
     let mut capped = Capped::new(limit);
     capped.push(text);
     capped.finish()
+}
+
+/// A name that the program makes up while it runs, cut as [`cut`] does.
+pub(crate) fn short(name: &str) -> String {
+    cut(name, MOST_NAME_BYTES)
+}
+
+/// Adds `newer` to a span's fields; the last value of a name wins, if it fits.
+pub(crate) fn merge(known: &mut Vec<Field>, newer: Vec<Field>) {
+    for mut field in newer {
+        let others = known.iter().filter(|each| each.name != field.name).map(text_bytes).sum();
+        if text_bytes(&field) > MOST_EVENT_BYTES.saturating_sub(others) {
+            field.value = Value::Str(MARK.to_owned());
+        }
+        match known.iter_mut().find(|each| each.name == field.name) {
+            Some(old) => *old = field,
+            None => known.push(field),
+        }
+    }
+}
+
+/// What is left for the texts of all spans of an event.
+pub(crate) struct Room {
+    bytes_left: usize,
+}
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self { bytes_left: MOST_EVENT_BYTES }
+    }
+
+    /// A span's fields, without the texts that there is no room for.
+    pub(crate) fn fit(&mut self, mut fields: Arc<Vec<Field>>) -> Arc<Vec<Field>> {
+        if let Some(left) = self.bytes_left.checked_sub(fields.iter().map(text_bytes).sum()) {
+            self.bytes_left = left;
+            return fields;
+        }
+        for field in Arc::make_mut(&mut fields) {
+            match self.bytes_left.checked_sub(text_bytes(field)) {
+                Some(left) => self.bytes_left = left,
+                None => field.value = Value::Str(MARK.to_owned()),
+            }
+        }
+        fields
+    }
+}
+
+fn text_bytes(field: &Field) -> usize {
+    match &field.value {
+        Value::Bool(_) | Value::I64(_) | Value::U64(_) | Value::I128(_) | Value::U128(_) | Value::F64(_) => 0,
+        Value::Str(text) => text.len(),
+        Value::Error(chain) => chain.iter().map(String::len).sum(),
+    }
 }
 
 /// Collects fields up to the caps.
@@ -225,8 +278,12 @@ pub(crate) const MARK: &str = "…[cut]";
 /// The longest text of one value, in bytes.
 const MOST_VALUE_BYTES: usize = 8 * 1024;
 
-/// The longest text of all values of an event or of a span together, in bytes.
+/// The longest text of all values of an event, of a span, or of all spans of an
+/// event together, in bytes.
 const MOST_EVENT_BYTES: usize = 32 * 1024;
+
+/// The longest name of a thread, or target of a `log` record, in bytes.
+const MOST_NAME_BYTES: usize = 1024;
 
 const MOST_FIELDS: usize = 64;
 

@@ -26,13 +26,11 @@ struct Levels {
 
 impl Gate {
     pub(crate) fn new(events: LevelFilter, spans: LevelFilter) -> Self {
-        // Spans are the context of events: with no events they are not wanted.
-        let spans = if events == LevelFilter::OFF { events } else { spans };
         Self(Arc::new(Levels { events: AtomicLevel::new(events), spans: AtomicLevel::new(spans) }))
     }
 
     pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        let level = if metadata.is_span() { self.0.spans.get() } else { self.0.events.get() };
+        let level = if metadata.is_span() { self.span_level() } else { self.level() };
         *metadata.level() <= level && !is_own(metadata.target())
     }
 
@@ -47,12 +45,20 @@ impl Gate {
         tracing::callsite::rebuild_interest_cache();
     }
 
+    /// Spans are the context of events: with no events they are not wanted.
+    fn span_level(&self) -> LevelFilter {
+        match self.level() {
+            LevelFilter::OFF => LevelFilter::OFF,
+            _ => self.0.spans.get(),
+        }
+    }
+
     fn interest(&self, metadata: &Metadata<'_>) -> Interest {
         if self.wants(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn hint(&self) -> LevelFilter {
-        self.0.events.get().max(self.0.spans.get())
+        self.level().max(self.span_level())
     }
 }
 

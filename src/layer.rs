@@ -149,9 +149,10 @@ where
         if !self.gate.wants(event.metadata()) {
             return;
         }
-        let Some(caller) = Caller::here().filter(|caller| !caller.is_ours) else {
+        let caller = Caller::here();
+        if caller.is_ours {
             return;
-        };
+        }
         let Some(_capturing) = Capturing::start() else {
             self.handle.lost(DropReason::Nested);
             return;
@@ -216,40 +217,44 @@ where
         let Some(_capturing) = Capturing::start() else {
             return;
         };
-        // The values first: their `Debug` impls must not run under the lock.
-        let fields = catch_unwind(AssertUnwindSafe(|| capture::fields(metadata, record)));
-        let (Ok(fields), Some(span)) = (fields, context.span(id)) else {
-            return;
-        };
-        let mut extensions = span.extensions_mut();
-        match extensions.get_mut::<Remembered>() {
-            Some(Remembered(known)) => merge(Arc::make_mut(known), fields),
-            None => drop(extensions.replace(Remembered(Arc::new(fields)))),
-        }
+        guarded(|| {
+            // The values first: their `Debug` impls must not run under the lock.
+            let fields = capture::fields(metadata, record);
+            let Some(span) = context.span(id) else {
+                return;
+            };
+            let mut extensions = span.extensions_mut();
+            match extensions.get_mut::<Remembered>() {
+                Some(Remembered(known)) => capture::merge(Arc::make_mut(known), fields),
+                None => drop(extensions.replace(Remembered(Arc::new(fields)))),
+            }
+        });
     }
 
     /// The spans of `event`, root first.
     fn spans(&self, event: &Event<'_>, context: &Context<'_, S>) -> Vec<SpanFrame> {
-        context.event_scope(event).map(|scope| frames(scope, &self.gate)).unwrap_or_default()
+        guarded(|| context.event_scope(event).map(|scope| frames(scope, &self.gate)).unwrap_or_default())
     }
 }
 
-/// The wanted spans of `scope`, root first.
+/// The wanted spans of `scope`, root first. If their texts are too long
+/// together, the inner spans keep theirs.
 pub(crate) fn frames<S>(scope: Scope<'_, S>, gate: &Gate) -> Vec<SpanFrame>
 where
     S: for<'span> LookupSpan<'span>,
 {
+    let mut room = capture::Room::new();
     let mut frames: Vec<SpanFrame> = scope
         .filter(|span| gate.wants(span.metadata()))
         .take(MOST_SPANS)
         .map(|span| SpanFrame {
             name: span.metadata().name().into(),
             target: span.metadata().target().into(),
-            fields: span
-                .extensions()
-                .get::<Remembered>()
-                .map(|Remembered(fields)| Arc::clone(fields))
-                .unwrap_or_default(),
+            fields: guarded(|| {
+                let known =
+                    span.extensions().get::<Remembered>().map(|Remembered(fields)| Arc::clone(fields));
+                known.map(|fields| room.fit(fields)).unwrap_or_default()
+            }),
         })
         .collect();
     frames.reverse();
@@ -265,13 +270,14 @@ impl<S> fmt::Debug for AlertLayer<S> {
     }
 }
 
-fn merge(known: &mut Vec<Field>, newer: Vec<Field>) {
-    for field in newer {
-        match known.iter_mut().find(|each| each.name == field.name) {
-            Some(old) => *old = field,
-            None => known.push(field),
-        }
-    }
+/// What `act` gives; nothing if it panics. The registry does so when another
+/// layer panicked under the lock of a span's extensions.
+fn guarded<T: Default>(act: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|payload| {
+        // Its drop could panic again.
+        std::mem::forget(payload);
+        T::default()
+    })
 }
 
 /// A span's fields, kept in its extensions.
@@ -284,16 +290,16 @@ impl<S: Subscriber> Layer<S> for Ignore {}
 
 /// The thread that makes the call.
 #[derive(Clone)]
-struct Caller {
-    name: Option<Arc<str>>,
+pub(crate) struct Caller {
+    pub(crate) name: Option<Arc<str>>,
     /// Whether it is one of this crate's own threads: what happens there never
     /// alerts, or a failing provider would alert about itself.
-    is_ours: bool,
+    pub(crate) is_ours: bool,
 }
 
 impl Caller {
-    /// `None` never stands for a thread of ours: only for one that is ending.
-    fn here() -> Option<Self> {
+    /// A thread whose local storage is gone has no name; ours do nothing then.
+    pub(crate) fn here() -> Self {
         thread_local! {
             static CALLER: OnceCell<Caller> = const { OnceCell::new() };
         }
@@ -302,11 +308,14 @@ impl Caller {
                 .get_or_init(|| {
                     let thread = std::thread::current();
                     let name = thread.name();
-                    Self { name: name.map(Arc::from), is_ours: dispatcher::is_own_thread(name) }
+                    Self {
+                        name: name.map(|name| capture::short(name).into()),
+                        is_ours: dispatcher::is_own_thread(name),
+                    }
                 })
                 .clone()
         });
-        Some(known.unwrap_or(Self { name: None, is_ours: false }))
+        known.unwrap_or(Self { name: None, is_ours: false })
     }
 }
 

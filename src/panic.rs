@@ -20,7 +20,7 @@ use crate::{
     event::{Event, SpanFrame},
     gate::Gate,
     handle::{AlertHandle, Shared},
-    layer::{self, Capturing},
+    layer::{self, Caller, Capturing},
     signal::Signal,
 };
 
@@ -46,14 +46,14 @@ fn capture_panic(shared: &Weak<Shared>, info: &PanicHookInfo<'_>) {
     let Some(handle) = shared.upgrade().map(AlertHandle::new) else {
         return;
     };
-    let thread = std::thread::current();
-    if dispatcher::is_own_thread(thread.name()) || !handle.captures_panics() {
+    let caller = Caller::here();
+    if caller.is_ours || !handle.captures_panics() {
         return;
     }
     let Some(capturing) = Capturing::start() else {
         return;
     };
-    let event = Event { spans: spans(handle.gate()), ..event(info, thread.name()) };
+    let event = Event { spans: spans(handle.gate()), ..event(info, caller.name) };
     let committed = Arc::new(Signal::new());
     let offered = handle.offer_and_tell(event, Arc::clone(&committed));
     drop(capturing);
@@ -63,7 +63,7 @@ fn capture_panic(shared: &Weak<Shared>, info: &PanicHookInfo<'_>) {
     }
 }
 
-fn event(info: &PanicHookInfo<'_>, thread: Option<&str>) -> Event {
+fn event(info: &PanicHookInfo<'_>, thread: Option<Arc<str>>) -> Event {
     let message = info.payload_as_str().unwrap_or("a panic with a payload that is not text");
     let location = info.location();
     Event {
@@ -75,7 +75,7 @@ fn event(info: &PanicHookInfo<'_>, thread: Option<&str>) -> Event {
         file: location.map(|location| location.file().to_owned().into()),
         line: location.map(panic::Location::line),
         module_path: None,
-        thread: thread.map(Arc::from),
+        thread,
         spans: Vec::new(),
         backtrace: Some(capture::cut(&Backtrace::force_capture().to_string(), MOST_BACKTRACE_BYTES)),
         panic: true,

@@ -14,6 +14,8 @@ use crate::support::{CHILD, PATIENCE};
 
 pub(crate) mod feedback;
 
+mod layering;
+
 #[test]
 fn run() {
     let Ok(scenario) = std::env::var(CHILD) else {
@@ -108,6 +110,7 @@ fn run() {
             assert_eq!(AlertHandle::current().unwrap().stats().dropped.values().sum::<u64>(), 1);
         }
         feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
+        name if name.starts_with("layering-") => layering::run(name),
         other => panic!("no scenario {other:?}"),
     }
 }

@@ -2,11 +2,17 @@
 //! provider on 127.0.0.1, real processes. One binary, so that it links once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod capture;
+mod capture_bounds;
 mod child;
 mod delivery;
 mod exit;
 mod fallback;
 mod feedback;
+mod layering;
+mod panics;
 mod secrets;
 mod support;
 mod tidy;
+mod watch;
+mod wrappers;
