@@ -11,13 +11,13 @@ use tracing::{
     Dispatch, Instrument, Level, Subscriber, debug, dispatcher, error, field, info_span,
     level_filters::LevelFilter, warn,
 };
-use tracing_alert::{AlertHandle, AlertLayer, DropReason, Losses, Value};
+use tracing_alert::{AlertHandle, AlertLayer, DropReason, Losses, StoreState, Value};
 use tracing_subscriber::{Layer, Registry, prelude::*, registry::LookupSpan};
 
 use crate::{
     capture::value,
     layering::Output,
-    support::PATIENCE,
+    support::{PATIENCE, eventually},
     watch::{Watch, span_names},
 };
 
@@ -243,7 +243,8 @@ fn panic_in_tasks() {
 
 fn panic_that_aborts() {
     std::panic::set_hook(Box::new(|_| std::process::abort()));
-    let _handle = install();
+    let handle = install();
+    eventually("the database is open", || handle.stats().store == StoreState::Durable);
     panic!("boom and gone");
 }
 
