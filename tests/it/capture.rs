@@ -20,7 +20,7 @@ fn text(text: &str) -> Value {
 
 /// An error with an optional cause.
 #[derive(Debug)]
-struct Failure(&'static str, Option<Box<Failure>>);
+struct Failure(&'static str, Option<Box<Self>>);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -273,11 +273,14 @@ fn what_a_filter_refuses_at_the_last_moment_still_alerts() {
 
 #[test]
 fn at_level_off_nothing_is_captured() {
-    let (layer, watch) = Watch::layer();
-    watch.handle.set_level(LevelFilter::OFF);
-    with_default(tracing_subscriber::registry().with(layer), work);
-    assert_eq!(watch.handle.level(), LevelFilter::OFF);
-    assert_eq!((watch.events(), watch.handle.stats().captured), (Vec::new(), 0));
+    let (built_off, first) = Watch::build(AlertLayer::builder().level(LevelFilter::OFF));
+    let (set_off, second) = Watch::layer();
+    second.handle.set_level(LevelFilter::OFF);
+    with_default(tracing_subscriber::registry().with(built_off).with(set_off), work);
+    for watch in [first, second] {
+        assert_eq!(watch.handle.level(), LevelFilter::OFF);
+        assert_eq!((watch.events(), watch.handle.stats().captured), (Vec::new(), 0));
+    }
 }
 
 #[test]
@@ -314,13 +317,30 @@ fn a_layer_switched_on_later_knows_the_spans_of_its_events() {
     assert_work_alerted(&watch);
 }
 
+/// Runs a child that has a global subscriber.
+fn assert_child_succeeds(scenario: &str) {
+    let output = Harness::new().child(scenario).output().unwrap();
+    assert!(output.status.success(), "{scenario}: {output:#?}");
+}
+
 #[test]
-fn a_child_process_proves_what_holds_for_the_global_subscriber() {
-    for scenario in ["layering-max-level", "layering-disabled", "layering-log", "layering-thread-end"] {
-        let harness = Harness::new();
-        let output = harness.child(scenario).output().unwrap();
-        assert!(output.status.success(), "{scenario}: {output:#?}");
-    }
+fn the_max_level_is_what_it_was_without_it() {
+    assert_child_succeeds("layering-max-level");
+}
+
+#[test]
+fn a_callsite_that_nobody_wants_stays_disabled() {
+    assert_child_succeeds("layering-disabled");
+}
+
+#[test]
+fn a_log_record_shows_its_own_target_and_line() {
+    assert_child_succeeds("layering-log");
+}
+
+#[test]
+fn an_event_in_a_destructor_at_the_end_of_a_thread_alerts() {
+    assert_child_succeeds("layering-thread-end");
 }
 
 #[test]
