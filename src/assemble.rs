@@ -58,21 +58,23 @@ impl<S> AlertLayer<S> {
     }
 
     fn start(config: Config) -> Self {
-        let levels = config.routes.iter().map(|route| route.level);
-        let gate = Gate::new(levels.max().unwrap_or(LevelFilter::OFF), config.span_level);
+        let ceiling = config.routes.iter().map(|route| route.level).max().unwrap_or(LevelFilter::OFF);
+        let level = config.level;
+        let span_level = config.span_level;
         let counters = Arc::new(Counters::default());
         let (queue, receiver) = queue(Arc::clone(&counters));
         let panics = config.panics;
-        let queue = match dispatcher::start(config, Arc::clone(&counters), receiver) {
+        let (queue, level) = match dispatcher::start(config, Arc::clone(&counters), receiver) {
             Ok(ended) => {
-                exit::register(queue.downgrade(), ended);
-                Some(queue)
+                exit::register(queue.downgrade(), ended, Arc::clone(&counters));
+                (Some(queue), level)
             }
             Err(error) => {
                 trouble::say(&format!("the alert thread cannot be started, so nothing alerts: {error}"));
-                None
+                (None, LevelFilter::OFF)
             }
         };
+        let gate = Gate::new(level, ceiling, span_level);
         let shared = Arc::new(Shared { gate: gate.clone(), counters, queue });
         if panics && shared.queue.is_some() {
             panic::install(&shared);
@@ -82,7 +84,7 @@ impl<S> AlertLayer<S> {
 
     /// A layer that wants nothing.
     fn idle() -> Self {
-        let gate = Gate::new(LevelFilter::OFF, LevelFilter::OFF);
+        let gate = Gate::new(LevelFilter::OFF, LevelFilter::OFF, LevelFilter::OFF);
         let shared = Shared { gate: gate.clone(), counters: Arc::default(), queue: None };
         Self::new(gate, AlertHandle::new(Arc::new(shared)))
     }

@@ -21,12 +21,15 @@ pub(crate) struct Gate(Arc<Levels>);
 #[derive(Debug)]
 struct Levels {
     events: AtomicLevel,
-    spans: AtomicLevel,
+    /// What nobody would be told of is not wanted at any setting.
+    ceiling: LevelFilter,
+    spans: LevelFilter,
 }
 
 impl Gate {
-    pub(crate) fn new(events: LevelFilter, spans: LevelFilter) -> Self {
-        Self(Arc::new(Levels { events: AtomicLevel::new(events), spans: AtomicLevel::new(spans) }))
+    /// `ceiling` is the level of the most talkative sink.
+    pub(crate) fn new(events: LevelFilter, ceiling: LevelFilter, spans: LevelFilter) -> Self {
+        Self(Arc::new(Levels { events: AtomicLevel::new(events.min(ceiling)), ceiling, spans }))
     }
 
     pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
@@ -41,7 +44,7 @@ impl Gate {
 
     /// Sets the lowest level that alerts, for every callsite at once.
     pub(crate) fn set_level(&self, level: LevelFilter) {
-        self.0.events.set(level);
+        self.0.events.set(level.min(self.0.ceiling));
         tracing::callsite::rebuild_interest_cache();
     }
 
@@ -49,7 +52,7 @@ impl Gate {
     fn span_level(&self) -> LevelFilter {
         match self.level() {
             LevelFilter::OFF => LevelFilter::OFF,
-            _ => self.0.spans.get(),
+            _ => self.0.spans,
         }
     }
 

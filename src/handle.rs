@@ -5,7 +5,7 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -65,7 +65,8 @@ pub struct FlushReport {
     /// Deliveries that a provider accepted since the layer was built.
     pub delivered: u64,
     /// Deliveries of this layer's alerts that are still to be made. They are in
-    /// the store: this process goes on trying, and after it the next one.
+    /// the store: while the alert thread runs it goes on trying, and after that
+    /// the next start does.
     pub pending: u64,
     /// False if the time was up first: then events may still be in the queue.
     pub in_time: bool,
@@ -94,7 +95,8 @@ impl AlertHandle {
     /// `timeout`. Ends the settle time of what is still gathering.
     ///
     /// It blocks the calling thread; inside a runtime that is harmless but for
-    /// the thread, as the work is done on another one.
+    /// the thread, as the work is done on another one. Only a [`Sink`](crate::Sink)
+    /// must not call it: it runs on that other thread.
     pub fn flush(&self, timeout: Duration) -> FlushReport {
         self.flush_to(Goal::Delivered, timeout)
     }
@@ -117,7 +119,8 @@ impl AlertHandle {
     }
 
     /// Sets the lowest level that alerts, at once and for all threads. A sink
-    /// that was given a stricter level keeps it. Use this rather than a `reload`
+    /// with a level of its own keeps that, and what no sink would be told of is
+    /// not captured. Use this rather than a `reload`
     /// layer, which hides from other layers what this one wants.
     pub fn set_level(&self, level: impl Into<LevelFilter>) {
         self.shared.gate.set_level(level.into());
@@ -160,13 +163,13 @@ impl AlertHandle {
         let queued = self.shared.queue.as_ref().is_some_and(|queue| queue.flush(flush));
         let report = if queued { done.wait_until(deadline) } else { None };
         report.unwrap_or_else(|| {
-            let stats = self.stats();
+            let counters = &self.shared.counters;
             FlushReport {
-                persisted: stats.persisted,
-                delivered: stats.delivered,
-                pending: 0,
-                // With no alert thread there is nothing to wait for.
-                in_time: !queued,
+                persisted: counters.persisted.load(Ordering::Relaxed),
+                delivered: counters.delivered.load(Ordering::Relaxed),
+                pending: counters.pending.load(Ordering::Relaxed),
+                // After the end of the alert thread there is nothing to wait for.
+                in_time: !queued && counters.uncommitted() == 0,
             }
         })
     }

@@ -2,8 +2,9 @@
 //!
 //! Runs on the thread that panics. It is chained in front of the hook that was
 //! there before, so that it comes first also if that one ends the process.
-//! Invariant: waits at most [`COMMIT_TIMEOUT`]; never panics; does nothing for a
-//! panic on one of our own threads or while an event is being captured.
+//! Invariant: waits at most [`COMMIT_TIMEOUT`] in all; never panics; does
+//! nothing for a panic on one of our own threads or while an event is being
+//! captured.
 
 use std::{
     backtrace::Backtrace,
@@ -16,7 +17,7 @@ use tracing::{Level, Span};
 use tracing_subscriber::{Registry, registry::LookupSpan};
 
 use crate::{
-    capture, dispatcher,
+    capture,
     event::{Event, SpanFrame},
     gate::Gate,
     handle::{AlertHandle, Shared},
@@ -37,12 +38,17 @@ pub(crate) fn install(shared: &Arc<Shared>) {
     let shared = Arc::downgrade(shared);
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        capture_panic(&shared, info);
-        before(info);
+        // A panic of the thread that looks things up is part of a panic that the
+        // hook before was told of already.
+        if Caller::here().name.as_deref() != Some(LOOK_UP_THREAD) {
+            capture_panic(&shared, info);
+            before(info);
+        }
     }));
 }
 
 fn capture_panic(shared: &Weak<Shared>, info: &PanicHookInfo<'_>) {
+    let deadline = Instant::now() + COMMIT_TIMEOUT;
     let Some(handle) = shared.upgrade().map(AlertHandle::new) else {
         return;
     };
@@ -53,13 +59,14 @@ fn capture_panic(shared: &Weak<Shared>, info: &PanicHookInfo<'_>) {
     let Some(capturing) = Capturing::start() else {
         return;
     };
-    let event = Event { spans: spans(handle.gate()), ..event(info, caller.name) };
+    let (spans, backtrace) = look_up(handle.gate(), deadline);
+    let event = Event { spans, backtrace, ..event(info, caller.name) };
     let committed = Arc::new(Signal::new());
     let offered = handle.offer_and_tell(event, Arc::clone(&committed));
     drop(capturing);
     if offered {
         // Late is not lost: the event is queued, and the process may live on.
-        let _ = committed.wait_until(Instant::now() + COMMIT_TIMEOUT);
+        let _ = committed.wait_until(deadline);
     }
 }
 
@@ -77,34 +84,38 @@ fn event(info: &PanicHookInfo<'_>, thread: Option<Arc<str>>) -> Event {
         module_path: None,
         thread,
         spans: Vec::new(),
-        backtrace: Some(capture::cut(&Backtrace::force_capture().to_string(), MOST_BACKTRACE_BYTES)),
+        backtrace: None,
         panic: true,
     }
 }
 
-/// The spans the panic happened in, root first.
+/// The spans the panic happened in, root first, and the backtrace; without what
+/// is not found in time.
 ///
-/// A span's fields are behind a lock that this very thread may hold: another
-/// layer formats a field's value under it, and that is what panicked. So another
-/// thread looks, and is not waited for any longer than [`SPANS_TIMEOUT`].
-fn spans(gate: Gate) -> Vec<SpanFrame> {
+/// Other threads look. A span's fields are behind a lock that this one may hold:
+/// another layer formats a field's value under it, and that is what panicked.
+/// And names for the frames of a large program take long to find.
+fn look_up(gate: Gate, deadline: Instant) -> (Vec<SpanFrame>, Option<String>) {
     let span = Span::current();
-    if span.is_none() {
-        return Vec::new();
-    }
-    let found = Arc::new(Signal::new());
-    let find = {
-        let found = Arc::clone(&found);
-        move || found.set(look_up(&span, &gate))
-    };
-    let started = std::thread::Builder::new().name(format!("{}-panic", dispatcher::THREAD_NAME)).spawn(find);
-    match started {
-        Ok(_) => found.wait_until(Instant::now() + SPANS_TIMEOUT).unwrap_or_default(),
-        Err(_) => Vec::new(),
-    }
+    let backtrace = Backtrace::force_capture();
+    let spans = if span.is_none() { None } else { elsewhere(move || frames(&span, &gate)) };
+    let backtrace = elsewhere(move || capture::cut(&backtrace.to_string(), MOST_BACKTRACE_BYTES));
+    let latest = deadline.checked_sub(COMMIT_RESERVE).unwrap_or(deadline);
+    let spans_latest = latest.min(Instant::now() + SPANS_TIMEOUT);
+    let spans = spans.and_then(|spans| spans.wait_until(spans_latest)).unwrap_or_default();
+    (spans, backtrace.and_then(|backtrace| backtrace.wait_until(latest)))
 }
 
-fn look_up(span: &Span, gate: &Gate) -> Vec<SpanFrame> {
+/// What `look` gives, once another thread has looked; none if there can be no
+/// other thread.
+fn elsewhere<T: Clone + Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Option<Arc<Signal<T>>> {
+    let found = Arc::new(Signal::new());
+    let finder = Arc::clone(&found);
+    let thread = std::thread::Builder::new().name(LOOK_UP_THREAD.to_owned());
+    thread.spawn(move || finder.set(look())).ok().map(|_| found)
+}
+
+fn frames(span: &Span, gate: &Gate) -> Vec<SpanFrame> {
     let found = span.with_subscriber(|(id, dispatch)| {
         let registry = dispatch.downcast_ref::<Registry>()?;
         Some(layer::frames(registry.span(id)?.scope(), gate))
@@ -112,10 +123,16 @@ fn look_up(span: &Span, gate: &Gate) -> Vec<SpanFrame> {
     found.flatten().unwrap_or_default()
 }
 
+/// One of our own threads; see [`is_own_thread`](dispatcher::is_own_thread).
+const LOOK_UP_THREAD: &str = "tracing-alert-panic";
+
 /// How long the look-up of the spans may take.
 const SPANS_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long the hook waits for the event to be committed.
+/// What is left of [`COMMIT_TIMEOUT`] for the commit, at least.
+const COMMIT_RESERVE: Duration = Duration::from_millis(100);
+
+/// How long the hook takes, at the most, until the event is committed.
 const COMMIT_TIMEOUT: Duration = Duration::from_millis(250);
 
 const MOST_MESSAGE_BYTES: usize = 8 * 1024;

@@ -24,8 +24,9 @@ use crate::{
 /// What travels through the queue.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// An event, and whom to tell when it is committed.
-    Event(Box<Event>, Option<Arc<Signal<()>>>),
+    /// An event, its share of the queue's bytes, and whom to tell when it is
+    /// committed.
+    Event(Box<Event>, Permit, Option<Arc<Signal<()>>>),
     /// A wish to see everything before it through.
     Flush(Flush),
 }
@@ -57,6 +58,30 @@ pub(crate) enum Goal {
     Shutdown,
 }
 
+/// An event's share of the queue's bytes: given back when it is dropped, which
+/// is when the event is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Permit {
+    bytes: Arc<AtomicUsize>,
+    held: usize,
+}
+
+impl Permit {
+    /// Takes `size` of the bytes that the queue may hold; none if there are not
+    /// so many left.
+    fn take(bytes: &Arc<AtomicUsize>, size: usize) -> Option<Self> {
+        let permit = Self { bytes: Arc::clone(bytes), held: size };
+        let before = bytes.fetch_add(size, Ordering::Relaxed);
+        (before + size <= MOST_BYTES).then_some(permit)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.bytes.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
+
 /// The callers' end: bounded by number and by bytes.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -69,34 +94,30 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     items: mpsc::Receiver<Item>,
-    bytes: Arc<AtomicUsize>,
 }
 
 /// Makes the two ends.
 pub(crate) fn queue(counters: Arc<Counters>) -> (Queue, Receiver) {
     let (sender, items) = mpsc::channel(MOST_EVENTS);
     let bytes = Arc::new(AtomicUsize::new(0));
-    (Queue { sender, bytes: Arc::clone(&bytes), counters }, Receiver { items, bytes })
+    (Queue { sender, bytes, counters }, Receiver { items })
 }
 
 impl Queue {
     /// Queues `event` if there is room now; otherwise counts why it was lost.
     /// `committed` is set when the event is on disk.
     pub(crate) fn offer(&self, event: Event, committed: Option<Arc<Signal<()>>>) -> Result<(), DropReason> {
-        let size = event.size_bytes();
-        let lost = if self.bytes.fetch_add(size, Ordering::Relaxed) + size > MOST_BYTES {
-            DropReason::QueueFull
-        } else {
-            match self.sender.try_send(Item::Event(Box::new(event), committed)) {
+        let lost = match Permit::take(&self.bytes, event.size_bytes()) {
+            None => DropReason::QueueFull,
+            Some(permit) => match self.sender.try_send(Item::Event(Box::new(event), permit, committed)) {
                 Ok(()) => {
                     Counters::count(&self.counters.captured);
                     return Ok(());
                 }
                 Err(TrySendError::Full(_)) => DropReason::QueueFull,
                 Err(TrySendError::Closed(_)) => DropReason::QueueClosed,
-            }
+            },
         };
-        self.bytes.fetch_sub(size, Ordering::Relaxed);
         self.counters.count_dropped(lost, 1);
         Err(lost)
     }
@@ -142,16 +163,12 @@ impl Receiver {
     /// Waits for items and moves up to `most` of them to `into`. Zero when all
     /// callers are gone and the queue is empty.
     pub(crate) async fn receive(&mut self, into: &mut Vec<Item>, most: usize) -> usize {
-        let received = self.items.recv_many(into, most).await;
-        let freed: usize = into
-            .iter()
-            .map(|item| match item {
-                Item::Event(event, _) => event.size_bytes(),
-                Item::Flush(_) => 0,
-            })
-            .sum();
-        self.bytes.fetch_sub(freed, Ordering::Relaxed);
-        received
+        self.items.recv_many(into, most).await
+    }
+
+    /// True if all callers are gone, and everything they queued was received.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.items.is_closed() && self.items.is_empty()
     }
 
     /// Takes no more items; those that are queued can still be received.
@@ -190,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_bounded_and_freed_by_receiving() {
+    fn bytes_are_bounded_until_the_events_are_dropped() {
         let counters = Arc::new(Counters::default());
         let (queue, mut receiver) = queue(counters);
         let big = || event(&"x".repeat(1024 * 1024));
@@ -199,6 +216,8 @@ mod tests {
         let mut items = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(receiver.receive(&mut items, 100)), fitting);
+        assert_eq!(queue.offer(big(), None), Err(DropReason::QueueFull));
+        drop(items);
         assert_eq!(queue.offer(big(), None), Ok(()));
     }
 

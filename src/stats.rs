@@ -23,11 +23,15 @@ pub enum DropReason {
     Nested,
     /// There was no disk, and memory held as many events as it may.
     MemoryFull,
+    /// Captured, but the store did not take it before the layer's or the
+    /// process's end.
+    NotCommitted,
 }
 
 impl DropReason {
     /// Every reason, in the order an event can meet them.
-    pub const ALL: [Self; 4] = [Self::Nested, Self::QueueFull, Self::QueueClosed, Self::MemoryFull];
+    pub const ALL: [Self; 5] =
+        [Self::Nested, Self::QueueFull, Self::QueueClosed, Self::MemoryFull, Self::NotCommitted];
 
     /// The name it is stored under.
     #[cfg(feature = "sqlite")]
@@ -37,6 +41,7 @@ impl DropReason {
             Self::QueueFull => "queue_full",
             Self::QueueClosed => "queue_closed",
             Self::MemoryFull => "memory_full",
+            Self::NotCommitted => "not_committed",
         }
     }
 
@@ -55,6 +60,7 @@ impl fmt::Display for DropReason {
             Self::QueueClosed => "queue closed",
             Self::Nested => "emitted while capturing another event",
             Self::MemoryFull => "memory full",
+            Self::NotCommitted => "not committed in time",
         })
     }
 }
@@ -106,6 +112,8 @@ pub(crate) struct Counters {
     pub(crate) retried: AtomicU64,
     pub(crate) dead: AtomicU64,
     pub(crate) late: AtomicU64,
+    /// As last counted.
+    pub(crate) pending: AtomicU64,
     dropped: [AtomicU64; DropReason::ALL.len()],
     opened: AtomicBool,
     in_memory: AtomicBool,
@@ -122,6 +130,15 @@ impl Counters {
         if let Some(index) = DropReason::ALL.iter().position(|each| *each == reason) {
             self.dropped[index].fetch_add(events, Ordering::Relaxed);
         }
+    }
+
+    /// Events that were captured, and are neither committed nor lost.
+    pub(crate) fn uncommitted(&self) -> u64 {
+        let lost_later = [DropReason::MemoryFull, DropReason::NotCommitted];
+        let losses = self.losses();
+        let lost: u64 = lost_later.iter().filter_map(|reason| losses.get(reason)).sum();
+        let captured = self.captured.load(Ordering::Relaxed);
+        captured.saturating_sub(self.persisted.load(Ordering::Relaxed)).saturating_sub(lost)
     }
 
     /// All losses so far.

@@ -1,14 +1,17 @@
 //! What we say of our own trouble: one line on stderr, never through `tracing`.
 //!
 //! Invariant: at most one line a minute for each kind; never fails, never
-//! panics, also when stderr is closed.
+//! panics, and waits no longer than [`PATIENCE`], also when stderr is closed,
+//! held by somebody or full.
 
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use crate::signal::Signal;
 
 static LAST: Mutex<BTreeMap<&'static str, Instant>> = Mutex::new(BTreeMap::new());
 
@@ -27,9 +30,27 @@ pub(crate) fn report(kind: &'static str, what: &str) {
 
 /// Says `what` on stderr, always: for what is told once, at the start.
 pub(crate) fn say(what: &str) {
-    // One write, so that lines of several threads do not mix. There is nobody
-    // left to tell if it fails.
-    drop(io::stderr().write_all(format!("tracing-alert: {what}\n").as_bytes()));
+    let line = format!("tracing-alert: {what}\n");
+    let said = Arc::new(Signal::new());
+    let write = {
+        let said = Arc::clone(&said);
+        // One write, so that lines of several threads do not mix. There is
+        // nobody left to tell if it fails.
+        move || {
+            drop(io::stderr().write_all(line.as_bytes()));
+            said.set(());
+        }
+    };
+    // Somebody may hold stderr's lock for ever, or never read it.
+    if std::thread::Builder::new()
+        .name(format!("{}-stderr", crate::dispatcher::THREAD_NAME))
+        .spawn(write)
+        .is_ok()
+    {
+        let _ = said.wait_until(Instant::now() + PATIENCE);
+    }
 }
+
+const PATIENCE: Duration = Duration::from_millis(100);
 
 const PAUSE: Duration = Duration::from_secs(60);

@@ -5,6 +5,8 @@
 
 use std::{mem, path::Path};
 
+use tracing::level_filters::LevelFilter;
+
 use super::{
     Config, Database, EMAIL_DEADLINE, Route, SMS_DEADLINE,
     builder::{Builder, Entry, Kind, Origin},
@@ -82,8 +84,7 @@ impl Builder {
             Route {
                 sink: entry.sink,
                 recipients: entry.recipients,
-                // The stricter a filter, the smaller it is.
-                level: own_level.map_or(self.level, |own| own.min(self.level)),
+                level: own_level.unwrap_or(LevelFilter::TRACE),
                 deadline,
             }
         };
@@ -92,6 +93,7 @@ impl Builder {
             app_name: self.app_name,
             environment: self.environment,
             version: self.version,
+            level: self.level,
             span_level: self.span_level,
             database: self.database,
             panics: self.panics,

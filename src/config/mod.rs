@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) app_name: Option<String>,
     pub(crate) environment: Option<String>,
     pub(crate) version: Option<String>,
+    /// The lowest level that alerts.
+    pub(crate) level: LevelFilter,
     /// The lowest level of remembered spans.
     pub(crate) span_level: LevelFilter,
     /// Who is told, by what.
@@ -41,7 +43,8 @@ pub(crate) struct Config {
 pub(crate) struct Route {
     pub(crate) sink: Arc<dyn DynSink>,
     pub(crate) recipients: Vec<String>,
-    /// The lowest level this sink is told of; never below the alert level.
+    /// The lowest level this sink is told of; of what is below the alert level
+    /// nobody is told.
     pub(crate) level: LevelFilter,
     /// How long a delivery is repeated before it is dead.
     pub(crate) deadline: Duration,

@@ -2,8 +2,8 @@
 //! settled.
 
 use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
@@ -21,7 +21,7 @@ use crate::{
     trouble,
 };
 
-impl Dispatcher {
+impl Dispatcher<'_> {
     /// Starts an attempt at every delivery that is due and whose sink has room.
     /// Returns how long nothing else will be due.
     pub(super) async fn start_due_deliveries(&mut self) -> Duration {
@@ -34,12 +34,12 @@ impl Dispatcher {
             self.note(started);
             next = next.min(self.lanes[lane].wait(SystemTime::now()));
         }
-        if self.waiting.is_empty() && self.unsettled.is_empty() { next } else { next.min(STORE_RETRY) }
+        if self.inbox.waiting.is_empty() && self.unsettled.is_empty() { next } else { next.min(STORE_RETRY) }
     }
 
     async fn start_lane(&mut self, lane: usize) -> Result<(), StoreError> {
         let name = self.lanes[lane].sink.name();
-        if !self.lanes[lane].knows_due() {
+        if self.lanes[lane].must_ask(SystemTime::now()) {
             let due = self.store.next_due(name).await?;
             self.lanes[lane].set_due(due);
         }
@@ -49,10 +49,11 @@ impl Dispatcher {
             return Ok(());
         }
         for claim in self.store.claim(name, room, now + LEASE, now).await? {
-            // Its lease ended while we still attempt it: the machine slept.
-            let known = self.attempts.values().any(|(_, other)| other.id == claim.id);
-            if !known {
-                self.attempt(lane, claim, now).await;
+            match self.known(&claim) {
+                // Its lease ended while it was under way: the machine slept. Its
+                // answer counts for the newer claim.
+                Some(known) => *known = claim,
+                None => self.attempt(lane, claim, now).await,
             }
         }
         let due = self.store.next_due(name).await?;
@@ -60,7 +61,14 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Renders and starts one attempt.
+    /// The claim of the same delivery that is under way or not settled yet.
+    fn known(&mut self, claim: &Claim) -> Option<&mut Claim> {
+        let under_way = self.attempts.values_mut().map(|(_, known)| known);
+        let unsettled = self.unsettled.iter_mut().map(|(_, known, _)| known);
+        under_way.chain(unsettled).find(|known| known.key == claim.key)
+    }
+
+    /// Starts one attempt.
     async fn attempt(&mut self, lane: usize, claim: Claim, now: SystemTime) {
         let notice = match self.store.notice(&claim).await {
             Ok(notice) => Arc::new(notice),
@@ -69,20 +77,13 @@ impl Dispatcher {
                 return self.unsettled.push_back((lane, claim, Err(error)));
             }
         };
-        let Rendered { short, subject, text, html } = render(&notice);
-        let message = Message {
-            recipient: claim.recipient.clone(),
-            key: claim.key.to_string(),
-            attempt: claim.attempt,
-            valid_for: claim.expires_at.duration_since(now).unwrap_or_default(),
-            short,
-            subject,
-            text,
-            html,
-            notice,
-        };
+        let valid_for = claim.expires_at.duration_since(now).unwrap_or_default();
+        let (recipient, key, attempt) = (claim.recipient.clone(), claim.key.to_string(), claim.attempt);
         let sink = Arc::clone(&self.lanes[lane].sink);
         let task = self.in_flight.spawn(async move {
+            // In the task: a notice that cannot be rendered costs itself only.
+            let Rendered { short, subject, text, html } = render(&notice);
+            let message = Message { recipient, key, attempt, valid_for, short, subject, text, html, notice };
             match timeout(SEND_TIMEOUT, sink.send(&message)).await {
                 Ok(result) => result,
                 Err(_) => Err(SendError::ambiguous(format!("no answer within {SEND_TIMEOUT:?}"))),
@@ -92,11 +93,18 @@ impl Dispatcher {
         self.lanes[lane].in_flight += 1;
     }
 
+    /// Notes the results of the attempts that are over.
+    pub(super) fn collect_finished(&mut self) {
+        while let Some(finished) = self.in_flight.try_join_next_with_id() {
+            self.finish(finished);
+        }
+    }
+
     /// Notes the result of an attempt.
     pub(super) fn finish(&mut self, finished: Result<(task::Id, Result<Receipt, SendError>), JoinError>) {
         let (id, result) = match finished {
             Ok((id, result)) => (id, result),
-            Err(error) => (error.id(), Err(SendError::ambiguous("the sink panicked"))),
+            Err(error) => (error.id(), Err(SendError::ambiguous("the sink, or the rendering, panicked"))),
         };
         if let Some((lane, claim)) = self.attempts.remove(&id) {
             self.lanes[lane].in_flight -= 1;
@@ -106,11 +114,14 @@ impl Dispatcher {
 
     /// Writes the results of attempts to the store.
     pub(super) async fn settle_finished(&mut self) {
-        while let Some((lane, claim, result)) = self.unsettled.pop_front() {
+        for _ in 0..self.unsettled.len() {
+            let Some((lane, claim, result)) = self.unsettled.pop_front() else {
+                return;
+            };
             if let Err(error) = self.settle(lane, &claim, &result).await {
                 // Until it is written, the lease keeps others away.
-                self.unsettled.push_front((lane, claim, result));
-                return self.note(Err(error));
+                self.unsettled.push_back((lane, claim, result));
+                self.note(Err(error));
             }
         }
     }
@@ -157,14 +168,32 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// What the policy says, within the delivery's deadline.
+    /// Buries, now and then, what nobody will claim any more.
+    pub(super) async fn bury_abandoned(&mut self) {
+        if self.swept_at.is_some_and(|at| at.elapsed() < SWEEP_PAUSE) {
+            return;
+        }
+        self.swept_at = Some(Instant::now());
+        match self.store.bury_abandoned(SystemTime::now()).await {
+            Ok(0) => (),
+            Ok(buried) => {
+                self.counters.dead.fetch_add(buried, Ordering::Relaxed);
+                let what = format!("{buried} deliveries ended undelivered: nobody claimed them for a day");
+                trouble::report("abandoned", &what);
+            }
+            Err(error) => self.note(Err(error)),
+        }
+    }
+
+    /// What the policy says, within the delivery's deadline: the last attempt is
+    /// not later than that.
     fn verdict(&self, claim: &Claim, error: &SendError, now: SystemTime) -> Verdict {
         let verdict = self.retry.decide(claim.attempt, error, jitter());
+        let left = claim.expires_at.duration_since(now).unwrap_or_default();
         match verdict {
-            Verdict::RetryIn(pause) | Verdict::PauseSink(pause) if now + pause >= claim.expires_at => {
-                Verdict::Bury
-            }
-            Verdict::RetryIn(_) | Verdict::PauseSink(_) | Verdict::Bury => verdict,
+            Verdict::RetryIn(_) | Verdict::PauseSink(_) if left.is_zero() => Verdict::Bury,
+            Verdict::RetryIn(pause) => Verdict::RetryIn(pause.min(left)),
+            Verdict::PauseSink(_) | Verdict::Bury => verdict,
         }
     }
 }
@@ -173,6 +202,9 @@ impl Dispatcher {
 fn jitter() -> f64 {
     f64::from(random()) / f64::from(u32::MAX)
 }
+
+/// How often abandoned deliveries are looked for.
+const SWEEP_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// A claim ends by itself after this long: twice an attempt and some.
 const LEASE: Duration = Duration::from_secs(70);

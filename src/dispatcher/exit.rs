@@ -14,6 +14,7 @@ use std::{
 use crate::{
     queue::{Flush, Goal, WeakQueue},
     signal::Signal,
+    stats::Counters,
     trouble,
 };
 
@@ -22,17 +23,18 @@ struct Running {
     pid: u32,
     queue: WeakQueue,
     ended: Arc<Signal<()>>,
+    counters: Arc<Counters>,
 }
 
 static RUNNING: Mutex<Vec<Running>> = Mutex::new(Vec::new());
 
 /// Has the process wait, at its end, for the alert thread behind `queue`.
-pub(crate) fn register(queue: WeakQueue, ended: Arc<Signal<()>>) {
+pub(crate) fn register(queue: WeakQueue, ended: Arc<Signal<()>>, counters: Arc<Counters>) {
     static HOOK: Once = Once::new();
     HOOK.call_once(hook);
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     running.retain(|each| each.ended.wait_until(Instant::now()).is_none());
-    running.push(Running { pid: std::process::id(), queue, ended });
+    running.push(Running { pid: std::process::id(), queue, ended, counters });
 }
 
 #[expect(unsafe_code, reason = "the standard library has no way to run code when the process exits")]
@@ -57,9 +59,16 @@ fn drain_all() {
         return;
     };
     running.retain(|each| each.pid == std::process::id());
-    let waits: Vec<Wait> = running.drain(..).map(|each| Wait::start(each, deadline)).collect();
-    for wait in waits {
+    let waits: Vec<_> =
+        running.drain(..).map(|each| (Arc::clone(&each.counters), Wait::start(each, deadline))).collect();
+    for (counters, wait) in waits {
         wait.finish(deadline);
+        let uncommitted = counters.uncommitted();
+        if uncommitted > 0 {
+            trouble::say(&format!(
+                "{uncommitted} events are lost: the database did not take them before the end"
+            ));
+        }
     }
 }
 
@@ -78,7 +87,7 @@ impl Wait {
         if running.queue.flush(flush) { Self::Flush(done) } else { Self::End(running.ended) }
     }
 
-    /// What is not done in time is in the store, or counted there.
+    /// What is not sent in time is in the store, for the next start.
     fn finish(self, deadline: Instant) {
         match self {
             Self::Flush(done) => drop(done.wait_until(deadline)),

@@ -22,6 +22,8 @@ enum Due {
     Unknown,
     Never,
     At(SystemTime),
+    /// The store failed: it is asked again then.
+    Stuck(SystemTime),
 }
 
 impl Lane {
@@ -40,8 +42,18 @@ impl Lane {
         most.saturating_sub(self.in_flight)
     }
 
-    pub(super) fn knows_due(&self) -> bool {
-        !matches!(self.due, Due::Unknown)
+    /// Whether the store has to be asked when something is due.
+    pub(super) fn must_ask(&self, now: SystemTime) -> bool {
+        match self.due {
+            Due::Unknown => true,
+            Due::Stuck(again) => again <= now,
+            Due::Never | Due::At(_) => false,
+        }
+    }
+
+    /// The store did not say what is due.
+    pub(super) fn is_stuck(&self) -> bool {
+        matches!(self.due, Due::Stuck(_))
     }
 
     pub(super) fn set_due(&mut self, due: Option<SystemTime>) {
@@ -55,7 +67,7 @@ impl Lane {
 
     /// The store failed: asks it again, but not before `at`.
     pub(super) fn look_again_at(&mut self, at: SystemTime) {
-        self.due = Due::At(at);
+        self.due = Due::Stuck(at);
     }
 
     pub(super) fn is_due(&self, now: SystemTime) -> bool {
@@ -71,6 +83,7 @@ impl Lane {
                 until(due).max(paused).min(LONGEST_SLEEP)
             }
             Due::Unknown => Duration::ZERO,
+            Due::Stuck(again) => until(again).min(LONGEST_SLEEP),
             Due::At(_) | Due::Never => LONGEST_SLEEP,
         }
     }

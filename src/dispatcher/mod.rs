@@ -2,13 +2,13 @@
 //!
 //! One thread with its own current-thread runtime, started by `from_env` and
 //! `build`, so that it works in a program with no runtime and outlives one that
-//! is dropped. It is the only place that spawns, sleeps, reads the clock or
-//! draws a random number.
+//! is dropped. Decisions are made elsewhere, from the time and the random
+//! numbers that this module hands over.
 //! Invariant: no arm of the loop awaits the network: attempts run as tasks.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -48,13 +48,34 @@ pub(crate) mod exit;
 /// [`SendError::Ambiguous`](crate::SendError::Ambiguous).
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What outlives a defect of the loop: it must not be lost with it.
+struct Inbox {
+    /// This run of the process; notices say which run made them.
+    run: Uuid,
+    /// Captured, but not persisted yet.
+    waiting: Vec<Captured>,
+    /// To be set when [`Self::waiting`] is committed.
+    acknowledge: Vec<Arc<Signal<()>>>,
+    /// Who waits for how much.
+    flushes: Vec<Waiter>,
+    /// Losses that a notice tells of already.
+    told: Losses,
+}
+
+/// A flush, and what it is about.
+struct Waiter {
+    flush: Flush,
+    /// The last notice that it is about: none until everything captured before
+    /// it is committed.
+    last_notice: Option<i64>,
+}
+
 /// The state of the one loop.
-struct Dispatcher {
+struct Dispatcher<'a> {
+    inbox: &'a mut Inbox,
     store: Store,
     counters: Arc<Counters>,
     process: Process,
-    /// This run of the process; notices say which run made them.
-    run: Uuid,
     settle: Duration,
     retry: RetryPolicy,
     /// One per sink.
@@ -62,72 +83,75 @@ struct Dispatcher {
     targets: Vec<Target>,
     /// The notice that takes events until its settle time ends.
     open: Option<i64>,
-    /// Losses that a notice tells of already.
-    told: Losses,
-    /// Captured, but not persisted yet: the store was busy.
-    waiting: Vec<Captured>,
-    /// To be set when [`Self::waiting`] is committed.
-    acknowledge: Vec<Arc<Signal<()>>>,
+    /// The last notice that was made.
+    last_notice: i64,
     in_flight: JoinSet<Result<Receipt, SendError>>,
     /// What each task in [`Self::in_flight`] attempts, and in which lane.
     attempts: HashMap<task::Id, (usize, Claim)>,
     /// Results that are not in the store yet.
     unsettled: VecDeque<(usize, Claim, Result<Receipt, SendError>)>,
-    flushes: Vec<Flush>,
+    /// When abandoned deliveries were last looked for.
+    swept_at: Option<Instant>,
+    /// Set when the loop takes no more events.
+    ending: Option<Ending>,
 }
 
-impl Dispatcher {
+impl Dispatcher<'_> {
     /// Works until all callers are gone or one of them shuts it down.
     async fn run(&mut self, queue: &mut Receiver) {
         let mut items = Vec::new();
-        let mut ending = None;
         loop {
-            while let Some(finished) = self.in_flight.try_join_next_with_id() {
-                self.finish(finished);
-            }
+            self.collect_finished();
             self.settle_finished().await;
             let next = self.start_due_deliveries().await;
             self.answer_flushes().await;
-            if let Some(ending) = &ending
-                && self.has_ended(ending).await
-            {
+            if self.has_ended().await {
                 return;
             }
-            let next = next.min(self.until_next_deadline(ending.as_ref()));
+            let next = next.min(self.until_next_deadline());
             tokio::select! {
                 biased;
-                received = queue.receive(&mut items, BATCH), if ending.is_none() && self.has_room() => {
+                received = queue.receive(&mut items, BATCH), if self.ending.is_none() && self.has_room() => {
                     let shutdown = self.take(&mut items).await;
                     if received == 0 || shutdown.is_some() {
-                        ending = Some(shutdown.unwrap_or_else(Ending::callers_are_gone));
+                        self.ending = Some(shutdown.unwrap_or_else(Ending::callers_are_gone));
                         self.take_the_rest(queue, &mut items).await;
                     }
                 }
                 Some(finished) = self.in_flight.join_next_with_id() => self.finish(finished),
-                () = sleep(next) => self.persist().await,
+                () = sleep(next) => {
+                    // Another process may have left something, or the clock jumped.
+                    self.wake_lanes();
+                    self.bury_abandoned().await;
+                    self.persist().await;
+                }
             }
         }
     }
 
     /// Takes up what was received. Says so if somebody wants the loop to end.
     async fn take(&mut self, items: &mut Vec<Item>) -> Option<Ending> {
-        let mut flushes = Vec::new();
+        let mut ending = None;
+        let mut flushed = false;
         for item in items.drain(..) {
             match item {
-                Item::Event(event, committed) => {
-                    self.acknowledge.extend(committed);
-                    persist::add(&mut self.waiting, *event);
+                Item::Event(event, permit, committed) => {
+                    self.inbox.acknowledge.extend(committed);
+                    persist::add(&mut self.inbox.waiting, *event, permit);
                 }
-                Item::Flush(flush) => flushes.push(flush),
+                Item::Flush(flush) => {
+                    flushed = true;
+                    if flush.goal == Goal::Shutdown {
+                        ending = Some(Ending { goal: Goal::Delivered, deadline: flush.answer_by() });
+                    }
+                    self.inbox.flushes.push(Waiter { flush, last_notice: None });
+                }
             }
         }
         self.persist().await;
-        if !flushes.is_empty() {
+        if flushed {
             self.close_open_notice().await;
         }
-        let shutdown = flushes.iter().find(|flush| flush.goal == Goal::Shutdown);
-        let ending = shutdown.map(|flush| Ending { goal: Goal::Delivered, deadline: flush.answer_by() });
-        self.flushes.append(&mut flushes);
         ending
     }
 
@@ -144,54 +168,85 @@ impl Dispatcher {
 
     /// While the store is busy, events wait in the queue, which is bounded.
     fn has_room(&self) -> bool {
-        self.waiting.len() < MOST_WAITING
+        self.inbox.waiting.len() < MOST_WAITING
     }
 
-    async fn has_ended(&mut self, ending: &Ending) -> bool {
-        self.is_reached(ending.goal).await || ending.deadline <= Instant::now()
+    /// Somebody waits for what is committed now: it does not settle.
+    fn is_hurried(&self) -> bool {
+        self.ending.is_some() || !self.inbox.flushes.is_empty()
     }
 
-    async fn is_reached(&mut self, goal: Goal) -> bool {
-        let idle = self.waiting.is_empty() && self.in_flight.is_empty() && self.unsettled.is_empty();
+    async fn has_ended(&mut self) -> bool {
+        let Some(Ending { goal, deadline }) = self.ending else {
+            return false;
+        };
+        deadline <= Instant::now() || self.is_reached(goal, Some(self.last_notice)).await
+    }
+
+    /// Whether what is about notices up to `last_notice` has come to `goal`.
+    async fn is_reached(&mut self, goal: Goal, last_notice: Option<i64>) -> bool {
+        let Some(last_notice) =
+            last_notice.filter(|_| self.inbox.waiting.is_empty() || goal == Goal::Delivered)
+        else {
+            return false;
+        };
         match goal {
-            Goal::FirstAttempts => idle,
-            Goal::Delivered | Goal::Shutdown => idle && self.pending().await == 0,
+            Goal::FirstAttempts => {
+                let stuck = self.lanes.iter().any(Lane::is_stuck);
+                self.in_flight.is_empty() && self.unsettled.is_empty() && !stuck
+            }
+            Goal::Delivered | Goal::Shutdown => self.pending(last_notice).await == Some(0),
         }
     }
 
     /// How long until somebody who waits has to be told.
-    fn until_next_deadline(&self, ending: Option<&Ending>) -> Duration {
-        let flushes = self.flushes.iter().map(Flush::answer_by);
-        let first = flushes.chain(ending.map(|ending| ending.deadline)).min();
+    fn until_next_deadline(&self) -> Duration {
+        let waiters = self.inbox.flushes.iter().map(|waiter| waiter.flush.answer_by());
+        let first = waiters.chain(self.ending.as_ref().map(|ending| ending.deadline)).min();
         first.map_or(LONGEST_SLEEP, |deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Answers the flushes whose goal is reached or whose time is up.
     async fn answer_flushes(&mut self) {
-        for flush in std::mem::take(&mut self.flushes) {
-            let reached = flush.goal != Goal::Shutdown && self.is_reached(flush.goal).await;
-            let late = flush.goal != Goal::Shutdown && flush.answer_by() <= Instant::now();
-            if reached || late {
-                flush.done.set(self.report(reached).await);
+        for mut waiter in std::mem::take(&mut self.inbox.flushes) {
+            if waiter.last_notice.is_none() && self.inbox.waiting.is_empty() {
+                waiter.last_notice = Some(self.last_notice);
+            }
+            let Waiter { flush, last_notice } = &waiter;
+            // A shutdown is answered at the end, unless it has no more time.
+            let reached = flush.goal != Goal::Shutdown && self.is_reached(flush.goal, *last_notice).await;
+            if reached || flush.answer_by() <= Instant::now() {
+                flush.done.set(self.report(*last_notice, reached).await);
             } else {
-                self.flushes.push(flush);
+                self.inbox.flushes.push(waiter);
             }
         }
     }
 
-    async fn report(&mut self, in_time: bool) -> FlushReport {
-        let pending = self.pending().await;
+    async fn report(&mut self, last_notice: Option<i64>, in_time: bool) -> FlushReport {
+        let pending = self.pending(last_notice.unwrap_or(i64::MAX)).await;
         let stats = self.counters.snapshot();
-        FlushReport { persisted: stats.persisted, delivered: stats.delivered, pending, in_time }
+        FlushReport {
+            persisted: stats.persisted,
+            delivered: stats.delivered,
+            pending: pending.unwrap_or_else(|| self.counters.pending.load(Ordering::Relaxed)),
+            in_time: in_time && pending.is_some(),
+        }
     }
 
-    /// Deliveries of this run that are not settled.
-    async fn pending(&mut self) -> u64 {
-        let pending = self.store.pending(self.run).await;
-        pending.unwrap_or_else(|error| {
-            self.note(Err(error));
-            0
-        })
+    /// Deliveries of this run, up to a notice, that are not settled; none if the
+    /// store does not say.
+    async fn pending(&mut self, last_notice: i64) -> Option<u64> {
+        match self.store.pending(self.inbox.run, last_notice).await {
+            Ok(pending) => {
+                self.counters.pending.store(pending, Ordering::Relaxed);
+                Some(pending)
+            }
+            Err(error) => {
+                self.note(Err(error));
+                None
+            }
+        }
     }
 
     fn wake_lanes(&mut self) {
@@ -205,9 +260,17 @@ impl Dispatcher {
         }
     }
 
-    /// Gives back what is claimed, closes the store and answers who waits for
-    /// the end.
+    /// Writes down what came of the attempts, answers who waits for the end,
+    /// gives back what is claimed, and closes the store.
     async fn end(mut self) {
+        self.collect_finished();
+        self.settle_finished().await;
+        let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
+        self.counters.count_dropped(DropReason::NotCommitted, lost);
+        let report = self.report(None, lost == 0 && self.unsettled.is_empty()).await;
+        for waiter in self.inbox.flushes.drain(..) {
+            waiter.flush.done.set(report.clone());
+        }
         self.in_flight.abort_all();
         let now = SystemTime::now();
         for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
@@ -215,13 +278,7 @@ impl Dispatcher {
             let released = self.store.retry(&claim, "the process ended during the attempt", now).await;
             self.note(released.map(drop));
         }
-        let lost = self.waiting.iter().map(|captured| captured.count).sum();
-        self.counters.count_dropped(DropReason::QueueClosed, lost);
-        let report = self.report(self.waiting.is_empty() && self.unsettled.is_empty()).await;
         self.store.shut().await;
-        for flush in self.flushes {
-            flush.done.set(report.clone());
-        }
     }
 }
 
@@ -243,7 +300,7 @@ fn random() -> u32 {
 }
 
 /// How many items are taken from the queue at once.
-const BATCH: usize = 1024;
+const BATCH: usize = 16_384;
 
 /// How many different events may wait for a busy store.
 const MOST_WAITING: usize = 4096;

@@ -7,37 +7,39 @@ use crate::{
     event::Event,
     fingerprint::fingerprint,
     notice::Losses,
+    queue::Permit,
     stats::{DropReason, StoreState},
     store::{Captured, Draft, Memory, Store, StoreError},
     trouble,
 };
 
-impl Dispatcher {
+impl Dispatcher<'_> {
     /// Commits what waits, together with the losses nobody was told of.
     pub(super) async fn persist(&mut self) {
         let losses = self.untold_losses();
-        if self.waiting.is_empty() && losses.is_empty() {
+        if self.inbox.waiting.is_empty() && losses.is_empty() {
             return;
         }
         let now = SystemTime::now();
         let public_id = public_id();
         let draft = Draft {
             public_id: &public_id,
-            run: self.run,
+            run: self.inbox.run,
             process: &self.process,
-            closes_at: now + self.settle,
+            closes_at: if self.is_hurried() { now } else { now + self.settle },
         };
         let persisted =
-            self.store.persist(&self.waiting, &losses, self.open, &draft, &self.targets, now).await;
+            self.store.persist(&self.inbox.waiting, &losses, self.open, &draft, &self.targets, now).await;
         match persisted {
             Ok(notice) => {
                 self.open = Some(notice);
+                self.last_notice = notice;
                 for (reason, count) in losses {
-                    *self.told.entry(reason).or_default() += count;
+                    *self.inbox.told.entry(reason).or_default() += count;
                 }
-                let events = self.waiting.drain(..).map(|captured| captured.count).sum();
+                let events = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
                 self.counters.persisted.fetch_add(events, Ordering::Relaxed);
-                for committed in self.acknowledge.drain(..) {
+                for committed in self.inbox.acknowledge.drain(..) {
                     committed.set(());
                 }
                 self.wake_lanes();
@@ -47,9 +49,9 @@ impl Dispatcher {
                 trouble::report("busy", "the database is locked by another process; waiting");
             }
             Err(StoreError::Full) => {
-                let lost = self.waiting.drain(..).map(|captured| captured.count).sum();
+                let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
                 self.counters.count_dropped(DropReason::MemoryFull, lost);
-                self.acknowledge.clear();
+                self.inbox.acknowledge.clear();
             }
             Err(StoreError::Failed(why)) => self.fall_back(&why),
         }
@@ -57,7 +59,7 @@ impl Dispatcher {
 
     fn untold_losses(&self) -> Losses {
         let untold = |(reason, count): (DropReason, u64)| {
-            let told = self.told.get(&reason).copied().unwrap_or(0);
+            let told = self.inbox.told.get(&reason).copied().unwrap_or(0);
             Some((reason, count.saturating_sub(told))).filter(|(_, count)| *count > 0)
         };
         self.counters.losses().into_iter().filter_map(untold).collect()
@@ -72,6 +74,10 @@ impl Dispatcher {
         self.store = Store::Memory(Memory::default());
         self.counters.set_store(StoreState::Memory);
         self.open = None;
+        self.last_notice = 0;
+        for waiter in &mut self.inbox.flushes {
+            waiter.last_notice = None;
+        }
     }
 
     /// Ends the settle time of the open notice.
@@ -85,7 +91,7 @@ impl Dispatcher {
 }
 
 /// Adds `event` to those that wait; one that is the same as another only counts.
-pub(super) fn add(waiting: &mut Vec<Captured>, event: Event) {
+pub(super) fn add(waiting: &mut Vec<Captured>, event: Event, permit: Permit) {
     let fingerprint = fingerprint(&event);
     match waiting.iter_mut().rev().take(LOOK_BACK).find(|captured| captured.fingerprint == fingerprint) {
         Some(captured) => {
@@ -94,7 +100,7 @@ pub(super) fn add(waiting: &mut Vec<Captured>, event: Event) {
         }
         None => {
             let last_at = event.at;
-            waiting.push(Captured { event, fingerprint, count: 1, last_at });
+            waiting.push(Captured { event, fingerprint, count: 1, last_at, permit });
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{Dispatcher, Lane, open::open_store};
+use super::{Dispatcher, Inbox, Lane, open::open_store};
 use crate::{
     config::Config,
     notice::{Losses, Process},
@@ -28,7 +28,8 @@ pub(crate) const THREAD_NAME: &str = "tracing-alert";
 /// runtime's blocking threads, the database's. Nothing that happens on them
 /// ever alerts.
 pub(crate) fn is_own_thread(name: Option<&str>) -> bool {
-    name.is_some_and(|name| name.starts_with(THREAD_NAME))
+    let rest = name.and_then(|name| name.strip_prefix(THREAD_NAME));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// Starts the alert thread.
@@ -40,53 +41,62 @@ pub(crate) fn start(
     let ended = Arc::new(Signal::new());
     let done = Arc::clone(&ended);
     std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
-        work(config, &counters, queue);
+        work(&config, &counters, queue);
         done.set(());
     })?;
     Ok(ended)
 }
 
 /// The alert thread. A defect of ours that panics costs a second, not the
-/// alerts: what is committed is taken up again.
-fn work(config: Config, counters: &Arc<Counters>, mut queue: Receiver) {
-    let config = Arc::new(config);
-    let mut told = Losses::new();
+/// alerts: what is committed is taken up again, and what is not yet is kept.
+fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
+    let mut inbox = Inbox {
+        run: Uuid::now_v7(),
+        waiting: Vec::new(),
+        acknowledge: Vec::new(),
+        flushes: Vec::new(),
+        told: Losses::new(),
+    };
     loop {
-        let run = catch_unwind(AssertUnwindSafe(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .thread_name(format!("{THREAD_NAME}-io"))
-                .build()
-                .map_err(|error| error.to_string())?;
-            runtime.block_on(async {
-                let mut dispatcher = Dispatcher::open(&config, Arc::clone(counters), told.clone()).await;
-                dispatcher.run(&mut queue).await;
-                told.clone_from(&dispatcher.told);
-                dispatcher.end().await;
-            });
-            // A name look-up that hangs must not keep the thread.
-            runtime.shutdown_timeout(Duration::from_millis(100));
-            Ok::<(), String>(())
-        }));
-        match run {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => {
-                trouble::report("runtime", &format!("the runtime was not built, trying again: {error}"));
-            }
-            Err(payload) => {
-                std::mem::forget(payload);
-                trouble::report(
-                    "defect",
-                    "the alert thread panicked and starts again; please report this defect",
-                );
-            }
+        match work_until_defect(config, counters, &mut queue, &mut inbox) {
+            Ok(()) => return,
+            Err(why) => trouble::report("defect", &format!("the alert thread starts again: {why}")),
+        }
+        if queue.is_finished() && inbox.waiting.is_empty() {
+            return;
         }
         std::thread::sleep(PAUSE_AFTER_DEFECT);
     }
 }
 
-impl Dispatcher {
-    async fn open(config: &Config, counters: Arc<Counters>, told: Losses) -> Self {
+fn work_until_defect(
+    config: &Config,
+    counters: &Arc<Counters>,
+    queue: &mut Receiver,
+    inbox: &mut Inbox,
+) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name(format!("{THREAD_NAME}-io"))
+        .build()
+        .map_err(|error| format!("its runtime was not built: {error}"))?;
+    let run = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let mut dispatcher = Dispatcher::open(config, Arc::clone(counters), inbox).await;
+            dispatcher.run(queue).await;
+            dispatcher.end().await;
+        });
+    }));
+    // A name look-up that hangs must not keep the thread.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    run.map_err(|payload| {
+        std::mem::forget(payload);
+        "it panicked; please report this defect".to_owned()
+    })
+}
+
+impl<'a> Dispatcher<'a> {
+    async fn open(config: &Config, counters: Arc<Counters>, inbox: &'a mut Inbox) -> Self {
         let process = process(config);
         let store = open_store(&config.database, &process.app).await;
         counters.set_store(match &store {
@@ -107,22 +117,21 @@ impl Dispatcher {
             route.recipients.iter().filter_map(target)
         });
         Self {
+            inbox,
             store,
             counters,
             process,
-            run: Uuid::now_v7(),
             settle: config.settle,
             retry: config.retry,
             lanes: config.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
             open: None,
-            told,
-            waiting: Vec::new(),
-            acknowledge: Vec::new(),
+            last_notice: 0,
             in_flight: JoinSet::new(),
             attempts: HashMap::new(),
             unsettled: VecDeque::new(),
-            flushes: Vec::new(),
+            swept_at: None,
+            ending: None,
         }
     }
 }

@@ -8,20 +8,26 @@ use std::{collections::BTreeMap, time::SystemTime};
 use tracing::Level;
 use uuid::Uuid;
 
-use super::{Captured, Claim, Draft, SAMPLES_PER_NOTICE, StoreError, Target, overflow_fingerprint};
+use super::{Captured, Claim, Draft, SAMPLES_PER_NOTICE, StoreError, Target, gravest, overflow_fingerprint};
 use crate::{
     event::Event,
     notice::{Losses, Notice, Process, Sample},
 };
 
-/// How many different events, and how many deliveries, are kept; a batch that
-/// goes beyond is refused.
+/// How many different events, and how many deliveries, are kept; when there are
+/// more, batches are refused.
 pub(crate) const MOST_EVENTS: usize = 10_000;
 
+/// How many bytes of events are kept, but for one batch.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
 /// Notices and deliveries in memory.
-#[derive(Default)]
 pub(crate) struct Memory {
+    /// Below zero, so that no claim of a file that failed can be taken for one
+    /// of these.
     last_id: i64,
+    /// Of all events that are kept.
+    bytes: usize,
     notices: BTreeMap<i64, Kept>,
     deliveries: BTreeMap<i64, Delivery>,
 }
@@ -57,6 +63,12 @@ struct Delivery {
     expires_at: SystemTime,
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self { last_id: i64::MIN, bytes: 0, notices: BTreeMap::new(), deliveries: BTreeMap::new() }
+    }
+}
+
 impl Memory {
     pub(super) fn persist(
         &mut self,
@@ -68,7 +80,8 @@ impl Memory {
         now: SystemTime,
     ) -> Result<i64, StoreError> {
         let kept: usize = self.notices.values().map(|notice| notice.events.len()).sum();
-        if kept + batch.len() > MOST_EVENTS || self.deliveries.len() > MOST_EVENTS {
+        let is_full = kept > MOST_EVENTS || self.deliveries.len() > MOST_EVENTS || self.bytes > MOST_BYTES;
+        if is_full {
             return Err(StoreError::Full);
         }
         let notice_id = match open.filter(|id| self.takes_events(*id, now)) {
@@ -79,13 +92,13 @@ impl Memory {
             return Err(StoreError::Failed("a notice vanished".to_owned()));
         };
         for captured in batch {
-            notice.add(captured);
+            self.bytes += notice.add(captured);
         }
         for (reason, count) in losses {
             *notice.losses.entry(*reason).or_default() += count;
         }
         let closes_at = notice.closes_at;
-        let gravest = batch.iter().map(|captured| captured.event.level).min().unwrap_or(Level::ERROR);
+        let gravest = gravest(batch, losses);
         for target in targets.iter().filter(|target| gravest <= target.level) {
             self.insert_delivery(notice_id, target, closes_at, now);
         }
@@ -210,11 +223,17 @@ impl Memory {
             .min()
     }
 
-    pub(super) fn pending(&self, run: Uuid) -> u64 {
+    pub(super) fn pending(&self, run: Uuid, last_notice: i64) -> u64 {
         let ours = |delivery: &&Delivery| {
-            self.notices.get(&delivery.notice_id).is_some_and(|notice| notice.run == run)
+            delivery.notice_id <= last_notice
+                && self.notices.get(&delivery.notice_id).is_some_and(|notice| notice.run == run)
         };
         self.deliveries.values().filter(ours).count() as u64
+    }
+
+    /// There is nobody else whose deliveries these could be.
+    pub(super) fn bury_abandoned(&mut self, _now: SystemTime) -> u64 {
+        0
     }
 
     /// A notice takes events until it closes or its first delivery is claimed.
@@ -279,28 +298,41 @@ impl Memory {
     /// Drops a notice that no delivery will tell of any more.
     fn drop_untold(&mut self, notice_id: i64) {
         if !self.deliveries.values().any(|delivery| delivery.notice_id == notice_id) {
-            self.notices.remove(&notice_id);
+            let dropped = self.notices.remove(&notice_id);
+            let events =
+                dropped.iter().flat_map(|notice| &notice.events).filter_map(|row| row.payload.as_ref());
+            self.bytes -= events.map(Event::size_bytes).sum::<usize>();
         }
     }
 }
 
 impl Kept {
-    fn add(&mut self, captured: &Captured) {
+    /// Adds an event; returns the bytes that it now keeps.
+    fn add(&mut self, captured: &Captured) -> usize {
         let samples = self.events.iter().filter(|row| row.payload.is_some()).count();
         let level = captured.event.level;
         if self.count_known(&captured.fingerprint, captured) {
-            return;
+            return 0;
         }
-        let (fingerprint, payload) = if samples < usize::try_from(SAMPLES_PER_NOTICE).unwrap_or(usize::MAX) {
-            (captured.fingerprint.to_vec(), Some(captured.event.clone()))
+        let overflow = overflow_fingerprint(level);
+        let (fingerprint, payload) = if samples < SAMPLES_PER_NOTICE {
+            (captured.fingerprint.as_slice(), Some(captured.event.clone()))
         } else {
-            (overflow_fingerprint(level).to_vec(), None)
+            (overflow.as_slice(), None)
         };
-        if payload.is_none() && self.count_known(&fingerprint, captured) {
-            return;
+        if payload.is_none() && self.count_known(fingerprint, captured) {
+            return 0;
         }
-        let row = Row { fingerprint, level, count: captured.count, last_at: captured.last_at, payload };
-        self.events.push(row);
+        let bytes = payload.as_ref().map_or(0, Event::size_bytes);
+        let fingerprint = fingerprint.to_vec();
+        self.events.push(Row {
+            fingerprint,
+            level,
+            count: captured.count,
+            last_at: captured.last_at,
+            payload,
+        });
+        bytes
     }
 
     fn count_known(&mut self, fingerprint: &[u8], captured: &Captured) -> bool {

@@ -17,7 +17,7 @@
 //!
 //! Invariant: no function waits for anything but its own storage.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tracing::Level;
 use uuid::Uuid;
@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::{
     event::Event,
     notice::{Losses, Notice, Process},
+    queue::Permit,
 };
 
 mod memory;
@@ -39,16 +40,22 @@ pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
 
+/// How long past its deadline a delivery that nobody claims is kept.
+const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How many different events of one notice are kept; more are counted.
-pub(crate) const SAMPLES_PER_NOTICE: i64 = 100;
+pub(crate) const SAMPLES_PER_NOTICE: usize = 100;
 
 /// One event, or several that are the same, ready to be persisted.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Captured {
     pub(crate) event: Event,
     pub(crate) fingerprint: [u8; 8],
     pub(crate) count: u64,
     pub(crate) last_at: SystemTime,
+    /// Its share of the queue's bytes.
+    #[expect(dead_code, reason = "given back when it is dropped")]
+    pub(crate) permit: Permit,
 }
 
 /// A notice that is made if the open one takes no more events.
@@ -66,7 +73,7 @@ pub(crate) struct Target {
     pub(crate) sink: &'static str,
     pub(crate) recipient: String,
     pub(crate) level: Level,
-    pub(crate) deadline: std::time::Duration,
+    pub(crate) deadline: Duration,
 }
 
 /// A delivery that this process may attempt until its lease ends.
@@ -205,9 +212,16 @@ impl Store {
         either!(self, store => Ok(store.next_due(sink)), store.next_due(sink))
     }
 
-    /// How many deliveries that `run` asked for are still pending.
-    pub(crate) async fn pending(&mut self, run: Uuid) -> Result<u64, StoreError> {
-        either!(self, store => Ok(store.pending(run)), store.pending(run))
+    /// How many deliveries of notices that `run` made, up to the notice
+    /// `last_notice`, are still pending.
+    pub(crate) async fn pending(&mut self, run: Uuid, last_notice: i64) -> Result<u64, StoreError> {
+        either!(self, store => Ok(store.pending(run, last_notice)), store.pending(run, last_notice))
+    }
+
+    /// pending → dead, for what has been due for [`ABANDONED_AFTER`] past its
+    /// deadline: no process has its sink any more. Returns how many.
+    pub(crate) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
+        either!(self, store => Ok(store.bury_abandoned(now)), store.bury_abandoned(now))
     }
 
     /// Closes the file, if there is one.
@@ -218,6 +232,13 @@ impl Store {
             Self::Sqlite(store) => store.shut().await,
         }
     }
+}
+
+/// The gravest level of what is to be told; a loss may have been of any.
+fn gravest(batch: &[Captured], losses: &Losses) -> Level {
+    let levels = batch.iter().map(|captured| captured.event.level);
+    let gravest = if losses.is_empty() { levels.min() } else { None };
+    gravest.unwrap_or(Level::ERROR)
 }
 
 /// Levels as the schema has them.

@@ -31,7 +31,13 @@ fn target(sink: &'static str, recipient: &str, level: Level) -> Target {
 
 fn captured(message: &str, level: Level) -> Captured {
     let event = Event { level, ..event(message) };
-    Captured { fingerprint: fingerprint(&event), last_at: event.at, count: 1, event }
+    Captured {
+        fingerprint: fingerprint(&event),
+        last_at: event.at,
+        count: 1,
+        event,
+        permit: Permit::default(),
+    }
 }
 
 impl Bench {
@@ -186,7 +192,7 @@ every_store! {
     }
 
     async fn samples_are_bounded_and_the_rest_is_counted_by_level(bench: &mut Bench) {
-        let kept = usize::try_from(SAMPLES_PER_NOTICE).unwrap();
+        let kept = SAMPLES_PER_NOTICE;
         let mut batch: Vec<_> = (0..kept + 20).map(|n| captured(&format!("{n}"), Level::ERROR)).collect();
         batch.extend((0..7).map(|n| captured(&format!("w{n}"), Level::WARN)));
         bench.persist(None, &batch, t(0)).await;
@@ -211,13 +217,25 @@ every_store! {
     async fn pending_counts_what_this_run_asked_for(bench: &mut Bench) {
         bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
         bench.run = Uuid::from_u128(2);
-        assert_eq!(bench.store.pending(bench.run).await.unwrap(), 0);
+        assert_eq!(bench.store.pending(bench.run, i64::MAX).await.unwrap(), 0);
         bench.persist(None, &[captured("a", Level::ERROR)], t(5)).await;
-        assert_eq!(bench.store.pending(bench.run).await.unwrap(), 2);
+        assert_eq!(bench.store.pending(bench.run, i64::MAX).await.unwrap(), 2);
         let claim = bench.store.claim("sms", 9, t(90), t(6)).await.unwrap().pop().unwrap();
-        assert_eq!(bench.store.pending(bench.run).await.unwrap(), 2);
+        assert_eq!(bench.store.pending(bench.run, i64::MAX).await.unwrap(), 2);
         bench.store.bury(&claim, "21211", t(7)).await.unwrap();
-        assert_eq!(bench.store.pending(bench.run).await.unwrap(), 1);
+        assert_eq!(bench.store.pending(bench.run, i64::MAX).await.unwrap(), 1);
+    }
+
+    async fn pending_can_be_asked_up_to_a_notice(bench: &mut Bench) {
+        let first = bench.persist(None, &[captured("a", Level::WARN)], t(0)).await;
+        bench.persist(None, &[captured("b", Level::WARN)], t(5)).await;
+        assert_eq!(bench.store.pending(bench.run, first).await.unwrap(), 1);
+    }
+
+    async fn a_loss_is_told_to_everybody(bench: &mut Bench) {
+        let losses = Losses::from([(DropReason::QueueFull, 3)]);
+        bench.persist_with(None, &[captured("only a warning", Level::WARN)], &losses, t(0)).await;
+        assert!(bench.claim("sms", t(1)).await.is_some());
     }
 
     async fn the_longest_due_come_first_and_no_more_than_asked(bench: &mut Bench) {

@@ -61,8 +61,7 @@ fn a_way_to_send_that_nobody_asked_for_is_silently_off() {
 fn what_is_not_set_has_the_builders_default() {
     let config = sound(&MAIL, &[]);
     assert_eq!((config.app_name, config.environment), (None, None));
-    assert_eq!(config.routes[0].level, Builder::DEFAULT_LEVEL);
-    assert_eq!(config.routes[0].level, Builder::DEFAULT_LEVEL);
+    assert_eq!(config.level, Builder::DEFAULT_LEVEL);
     assert_eq!(config.span_level, Builder::DEFAULT_SPAN_LEVEL);
     assert_eq!(config.database, Database::Default);
     assert_eq!(config.panics, Builder::DEFAULT_PANICS);
@@ -189,7 +188,7 @@ fn only_bad_recipients_switch_it_off() {
 
 #[test]
 fn a_level_is_a_name_in_any_case_or_off() {
-    let level = |text| sound(&MAIL, &[("ALERT_LEVEL", text)]).routes[0].level;
+    let level = |text| sound(&MAIL, &[("ALERT_LEVEL", text)]).level;
     let names = ["ERROR", "Warn", "info", "debug", "TRACE", "off"];
     let levels = [
         LevelFilter::ERROR,
@@ -202,7 +201,7 @@ fn a_level_is_a_name_in_any_case_or_off() {
     assert_eq!(names.map(level), levels);
     for text in ["loud", "3", "error,warn"] {
         let (config, problem) = wrong(&MAIL, &[("ALERT_LEVEL", text)], "ALERT_LEVEL");
-        assert_eq!(config.routes[0].level, Builder::DEFAULT_LEVEL);
+        assert_eq!(config.level, Builder::DEFAULT_LEVEL);
         assert_eq!(problem.what, format!("{text:?} is not a level: error is used"));
     }
 }
@@ -218,7 +217,7 @@ fn span_levels_have_a_variable_too() {
 fn each_way_to_send_can_be_stricter() {
     let both = [&SMS[..], &MAIL[..], &[("ALERT_LEVEL", "info")]].concat();
     for (variable, sink) in [("ALERT_SMS_LEVEL", "twilio"), ("ALERT_EMAIL_LEVEL", "sendgrid")] {
-        let level = |config: &Config| route(config, sink).unwrap().level;
+        let level = |config: &Config| route(config, sink).unwrap().level.min(config.level);
         assert_eq!(level(&sound(&both, &[])), LevelFilter::INFO);
         assert_eq!(level(&sound(&both, &[(variable, "error")])), LevelFilter::ERROR);
         assert_eq!(level(&sound(&both, &[(variable, "trace")])), LevelFilter::INFO);

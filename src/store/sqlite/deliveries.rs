@@ -6,7 +6,7 @@ use tracing::Level;
 use uuid::Uuid;
 
 use super::{
-    super::{Claim, StoreError},
+    super::{ABANDONED_AFTER, Claim, StoreError},
     Sqlite,
 };
 use crate::event::{from_millis, to_millis};
@@ -141,17 +141,33 @@ impl Sqlite {
         Ok(due.map(from_millis))
     }
 
-    pub(in crate::store) async fn pending(&mut self, run: Uuid) -> Result<u64, StoreError> {
+    pub(in crate::store) async fn pending(&mut self, run: Uuid, last_notice: i64) -> Result<u64, StoreError> {
         let run = run.as_bytes().as_slice();
         let count = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count: i64" FROM delivery
                  JOIN notice ON notice.id = delivery.notice_id
-                WHERE delivery.state = 'pending' AND notice.run = ?1"#,
-            run
+                WHERE delivery.state = 'pending' AND notice.run = ?1 AND notice.id <= ?2"#,
+            run,
+            last_notice
         )
         .fetch_one(&mut self.connection)
         .await?;
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    pub(in crate::store) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
+        let before = to_millis(now - ABANDONED_AFTER);
+        let now = to_millis(now);
+        let done = sqlx::query!(
+            "UPDATE delivery SET state = 'dead', settled_at = ?1,
+                    last_error = coalesce(last_error, 'no process had this sink')
+              WHERE state = 'pending' AND due_at <= ?2 AND expires_at <= ?2",
+            now,
+            before
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(done.rows_affected())
     }
 }
 

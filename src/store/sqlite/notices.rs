@@ -1,14 +1,17 @@
 //! Notices with their events, losses and first deliveries.
 
-use std::time::SystemTime;
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::SystemTime,
+};
 
 use sqlx::{Connection, SqliteConnection};
-use tracing::Level;
 use uuid::Uuid;
 
 use super::{
     super::{
-        Captured, Claim, Draft, SAMPLES_PER_NOTICE, StoreError, Target, level_number, overflow_fingerprint,
+        Captured, Claim, Draft, SAMPLES_PER_NOTICE, StoreError, Target, gravest, level_number,
+        overflow_fingerprint,
     },
     Sqlite,
 };
@@ -66,13 +69,11 @@ impl Sqlite {
                 .await?
             }
         };
-        for captured in batch {
-            insert_event(&mut tx, notice_id, captured).await?;
-        }
+        insert_events(&mut tx, notice_id, batch).await?;
         for (reason, count) in losses {
             insert_loss(&mut tx, notice_id, *reason, *count).await?;
         }
-        let gravest = batch.iter().map(|captured| captured.event.level).min().unwrap_or(Level::ERROR);
+        let gravest = gravest(batch, losses);
         for target in targets.iter().filter(|target| gravest <= target.level) {
             insert_delivery(&mut tx, notice_id, target, now).await?;
         }
@@ -144,41 +145,79 @@ impl Sqlite {
     }
 }
 
-async fn insert_event(
+/// Keeps the events that are new, and counts the others: so a batch costs as
+/// many statements as it has new samples, not as it has events.
+async fn insert_events(
     connection: &mut SqliteConnection,
     notice_id: i64,
-    captured: &Captured,
+    batch: &[Captured],
 ) -> Result<(), StoreError> {
-    let level = i64::from(level_number(captured.event.level));
-    let count = i64::try_from(captured.count).unwrap_or(i64::MAX);
-    let first_at = to_millis(captured.event.at);
-    let last_at = to_millis(captured.last_at);
-    let fingerprint = captured.fingerprint.as_slice();
-    let known = sqlx::query!(
-        "UPDATE event SET count = count + ?3, last_at = max(last_at, ?4)
-          WHERE notice_id = ?1 AND fingerprint = ?2",
-        notice_id,
-        fingerprint,
-        count,
-        last_at
-    )
-    .execute(&mut *connection)
-    .await?;
-    if known.rows_affected() > 0 {
-        return Ok(());
-    }
-    let kept = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count: i64" FROM event WHERE notice_id = ?1 AND payload IS NOT NULL"#,
+    let rows = sqlx::query!(
+        "SELECT fingerprint, payload IS NOT NULL AS \"kept!: bool\" FROM event WHERE notice_id = ?1",
         notice_id
     )
-    .fetch_one(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
-    let overflow = overflow_fingerprint(captured.event.level);
-    let (fingerprint, payload) = if kept < SAMPLES_PER_NOTICE {
-        (fingerprint, Some(json(&captured.event)?))
-    } else {
-        (overflow.as_slice(), None)
-    };
+    let mut samples = rows.iter().filter(|row| row.kept).count();
+    let known: HashSet<Vec<u8>> = rows.into_iter().map(|row| row.fingerprint).collect();
+    let mut tallies: BTreeMap<Vec<u8>, Tally<'_>> = BTreeMap::new();
+    for captured in batch {
+        let own = captured.fingerprint.as_slice();
+        let is_known = known.contains(own) || tallies.contains_key(own);
+        let is_kept = is_known || samples < SAMPLES_PER_NOTICE;
+        samples += usize::from(!is_known && is_kept);
+        let overflow = overflow_fingerprint(captured.event.level);
+        let fingerprint = if is_kept { own } else { overflow.as_slice() };
+        let order = tallies.len();
+        match tallies.get_mut(fingerprint) {
+            Some(tally) => tally.add(captured),
+            None => {
+                let tally = Tally::new(order, captured, is_kept && !is_known);
+                tallies.insert(fingerprint.to_vec(), tally);
+            }
+        }
+    }
+    let mut tallies: Vec<_> = tallies.into_iter().collect();
+    tallies.sort_by_key(|(_, tally)| tally.order);
+    for (fingerprint, tally) in tallies {
+        upsert_event(connection, notice_id, &fingerprint, &tally).await?;
+    }
+    Ok(())
+}
+
+/// What a batch adds to one row.
+struct Tally<'a> {
+    order: usize,
+    first: &'a Captured,
+    /// Whether the row is new and keeps the event itself.
+    is_sample: bool,
+    count: u64,
+    last_at: SystemTime,
+}
+
+impl<'a> Tally<'a> {
+    fn new(order: usize, first: &'a Captured, is_sample: bool) -> Self {
+        Self { order, first, is_sample, count: first.count, last_at: first.last_at }
+    }
+
+    fn add(&mut self, captured: &Captured) {
+        self.count += captured.count;
+        self.last_at = self.last_at.max(captured.last_at);
+    }
+}
+
+async fn upsert_event(
+    connection: &mut SqliteConnection,
+    notice_id: i64,
+    fingerprint: &[u8],
+    tally: &Tally<'_>,
+) -> Result<(), StoreError> {
+    let event = &tally.first.event;
+    let level = i64::from(level_number(event.level));
+    let count = i64::try_from(tally.count).unwrap_or(i64::MAX);
+    let first_at = to_millis(event.at);
+    let last_at = to_millis(tally.last_at);
+    let payload = if tally.is_sample { Some(json(event)?) } else { None };
     sqlx::query!(
         "INSERT INTO event (notice_id, fingerprint, level, count, first_at, last_at, payload)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
