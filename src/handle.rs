@@ -14,7 +14,7 @@ use tracing::{dispatcher, level_filters::LevelFilter};
 use crate::{
     event::Event,
     gate::Gate,
-    queue::{Flush, Goal, Queue},
+    queue::{Flush, Goal, Panic, Queue},
     signal::Signal,
     stats::{Counters, DropReason, Stats},
 };
@@ -130,15 +130,14 @@ impl AlertHandle {
     pub(crate) fn offer(&self, event: Event) {
         match &self.shared.queue {
             // The reason is counted.
-            Some(queue) => drop(queue.offer(event, None)),
+            Some(queue) => drop(queue.offer(event)),
             None => self.lost(DropReason::QueueClosed),
         }
     }
 
-    /// As [`offer`](Self::offer); `committed` is set when it is on disk. True if
-    /// it is queued.
-    pub(crate) fn offer_and_tell(&self, event: Event, committed: Arc<Signal<()>>) -> bool {
-        self.shared.queue.as_ref().is_some_and(|queue| queue.offer(event, Some(committed)).is_ok())
+    /// As [`offer`](Self::offer). True if it is queued.
+    pub(crate) fn offer_panic(&self, panic: Panic) -> bool {
+        self.shared.queue.as_ref().is_some_and(|queue| queue.offer_panic(panic).is_ok())
     }
 
     /// Counts one event lost.

@@ -22,6 +22,7 @@ use crate::{
     gate::Gate,
     handle::{AlertHandle, Shared},
     layer::{self, Caller, Capturing},
+    queue::Panic,
     signal::Signal,
 };
 
@@ -59,10 +60,11 @@ fn capture_panic(shared: &Weak<Shared>, info: &PanicHookInfo<'_>) {
     let Some(capturing) = Capturing::start() else {
         return;
     };
-    let (spans, backtrace) = look_up(handle.gate(), deadline);
-    let event = Event { spans, backtrace, ..event(info, caller.name) };
+    let found = look_up(handle.gate(), deadline);
+    let event = Event { spans: found.spans, backtrace: found.backtrace, ..event(info, caller.name) };
     let committed = Arc::new(Signal::new());
-    let offered = handle.offer_and_tell(event, Arc::clone(&committed));
+    let panic = Panic { event, committed: Arc::clone(&committed), backtrace: found.late_backtrace };
+    let offered = handle.offer_panic(panic);
     drop(capturing);
     if offered {
         // Late is not lost: the event is queued, and the process may live on.
@@ -89,13 +91,21 @@ fn event(info: &PanicHookInfo<'_>, thread: Option<Arc<str>>) -> Event {
     }
 }
 
-/// The spans the panic happened in, root first, and the backtrace; without what
-/// is not found in time.
+/// What other threads found out about a panic.
+struct Found {
+    /// Root first.
+    spans: Vec<SpanFrame>,
+    backtrace: Option<String>,
+    /// It takes longer than the hook may: it will follow.
+    late_backtrace: Option<Arc<Signal<String>>>,
+}
+
+/// Finds the spans the panic happened in, and the backtrace.
 ///
 /// Other threads look. A span's fields are behind a lock that this one may hold:
 /// another layer formats a field's value under it, and that is what panicked.
 /// And names for the frames of a large program take long to find.
-fn look_up(gate: Gate, deadline: Instant) -> (Vec<SpanFrame>, Option<String>) {
+fn look_up(gate: Gate, deadline: Instant) -> Found {
     let span = Span::current();
     let backtrace = Backtrace::force_capture();
     let spans = if span.is_none() { None } else { elsewhere(move || frames(&span, &gate)) };
@@ -103,7 +113,10 @@ fn look_up(gate: Gate, deadline: Instant) -> (Vec<SpanFrame>, Option<String>) {
     let latest = deadline.checked_sub(COMMIT_RESERVE).unwrap_or(deadline);
     let spans_latest = latest.min(Instant::now() + SPANS_TIMEOUT);
     let spans = spans.and_then(|spans| spans.wait_until(spans_latest)).unwrap_or_default();
-    (spans, backtrace.and_then(|backtrace| backtrace.wait_until(latest)))
+    match backtrace.as_ref().and_then(|backtrace| backtrace.wait_until(latest)) {
+        Some(text) => Found { spans, backtrace: Some(text), late_backtrace: None },
+        None => Found { spans, backtrace: None, late_backtrace: backtrace },
+    }
 }
 
 /// What `look` gives, once another thread has looked; none if there can be no

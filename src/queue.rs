@@ -24,11 +24,22 @@ use crate::{
 /// What travels through the queue.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// An event, its share of the queue's bytes, and whom to tell when it is
-    /// committed.
-    Event(Box<Event>, Permit, Option<Arc<Signal<()>>>),
+    /// An event, and its share of the queue's bytes.
+    Event(Box<Event>, Permit),
+    /// A panic, likewise.
+    Panic(Box<Panic>, Permit),
     /// A wish to see everything before it through.
     Flush(Flush),
+}
+
+/// A panic on its way.
+#[derive(Debug)]
+pub(crate) struct Panic {
+    pub(crate) event: Event,
+    /// Set when the event is committed.
+    pub(crate) committed: Arc<Signal<()>>,
+    /// The backtrace, if it was not there in time to be part of the event.
+    pub(crate) backtrace: Option<Arc<Signal<String>>>,
 }
 
 /// Asks the dispatcher to see everything before it through.
@@ -105,11 +116,19 @@ pub(crate) fn queue(counters: Arc<Counters>) -> (Queue, Receiver) {
 
 impl Queue {
     /// Queues `event` if there is room now; otherwise counts why it was lost.
-    /// `committed` is set when the event is on disk.
-    pub(crate) fn offer(&self, event: Event, committed: Option<Arc<Signal<()>>>) -> Result<(), DropReason> {
-        let lost = match Permit::take(&self.bytes, event.size_bytes()) {
+    pub(crate) fn offer(&self, event: Event) -> Result<(), DropReason> {
+        self.offer_item(event.size_bytes(), |permit| Item::Event(Box::new(event), permit))
+    }
+
+    /// As [`offer`](Self::offer).
+    pub(crate) fn offer_panic(&self, panic: Panic) -> Result<(), DropReason> {
+        self.offer_item(panic.event.size_bytes(), |permit| Item::Panic(Box::new(panic), permit))
+    }
+
+    fn offer_item(&self, size: usize, item: impl FnOnce(Permit) -> Item) -> Result<(), DropReason> {
+        let lost = match Permit::take(&self.bytes, size) {
             None => DropReason::QueueFull,
-            Some(permit) => match self.sender.try_send(Item::Event(Box::new(event), permit, committed)) {
+            Some(permit) => match self.sender.try_send(item(permit)) {
                 Ok(()) => {
                     Counters::count(&self.counters.captured);
                     return Ok(());
@@ -199,9 +218,9 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let (queue, _receiver) = queue(Arc::clone(&counters));
         for _ in 0..MOST_EVENTS {
-            queue.offer(event("small"), None).unwrap();
+            queue.offer(event("small")).unwrap();
         }
-        assert_eq!(queue.offer(event("one too many"), None), Err(DropReason::QueueFull));
+        assert_eq!(queue.offer(event("one too many")), Err(DropReason::QueueFull));
         let stats = counters.snapshot();
         assert_eq!((stats.captured, stats.dropped[&DropReason::QueueFull]), (MOST_EVENTS as u64, 1));
     }
@@ -211,14 +230,14 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let (queue, mut receiver) = queue(counters);
         let big = || event(&"x".repeat(1024 * 1024));
-        let fitting = std::iter::repeat_with(|| queue.offer(big(), None)).take_while(Result::is_ok).count();
+        let fitting = std::iter::repeat_with(|| queue.offer(big())).take_while(Result::is_ok).count();
         assert_eq!(fitting, 15);
         let mut items = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(receiver.receive(&mut items, 100)), fitting);
-        assert_eq!(queue.offer(big(), None), Err(DropReason::QueueFull));
+        assert_eq!(queue.offer(big()), Err(DropReason::QueueFull));
         drop(items);
-        assert_eq!(queue.offer(big(), None), Ok(()));
+        assert_eq!(queue.offer(big()), Ok(()));
     }
 
     #[test]
@@ -226,7 +245,7 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let (queue, receiver) = queue(Arc::clone(&counters));
         drop(receiver);
-        assert_eq!(queue.offer(event("late"), None), Err(DropReason::QueueClosed));
+        assert_eq!(queue.offer(event("late")), Err(DropReason::QueueClosed));
         assert_eq!(counters.snapshot().dropped[&DropReason::QueueClosed], 1);
     }
 }

@@ -25,6 +25,9 @@ impl Dispatcher<'_> {
     /// Starts an attempt at every delivery that is due and whose sink has room.
     /// Returns how long nothing else will be due.
     pub(super) async fn start_due_deliveries(&mut self) -> Duration {
+        if !self.inbox.late.is_empty() {
+            return BACKTRACE_POLL;
+        }
         let mut next = LONGEST_SLEEP;
         for lane in 0..self.lanes.len() {
             let started = self.start_lane(lane).await;
@@ -202,6 +205,9 @@ impl Dispatcher<'_> {
 fn jitter() -> f64 {
     f64::from(random()) / f64::from(u32::MAX)
 }
+
+/// How often a backtrace that is still to come is looked for.
+const BACKTRACE_POLL: Duration = Duration::from_millis(20);
 
 /// How often abandoned deliveries are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_secs(60 * 60);

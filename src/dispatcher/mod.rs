@@ -36,6 +36,7 @@ pub(crate) use start::{THREAD_NAME, is_own_thread, start};
 mod open;
 
 mod persist;
+use persist::Late;
 
 mod deliver;
 
@@ -56,6 +57,8 @@ struct Inbox {
     waiting: Vec<Captured>,
     /// To be set when [`Self::waiting`] is committed.
     acknowledge: Vec<Arc<Signal<()>>>,
+    /// Backtraces that are still to come.
+    late: Vec<Late>,
     /// Who waits for how much.
     flushes: Vec<Waiter>,
     /// Losses that a notice tells of already.
@@ -103,6 +106,7 @@ impl Dispatcher<'_> {
         loop {
             self.collect_finished();
             self.settle_finished().await;
+            self.add_late_backtraces().await;
             let next = self.start_due_deliveries().await;
             self.answer_flushes().await;
             if self.has_ended().await {
@@ -135,10 +139,8 @@ impl Dispatcher<'_> {
         let mut flushed = false;
         for item in items.drain(..) {
             match item {
-                Item::Event(event, permit, committed) => {
-                    self.inbox.acknowledge.extend(committed);
-                    persist::add(&mut self.inbox.waiting, *event, permit);
-                }
+                Item::Event(event, permit) => self.inbox.add(*event, permit),
+                Item::Panic(panic, permit) => self.inbox.add_panic(*panic, permit),
                 Item::Flush(flush) => {
                     flushed = true;
                     if flush.goal == Goal::Shutdown {
@@ -192,7 +194,7 @@ impl Dispatcher<'_> {
         };
         match goal {
             Goal::FirstAttempts => {
-                let stuck = self.lanes.iter().any(Lane::is_stuck);
+                let stuck = self.lanes.iter().any(Lane::is_stuck) || !self.inbox.late.is_empty();
                 self.in_flight.is_empty() && self.unsettled.is_empty() && !stuck
             }
             Goal::Delivered | Goal::Shutdown => self.pending(last_notice).await == Some(0),

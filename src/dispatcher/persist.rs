@@ -1,13 +1,17 @@
 //! Events become notices: what waits is committed in one transaction.
 
-use std::{sync::atomic::Ordering, time::SystemTime};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant, SystemTime},
+};
 
-use super::{Dispatcher, random};
+use super::{Dispatcher, Inbox, random};
 use crate::{
     event::Event,
     fingerprint::fingerprint,
     notice::Losses,
-    queue::Permit,
+    queue::{Panic, Permit},
+    signal::Signal,
     stats::{DropReason, StoreState},
     store::{Captured, Draft, Memory, Store, StoreError},
     trouble,
@@ -34,6 +38,9 @@ impl Dispatcher<'_> {
             Ok(notice) => {
                 self.open = Some(notice);
                 self.last_notice = notice;
+                for late in &mut self.inbox.late {
+                    late.notice.get_or_insert(notice);
+                }
                 for (reason, count) in losses {
                     *self.inbox.told.entry(reason).or_default() += count;
                 }
@@ -75,8 +82,24 @@ impl Dispatcher<'_> {
         self.counters.set_store(StoreState::Memory);
         self.open = None;
         self.last_notice = 0;
+        self.inbox.late.clear();
         for waiter in &mut self.inbox.flushes {
             waiter.last_notice = None;
+        }
+    }
+
+    /// Adds the backtraces that have come to their events.
+    pub(super) async fn add_late_backtraces(&mut self) {
+        for late in std::mem::take(&mut self.inbox.late) {
+            let now = Instant::now();
+            match (late.notice, late.text.wait_until(now)) {
+                (Some(notice), Some(text)) => {
+                    let added = self.store.add_backtrace(notice, &late.fingerprint, &text).await;
+                    self.note(added);
+                }
+                (None, _) | (_, None) if now < late.until => self.inbox.late.push(late),
+                (None, _) | (_, None) => (),
+            }
         }
     }
 
@@ -90,19 +113,49 @@ impl Dispatcher<'_> {
     }
 }
 
-/// Adds `event` to those that wait; one that is the same as another only counts.
-pub(super) fn add(waiting: &mut Vec<Captured>, event: Event, permit: Permit) {
-    let fingerprint = fingerprint(&event);
-    match waiting.iter_mut().rev().take(LOOK_BACK).find(|captured| captured.fingerprint == fingerprint) {
-        Some(captured) => {
-            captured.count += 1;
-            captured.last_at = captured.last_at.max(event.at);
-        }
-        None => {
-            let last_at = event.at;
-            waiting.push(Captured { event, fingerprint, count: 1, last_at, permit });
+impl Inbox {
+    /// Adds `event` to those that wait; one that is the same as another only
+    /// counts.
+    pub(super) fn add(&mut self, event: Event, permit: Permit) {
+        let fingerprint = fingerprint(&event);
+        let mut latest = self.waiting.iter_mut().rev().take(LOOK_BACK);
+        match latest.find(|captured| captured.fingerprint == fingerprint) {
+            Some(captured) => {
+                captured.count += 1;
+                captured.last_at = captured.last_at.max(event.at);
+            }
+            None => {
+                let last_at = event.at;
+                self.waiting.push(Captured { event, fingerprint, count: 1, last_at, permit });
+            }
         }
     }
+
+    /// As [`add`](Self::add); somebody waits for the commit.
+    pub(super) fn add_panic(&mut self, panic: Panic, permit: Permit) {
+        let Panic { event, committed, backtrace } = panic;
+        if let Some(text) = backtrace {
+            let fingerprint = fingerprint(&event);
+            self.late.push(Late {
+                fingerprint,
+                text,
+                notice: None,
+                until: Instant::now() + BACKTRACE_PATIENCE,
+            });
+        }
+        self.acknowledge.push(committed);
+        self.add(event, permit);
+    }
+}
+
+/// A backtrace that is still to come.
+pub(super) struct Late {
+    fingerprint: [u8; 8],
+    text: Arc<Signal<String>>,
+    /// The notice its event is in, once that is committed.
+    notice: Option<i64>,
+    /// It is not waited for any longer than this.
+    until: Instant,
 }
 
 /// Four letters that are easy to read aloud, and spell no word.
@@ -117,6 +170,9 @@ fn public_id() -> String {
     .take(4)
     .collect()
 }
+
+/// How long a message waits for a panic's backtrace.
+const BACKTRACE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far back an event looks for one that is the same.
 const LOOK_BACK: usize = 64;

@@ -54,6 +54,7 @@ fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
         run: Uuid::now_v7(),
         waiting: Vec::new(),
         acknowledge: Vec::new(),
+        late: Vec::new(),
         flushes: Vec::new(),
         told: Losses::new(),
     };

@@ -106,6 +106,22 @@ impl Memory {
         Ok(notice_id)
     }
 
+    pub(super) fn add_backtrace(
+        &mut self,
+        notice_id: i64,
+        fingerprint: &[u8],
+        backtrace: &str,
+    ) -> Result<(), StoreError> {
+        let events = self.notices.get_mut(&notice_id).map(|notice| &mut notice.events);
+        let row = events.into_iter().flatten().find(|row| row.fingerprint == fingerprint);
+        if let Some(event) = row.and_then(|row| row.payload.as_mut()) {
+            let before = event.size_bytes();
+            event.backtrace = Some(backtrace.to_owned());
+            self.bytes = self.bytes + event.size_bytes() - before;
+        }
+        Ok(())
+    }
+
     pub(super) fn close(&mut self, notice_id: i64, now: SystemTime) -> Result<(), StoreError> {
         if let Some(notice) = self.notices.get_mut(&notice_id) {
             notice.closes_at = notice.closes_at.min(now);

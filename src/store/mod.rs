@@ -142,6 +142,18 @@ impl Store {
             store.persist(batch, losses, open, draft, targets, now))
     }
 
+    /// Adds the backtrace to an event that was committed without it.
+    pub(crate) async fn add_backtrace(
+        &mut self,
+        notice_id: i64,
+        fingerprint: &[u8],
+        backtrace: &str,
+    ) -> Result<(), StoreError> {
+        either!(self, store =>
+            store.add_backtrace(notice_id, fingerprint, backtrace),
+            store.add_backtrace(notice_id, fingerprint, backtrace))
+    }
+
     /// Ends the settle time of a notice that nobody has claimed yet.
     pub(crate) async fn close(&mut self, notice_id: i64, now: SystemTime) -> Result<(), StoreError> {
         either!(self, store => store.close(notice_id, now), store.close(notice_id, now))

@@ -232,6 +232,16 @@ every_store! {
         assert_eq!(bench.store.pending(bench.run, first).await.unwrap(), 1);
     }
 
+    async fn a_backtrace_can_come_later(bench: &mut Bench) {
+        let captured = captured("a", Level::ERROR);
+        let fingerprint = captured.fingerprint;
+        let notice = bench.persist(None, &[captured], t(0)).await;
+        bench.store.add_backtrace(notice, &fingerprint, "0: main\n").await.unwrap();
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        let notice = bench.store.notice(&claim).await.unwrap();
+        assert_eq!(notice.samples[0].event.backtrace.as_deref(), Some("0: main\n"));
+    }
+
     async fn a_loss_is_told_to_everybody(bench: &mut Bench) {
         let losses = Losses::from([(DropReason::QueueFull, 3)]);
         bench.persist_with(None, &[captured("only a warning", Level::WARN)], &losses, t(0)).await;

@@ -11,6 +11,7 @@ mod fallback;
 mod feedback;
 mod layering;
 mod panics;
+mod provider;
 mod secrets;
 mod support;
 mod tidy;

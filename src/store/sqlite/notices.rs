@@ -81,6 +81,24 @@ impl Sqlite {
         Ok(notice_id)
     }
 
+    pub(in crate::store) async fn add_backtrace(
+        &mut self,
+        notice_id: i64,
+        fingerprint: &[u8],
+        backtrace: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE event SET payload = json_set(payload, '$.backtrace', ?3)
+              WHERE notice_id = ?1 AND fingerprint = ?2 AND payload IS NOT NULL",
+            notice_id,
+            fingerprint,
+            backtrace
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
     pub(in crate::store) async fn close(
         &mut self,
         notice_id: i64,

@@ -1,0 +1,266 @@
+//! A provider on a real socket that does as it is told.
+
+use std::{
+    collections::VecDeque,
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex},
+    time::{Duration, Instant},
+};
+
+use crate::support::PATIENCE;
+
+/// What the provider does with a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// Answers with this status, these headers and this body.
+    With(u16, Vec<(&'static str, String)>, String),
+    /// Reads the request and never answers.
+    Never,
+    /// Reads the request and closes the connection.
+    Cut,
+}
+
+impl Answer {
+    pub(crate) fn status(status: u16) -> Self {
+        Self::With(status, Vec::new(), String::new())
+    }
+
+    pub(crate) fn twilio_error(status: u16, code: u32) -> Self {
+        Self::With(status, Vec::new(), format!(r#"{{"code":{code},"message":"no","status":{status}}}"#))
+    }
+
+    pub(crate) fn header(self, name: &'static str, value: impl ToString) -> Self {
+        match self {
+            Self::With(status, mut headers, body) => {
+                headers.push((name, value.to_string()));
+                Self::With(status, headers, body)
+            }
+            Self::Never | Self::Cut => self,
+        }
+    }
+}
+
+/// One request as the provider read it.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) at: Instant,
+    pub(crate) path: String,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Request {
+    pub(crate) fn is_sms(&self) -> bool {
+        self.path.ends_with("/Messages.json")
+    }
+
+    /// A field of the form, decoded.
+    pub(crate) fn form(&self, name: &str) -> Option<String> {
+        self.body.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            (key == name).then(|| percent_decode(value))
+        })
+    }
+
+    /// The SMS's text.
+    pub(crate) fn text(&self) -> String {
+        self.form("Body").unwrap()
+    }
+
+    /// The mail as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let hex = [rest.next().unwrap(), rest.next().unwrap()];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&hex).unwrap(), 16).unwrap());
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Both providers' APIs on one socket. Accepts everything unless scripted.
+#[derive(Clone)]
+pub(crate) struct Provider {
+    pub(crate) address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    requests: Vec<Request>,
+    sms: Script,
+    mails: Script,
+}
+
+/// The next answers, then the last one for ever.
+#[derive(Default)]
+struct Script {
+    next: VecDeque<Answer>,
+    then: Option<Answer>,
+}
+
+impl Provider {
+    pub(crate) fn start() -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap())
+    }
+
+    /// A provider at a known address: one that was down before.
+    pub(crate) fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let provider = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
+        let serving = provider.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let provider = serving.clone();
+                std::thread::spawn(move || provider.serve(stream));
+            }
+        });
+        provider
+    }
+
+    /// Stands for a provider at `address`, without serving there.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self { address, state: Arc::default() }
+    }
+
+    /// An address at which nobody listens.
+    pub(crate) fn nowhere() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The next SMS get these answers; later ones are accepted.
+    pub(crate) fn script_sms(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.state.inner.lock().unwrap().sms.next = answers.into_iter().collect();
+    }
+
+    /// As [`script_sms`](Self::script_sms), for mails.
+    pub(crate) fn script_mails(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.state.inner.lock().unwrap().mails.next = answers.into_iter().collect();
+    }
+
+    /// Every SMS gets this answer.
+    pub(crate) fn always_sms(&self, answer: Answer) {
+        self.state.inner.lock().unwrap().sms.then = Some(answer);
+    }
+
+    /// Every mail gets this answer.
+    pub(crate) fn always_mails(&self, answer: Answer) {
+        self.state.inner.lock().unwrap().mails.then = Some(answer);
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.state.inner.lock().unwrap().requests.clone()
+    }
+
+    pub(crate) fn sms(&self) -> Vec<Request> {
+        self.requests().into_iter().filter(Request::is_sms).collect()
+    }
+
+    pub(crate) fn mails(&self) -> Vec<Request> {
+        self.requests().into_iter().filter(|request| !request.is_sms()).collect()
+    }
+
+    /// Waits until at least so many SMS and mails were requested.
+    pub(crate) fn wait_for(&self, sms: usize, mails: usize) {
+        self.wait_longer_for(sms, mails, PATIENCE);
+    }
+
+    pub(crate) fn wait_longer_for(&self, sms: usize, mails: usize, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut inner = self.state.inner.lock().unwrap();
+        loop {
+            let got = inner.requests.iter().filter(|request| request.is_sms()).count();
+            if got >= sms && inner.requests.len() - got >= mails {
+                return;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "wanted {sms} SMS and {mails} mails, got {got} of {:#?}",
+                inner.requests
+            );
+            inner = self.state.changed.wait_timeout(inner, left).unwrap().0;
+        }
+    }
+
+    fn serve(&self, stream: TcpStream) {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut stream = stream;
+        while let Some(request) = read_request(&mut reader) {
+            match self.answer(request) {
+                Answer::With(status, headers, body) => {
+                    let mut head =
+                        format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n", body.len());
+                    for (name, value) in headers {
+                        head += &format!("{name}: {value}\r\n");
+                    }
+                    if stream.write_all(format!("{head}\r\n{body}").as_bytes()).is_err() {
+                        return;
+                    }
+                }
+                Answer::Never => std::thread::park(),
+                Answer::Cut => return,
+            }
+        }
+    }
+
+    fn answer(&self, request: Request) -> Answer {
+        let mut inner = self.state.inner.lock().unwrap();
+        let is_sms = request.is_sms();
+        inner.requests.push(request);
+        let count = inner.requests.len();
+        let script = if is_sms { &mut inner.sms } else { &mut inner.mails };
+        let answer = script.next.pop_front().or_else(|| script.then.clone()).unwrap_or_else(|| {
+            if is_sms {
+                Answer::With(201, Vec::new(), format!(r#"{{"sid":"SM{count:032}","status":"queued"}}"#))
+            } else {
+                Answer::status(202).header("X-Message-Id", format!("message-{count}"))
+            }
+        });
+        self.state.changed.notify_all();
+        answer
+    }
+}
+
+fn read_request(reader: &mut impl BufRead) -> Option<Request> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+    let path = line.split(' ').nth(1)?.to_owned();
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+        match line.trim_end().split_once(':') {
+            Some((name, value)) => headers.push((name.to_lowercase(), value.trim().to_owned())),
+            None => break,
+        }
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length").map_or("0", |(_, value)| value);
+    let mut body = vec![0; length.parse().ok()?];
+    reader.read_exact(&mut body).ok()?;
+    let body = String::from_utf8(body).ok()?;
+    Some(Request { at: Instant::now(), path, headers, body })
+}
