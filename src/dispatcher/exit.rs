@@ -65,9 +65,8 @@ fn drain_all() {
         wait.finish(deadline);
         let uncommitted = counters.uncommitted();
         if uncommitted > 0 {
-            trouble::say(&format!(
-                "{uncommitted} events are lost: the database did not take them before the end"
-            ));
+            let are = if uncommitted == 1 { "event is" } else { "events are" };
+            trouble::say(&format!("{uncommitted} {are} lost: the database did not take them before the end"));
         }
     }
 }

@@ -87,7 +87,8 @@ fn a_provider_that_never_answers_holds_the_end_up_for_two_seconds_only() {
     let started = Instant::now();
     ran(&harness.child("return").output().unwrap());
     let took = started.elapsed();
-    assert!(took < Duration::from_secs(15), "{took:?}");
+    // Two seconds, and what a busy machine takes to start a process.
+    assert!(took < Duration::from_secs(12), "{took:?}");
     let kept = rows(&harness.database(), "SELECT state FROM delivery");
     assert_eq!(kept, ["pending", "pending"]);
 }
@@ -146,6 +147,23 @@ fn what_a_killed_process_committed_the_next_start_sends() {
     told.dedup_by_key(|text| text.split(" #").next().map(str::to_owned));
     println!("{rounds} kills: {} told, {} SMS", told.len(), harness.provider.sms().len());
     assert_eq!(told.len(), rounds);
+}
+
+#[test]
+fn what_a_locked_database_does_not_take_before_the_end_is_told() {
+    use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
+
+    let harness = Harness::new();
+    ran(&harness.child("init-only").output().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let output = runtime.block_on(async {
+        let mut holder = SqliteConnectOptions::new().filename(harness.database()).connect().await.unwrap();
+        holder.execute("BEGIN IMMEDIATE").await.unwrap();
+        harness.child("return").output().unwrap()
+    });
+    ran(&output);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("tracing-alert: 1 event is lost: "), "{stderr}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod delivery;
 mod exit;
 mod fallback;
 mod feedback;
+mod handle;
 mod layering;
 mod panics;
 mod provider;

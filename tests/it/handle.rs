@@ -1,0 +1,102 @@
+//! The handle: levels, flush and shutdown, while the program runs.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use tracing::{Level, error, warn};
+use tracing_alert::{AlertLayer, MemorySink, SendError};
+use tracing_subscriber::{filter::LevelFilter, prelude::*};
+
+use crate::support::{Answer, Harness, PATIENCE, with_layer};
+
+#[test]
+fn a_level_that_is_raised_later_alerts_too() {
+    for first in [LevelFilter::ERROR, LevelFilter::OFF] {
+        let sink = MemorySink::new();
+        let builder =
+            AlertLayer::builder().in_memory().panics(false).level(first).sink(sink.clone(), ["on-call"]);
+        let layer = builder.build().unwrap();
+        let handle = layer.handle();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            warn!("before");
+            handle.set_level(Level::WARN);
+            warn!("after");
+        });
+        assert!(handle.flush(PATIENCE).is_complete());
+        let messages = sink.messages();
+        assert_eq!(messages.len(), 1, "{first}");
+        assert!(messages[0].short.contains("WARN: after"), "{}", messages[0].short);
+    }
+}
+
+#[test]
+fn what_no_sink_would_be_told_of_is_not_captured() {
+    let harness = Harness::new();
+    let builder = harness.builder().sms_level(Level::ERROR).email_level(Level::ERROR);
+    let handle = with_layer(builder, || error!("an error"));
+    handle.set_level(Level::TRACE);
+    assert_eq!(handle.level(), LevelFilter::ERROR);
+}
+
+#[test]
+fn a_flush_is_about_what_came_before_it() {
+    let sink = MemorySink::new();
+    let layer =
+        AlertLayer::builder().in_memory().panics(false).sink(sink.clone(), ["on-call"]).build::<_>().unwrap();
+    let handle = layer.handle();
+    let subscriber = tracing_subscriber::registry().with(layer);
+    tracing::subscriber::with_default(subscriber, || {
+        error!("before");
+        assert!(handle.flush(PATIENCE).is_complete());
+        assert!(sink.messages()[0].short.contains("before"));
+        error!("after");
+    });
+    assert!(handle.flush(PATIENCE).is_complete());
+    assert_eq!(sink.messages().len(), 2);
+}
+
+#[test]
+fn two_shutdowns_at_once_are_both_answered() {
+    let harness = Harness::new();
+    harness.provider.always_sms(Answer::Never);
+    harness.provider.always_mails(Answer::Never);
+    let handle = with_layer(harness.builder(), || error!("payment failed"));
+    harness.provider.wait_for(1, 1);
+    let asked = Instant::now();
+    let reports = thread::scope(|scope| {
+        let timeouts = [Duration::from_secs(3), Duration::from_millis(300)];
+        let waits = timeouts.map(|timeout| {
+            let handle = handle.clone();
+            scope.spawn(move || handle.shutdown(timeout))
+        });
+        waits.map(|wait| wait.join().unwrap())
+    });
+    assert!(asked.elapsed() < PATIENCE);
+    for report in reports {
+        assert_eq!(report.pending, 2, "{report:?}");
+        assert!(!report.is_complete());
+    }
+    let later = handle.flush(PATIENCE);
+    assert_eq!(
+        (later.pending, later.is_complete()),
+        (2, false),
+        "a shutdown leaves nothing complete that is not"
+    );
+}
+
+#[test]
+fn after_a_shutdown_an_event_is_counted_and_a_flush_returns_at_once() {
+    let sink = MemorySink::failing_with([SendError::rejected("no such number")]);
+    let layer = AlertLayer::builder().in_memory().panics(false).sink(sink, ["on-call"]).build().unwrap();
+    let handle = layer.handle();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        error!("rejected");
+        assert!(handle.shutdown(PATIENCE).is_complete());
+        error!("too late");
+    });
+    let stats = handle.stats();
+    assert_eq!((stats.captured, stats.dead, stats.dropped.values().sum::<u64>()), (1, 1, 1));
+    assert!(handle.flush(PATIENCE).in_time);
+}
