@@ -40,9 +40,6 @@ pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
 
-/// How long past its deadline a delivery that nobody claims is kept.
-const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// How many different events of one notice are kept; more are counted.
 pub(crate) const SAMPLES_PER_NOTICE: usize = 100;
 
@@ -230,7 +227,7 @@ impl Store {
         either!(self, store => Ok(store.pending(run, last_notice)), store.pending(run, last_notice))
     }
 
-    /// pending → dead, for what has been due for [`ABANDONED_AFTER`] past its
+    /// pending → dead, for what nobody claimed for a day after its
     /// deadline: no process has its sink any more. Returns how many.
     pub(crate) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
         either!(self, store => Ok(store.bury_abandoned(now)), store.bury_abandoned(now))

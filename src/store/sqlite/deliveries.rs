@@ -1,12 +1,12 @@
 //! Deliveries: one function for each transition.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tracing::Level;
 use uuid::Uuid;
 
 use super::{
-    super::{ABANDONED_AFTER, Claim, StoreError},
+    super::{Claim, StoreError},
     Sqlite,
 };
 use crate::event::{from_millis, to_millis};
@@ -170,6 +170,9 @@ impl Sqlite {
         Ok(done.rows_affected())
     }
 }
+
+/// How long past its deadline a delivery that nobody claims is kept.
+const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The level of a [`level_number`]; an unknown one counts as the gravest.
 fn level_of(number: i64) -> Level {
