@@ -16,6 +16,7 @@ use crate::{
     layer::AlertLayer,
     panic,
     queue::queue,
+    signal::Signal,
     stats::Counters,
     trouble,
 };
@@ -64,18 +65,18 @@ impl<S> AlertLayer<S> {
         let counters = Arc::new(Counters::default());
         let (queue, receiver) = queue(Arc::clone(&counters));
         let panics = config.panics;
-        let (queue, level) = match dispatcher::start(config, Arc::clone(&counters), receiver) {
+        let (queue, ended, level) = match dispatcher::start(config, Arc::clone(&counters), receiver) {
             Ok(ended) => {
-                exit::register(queue.downgrade(), ended, Arc::clone(&counters));
-                (Some(queue), level)
+                exit::register(queue.downgrade(), Arc::clone(&ended), Arc::clone(&counters));
+                (Some(queue), ended, level)
             }
             Err(error) => {
                 trouble::say(&format!("the alert thread cannot be started, so nothing alerts: {error}"));
-                (None, LevelFilter::OFF)
+                (None, never_started(), LevelFilter::OFF)
             }
         };
         let gate = Gate::new(level, ceiling, span_level);
-        let shared = Arc::new(Shared { gate: gate.clone(), counters, queue });
+        let shared = Arc::new(Shared { gate: gate.clone(), counters, queue, ended });
         if panics && shared.queue.is_some() {
             panic::install(&shared);
         }
@@ -85,9 +86,17 @@ impl<S> AlertLayer<S> {
     /// A layer that wants nothing.
     fn idle() -> Self {
         let gate = Gate::new(LevelFilter::OFF, LevelFilter::OFF, LevelFilter::OFF);
-        let shared = Shared { gate: gate.clone(), counters: Arc::default(), queue: None };
+        let shared =
+            Shared { gate: gate.clone(), counters: Arc::default(), queue: None, ended: never_started() };
         Self::new(gate, AlertHandle::new(Arc::new(shared)))
     }
+}
+
+/// What stands for an alert thread that there is none of.
+fn never_started() -> Arc<Signal<()>> {
+    let ended = Signal::new();
+    ended.set(());
+    Arc::new(ended)
 }
 
 impl Builder {

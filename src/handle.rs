@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     /// None if there is nothing to alert, or no thread to do it.
     pub(crate) queue: Option<Queue>,
+    /// Set when the alert thread has ended, or was never started.
+    pub(crate) ended: Arc<Signal<()>>,
 }
 
 /// What a [`flush`](AlertHandle::flush) or a [`shutdown`](AlertHandle::shutdown)
@@ -162,13 +164,14 @@ impl AlertHandle {
         let queued = self.shared.queue.as_ref().is_some_and(|queue| queue.flush(flush));
         let report = if queued { done.wait_until(deadline) } else { None };
         report.unwrap_or_else(|| {
+            // Somebody else had it end: what it left is known when it has.
+            let ended = self.shared.ended.wait_until(deadline).is_some();
             let counters = &self.shared.counters;
             FlushReport {
                 persisted: counters.persisted.load(Ordering::Relaxed),
                 delivered: counters.delivered.load(Ordering::Relaxed),
                 pending: counters.pending.load(Ordering::Relaxed),
-                // After the end of the alert thread there is nothing to wait for.
-                in_time: !queued && counters.uncommitted() == 0,
+                in_time: ended && counters.uncommitted() == 0,
             }
         })
     }

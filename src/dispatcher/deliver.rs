@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Dispatcher, LONGEST_SLEEP, SEND_TIMEOUT, STORE_RETRY, random};
+use super::{Attempted, Dispatcher, LONGEST_SLEEP, SEND_TIMEOUT, STORE_RETRY, random};
 use crate::{
     render::{Rendered, render},
     retry::Verdict,
@@ -67,7 +67,7 @@ impl Dispatcher<'_> {
     /// The claim of the same delivery that is under way or not settled yet.
     fn known(&mut self, claim: &Claim) -> Option<&mut Claim> {
         let under_way = self.attempts.values_mut().map(|(_, known)| known);
-        let unsettled = self.unsettled.iter_mut().map(|(_, known, _)| known);
+        let unsettled = self.unsettled.iter_mut().map(|attempted| &mut attempted.claim);
         under_way.chain(unsettled).find(|known| known.key == claim.key)
     }
 
@@ -77,7 +77,7 @@ impl Dispatcher<'_> {
             Ok(notice) => Arc::new(notice),
             Err(error) => {
                 let error = SendError::NotProcessed { reason: error.to_string(), retry_after: None };
-                return self.unsettled.push_back((lane, claim, Err(error)));
+                return self.unsettled.push_back(Attempted { lane, claim, result: Err(error) });
             }
         };
         let valid_for = claim.expires_at.duration_since(now).unwrap_or_default();
@@ -111,30 +111,27 @@ impl Dispatcher<'_> {
         };
         if let Some((lane, claim)) = self.attempts.remove(&id) {
             self.lanes[lane].in_flight -= 1;
-            self.unsettled.push_back((lane, claim, result));
+            self.unsettled.push_back(Attempted { lane, claim, result });
         }
     }
 
     /// Writes the results of attempts to the store.
     pub(super) async fn settle_finished(&mut self) {
         for _ in 0..self.unsettled.len() {
-            let Some((lane, claim, result)) = self.unsettled.pop_front() else {
+            let Some(attempted) = self.unsettled.pop_front() else {
                 return;
             };
-            if let Err(error) = self.settle(lane, &claim, &result).await {
+            if let Err(error) = self.settle(&attempted).await {
                 // Until it is written, the lease keeps others away.
-                self.unsettled.push_back((lane, claim, result));
+                self.unsettled.push_back(attempted);
                 self.note(Err(error));
             }
         }
     }
 
-    async fn settle(
-        &mut self,
-        lane: usize,
-        claim: &Claim,
-        result: &Result<Receipt, SendError>,
-    ) -> Result<(), StoreError> {
+    async fn settle(&mut self, attempted: &Attempted) -> Result<(), StoreError> {
+        let Attempted { lane, claim, result } = attempted;
+        let lane = *lane;
         let now = SystemTime::now();
         let (counter, valid) = match result {
             Ok(receipt) => {
@@ -166,7 +163,11 @@ impl Dispatcher<'_> {
                 }
             }
         };
-        Counters::count(if valid { counter } else { &self.counters.late });
+        if valid {
+            Counters::count(counter);
+        } else if !self.is_deferred(attempted) {
+            Counters::count(&self.counters.late);
+        }
         self.lanes[lane].wake();
         Ok(())
     }

@@ -26,14 +26,15 @@ use crate::{
     signal::Signal,
     sink::{Receipt, SendError},
     stats::{Counters, DropReason},
-    store::{Captured, Claim, Store, StoreError, Target},
-    trouble,
+    store::{Captured, Claim, Store, Target},
 };
 
 mod start;
 pub(crate) use start::{THREAD_NAME, is_own_thread, start};
 
-mod open;
+#[cfg_attr(not(feature = "sqlite"), path = "no_disk.rs")]
+mod disk;
+use disk::Disk;
 
 mod persist;
 use persist::Late;
@@ -73,6 +74,14 @@ struct Waiter {
     last_notice: Option<i64>,
 }
 
+/// An attempt that is over.
+#[derive(Clone)]
+struct Attempted {
+    lane: usize,
+    claim: Claim,
+    result: Result<Receipt, SendError>,
+}
+
 /// The state of the one loop.
 struct Dispatcher<'a> {
     inbox: &'a mut Inbox,
@@ -92,7 +101,9 @@ struct Dispatcher<'a> {
     /// What each task in [`Self::in_flight`] attempts, and in which lane.
     attempts: HashMap<task::Id, (usize, Claim)>,
     /// Results that are not in the store yet.
-    unsettled: VecDeque<(usize, Claim, Result<Receipt, SendError>)>,
+    unsettled: VecDeque<Attempted>,
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is none"))]
+    disk: Disk,
     /// When abandoned deliveries were last looked for.
     swept_at: Option<Instant>,
     /// Set when the loop takes no more events.
@@ -120,6 +131,7 @@ impl Dispatcher<'_> {
                     if received == 0 || shutdown.is_some() {
                         self.ending = Some(shutdown.unwrap_or_else(Ending::callers_are_gone));
                         self.take_the_rest(queue, &mut items).await;
+                        self.probe(true).await;
                     }
                 }
                 Some(finished) = self.in_flight.join_next_with_id() => self.finish(finished),
@@ -127,6 +139,7 @@ impl Dispatcher<'_> {
                     // Another process may have left something, or the clock jumped.
                     self.wake_lanes();
                     self.bury_abandoned().await;
+                    self.probe(false).await;
                     self.persist().await;
                 }
             }
@@ -253,13 +266,6 @@ impl Dispatcher<'_> {
 
     fn wake_lanes(&mut self) {
         self.lanes.iter_mut().for_each(Lane::wake);
-    }
-
-    /// Says what the store could not do; it is tried again.
-    fn note(&self, done: Result<(), StoreError>) {
-        if let Err(error) = done {
-            trouble::report("store", &format!("the database failed, trying again: {error}"));
-        }
     }
 
     /// Writes down what came of the attempts, answers who waits for the end,

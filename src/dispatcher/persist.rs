@@ -12,9 +12,8 @@ use crate::{
     notice::Losses,
     queue::{Panic, Permit},
     signal::Signal,
-    stats::{DropReason, StoreState},
-    store::{Captured, Draft, Memory, Store, StoreError},
-    trouble,
+    stats::DropReason,
+    store::{Captured, Draft, StoreError},
 };
 
 impl Dispatcher<'_> {
@@ -36,6 +35,7 @@ impl Dispatcher<'_> {
             self.store.persist(&self.inbox.waiting, &losses, self.open, &draft, &self.targets, now).await;
         match persisted {
             Ok(notice) => {
+                self.note(Ok(()));
                 self.open = Some(notice);
                 self.last_notice = notice;
                 for late in &mut self.inbox.late {
@@ -51,16 +51,13 @@ impl Dispatcher<'_> {
                 }
                 self.wake_lanes();
             }
-            // What waits is bounded: a full queue is the next thing to happen.
-            Err(StoreError::Busy) => {
-                trouble::report("busy", "the database is locked by another process; waiting");
-            }
             Err(StoreError::Full) => {
                 let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
                 self.counters.count_dropped(DropReason::MemoryFull, lost);
                 self.inbox.acknowledge.clear();
             }
-            Err(StoreError::Failed(why)) => self.fall_back(&why),
+            // What waits is bounded: a full queue is the next thing to happen.
+            Err(error) => self.note(Err(error)),
         }
     }
 
@@ -70,22 +67,6 @@ impl Dispatcher<'_> {
             Some((reason, count.saturating_sub(told))).filter(|(_, count)| *count > 0)
         };
         self.counters.losses().into_iter().filter_map(untold).collect()
-    }
-
-    /// Goes on in memory. What is in the file stays there for the next start.
-    fn fall_back(&mut self, why: &str) {
-        if matches!(self.store, Store::Memory(_)) {
-            return;
-        }
-        trouble::report("store", &format!("{why}; alerts are kept in memory and are lost with the process"));
-        self.store = Store::Memory(Memory::default());
-        self.counters.set_store(StoreState::Memory);
-        self.open = None;
-        self.last_notice = 0;
-        self.inbox.late.clear();
-        for waiter in &mut self.inbox.flushes {
-            waiter.last_notice = None;
-        }
     }
 
     /// Adds the backtraces that have come to their events.

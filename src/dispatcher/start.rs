@@ -10,7 +10,7 @@ use std::{
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{Dispatcher, Inbox, Lane, open::open_store};
+use super::{Disk, Dispatcher, Inbox, Lane};
 use crate::{
     config::Config,
     notice::{Losses, Process},
@@ -99,7 +99,7 @@ fn work_until_defect(
 impl<'a> Dispatcher<'a> {
     async fn open(config: &Config, counters: Arc<Counters>, inbox: &'a mut Inbox) -> Self {
         let process = process(config);
-        let store = open_store(&config.database, &process.app).await;
+        let (store, disk) = Disk::open(&config.database, &process.app).await;
         counters.set_store(match &store {
             Store::Memory(_) => StoreState::Memory,
             #[cfg(feature = "sqlite")]
@@ -131,6 +131,7 @@ impl<'a> Dispatcher<'a> {
             in_flight: JoinSet::new(),
             attempts: HashMap::new(),
             unsettled: VecDeque::new(),
+            disk,
             swept_at: None,
             ending: None,
         }

@@ -14,6 +14,9 @@ use crate::{
     notice::{Losses, Notice, Process, Sample},
 };
 
+#[cfg(feature = "sqlite")]
+mod export;
+
 /// How many different events, and how many deliveries, are kept; when there are
 /// more, batches are refused.
 pub(crate) const MOST_EVENTS: usize = 10_000;
@@ -22,14 +25,13 @@ pub(crate) const MOST_EVENTS: usize = 10_000;
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// Notices and deliveries in memory.
+#[derive(Default)]
 pub(crate) struct Memory {
-    /// Below zero, so that no claim of a file that failed can be taken for one
-    /// of these.
     last_id: i64,
     /// Of all events that are kept.
     bytes: usize,
     notices: BTreeMap<i64, Kept>,
-    deliveries: BTreeMap<i64, Delivery>,
+    deliveries: BTreeMap<Uuid, Delivery>,
 }
 
 struct Kept {
@@ -46,13 +48,14 @@ struct Row {
     fingerprint: Vec<u8>,
     level: Level,
     count: u64,
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "for the file only"))]
+    first_at: SystemTime,
     last_at: SystemTime,
     payload: Option<Event>,
 }
 
-/// A pending delivery: a settled one is dropped.
+/// A pending delivery, by its key: a settled one is dropped.
 struct Delivery {
-    key: Uuid,
     notice_id: i64,
     sink: &'static str,
     recipient: String,
@@ -60,13 +63,9 @@ struct Delivery {
     due_at: SystemTime,
     attempt: u32,
     claims: i64,
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "for the file only"))]
+    created_at: SystemTime,
     expires_at: SystemTime,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self { last_id: i64::MIN, bytes: 0, notices: BTreeMap::new(), deliveries: BTreeMap::new() }
-    }
 }
 
 impl Memory {
@@ -147,13 +146,12 @@ impl Memory {
             .collect();
         due.sort_by_key(|(_, delivery)| delivery.due_at);
         due.truncate(limit);
-        let claims = due.into_iter().map(|(id, delivery)| {
+        let claims = due.into_iter().map(|(key, delivery)| {
             delivery.due_at = lease_until;
             delivery.attempt += 1;
             delivery.claims += 1;
             Claim {
-                id: *id,
-                key: delivery.key,
+                key: *key,
                 notice_id: delivery.notice_id,
                 recipient: delivery.recipient.clone(),
                 level: delivery.level,
@@ -283,9 +281,7 @@ impl Memory {
         if known {
             return;
         }
-        self.last_id += 1;
         let delivery = Delivery {
-            key: Uuid::now_v7(),
             notice_id,
             sink: target.sink,
             recipient: target.recipient.clone(),
@@ -293,20 +289,21 @@ impl Memory {
             due_at,
             attempt: 0,
             claims: 0,
+            created_at: now,
             expires_at: now + target.deadline,
         };
-        self.deliveries.insert(self.last_id, delivery);
+        self.deliveries.insert(Uuid::now_v7(), delivery);
     }
 
     fn claimed(&mut self, claim: &Claim) -> Option<&mut Delivery> {
-        self.deliveries.get_mut(&claim.id).filter(|delivery| delivery.claims == claim.token)
+        self.deliveries.get_mut(&claim.key).filter(|delivery| delivery.claims == claim.token)
     }
 
     fn settle(&mut self, claim: &Claim) -> bool {
         if self.claimed(claim).is_none() {
             return false;
         }
-        self.deliveries.remove(&claim.id);
+        self.deliveries.remove(&claim.key);
         self.drop_untold(claim.notice_id);
         true
     }
@@ -341,13 +338,15 @@ impl Kept {
         }
         let bytes = payload.as_ref().map_or(0, Event::size_bytes);
         let fingerprint = fingerprint.to_vec();
-        self.events.push(Row {
+        let row = Row {
             fingerprint,
             level,
             count: captured.count,
+            first_at: captured.event.at,
             last_at: captured.last_at,
             payload,
-        });
+        };
+        self.events.push(row);
         bytes
     }
 

@@ -28,6 +28,8 @@ use crate::{
     queue::Permit,
 };
 
+#[cfg(feature = "sqlite")]
+mod bundle;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod path;
@@ -36,6 +38,8 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "sqlite")]
+pub(crate) use bundle::Bundle;
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
@@ -76,7 +80,6 @@ pub(crate) struct Target {
 /// A delivery that this process may attempt until its lease ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
-    pub(crate) id: i64,
     pub(crate) key: Uuid,
     pub(crate) notice_id: i64,
     pub(crate) recipient: String,
@@ -98,6 +101,10 @@ pub(crate) enum StoreError {
     /// The memory store holds as many events as it may.
     #[error("memory is full")]
     Full,
+    /// The file is damaged, or no database.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
+    #[error("{0}")]
+    Damaged(String),
     /// Anything else that the database said.
     #[error("{0}")]
     Failed(String),
@@ -231,6 +238,48 @@ impl Store {
     /// deadline: no process has its sink any more. Returns how many.
     pub(crate) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
         either!(self, store => Ok(store.bury_abandoned(now)), store.bury_abandoned(now))
+    }
+
+    /// Leaves a file that is no longer where it was, with everything that is
+    /// pending in it; memory takes over.
+    #[cfg(feature = "sqlite")]
+    pub(crate) async fn leave(&mut self) -> Vec<Bundle> {
+        match std::mem::replace(self, Self::Memory(Memory::default())) {
+            Self::Memory(memory) => {
+                *self = Self::Memory(memory);
+                Vec::new()
+            }
+            Self::Sqlite(mut store) => {
+                let pending = store.export().await;
+                store.shut().await;
+                pending
+            }
+        }
+    }
+
+    /// Goes over from memory to `file`, with everything that is pending in it
+    /// and `brought`. Returns the last notice; if that fails, memory stays.
+    #[cfg(feature = "sqlite")]
+    pub(crate) async fn move_to(
+        &mut self,
+        mut file: Box<Sqlite>,
+        brought: &[Bundle],
+    ) -> Result<i64, StoreError> {
+        let mut last = file.import(brought).await?;
+        if let Self::Memory(memory) = self {
+            last = file.import(&memory.export()?).await?;
+        }
+        *self = Self::Sqlite(file);
+        Ok(last)
+    }
+
+    /// False if this is memory, or a file that is no longer at `path`.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn is_file_at(&self, path: &std::path::Path) -> bool {
+        match self {
+            Self::Memory(_) => false,
+            Self::Sqlite(store) => store.is_at(path),
+        }
     }
 
     /// Closes the file, if there is one.

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    fs::{File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -61,19 +62,14 @@ fn file_name(app: &str) -> String {
 pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
     let failed = |error: io::Error| StoreError::Failed(error.to_string());
     if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(directory)
+        create_directory(directory)
             .map_err(|error| StoreError::Failed(format!("creating {}: {error}", directory.display())))?;
     }
     // Closing the new file while another layer of this process has it open in
     // SQLite would drop that one's locks.
     static CREATING: Mutex<()> = Mutex::new(());
     let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut options = std::fs::OpenOptions::new();
+    let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -86,6 +82,89 @@ pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
         Err(error) => Err(failed(error)),
     }
 }
+
+fn create_directory(directory: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+/// The file at `path`; none where that cannot be told.
+pub(super) fn identity(path: &Path) -> Option<Identity> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let known = std::fs::metadata(path).ok().map(|metadata| Identity(metadata.dev(), metadata.ino()));
+        // Deleted is not the same as unknown.
+        Some(known.unwrap_or(Identity(0, 0)))
+    }
+    #[cfg(not(unix))]
+    {
+        let _: &Path = path;
+        None
+    }
+}
+
+/// Shares the lock that keeps the file from being replaced. A lock file of its
+/// own: locking the database itself would drop SQLite's locks.
+pub(super) fn lock(path: &Path) -> Result<Option<File>, StoreError> {
+    let Some(file) = open_lock(path) else {
+        return Ok(None);
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Busy),
+        // A file system without locks.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+fn open_lock(path: &Path) -> Option<File> {
+    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_directory(directory).ok()?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(with_suffix(path, ".lock")).ok()
+}
+
+/// Renames a damaged file and what belongs to it, unless another process has it
+/// open. Returns the new name.
+pub(super) fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let lock =
+        open_lock(path).ok_or_else(|| StoreError::Failed("damaged, and cannot be replaced".to_owned()))?;
+    lock.try_lock().map_err(|_| StoreError::Failed("damaged, and open in another process".to_owned()))?;
+    let aside = (1..=MOST_ASIDE)
+        .map(|number| with_suffix(path, &format!(".damaged-{number}")))
+        .find(|aside| !aside.exists())
+        .ok_or_else(|| StoreError::Failed("damaged, and there are too many damaged ones".to_owned()))?;
+    for suffix in ["-wal", "-shm", ""] {
+        match std::fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::Failed(format!("damaged, and cannot be renamed: {error}")));
+            }
+            Ok(()) | Err(_) => (),
+        }
+    }
+    Ok(aside)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// How many damaged files are kept; somebody should have looked by then.
+const MOST_ASIDE: u32 = 9;
 
 #[cfg(test)]
 mod tests {

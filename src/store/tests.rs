@@ -117,7 +117,7 @@ every_store! {
         let first = bench.claim("sms", t(1)).await.unwrap();
         assert_eq!(bench.claim("sms", t(70)).await, None);
         let second = bench.claim("sms", t(71)).await.unwrap();
-        assert_eq!((second.id, second.attempt, second.token), (first.id, 2, first.token + 1));
+        assert_eq!((second.key, second.attempt, second.token), (first.key, 2, first.token + 1));
     }
 
     async fn a_late_answer_is_refused(bench: &mut Bench) {

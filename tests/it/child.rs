@@ -60,6 +60,17 @@ fn run() {
             init();
             smol::spawn(async { error!("payment failed") }).await;
         }),
+        "fill" => {
+            init();
+            let handle = AlertHandle::current().unwrap();
+            for round in 0..60 {
+                error!("{round} {}", "x".repeat(8000));
+                let report = handle.flush(PATIENCE);
+                assert!(report.is_complete(), "{round} {report:?}");
+            }
+            let stats = handle.stats();
+            assert_eq!((stats.delivered, stats.store), (120, tracing_alert::StoreState::Memory), "{stats:?}");
+        }
         "subscriber-gone" => {
             let subscriber = tracing_subscriber::registry().with(AlertLayer::from_env());
             tracing::subscriber::with_default(subscriber, || error!("payment failed"));

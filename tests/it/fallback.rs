@@ -1,12 +1,13 @@
 //! What happens when something below does not work: the disk, the settings,
 //! the room in the queue.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use tracing::error;
-use tracing_alert::{AlertLayer, DropReason, MemorySink, StoreState};
+use tracing_alert::{AlertLayer, DropReason, MemorySink, RetryPolicy, StoreState};
+use tracing_subscriber::prelude::*;
 
-use crate::support::{Harness, PATIENCE, with_layer};
+use crate::support::{Harness, PATIENCE, Provider, eventually, rows, with_layer};
 
 #[test]
 fn without_a_database_alerts_are_kept_in_memory_and_flow() {
@@ -31,12 +32,102 @@ fn a_database_that_cannot_be_opened_is_one_line_on_stderr() {
 }
 
 #[test]
-fn a_damaged_database_does_not_stop_alerts() {
+fn a_damaged_database_is_put_aside_and_replaced() {
     let harness = Harness::new();
     std::fs::write(harness.database(), "this is no database, and never was one ".repeat(500)).unwrap();
     let handle = with_layer(harness.builder(), || error!("payment failed"));
     assert!(handle.flush(PATIENCE).is_complete());
-    assert_eq!(handle.stats().store, StoreState::Memory);
+    assert_eq!(handle.stats().store, StoreState::Durable);
+    assert!(harness.database().with_file_name("alerts.db.damaged-1").exists());
+    assert_eq!(harness.provider.sms().len(), 1);
+}
+
+#[test]
+fn what_a_damaged_database_still_shows_is_rescued() {
+    use std::io::{Seek, Write};
+
+    let mut harness = Harness::new();
+    let provider = harness.provider.clone();
+    harness.provider = Provider::at(Provider::nowhere());
+    let handle = with_layer(harness.builder(), || error!("before the damage"));
+    assert_eq!(handle.shutdown(Duration::from_millis(500)).pending, 2);
+    eventually("the file is closed", || !harness.database().with_file_name("alerts.db-wal").exists());
+    // The list of tables is whole; the tail of the schema's first page is not.
+    let mut file = std::fs::OpenOptions::new().write(true).open(harness.database()).unwrap();
+    file.seek(std::io::SeekFrom::Start(28)).unwrap();
+    file.write_all(&[0xff; 4]).unwrap();
+    drop(file);
+
+    harness.provider = provider;
+    let handle = with_layer(harness.builder(), || error!("after the damage"));
+    let report = handle.flush(PATIENCE);
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(handle.stats().store, StoreState::Durable);
+    let told: Vec<_> = harness.provider.sms().iter().map(crate::provider::Request::text).collect();
+    assert!(told.iter().any(|text| text.contains("after the damage")), "{told:?}");
+}
+
+/// Nothing can be sent, so what was captured has to be in the file in the end.
+fn keeps_in_the_end(spoil: impl FnOnce(&Path), mend: impl FnOnce(&Path)) {
+    let mut harness = Harness::new();
+    let provider = harness.provider.clone();
+    harness.provider = Provider::at(Provider::nowhere());
+    spoil(&harness.database());
+    let layer = harness.builder().build().unwrap();
+    let handle = layer.handle();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        error!("before");
+        eventually("both were tried", || handle.stats().retried >= 2);
+        mend(&harness.database());
+        error!("after");
+    });
+    handle.shutdown(Duration::from_millis(500));
+    let kept = rows(
+        &harness.database(),
+        "SELECT payload ->> 'message', state FROM event JOIN delivery USING (notice_id) ORDER BY 1",
+    );
+    assert_eq!(kept, ["after|pending", "after|pending", "before|pending", "before|pending"]);
+
+    harness.provider = provider;
+    let mut policy = RetryPolicy::DEFAULT;
+    policy.initial = Duration::from_millis(50);
+    let _next = harness.builder().retry(policy).build::<tracing_subscriber::Registry>().unwrap();
+    harness.provider.wait_for(2, 2);
+}
+
+#[test]
+fn what_memory_held_is_in_the_file_once_that_works() {
+    keeps_in_the_end(|path| std::fs::create_dir(path).unwrap(), |path| std::fs::remove_dir(path).unwrap());
+}
+
+#[test]
+fn a_file_that_is_moved_away_under_us_is_made_anew_with_all_that_was_pending() {
+    keeps_in_the_end(|_| (), |path| std::fs::rename(path, path.with_file_name("moved.db")).unwrap());
+}
+
+#[test]
+fn a_file_that_is_deleted_under_us_is_made_anew_with_all_that_was_pending() {
+    keeps_in_the_end(|_| (), |path| std::fs::remove_file(path).unwrap());
+}
+
+/// No file of the child may grow beyond this, in blocks of 512 bytes.
+#[test]
+#[cfg(unix)]
+fn on_a_full_disk_alerts_flow_and_one_line_says_so() {
+    let harness = Harness::new();
+    let child = harness.child("fill");
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 300; exec \"$0\" \"$@\""])
+        .arg(child.get_program())
+        .args(child.get_args())
+        .env_clear()
+        .envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = limited.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<_> = stderr.lines().filter(|line| line.contains("kept in memory")).collect();
+    assert_eq!(lines.len(), 1, "{stderr}");
 }
 
 #[test]
@@ -48,7 +139,7 @@ fn the_database_and_its_directory_are_the_owners_alone() {
     let path = harness.database().with_file_name("new").join("alerts.db");
     let handle = with_layer(harness.builder().database(&path), || error!("payment failed"));
     assert!(handle.flush(PATIENCE).is_complete());
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(path.parent().unwrap()), 0o700);
     for suffix in ["", "-wal", "-shm"] {
         assert_eq!(mode(&path.with_file_name(format!("alerts.db{suffix}"))), 0o600, "{suffix}");

@@ -27,7 +27,7 @@ impl Sqlite {
                 WHERE id IN (SELECT id FROM delivery
                               WHERE state = 'pending' AND sink = ?2 AND due_at <= ?3
                               ORDER BY due_at LIMIT ?4)
-               RETURNING id AS "id!", key, notice_id, recipient, level, attempt, claims, expires_at"#,
+               RETURNING key, notice_id, recipient, level, attempt, claims, expires_at"#,
             lease_until,
             sink,
             now,
@@ -38,7 +38,6 @@ impl Sqlite {
         rows.into_iter()
             .map(|row| {
                 Ok(Claim {
-                    id: row.id,
                     key: Uuid::from_slice(&row.key).map_err(|error| StoreError::Failed(error.to_string()))?,
                     notice_id: row.notice_id,
                     recipient: row.recipient,
@@ -57,11 +56,12 @@ impl Sqlite {
         reference: Option<&str>,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
+        let key = claim.key.as_bytes().as_slice();
         let now = to_millis(now);
         let done = sqlx::query!(
             "UPDATE delivery SET state = 'delivered', settled_at = ?3, reference = ?4, last_error = NULL
-              WHERE id = ?1 AND claims = ?2 AND state = 'pending'",
-            claim.id,
+              WHERE key = ?1 AND claims = ?2 AND state = 'pending'",
+            key,
             claim.token,
             now,
             reference
@@ -77,11 +77,12 @@ impl Sqlite {
         error: &str,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
+        let key = claim.key.as_bytes().as_slice();
         let due_at = to_millis(due_at);
         let done = sqlx::query!(
             "UPDATE delivery SET due_at = ?3, last_error = ?4
-              WHERE id = ?1 AND claims = ?2 AND state = 'pending'",
-            claim.id,
+              WHERE key = ?1 AND claims = ?2 AND state = 'pending'",
+            key,
             claim.token,
             due_at,
             error
@@ -97,11 +98,12 @@ impl Sqlite {
         error: Option<&str>,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
+        let key = claim.key.as_bytes().as_slice();
         let due_at = to_millis(due_at);
         let done = sqlx::query!(
             "UPDATE delivery SET due_at = ?3, attempt = attempt - 1, last_error = coalesce(?4, last_error)
-              WHERE id = ?1 AND claims = ?2 AND state = 'pending'",
-            claim.id,
+              WHERE key = ?1 AND claims = ?2 AND state = 'pending'",
+            key,
             claim.token,
             due_at,
             error
@@ -117,11 +119,12 @@ impl Sqlite {
         reason: &str,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
+        let key = claim.key.as_bytes().as_slice();
         let now = to_millis(now);
         let done = sqlx::query!(
             "UPDATE delivery SET state = 'dead', settled_at = ?3, last_error = ?4
-              WHERE id = ?1 AND claims = ?2 AND state = 'pending'",
-            claim.id,
+              WHERE key = ?1 AND claims = ?2 AND state = 'pending'",
+            key,
             claim.token,
             now,
             reason

@@ -11,10 +11,11 @@ use std::time::Duration;
 use super::{StoreError, path};
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection,
-    migrate::Migrator,
+    migrate::{MigrateError, Migrator},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+mod bundles;
 mod deliveries;
 mod notices;
 
@@ -30,12 +31,18 @@ static MIGRATOR: Migrator = {
 /// The outbox in a SQLite file.
 pub(crate) struct Sqlite {
     connection: SqliteConnection,
+    /// Which file it is, wherever it was moved.
+    identity: Option<path::Identity>,
+    /// Held as long as the file is open: who replaces a damaged file needs it
+    /// for himself.
+    _lock: Option<std::fs::File>,
 }
 
 impl Sqlite {
     /// Opens or creates the file at `path` and brings its schema up to date.
     /// Creates missing directories (0700) and the file (0600).
     pub(crate) async fn open(path: &std::path::Path) -> Result<Self, StoreError> {
+        let lock = path::lock(path)?;
         path::prepare(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -53,9 +60,30 @@ impl Sqlite {
         // sqlx takes no lock for migrations on SQLite: without this, processes
         // that open a fresh file together run them twice.
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-        MIGRATOR.run(&mut *tx).await.map_err(|error| StoreError::Failed(error.to_string()))?;
+        MIGRATOR.run(&mut *tx).await.map_err(migration_failed)?;
         tx.commit().await?;
-        Ok(Self { connection })
+        Ok(Self { connection, identity: path::identity(path), _lock: lock })
+    }
+
+    /// Puts a damaged file aside, and opens a new one with what can still be
+    /// read of it.
+    pub(crate) async fn replace_damaged(path: &std::path::Path, why: &str) -> Result<Self, StoreError> {
+        let aside = path::set_aside(path)?;
+        crate::trouble::say(&format!("the database is damaged ({why}); it is kept as {}", aside.display()));
+        let mut file = Self::open(path).await?;
+        let read_only =
+            SqliteConnectOptions::new().filename(&aside).read_only(true).disable_statement_logging();
+        if let Ok(connection) = read_only.connect().await {
+            let mut damaged = Self { connection, identity: None, _lock: None };
+            let rescued = damaged.export().await;
+            file.import(&rescued).await?;
+        }
+        Ok(file)
+    }
+
+    /// False if the file was moved or deleted.
+    pub(in crate::store) fn is_at(&self, path: &std::path::Path) -> bool {
+        self.identity.is_none() || self.identity == path::identity(path)
     }
 
     pub(in crate::store) async fn shut(self) {
@@ -66,16 +94,25 @@ impl Sqlite {
     }
 }
 
+fn migration_failed(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+        other => StoreError::Failed(other.to_string()),
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code());
         match code.as_deref() {
             // BUSY, LOCKED, BUSY_RECOVERY, BUSY_SNAPSHOT
             Some("5" | "6" | "261" | "517") => Self::Busy,
+            // CORRUPT, NOTADB
+            Some("11" | "26") => Self::Damaged(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }
     }
 }
 
 /// How long SQLite itself waits for another process's write to end.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,0 +1,149 @@
+//! What comes over from another store: from memory after an outage, from a file
+//! that was moved or is damaged.
+
+use sqlx::{Connection, SqliteConnection};
+use uuid::Uuid;
+
+use super::{
+    super::{
+        StoreError,
+        bundle::{Bundle, BundledDelivery, BundledEvent},
+    },
+    Sqlite,
+};
+
+impl Sqlite {
+    /// Takes in what another store has pending; what is there already stays as
+    /// it is. Returns the last notice.
+    pub(in crate::store) async fn import(&mut self, bundles: &[Bundle]) -> Result<i64, StoreError> {
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        for bundle in bundles {
+            insert_bundle(&mut tx, bundle).await?;
+        }
+        let last = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "id!: i64" FROM notice"#)
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(last)
+    }
+
+    /// Everything that is pending. What cannot be read is left out: the file may
+    /// be damaged.
+    pub(in crate::store) async fn export(&mut self) -> Vec<Bundle> {
+        let ids = sqlx::query_scalar!("SELECT DISTINCT notice_id FROM delivery WHERE state = 'pending'")
+            .fetch_all(&mut self.connection)
+            .await
+            .unwrap_or_default();
+        let mut bundles = Vec::new();
+        for id in ids {
+            bundles.extend(read_bundle(&mut self.connection, id).await.ok());
+        }
+        bundles
+    }
+}
+
+async fn insert_bundle(connection: &mut SqliteConnection, bundle: &Bundle) -> Result<(), StoreError> {
+    let key = bundle.deliveries.first().map(|delivery| delivery.key.as_slice());
+    let known = sqlx::query_scalar!("SELECT id FROM delivery WHERE key = ?1", key)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if known.is_some() {
+        return Ok(());
+    }
+    let run = bundle.run.as_bytes().as_slice();
+    let notice_id = sqlx::query_scalar!(
+        r#"INSERT INTO notice (public_id, run, kind, process, opened_at, closes_at)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+           RETURNING id AS "id!: i64""#,
+        bundle.public_id,
+        run,
+        bundle.kind,
+        bundle.process,
+        bundle.opened_at,
+        bundle.closes_at
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    for (reason, count) in &bundle.losses {
+        sqlx::query!(
+            "INSERT INTO loss (notice_id, reason, count) VALUES (?1, ?2, ?3)",
+            notice_id,
+            reason,
+            count
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    for event in &bundle.events {
+        sqlx::query!(
+            "INSERT INTO event (notice_id, fingerprint, level, count, first_at, last_at, payload)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            notice_id,
+            event.fingerprint,
+            event.level,
+            event.count,
+            event.first_at,
+            event.last_at,
+            event.payload
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    for delivery in &bundle.deliveries {
+        sqlx::query!(
+            "INSERT INTO delivery (key, notice_id, sink, recipient, level, due_at, attempt, claims, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            delivery.key,
+            notice_id,
+            delivery.sink,
+            delivery.recipient,
+            delivery.level,
+            delivery.due_at,
+            delivery.attempt,
+            delivery.claims,
+            delivery.created_at,
+            delivery.expires_at
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn read_bundle(connection: &mut SqliteConnection, notice_id: i64) -> Result<Bundle, StoreError> {
+    let notice = sqlx::query!(
+        "SELECT public_id, run, kind, process, opened_at, closes_at FROM notice WHERE id = ?1",
+        notice_id
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let losses = sqlx::query!("SELECT reason, count FROM loss WHERE notice_id = ?1", notice_id)
+        .fetch_all(&mut *connection)
+        .await?;
+    let events = sqlx::query_as!(
+        BundledEvent,
+        "SELECT fingerprint, level, count, first_at, last_at, payload FROM event WHERE notice_id = ?1 ORDER BY id",
+        notice_id
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let deliveries = sqlx::query_as!(
+        BundledDelivery,
+        "SELECT key, sink, recipient, level, due_at, attempt, claims, created_at, expires_at
+           FROM delivery WHERE notice_id = ?1 AND state = 'pending'",
+        notice_id
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(Bundle {
+        public_id: notice.public_id,
+        run: Uuid::from_slice(&notice.run).unwrap_or_default(),
+        kind: notice.kind,
+        process: notice.process,
+        opened_at: notice.opened_at,
+        closes_at: notice.closes_at,
+        losses: losses.into_iter().map(|loss| (loss.reason, loss.count)).collect(),
+        events,
+        deliveries,
+    })
+}
