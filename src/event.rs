@@ -79,7 +79,13 @@ impl Event {
             .iter()
             .map(|span| size_of::<SpanFrame>() + span.fields.iter().map(Field::size_bytes).sum::<usize>())
             .sum();
+        let owned = |text: &Text| match text {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(text) => text.len(),
+        };
+        let places = [Some(&self.target), self.file.as_ref(), self.module_path.as_ref()];
         size_of::<Self>()
+            + places.into_iter().flatten().map(owned).sum::<usize>()
             + self.message.len()
             + self.thread.as_ref().map_or(0, |name| name.len())
             + self.backtrace.as_ref().map_or(0, String::len)

@@ -8,8 +8,11 @@
 
 use std::{
     backtrace::Backtrace,
-    panic::{self, PanicHookInfo},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    panic::{self, AssertUnwindSafe, PanicHookInfo},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -124,9 +127,28 @@ fn look_up(gate: Gate, deadline: Instant) -> Found {
 fn elsewhere<T: Clone + Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Option<Arc<Signal<T>>> {
     let found = Arc::new(Signal::new());
     let finder = Arc::clone(&found);
-    let thread = std::thread::Builder::new().name(LOOK_UP_THREAD.to_owned());
-    thread.spawn(move || finder.set(look())).ok().map(|_| found)
+    // In a storm of panics they would pile up behind the lock of the names.
+    static LOOKING: AtomicUsize = AtomicUsize::new(0);
+    if LOOKING.fetch_add(1, Ordering::Relaxed) >= MOST_LOOKING {
+        LOOKING.fetch_sub(1, Ordering::Relaxed);
+        return None;
+    }
+    let look = move || {
+        let looked = panic::catch_unwind(AssertUnwindSafe(look));
+        LOOKING.fetch_sub(1, Ordering::Relaxed);
+        if let Ok(looked) = looked {
+            finder.set(looked);
+        }
+    };
+    let thread = std::thread::Builder::new().name(LOOK_UP_THREAD.to_owned()).spawn(look);
+    if thread.is_err() {
+        LOOKING.fetch_sub(1, Ordering::Relaxed);
+    }
+    thread.ok().map(|_| found)
 }
+
+/// How many look-ups go on at once, at the most.
+const MOST_LOOKING: usize = 8;
 
 fn frames(span: &Span, gate: &Gate) -> Vec<SpanFrame> {
     let found = span.with_subscriber(|(id, dispatch)| {
@@ -140,7 +162,7 @@ fn frames(span: &Span, gate: &Gate) -> Vec<SpanFrame> {
 const LOOK_UP_THREAD: &str = "tracing-alert-panic";
 
 /// How long the look-up of the spans may take.
-const SPANS_TIMEOUT: Duration = Duration::from_millis(50);
+const SPANS_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What is left of [`COMMIT_TIMEOUT`] for the commit, at least.
 const COMMIT_RESERVE: Duration = Duration::from_millis(100);

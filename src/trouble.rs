@@ -7,7 +7,10 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -30,6 +33,13 @@ pub(crate) fn report(kind: &'static str, what: &str) {
 
 /// Says `what` on stderr, always: for what is told once, at the start.
 pub(crate) fn say(what: &str) {
+    // Somebody may hold stderr's lock for ever, or never read it: then a few
+    // threads wait for that, and not one for each line.
+    static WRITING: AtomicUsize = AtomicUsize::new(0);
+    if WRITING.fetch_add(1, Ordering::Relaxed) >= MOST_WRITERS {
+        WRITING.fetch_sub(1, Ordering::Relaxed);
+        return;
+    }
     let line = format!("tracing-alert: {what}\n");
     let said = Arc::new(Signal::new());
     let write = {
@@ -38,10 +48,10 @@ pub(crate) fn say(what: &str) {
         // nobody left to tell if it fails.
         move || {
             drop(io::stderr().write_all(line.as_bytes()));
+            WRITING.fetch_sub(1, Ordering::Relaxed);
             said.set(());
         }
     };
-    // Somebody may hold stderr's lock for ever, or never read it.
     if std::thread::Builder::new()
         .name(format!("{}-stderr", crate::dispatcher::THREAD_NAME))
         .spawn(write)
@@ -50,6 +60,9 @@ pub(crate) fn say(what: &str) {
         let _ = said.wait_until(Instant::now() + PATIENCE);
     }
 }
+
+/// Lines that may wait to be written.
+const MOST_WRITERS: usize = 8;
 
 const PATIENCE: Duration = Duration::from_millis(100);
 

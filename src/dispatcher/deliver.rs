@@ -25,7 +25,7 @@ impl Dispatcher<'_> {
     /// Starts an attempt at every delivery that is due and whose sink has room.
     /// Returns how long nothing else will be due.
     pub(super) async fn start_due_deliveries(&mut self) -> Duration {
-        if !self.inbox.late.is_empty() {
+        if self.holds_deliveries() {
             return BACKTRACE_POLL;
         }
         let mut next = LONGEST_SLEEP;
@@ -37,7 +37,8 @@ impl Dispatcher<'_> {
             self.note(started);
             next = next.min(self.lanes[lane].wait(SystemTime::now()));
         }
-        if self.inbox.waiting.is_empty() && self.unsettled.is_empty() { next } else { next.min(STORE_RETRY) }
+        let is_written = self.inbox.waiting.is_empty() && self.unsettled.is_empty() && !self.must_close;
+        if is_written { next } else { next.min(STORE_RETRY) }
     }
 
     async fn start_lane(&mut self, lane: usize) -> Result<(), StoreError> {
@@ -56,6 +57,7 @@ impl Dispatcher<'_> {
                 // Its lease ended while it was under way: the machine slept. Its
                 // answer counts for the newer claim.
                 Some(known) => *known = claim,
+                None if claim.expires_at <= now => self.expire(lane, claim),
                 None => self.attempt(lane, claim, now).await,
             }
         }
@@ -69,6 +71,13 @@ impl Dispatcher<'_> {
         let under_way = self.attempts.values_mut().map(|(_, known)| known);
         let unsettled = self.unsettled.iter_mut().map(|attempted| &mut attempted.claim);
         under_way.chain(unsettled).find(|known| known.key == claim.key)
+    }
+
+    /// Its turn came too late: after an outage nobody wants the pages of hours
+    /// ago.
+    fn expire(&mut self, lane: usize, claim: Claim) {
+        let result = Err(SendError::rejected("its deadline passed before it could be sent"));
+        self.unsettled.push_back(Attempted { lane, claim, result });
     }
 
     /// Starts one attempt.
@@ -189,15 +198,12 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// What the policy says, within the delivery's deadline: the last attempt is
-    /// not later than that.
+    /// What the policy says, within the delivery's deadline.
     fn verdict(&self, claim: &Claim, error: &SendError, now: SystemTime) -> Verdict {
         let verdict = self.retry.decide(claim.attempt, error, jitter());
-        let left = claim.expires_at.duration_since(now).unwrap_or_default();
         match verdict {
-            Verdict::RetryIn(_) | Verdict::PauseSink(_) if left.is_zero() => Verdict::Bury,
-            Verdict::RetryIn(pause) => Verdict::RetryIn(pause.min(left)),
-            Verdict::PauseSink(_) | Verdict::Bury => verdict,
+            Verdict::RetryIn(pause) if now + pause >= claim.expires_at => Verdict::Bury,
+            Verdict::RetryIn(_) | Verdict::PauseSink(_) | Verdict::Bury => verdict,
         }
     }
 }

@@ -107,7 +107,7 @@ impl Dispatcher<'_> {
         self.counters.set_store(StoreState::Memory);
         self.disk.busy_since = None;
         self.disk.probed_at = Some(Instant::now());
-        self.begin_anew(0);
+        self.begin_anew(i64::MAX);
     }
 
     /// Tries, now and then, whether a file that failed works again, and whether
@@ -163,6 +163,7 @@ impl Dispatcher<'_> {
     fn begin_anew(&mut self, last_notice: i64) {
         self.open = None;
         self.last_notice = last_notice;
+        self.must_close = false;
         self.inbox.late.clear();
         for waiter in &mut self.inbox.flushes {
             waiter.last_notice = waiter.last_notice.map(|_| last_notice);

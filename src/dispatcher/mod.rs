@@ -27,6 +27,7 @@ use crate::{
     sink::{Receipt, SendError},
     stats::{Counters, DropReason},
     store::{Captured, Claim, Store, Target},
+    trouble,
 };
 
 mod start;
@@ -62,8 +63,14 @@ struct Inbox {
     late: Vec<Late>,
     /// Who waits for how much.
     flushes: Vec<Waiter>,
+    /// Since when backtraces are waited for without a break.
+    late_since: Option<Instant>,
     /// Losses that a notice tells of already.
     told: Losses,
+    /// Received, and not taken up yet.
+    items: Vec<Item>,
+    /// Set when the loop takes no more events.
+    ending: Option<Ending>,
 }
 
 /// A flush, and what it is about.
@@ -106,18 +113,24 @@ struct Dispatcher<'a> {
     disk: Disk,
     /// When abandoned deliveries were last looked for.
     swept_at: Option<Instant>,
-    /// Set when the loop takes no more events.
-    ending: Option<Ending>,
+    /// The settle time of the open notice is to end, and the store refused.
+    must_close: bool,
 }
 
 impl Dispatcher<'_> {
     /// Works until all callers are gone or one of them shuts it down.
     async fn run(&mut self, queue: &mut Receiver) {
-        let mut items = Vec::new();
         loop {
+            // A storm that keeps the queue full must not keep attempts waiting.
+            task::yield_now().await;
             self.collect_finished();
             self.settle_finished().await;
             self.add_late_backtraces().await;
+            self.bury_abandoned().await;
+            self.probe(false).await;
+            if self.must_close {
+                self.close_open_notice().await;
+            }
             let next = self.start_due_deliveries().await;
             self.answer_flushes().await;
             if self.has_ended().await {
@@ -126,38 +139,36 @@ impl Dispatcher<'_> {
             let next = next.min(self.until_next_deadline());
             tokio::select! {
                 biased;
-                received = queue.receive(&mut items, BATCH), if self.ending.is_none() && self.has_room() => {
-                    let shutdown = self.take(&mut items).await;
-                    if received == 0 || shutdown.is_some() {
-                        self.ending = Some(shutdown.unwrap_or_else(Ending::callers_are_gone));
-                        self.take_the_rest(queue, &mut items).await;
-                        self.probe(true).await;
+                received = queue.receive(&mut self.inbox.items, BATCH),
+                    if self.inbox.ending.is_none() && self.has_room() =>
+                {
+                    self.take().await;
+                    if received == 0 || self.inbox.ending.is_some() {
+                        self.begin_to_end(queue).await;
                     }
                 }
                 Some(finished) = self.in_flight.join_next_with_id() => self.finish(finished),
                 () = sleep(next) => {
                     // Another process may have left something, or the clock jumped.
                     self.wake_lanes();
-                    self.bury_abandoned().await;
-                    self.probe(false).await;
                     self.persist().await;
                 }
             }
         }
     }
 
-    /// Takes up what was received. Says so if somebody wants the loop to end.
-    async fn take(&mut self, items: &mut Vec<Item>) -> Option<Ending> {
-        let mut ending = None;
+    /// Takes up what was received.
+    async fn take(&mut self) {
         let mut flushed = false;
-        for item in items.drain(..) {
+        for item in std::mem::take(&mut self.inbox.items) {
             match item {
                 Item::Event(event, permit) => self.inbox.add(*event, permit),
                 Item::Panic(panic, permit) => self.inbox.add_panic(*panic, permit),
                 Item::Flush(flush) => {
                     flushed = true;
                     if flush.goal == Goal::Shutdown {
-                        ending = Some(Ending { goal: Goal::Delivered, deadline: flush.answer_by() });
+                        self.inbox.ending =
+                            Some(Ending { goal: Goal::Delivered, deadline: flush.answer_by() });
                     }
                     self.inbox.flushes.push(Waiter { flush, last_notice: None });
                 }
@@ -167,18 +178,20 @@ impl Dispatcher<'_> {
         if flushed {
             self.close_open_notice().await;
         }
-        ending
     }
 
     /// Takes no more events, commits those that are queued and ends their settle
     /// time.
-    async fn take_the_rest(&mut self, queue: &mut Receiver, items: &mut Vec<Item>) {
+    async fn begin_to_end(&mut self, queue: &mut Receiver) {
+        if self.inbox.ending.is_none() {
+            self.inbox.ending = Some(Ending::callers_are_gone(&self.store));
+        }
         queue.close();
-        while queue.receive(items, BATCH).await > 0 {
-            // Whoever else wanted it to end, it does.
-            let _ending = self.take(items).await;
+        while queue.receive(&mut self.inbox.items, BATCH).await > 0 {
+            self.take().await;
         }
         self.close_open_notice().await;
+        self.probe(true).await;
     }
 
     /// While the store is busy, events wait in the queue, which is bounded.
@@ -186,29 +199,29 @@ impl Dispatcher<'_> {
         self.inbox.waiting.len() < MOST_WAITING
     }
 
-    /// Somebody waits for what is committed now: it does not settle.
+    /// Somebody waits for what is not committed yet: it does not settle.
     fn is_hurried(&self) -> bool {
-        self.ending.is_some() || !self.inbox.flushes.is_empty()
+        self.inbox.ending.is_some() || self.inbox.flushes.iter().any(|waiter| waiter.last_notice.is_none())
     }
 
     async fn has_ended(&mut self) -> bool {
-        let Some(Ending { goal, deadline }) = self.ending else {
+        let Some(Ending { goal, deadline }) = self.inbox.ending else {
             return false;
         };
-        deadline <= Instant::now() || self.is_reached(goal, Some(self.last_notice)).await
+        let is_committed = self.inbox.waiting.is_empty();
+        deadline <= Instant::now() || (is_committed && self.is_reached(goal, Some(self.last_notice)).await)
     }
 
     /// Whether what is about notices up to `last_notice` has come to `goal`.
     async fn is_reached(&mut self, goal: Goal, last_notice: Option<i64>) -> bool {
-        let Some(last_notice) =
-            last_notice.filter(|_| self.inbox.waiting.is_empty() || goal == Goal::Delivered)
-        else {
+        let Some(last_notice) = last_notice else {
             return false;
         };
         match goal {
             Goal::FirstAttempts => {
-                let stuck = self.lanes.iter().any(Lane::is_stuck) || !self.inbox.late.is_empty();
-                self.in_flight.is_empty() && self.unsettled.is_empty() && !stuck
+                let is_stuck = self.must_close || self.lanes.iter().any(Lane::is_stuck);
+                let is_held = !self.inbox.waiting.is_empty() || self.holds_deliveries();
+                self.in_flight.is_empty() && self.unsettled.is_empty() && !is_stuck && !is_held
             }
             Goal::Delivered | Goal::Shutdown => self.pending(last_notice).await == Some(0),
         }
@@ -217,7 +230,7 @@ impl Dispatcher<'_> {
     /// How long until somebody who waits has to be told.
     fn until_next_deadline(&self) -> Duration {
         let waiters = self.inbox.flushes.iter().map(|waiter| waiter.flush.answer_by());
-        let first = waiters.chain(self.ending.as_ref().map(|ending| ending.deadline)).min();
+        let first = waiters.chain(self.inbox.ending.as_ref().map(|ending| ending.deadline)).min();
         first.map_or(LONGEST_SLEEP, |deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
@@ -279,6 +292,12 @@ impl Dispatcher<'_> {
         for waiter in self.inbox.flushes.drain(..) {
             waiter.flush.done.set(report.clone());
         }
+        if lost > 0 {
+            trouble::say(&format!("{lost} events are lost: the database did not take them in time"));
+        }
+        if report.pending > 0 && matches!(self.store, Store::Memory(_)) {
+            trouble::say(&format!("{} deliveries were pending in memory, and are lost", report.pending));
+        }
         self.in_flight.abort_all();
         let now = SystemTime::now();
         for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
@@ -297,9 +316,14 @@ struct Ending {
 }
 
 impl Ending {
-    /// Nobody waits; what was never attempted is attempted.
-    fn callers_are_gone() -> Self {
-        Self { goal: Goal::FirstAttempts, deadline: Instant::now() + SEND_TIMEOUT }
+    /// Nobody waits; what was never attempted is attempted, and what no file
+    /// keeps is seen through.
+    fn callers_are_gone(store: &Store) -> Self {
+        match store {
+            Store::Memory(_) => Self { goal: Goal::Delivered, deadline: Instant::now() + MEMORY_PATIENCE },
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(_) => Self { goal: Goal::FirstAttempts, deadline: Instant::now() + SEND_TIMEOUT },
+        }
     }
 }
 
@@ -312,6 +336,10 @@ const BATCH: usize = 16_384;
 
 /// How many different events may wait for a busy store.
 const MOST_WAITING: usize = 4096;
+
+/// How long the alert thread of a layer that is gone sees through what is only
+/// in memory.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 /// How soon what the store refused is tried again.
 const STORE_RETRY: Duration = Duration::from_millis(200);

@@ -54,7 +54,8 @@ impl Dispatcher<'_> {
             Err(StoreError::Full) => {
                 let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
                 self.counters.count_dropped(DropReason::MemoryFull, lost);
-                self.inbox.acknowledge.clear();
+                // Nobody has to wait for what will not come.
+                self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
             }
             // What waits is bounded: a full queue is the next thing to happen.
             Err(error) => self.note(Err(error)),
@@ -84,13 +85,28 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// Whether messages wait for a backtrace: for a while only, or a stream of
+    /// panics would hold up everything.
+    pub(super) fn holds_deliveries(&mut self) -> bool {
+        if self.inbox.late.is_empty() {
+            self.inbox.late_since = None;
+        }
+        self.inbox.late_since.is_some_and(|since| since.elapsed() < BACKTRACE_PATIENCE)
+    }
+
     /// Ends the settle time of the open notice.
     pub(super) async fn close_open_notice(&mut self) {
-        if let Some(open) = self.open.take() {
-            let closed = self.store.close(open, SystemTime::now()).await;
-            self.note(closed);
+        let Some(open) = self.open else {
+            self.must_close = false;
+            return;
+        };
+        let closed = self.store.close(open, SystemTime::now()).await;
+        self.must_close = closed.is_err();
+        if closed.is_ok() {
+            self.open = None;
             self.wake_lanes();
         }
+        self.note(closed);
     }
 }
 
@@ -117,12 +133,9 @@ impl Inbox {
         let Panic { event, committed, backtrace } = panic;
         if let Some(text) = backtrace {
             let fingerprint = fingerprint(&event);
-            self.late.push(Late {
-                fingerprint,
-                text,
-                notice: None,
-                until: Instant::now() + BACKTRACE_PATIENCE,
-            });
+            let now = Instant::now();
+            self.late_since.get_or_insert(now);
+            self.late.push(Late { fingerprint, text, notice: None, until: now + BACKTRACE_PATIENCE });
         }
         self.acknowledge.push(committed);
         self.add(event, permit);

@@ -16,7 +16,7 @@ use crate::{
     notice::{Losses, Process},
     queue::Receiver,
     signal::Signal,
-    stats::{Counters, StoreState},
+    stats::{Counters, DropReason, StoreState},
     store::{Store, Target},
     trouble,
 };
@@ -55,13 +55,25 @@ fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
         waiting: Vec::new(),
         acknowledge: Vec::new(),
         late: Vec::new(),
+        late_since: None,
         flushes: Vec::new(),
         told: Losses::new(),
+        items: Vec::new(),
+        ending: None,
     };
+    let mut defects = 0;
     loop {
         match work_until_defect(config, counters, &mut queue, &mut inbox) {
             Ok(()) => return,
             Err(why) => trouble::report("defect", &format!("the alert thread starts again: {why}")),
+        }
+        defects += 1;
+        if defects >= MOST_DEFECTS {
+            // One of them may be what the loop cannot bear.
+            let lost = inbox.waiting.drain(..).map(|captured| captured.count).sum();
+            counters.count_dropped(DropReason::NotCommitted, lost);
+            trouble::say(&format!("{lost} events are lost: the alert thread could not bear them"));
+            defects = 0;
         }
         if queue.is_finished() && inbox.waiting.is_empty() {
             return;
@@ -127,13 +139,14 @@ impl<'a> Dispatcher<'a> {
             lanes: config.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
             open: None,
-            last_notice: 0,
+            // Until one is made, any of this run's.
+            last_notice: i64::MAX,
             in_flight: JoinSet::new(),
             attempts: HashMap::new(),
             unsettled: VecDeque::new(),
             disk,
             swept_at: None,
-            ending: None,
+            must_close: false,
         }
     }
 }
@@ -152,5 +165,8 @@ fn process(config: &Config) -> Process {
         pid: std::process::id(),
     }
 }
+
+/// After so many, what waits to be committed is given up.
+const MOST_DEFECTS: u32 = 3;
 
 const PAUSE_AFTER_DEFECT: Duration = Duration::from_secs(1);

@@ -255,7 +255,7 @@ fn a_message_says_which_attempt_it_is_and_keeps_its_key() {
 }
 
 #[test]
-fn from_error_to_request_takes_milliseconds_without_a_settle_time() {
+fn without_a_settle_time_each_error_is_a_message_at_once() {
     let harness = Harness::new();
     let layer = harness.builder().build().unwrap();
     let handle = layer.handle();

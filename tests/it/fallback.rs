@@ -1,10 +1,20 @@
 //! What happens when something below does not work: the disk, the settings,
 //! the room in the queue.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
 
 use tracing::error;
-use tracing_alert::{AlertLayer, DropReason, MemorySink, RetryPolicy, StoreState};
+use tracing_alert::{
+    AlertLayer, DropReason, MemorySink, Message, Receipt, RetryPolicy, SendError, Sink, StoreState,
+};
 use tracing_subscriber::prelude::*;
 
 use crate::support::{Harness, PATIENCE, Provider, eventually, rows, with_layer};
@@ -189,27 +199,72 @@ fn try_from_env_refuses_what_from_env_does_without() {
     assert_eq!(harness.provider.requests().len(), 0);
 }
 
+/// Holds up the alert thread until it may go on; then as [`MemorySink`].
+struct Blocking(MemorySink, Arc<AtomicBool>, Mutex<mpsc::Receiver<()>>);
+
+impl Sink for Blocking {
+    fn name(&self) -> &'static str {
+        "blocking"
+    }
+
+    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+        self.1.store(true, Ordering::Relaxed);
+        // An error is the end of the wait too.
+        let _ = self.2.lock().unwrap().recv();
+        Sink::send(&self.0, message).await
+    }
+}
+
 #[test]
 fn what_does_not_fit_the_queue_is_counted_and_told() {
-    let sink = MemorySink::new();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let (sink, is_held_up) = (MemorySink::new(), Arc::new(AtomicBool::new(false)));
     let builder = AlertLayer::builder()
         .in_memory()
-        .settle(Duration::from_secs(60))
+        .settle(Duration::ZERO)
         .panics(false)
-        .sink(sink.clone(), ["on-call"]);
-    let big = "x".repeat(8000);
+        .sink(Blocking(sink.clone(), Arc::clone(&is_held_up), Mutex::new(wait)), ["on-call"]);
     let handle = with_layer(builder, || {
-        // Different messages: the alert thread cannot make one of them.
-        for number in 0..60_000 {
-            error!(number, "{number} {big}");
+        error!("the first");
+        eventually("the alert thread is held up", || is_held_up.load(Ordering::Relaxed));
+        // More than fits.
+        for number in 0..20_000 {
+            error!("{number}");
         }
+        drop(go_on);
     });
-    handle.flush(PATIENCE);
+    assert!(handle.flush(PATIENCE).is_complete());
     let stats = handle.stats();
-    let lost: u64 = stats.dropped.values().sum();
-    assert_eq!(stats.captured + stats.dropped.get(&DropReason::QueueFull).unwrap_or(&0), 60_000);
+    let lost = stats.dropped[&DropReason::QueueFull];
+    assert_eq!((stats.captured, lost), (16_385, 20_001 - 16_385));
     let told: u64 = sink.messages().iter().map(|message| message.notice.event_count()).sum();
     let told_lost: u64 = sink.messages().iter().flat_map(|message| message.notice.losses.values()).sum();
-    assert_eq!((told, told_lost), (60_000 - lost, lost));
-    assert!(lost > 0, "the queue was never full: {stats:?}");
+    assert_eq!((told, told_lost), (stats.captured, lost));
+}
+
+#[test]
+fn a_flush_that_waits_does_not_turn_grouping_off() {
+    let busy =
+        SendError::NotProcessed { reason: "busy".to_owned(), retry_after: Some(Duration::from_secs(2)) };
+    let sink = MemorySink::failing_with([busy]);
+    let builder = AlertLayer::builder()
+        .in_memory()
+        .settle(Duration::from_secs(1))
+        .panics(false)
+        .sink(sink.clone(), ["on-call"]);
+    let layer = builder.build().unwrap();
+    let handle = layer.handle();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        error!("the first");
+        let flushing = handle.clone();
+        let flush = std::thread::spawn(move || flushing.flush(PATIENCE));
+        eventually("the flush waits for a retry", || handle.stats().retried == 1);
+        for number in 0..10 {
+            error!("{number}");
+            eventually("it is committed", || handle.stats().persisted == number + 2);
+        }
+        assert!(flush.join().unwrap().is_complete());
+    });
+    assert!(handle.flush(PATIENCE).is_complete());
+    assert!(sink.messages().len() <= 4, "{} messages for 11 errors", sink.messages().len());
 }

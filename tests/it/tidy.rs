@@ -60,7 +60,7 @@ const NUMBERS: [(&str, &str, &str); 11] = [
     ("src/dispatcher/exit.rs", "EXIT_TIMEOUT: Duration = Duration::from_secs(2);", "at most 2 s"),
     ("src/dispatcher/mod.rs", "LEASE: Duration = Duration::from_secs(70);", "lease of 70 s"),
     ("src/render/sms.rs", "MAX_SEGMENTS: usize = 2;", "at most 2 segments"),
-    ("src/panic.rs", "SPANS_TIMEOUT: Duration = Duration::from_millis(50);", "50 ms for its spans"),
+    ("src/panic.rs", "SPANS_TIMEOUT: Duration = Duration::from_millis(100);", "100 ms for its spans"),
     ("src/render/email.rs", "MAX_ENTRIES: usize = 25;", "25 different events"),
     ("src/trouble.rs", "PAUSE: Duration = Duration::from_secs(60);", "at most one a minute"),
 ];
