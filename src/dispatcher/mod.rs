@@ -43,6 +43,9 @@ mod deliver;
 mod lane;
 use lane::Lane;
 
+mod upkeep;
+use upkeep::Upkeep;
+
 pub(crate) mod exit;
 
 /// No attempt takes longer: then it counts as
@@ -93,8 +96,7 @@ struct Dispatcher<'a> {
     attempts: HashMap<task::Id, (usize, Claim)>,
     /// Results that are not in the store yet.
     unsettled: VecDeque<(usize, Claim, Result<Receipt, SendError>)>,
-    /// When abandoned deliveries were last looked for.
-    swept_at: Option<Instant>,
+    upkeep: Upkeep,
     /// Set when the loop takes no more events.
     ending: Option<Ending>,
 }
@@ -107,12 +109,13 @@ impl Dispatcher<'_> {
             self.collect_finished();
             self.settle_finished().await;
             self.add_late_backtraces().await;
+            self.keep_up().await;
             let next = self.start_due_deliveries().await;
             self.answer_flushes().await;
             if self.has_ended().await {
                 return;
             }
-            let next = next.min(self.until_next_deadline());
+            let next = next.min(self.until_next_deadline()).min(self.upkeep.wait());
             tokio::select! {
                 biased;
                 received = queue.receive(&mut items, BATCH), if self.ending.is_none() && self.has_room() => {
@@ -126,7 +129,6 @@ impl Dispatcher<'_> {
                 () = sleep(next) => {
                     // Another process may have left something, or the clock jumped.
                     self.wake_lanes();
-                    self.bury_abandoned().await;
                     self.persist().await;
                 }
             }

@@ -10,7 +10,7 @@ use std::{
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{Dispatcher, Inbox, Lane, open::open_store};
+use super::{Dispatcher, Inbox, Lane, Upkeep, open::open_store};
 use crate::{
     config::Config,
     notice::{Losses, Process},
@@ -131,7 +131,7 @@ impl<'a> Dispatcher<'a> {
             in_flight: JoinSet::new(),
             attempts: HashMap::new(),
             unsettled: VecDeque::new(),
-            swept_at: None,
+            upkeep: Upkeep::new(),
             ending: None,
         }
     }

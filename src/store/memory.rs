@@ -252,6 +252,18 @@ impl Memory {
         0
     }
 
+    pub(super) fn hasten(&mut self, first_by: SystemTime, again_by: SystemTime, now: SystemTime) -> u64 {
+        let mut hastened = 0;
+        for delivery in self.deliveries.values_mut() {
+            let due_by = if delivery.claims == 0 { first_by } else { again_by };
+            if delivery.due_at > due_by {
+                delivery.due_at = now;
+                hastened += 1;
+            }
+        }
+        hastened
+    }
+
     /// A notice takes events until it closes or its first delivery is claimed.
     fn takes_events(&self, id: i64, now: SystemTime) -> bool {
         let claimed =

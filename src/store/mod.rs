@@ -35,10 +35,12 @@ mod path;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
+pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune};
 
 /// How long past its deadline a delivery that nobody claims is kept.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);

@@ -6,7 +6,7 @@ use tracing::Level;
 use uuid::Uuid;
 
 use super::{
-    super::{ABANDONED_AFTER, Claim, StoreError},
+    super::{Claim, StoreError},
     Sqlite,
 };
 use crate::event::{from_millis, to_millis};
@@ -153,21 +153,6 @@ impl Sqlite {
         .fetch_one(&mut self.connection)
         .await?;
         Ok(u64::try_from(count).unwrap_or(0))
-    }
-
-    pub(in crate::store) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
-        let before = to_millis(now - ABANDONED_AFTER);
-        let now = to_millis(now);
-        let done = sqlx::query!(
-            "UPDATE delivery SET state = 'dead', settled_at = ?1,
-                    last_error = coalesce(last_error, 'no process had this sink')
-              WHERE state = 'pending' AND due_at <= ?2 AND expires_at <= ?2",
-            now,
-            before
-        )
-        .execute(&mut self.connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 }
 

@@ -17,6 +17,7 @@ use sqlx::{
 
 mod deliveries;
 mod notices;
+mod upkeep;
 
 pub(crate) use path::database_path;
 
