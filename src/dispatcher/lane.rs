@@ -101,3 +101,24 @@ impl Lane {
 
 /// How many attempts of one sink run at once.
 const MOST_IN_FLIGHT: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{event::from_millis, sink::MemorySink};
+
+    #[test]
+    fn a_pause_ends_although_the_clock_jumps_back() {
+        let mut lane = Lane::new(Arc::new(MemorySink::new()));
+        let before_the_jump = from_millis(1_700_000_000_000);
+        lane.set_due(Some(before_the_jump));
+        lane.pause(Duration::ZERO);
+        assert_eq!(lane.free(), 1);
+        lane.pause(LONGEST_SLEEP * 2);
+        let after_the_jump = before_the_jump - Duration::from_secs(3 * 3600);
+        assert_eq!((lane.free(), lane.wait(after_the_jump)), (0, LONGEST_SLEEP));
+        assert_eq!((lane.free(), lane.wait(before_the_jump)), (0, LONGEST_SLEEP));
+        lane.resume();
+        assert_eq!((lane.free(), lane.wait(before_the_jump)), (MOST_IN_FLIGHT, Duration::ZERO));
+    }
+}
