@@ -43,6 +43,7 @@ pub(crate) use sqlite::{Sqlite, database_path};
 pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune};
 
 /// How long past its deadline a delivery that nobody claims is kept.
+#[cfg(feature = "sqlite")]
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many different events of one notice are kept; more are counted.

@@ -54,8 +54,7 @@ impl Store {
     /// and the delivery that were made last stay, so that no id ever comes again.
     pub(crate) async fn prune(&mut self, what: Prune) -> Result<Pruned, StoreError> {
         match self {
-            // Memory keeps nothing that is settled, and has a bound of its own.
-            Self::Memory(_) => Ok(Pruned::default()),
+            Self::Memory(store) => Ok(store.prune(what)),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(store) => store.prune(what).await,
         }

@@ -63,7 +63,11 @@ const NUMBERS: [(&str, &str, &str); 15] = [
     ("src/panic.rs", "SPANS_TIMEOUT: Duration = Duration::from_millis(50);", "50 ms for its spans"),
     ("src/render/email.rs", "MAX_ENTRIES: usize = 25;", "25 different events"),
     ("src/trouble.rs", "PAUSE: Duration = Duration::from_secs(60);", "at most one a minute"),
-    ("src/store/upkeep.rs", "KEPT_DELIVERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);", "after 7 days"),
+    (
+        "src/store/upkeep.rs",
+        "KEPT_DELIVERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);",
+        "after 7 days",
+    ),
     ("src/store/upkeep.rs", "KEPT_DEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);", "after 30 days"),
     ("src/store/upkeep.rs", "FILE_CAP_BYTES: u64 = 64 * 1024 * 1024;", "64 MiB"),
     ("src/store/upkeep.rs", "ROOM_PERCENT: u64 = 80;", "80 %"),

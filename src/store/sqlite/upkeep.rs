@@ -57,12 +57,7 @@ impl Sqlite {
 
     /// The oldest notices that may go: until they hold `enough` bytes, or a step
     /// has no more.
-    async fn choose(
-        &mut self,
-        delivered_by: i64,
-        dead_by: i64,
-        enough: u64,
-    ) -> Result<Vec<i64>, StoreError> {
+    async fn choose(&mut self, delivered_by: i64, dead_by: i64, enough: u64) -> Result<Vec<i64>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT notice.id AS "id!",
                       (SELECT coalesce(sum(octet_length(payload)), 0)
