@@ -92,7 +92,8 @@ impl Dispatcher<'_> {
         let until = Instant::now() + TURN;
         loop {
             let pruned = self.store.prune(what).await?;
-            if pruned.used_bytes > FILE_CAP_BYTES && pruned.notices == 0 {
+            let is_search_for_room = matches!(what, Prune::Excess { .. });
+            if is_search_for_room && pruned.notices == 0 && pruned.used_bytes > FILE_CAP_BYTES {
                 let cap = FILE_CAP_BYTES / 1024 / 1024;
                 trouble::report("size", &format!("more than {cap} MiB of alerts are not sent yet"));
             }
