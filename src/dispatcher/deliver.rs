@@ -2,8 +2,8 @@
 //! settled.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant, SystemTime},
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use tokio::{
@@ -32,7 +32,7 @@ impl Dispatcher<'_> {
         for lane in 0..self.lanes.len() {
             let started = self.start_lane(lane).await;
             if started.is_err() {
-                self.lanes[lane].look_again_at(SystemTime::now() + STORE_RETRY);
+                self.lanes[lane].look_again_in(STORE_RETRY);
             }
             self.note(started);
             next = next.min(self.lanes[lane].wait(SystemTime::now()));
@@ -43,12 +43,12 @@ impl Dispatcher<'_> {
 
     async fn start_lane(&mut self, lane: usize) -> Result<(), StoreError> {
         let name = self.lanes[lane].sink.name();
-        if self.lanes[lane].must_ask(SystemTime::now()) {
+        if self.lanes[lane].must_ask() {
             let due = self.store.next_due(name).await?;
             self.lanes[lane].set_due(due);
         }
         let now = SystemTime::now();
-        let room = self.lanes[lane].free(now);
+        let room = self.lanes[lane].free();
         if room == 0 || !self.lanes[lane].is_due(now) {
             return Ok(());
         }
@@ -157,7 +157,7 @@ impl Dispatcher<'_> {
                     Verdict::PauseSink(pause) => {
                         let sink = self.lanes[lane].sink.name();
                         trouble::report(sink, &format!("{sink} is paused for {pause:?}: {reason}"));
-                        self.lanes[lane].pause(now + pause);
+                        self.lanes[lane].pause(pause);
                         let valid = self.store.release(claim, Some(&reason), now + pause).await?;
                         (&self.counters.retried, valid)
                     }
@@ -181,23 +181,6 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    /// Buries, now and then, what nobody will claim any more.
-    pub(super) async fn bury_abandoned(&mut self) {
-        if self.swept_at.is_some_and(|at| at.elapsed() < SWEEP_PAUSE) {
-            return;
-        }
-        self.swept_at = Some(Instant::now());
-        match self.store.bury_abandoned(SystemTime::now()).await {
-            Ok(0) => (),
-            Ok(buried) => {
-                self.counters.dead.fetch_add(buried, Ordering::Relaxed);
-                let what = format!("{buried} deliveries ended undelivered: nobody claimed them for a day");
-                trouble::report("abandoned", &what);
-            }
-            Err(error) => self.note(Err(error)),
-        }
-    }
-
     /// What the policy says, within the delivery's deadline.
     fn verdict(&self, claim: &Claim, error: &SendError, now: SystemTime) -> Verdict {
         let verdict = self.retry.decide(claim.attempt, error, jitter());
@@ -216,8 +199,5 @@ fn jitter() -> f64 {
 /// How often a backtrace that is still to come is looked for.
 const BACKTRACE_POLL: Duration = Duration::from_millis(20);
 
-/// How often abandoned deliveries are looked for.
-const SWEEP_PAUSE: Duration = Duration::from_secs(60 * 60);
-
 /// A claim ends by itself after this long: twice an attempt and some.
-const LEASE: Duration = Duration::from_secs(70);
+pub(super) const LEASE: Duration = Duration::from_secs(70);

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::LONGEST_SLEEP;
@@ -13,7 +13,8 @@ pub(super) struct Lane {
     pub(super) sink: Arc<dyn DynSink>,
     pub(super) in_flight: usize,
     due: Due,
-    paused_until: Option<SystemTime>,
+    /// Not a time of day: a clock that jumps back makes no pause longer.
+    paused_until: Option<Instant>,
 }
 
 /// When a lane's next delivery is due.
@@ -23,7 +24,7 @@ enum Due {
     Never,
     At(SystemTime),
     /// The store failed: it is asked again then.
-    Stuck(SystemTime),
+    Stuck(Instant),
 }
 
 impl Lane {
@@ -33,20 +34,20 @@ impl Lane {
 
     /// How many more attempts may be started: after a pause just one, which
     /// probes whether somebody mended the sink.
-    pub(super) fn free(&self, now: SystemTime) -> usize {
+    pub(super) fn free(&self) -> usize {
         let most = match self.paused_until {
             None => MOST_IN_FLIGHT,
-            Some(until) if until <= now => 1,
+            Some(until) if until <= Instant::now() => 1,
             Some(_) => 0,
         };
         most.saturating_sub(self.in_flight)
     }
 
     /// Whether the store has to be asked when something is due.
-    pub(super) fn must_ask(&self, now: SystemTime) -> bool {
+    pub(super) fn must_ask(&self) -> bool {
         match self.due {
             Due::Unknown => true,
-            Due::Stuck(again) => again <= now,
+            Due::Stuck(again) => again <= Instant::now(),
             Due::Never | Due::At(_) => false,
         }
     }
@@ -65,9 +66,9 @@ impl Lane {
         self.due = Due::Unknown;
     }
 
-    /// The store failed: asks it again, but not before `at`.
-    pub(super) fn look_again_at(&mut self, at: SystemTime) {
-        self.due = Due::Stuck(at);
+    /// The store failed: asks it again, but not within `pause`.
+    pub(super) fn look_again_in(&mut self, pause: Duration) {
+        self.due = Due::Stuck(Instant::now() + pause);
     }
 
     pub(super) fn is_due(&self, now: SystemTime) -> bool {
@@ -76,11 +77,11 @@ impl Lane {
 
     /// How long there is nothing to do for this lane but to await its attempts.
     pub(super) fn wait(&self, now: SystemTime) -> Duration {
-        let until = |at: SystemTime| at.duration_since(now).unwrap_or_default();
+        let until = |at: Instant| at.saturating_duration_since(Instant::now());
         let paused = self.paused_until.map_or(Duration::ZERO, until);
         match self.due {
-            Due::At(due) if paused > Duration::ZERO || self.free(now) > 0 => {
-                until(due).max(paused).min(LONGEST_SLEEP)
+            Due::At(due) if paused > Duration::ZERO || self.free() > 0 => {
+                due.duration_since(now).unwrap_or_default().max(paused).min(LONGEST_SLEEP)
             }
             Due::Unknown => Duration::ZERO,
             Due::Stuck(again) => until(again).min(LONGEST_SLEEP),
@@ -88,8 +89,8 @@ impl Lane {
         }
     }
 
-    pub(super) fn pause(&mut self, until: SystemTime) {
-        self.paused_until = Some(until);
+    pub(super) fn pause(&mut self, pause: Duration) {
+        self.paused_until = Some(Instant::now() + pause);
     }
 
     /// An attempt succeeded.
@@ -100,3 +101,24 @@ impl Lane {
 
 /// How many attempts of one sink run at once.
 const MOST_IN_FLIGHT: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{event::from_millis, sink::MemorySink};
+
+    #[test]
+    fn a_pause_ends_although_the_clock_jumps_back() {
+        let mut lane = Lane::new(Arc::new(MemorySink::new()));
+        let before_the_jump = from_millis(1_700_000_000_000);
+        lane.set_due(Some(before_the_jump));
+        lane.pause(Duration::ZERO);
+        assert_eq!(lane.free(), 1);
+        lane.pause(LONGEST_SLEEP * 2);
+        let after_the_jump = before_the_jump - Duration::from_secs(3 * 3600);
+        assert_eq!((lane.free(), lane.wait(after_the_jump)), (0, LONGEST_SLEEP));
+        assert_eq!((lane.free(), lane.wait(before_the_jump)), (0, LONGEST_SLEEP));
+        lane.resume();
+        assert_eq!((lane.free(), lane.wait(before_the_jump)), (MOST_IN_FLIGHT, Duration::ZERO));
+    }
+}

@@ -45,6 +45,9 @@ mod deliver;
 mod lane;
 use lane::Lane;
 
+mod upkeep;
+use upkeep::Upkeep;
+
 pub(crate) mod exit;
 
 /// No attempt takes longer: then it counts as
@@ -111,8 +114,7 @@ struct Dispatcher<'a> {
     unsettled: VecDeque<Attempted>,
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is none"))]
     disk: Disk,
-    /// When abandoned deliveries were last looked for.
-    swept_at: Option<Instant>,
+    upkeep: Upkeep,
     /// The settle time of the open notice is to end, and the store refused.
     must_close: bool,
 }
@@ -126,7 +128,7 @@ impl Dispatcher<'_> {
             self.collect_finished();
             self.settle_finished().await;
             self.add_late_backtraces().await;
-            self.bury_abandoned().await;
+            self.keep_up().await;
             self.probe(false).await;
             if self.must_close {
                 self.close_open_notice().await;
@@ -136,7 +138,7 @@ impl Dispatcher<'_> {
             if self.has_ended().await {
                 return;
             }
-            let next = next.min(self.until_next_deadline());
+            let next = next.min(self.until_next_deadline()).min(self.upkeep.wait());
             tokio::select! {
                 biased;
                 received = queue.receive(&mut self.inbox.items, BATCH),

@@ -10,7 +10,7 @@ use std::{
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{Disk, Dispatcher, Inbox, Lane};
+use super::{Disk, Dispatcher, Inbox, Lane, Upkeep};
 use crate::{
     config::Config,
     notice::{Losses, Process},
@@ -145,7 +145,7 @@ impl<'a> Dispatcher<'a> {
             attempts: HashMap::new(),
             unsettled: VecDeque::new(),
             disk,
-            swept_at: None,
+            upkeep: Upkeep::new(),
             must_close: false,
         }
     }

@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, time::SystemTime};
 use tracing::Level;
 use uuid::Uuid;
 
-use super::{Captured, Claim, Draft, SAMPLES_PER_NOTICE, StoreError, Target, gravest, overflow_fingerprint};
+use super::{
+    Captured, Claim, Draft, SAMPLES_PER_NOTICE, StoreError, Target, gravest, overflow_fingerprint,
+    upkeep::{Prune, Pruned},
+};
 use crate::{
     event::Event,
     notice::{Losses, Notice, Process, Sample},
@@ -248,6 +251,23 @@ impl Memory {
     /// There is nobody else whose deliveries these could be.
     pub(super) fn bury_abandoned(&mut self, _now: SystemTime) -> u64 {
         0
+    }
+
+    /// Nothing that is settled is here, and there is a bound already.
+    pub(super) fn prune(&self, _what: Prune) -> Pruned {
+        Pruned::default()
+    }
+
+    pub(super) fn hasten(&mut self, first_by: SystemTime, again_by: SystemTime, now: SystemTime) -> u64 {
+        let mut hastened = 0;
+        for delivery in self.deliveries.values_mut() {
+            let due_by = if delivery.claims == 0 { first_by } else { again_by };
+            if delivery.due_at > due_by {
+                delivery.due_at = now;
+                hastened += 1;
+            }
+        }
+        hastened
     }
 
     /// A notice takes events until it closes or its first delivery is claimed.

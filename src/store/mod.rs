@@ -37,12 +37,18 @@ mod path;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 #[cfg(feature = "sqlite")]
 pub(crate) use bundle::Bundle;
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
+pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune};
+
+/// How long past its deadline a delivery that nobody claims is kept.
+#[cfg(feature = "sqlite")]
+const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many different events of one notice are kept; more are counted.
 pub(crate) const SAMPLES_PER_NOTICE: usize = 100;

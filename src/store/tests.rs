@@ -87,6 +87,8 @@ macro_rules! every_store {
     };
 }
 
+mod upkeep;
+
 #[cfg(feature = "sqlite")]
 async fn sqlite_bench() -> Bench {
     let directory = tempfile::tempdir().unwrap();

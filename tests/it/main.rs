@@ -16,5 +16,6 @@ mod provider;
 mod secrets;
 mod support;
 mod tidy;
+mod upkeep;
 mod watch;
 mod wrappers;

@@ -1,6 +1,6 @@
 //! Deliveries: one function for each transition.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tracing::Level;
 use uuid::Uuid;
@@ -157,25 +157,7 @@ impl Sqlite {
         .await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
-
-    pub(in crate::store) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
-        let before = to_millis(now - ABANDONED_AFTER);
-        let now = to_millis(now);
-        let done = sqlx::query!(
-            "UPDATE delivery SET state = 'dead', settled_at = ?1,
-                    last_error = coalesce(last_error, 'no process had this sink')
-              WHERE state = 'pending' AND due_at <= ?2 AND expires_at <= ?2",
-            now,
-            before
-        )
-        .execute(&mut self.connection)
-        .await?;
-        Ok(done.rows_affected())
-    }
 }
-
-/// How long past its deadline a delivery that nobody claims is kept.
-const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The level of a [`level_number`]; an unknown one counts as the gravest.
 fn level_of(number: i64) -> Level {

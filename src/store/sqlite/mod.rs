@@ -18,6 +18,7 @@ use sqlx::{
 mod bundles;
 mod deliveries;
 mod notices;
+mod upkeep;
 
 pub(crate) use path::database_path;
 

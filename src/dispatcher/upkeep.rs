@@ -1,0 +1,142 @@
+//! What the loop does now and then: due times that a clock left behind, a file
+//! that grew, notices that nobody will look up any more.
+//!
+//! Invariant: keeps the loop no longer than [`TURN`] and one small step, and
+//! waits for no lock unless there is something to do.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{Dispatcher, deliver::LEASE, random};
+use crate::{
+    config::Builder,
+    retry::RetryPolicy,
+    store::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune, StoreError},
+    trouble,
+};
+
+/// When what is due again: by a clock that does not jump.
+pub(super) struct Upkeep {
+    /// The look at due times and at the file's size.
+    look_at: Instant,
+    /// The search for what is abandoned or long settled.
+    sweep_at: Instant,
+}
+
+impl Upkeep {
+    /// The process may be short, and the only one that uses the file; but its
+    /// first events come first.
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { look_at: now, sweep_at: now + STEP_PAUSE }
+    }
+
+    /// How long nothing will be due.
+    pub(super) fn wait(&self) -> Duration {
+        self.look_at.min(self.sweep_at).saturating_duration_since(Instant::now())
+    }
+}
+
+impl Dispatcher<'_> {
+    /// Does what is due; what it leaves, soon.
+    pub(super) async fn keep_up(&mut self) {
+        let now = Instant::now();
+        if self.upkeep.look_at <= now {
+            let looked = self.look().await;
+            let pause = self.pause_after(looked, LOOK_PAUSE);
+            self.upkeep.look_at = Instant::now() + pause;
+        }
+        if self.upkeep.sweep_at <= now {
+            let swept = self.sweep().await;
+            let pause = self.pause_after(swept, SWEEP_PAUSE);
+            self.upkeep.sweep_at = Instant::now() + pause;
+        }
+    }
+
+    /// How long to pause after a turn that left more to do, or did not.
+    fn pause_after(&mut self, more: Result<bool, StoreError>, pause: Duration) -> Duration {
+        match more {
+            Ok(true) => STEP_PAUSE,
+            // Processes that share a file, and were started together, drift apart.
+            Ok(false) => pause.mul_f64(0.9 + 0.2 * f64::from(random()) / f64::from(u32::MAX)),
+            Err(error) => {
+                self.note(Err(error));
+                LOOK_PAUSE
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<bool, StoreError> {
+        let now = SystemTime::now();
+        let first_by = now + Builder::LONGEST_SETTLE;
+        let again_by = now + longest_delay(&self.retry);
+        if self.store.hasten(first_by, again_by, now).await? > 0 {
+            self.wake_lanes();
+        }
+        self.prune(Prune::Excess { cap_bytes: FILE_CAP_BYTES }).await
+    }
+
+    async fn sweep(&mut self) -> Result<bool, StoreError> {
+        let now = SystemTime::now();
+        let buried = self.store.bury_abandoned(now).await?;
+        if buried > 0 {
+            self.counters.dead.fetch_add(buried, Ordering::Relaxed);
+            let what = format!("{buried} deliveries ended undelivered: nobody claimed them for a day");
+            trouble::report("abandoned", &what);
+        }
+        self.prune(Prune::Expired { delivered_by: now - KEPT_DELIVERED, dead_by: now - KEPT_DEAD }).await
+    }
+
+    /// Takes steps until nothing is left to do or the turn is over. True if
+    /// something is left.
+    async fn prune(&mut self, what: Prune) -> Result<bool, StoreError> {
+        let until = Instant::now() + TURN;
+        loop {
+            let pruned = self.store.prune(what).await?;
+            let is_search_for_room = matches!(what, Prune::Excess { .. });
+            if is_search_for_room && pruned.notices == 0 && pruned.used_bytes > FILE_CAP_BYTES {
+                let cap = FILE_CAP_BYTES / 1024 / 1024;
+                trouble::report("size", &format!("more than {cap} MiB of alerts are not sent yet"));
+            }
+            if !pruned.more || until <= Instant::now() {
+                return Ok(pruned.more);
+            }
+        }
+    }
+}
+
+/// No delivery that was attempted is due later than this.
+fn longest_delay(retry: &RetryPolicy) -> Duration {
+    // Not only our own policy: another process may have written the row.
+    let delay = |policy: &RetryPolicy| policy.cap.mul_f64(1.5).max(policy.probe);
+    delay(retry).max(delay(&RetryPolicy::DEFAULT)).max(RetryPolicy::LONGEST_WISH) + LEASE
+}
+
+/// How often due times and the file's size are looked at.
+const LOOK_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often abandoned deliveries and long settled notices are looked for, ± a
+/// tenth.
+const SWEEP_PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// How soon a turn goes on that had more to do than its time allowed.
+const STEP_PAUSE: Duration = Duration::from_secs(1);
+
+/// No step is begun later in a turn.
+const TURN: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_legal_delay_is_taken_for_a_jump_of_the_clock() {
+        let long = RetryPolicy { cap: Duration::from_secs(10 * 3600), ..RetryPolicy::DEFAULT };
+        let probing = RetryPolicy { probe: Duration::from_secs(20 * 3600), ..RetryPolicy::DEFAULT };
+        assert_eq!(longest_delay(&RetryPolicy::DEFAULT), RetryPolicy::LONGEST_WISH + LEASE);
+        assert_eq!(longest_delay(&long), Duration::from_secs(15 * 3600) + LEASE);
+        assert_eq!(longest_delay(&probing), Duration::from_secs(20 * 3600) + LEASE);
+    }
+}

@@ -1,0 +1,78 @@
+//! What a store does besides its work: it forgets what is long settled, and
+//! mends due times that the clock left behind.
+//!
+//! Invariant: nothing here touches a notice of which somebody is still to be
+//! told, but to have him told sooner.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Store, StoreError};
+
+/// What has been delivered to everybody is kept this long.
+pub(crate) const KEPT_DELIVERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What did not reach somebody is kept this long.
+pub(crate) const KEPT_DEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How large the file may become before what is settled goes early, as
+/// [`ROOM_PERCENT`] says. Not a limit that SQLite enforces: what is pending is
+/// worth more than the room.
+pub(crate) const FILE_CAP_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The part of [`FILE_CAP_BYTES`] that is used without need to make room.
+#[cfg(feature = "sqlite")]
+pub(super) const ROOM_PERCENT: u64 = 80;
+
+/// Which notices a step may delete, if all their deliveries are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prune {
+    /// Those that nobody will want to look up any more.
+    Expired {
+        /// The newest delivery was settled by then.
+        delivered_by: SystemTime,
+        /// The same, if one of them is dead.
+        dead_by: SystemTime,
+    },
+    /// The oldest, as many as a file that may have this many bytes has too many.
+    Excess { cap_bytes: u64 },
+}
+
+/// What a step of pruning came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pruned {
+    /// How many notices are gone.
+    pub(crate) notices: u64,
+    /// Whether another step would find something to do.
+    pub(crate) more: bool,
+    /// How many bytes of the file hold something.
+    pub(crate) used_bytes: u64,
+}
+
+impl Store {
+    /// Deletes some of the notices that `what` names, with their events, losses
+    /// and deliveries, and gives room that is free back to the disk. The notice
+    /// and the delivery that were made last stay, so that no id ever comes again.
+    pub(crate) async fn prune(&mut self, what: Prune) -> Result<Pruned, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.prune(what)),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(store) => store.prune(what).await,
+        }
+    }
+
+    /// Makes due at `now` what is pending and due later than any delay can be:
+    /// the clock jumped back. That is `first_by` for what was never claimed, and
+    /// `again_by` for the rest. Returns how many deliveries.
+    pub(crate) async fn hasten(
+        &mut self,
+        first_by: SystemTime,
+        again_by: SystemTime,
+        now: SystemTime,
+    ) -> Result<u64, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.hasten(first_by, again_by, now)),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(store) => store.hasten(first_by, again_by, now).await,
+        }
+    }
+}
