@@ -82,11 +82,23 @@ impl Dispatcher<'_> {
         };
         let valid_for = claim.expires_at.duration_since(now).unwrap_or_default();
         let (recipient, key, attempt) = (claim.recipient.clone(), claim.key.to_string(), claim.attempt);
+        let may_have_been_sent = claim.is_doubtful;
         let sink = Arc::clone(&self.lanes[lane].sink);
         let task = self.in_flight.spawn(async move {
             // In the task: a notice that cannot be rendered costs itself only.
             let Rendered { short, subject, text, html } = render(&notice);
-            let message = Message { recipient, key, attempt, valid_for, short, subject, text, html, notice };
+            let message = Message {
+                recipient,
+                key,
+                attempt,
+                may_have_been_sent,
+                valid_for,
+                short,
+                subject,
+                text,
+                html,
+                notice,
+            };
             match timeout(SEND_TIMEOUT, sink.send(&message)).await {
                 Ok(result) => result,
                 Err(_) => Err(SendError::ambiguous(format!("no answer within {SEND_TIMEOUT:?}"))),
@@ -146,7 +158,7 @@ impl Dispatcher<'_> {
                 let reason = error.to_string();
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
-                        (&self.counters.retried, self.store.retry(claim, &reason, now + pause).await?)
+                        (&self.counters.retried, self.store.retry(claim, error, now + pause).await?)
                     }
                     Verdict::PauseSink(pause) => {
                         let sink = self.lanes[lane].sink.name();

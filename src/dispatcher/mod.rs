@@ -275,9 +275,10 @@ impl Dispatcher<'_> {
         }
         self.in_flight.abort_all();
         let now = SystemTime::now();
+        let ended = SendError::ambiguous("the process ended during the attempt");
         for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
             // Nobody knows how far it came: the next start takes it up soon.
-            let released = self.store.retry(&claim, "the process ended during the attempt", now).await;
+            let released = self.store.retry(&claim, &ended, now).await;
             self.note(released.map(drop));
         }
         self.store.shut().await;

@@ -79,6 +79,10 @@ pub struct Message {
     pub key: String,
     /// Which attempt this is, from one.
     pub attempt: u32,
+    /// Whether an earlier attempt may have reached the recipient: its result was
+    /// [`SendError::Ambiguous`], or is not known because the process ended. A sink
+    /// that can, asks its provider before it sends again.
+    pub may_have_been_sent: bool,
     /// How long the message is still worth delivering.
     pub valid_for: Duration,
     /// A few dozen words for a phone.
@@ -99,6 +103,7 @@ impl fmt::Debug for Message {
             .field("recipient", &without_numbers(&self.recipient))
             .field("key", &self.key)
             .field("attempt", &self.attempt)
+            .field("may_have_been_sent", &self.may_have_been_sent)
             .field("valid_for", &self.valid_for)
             .field("short", &self.short)
             .field("subject", &self.subject)
@@ -183,6 +188,11 @@ impl SendError {
     /// [`SendError::Misconfigured`].
     pub fn misconfigured(reason: impl Into<String>) -> Self {
         Self::Misconfigured { reason: reason.into() }
+    }
+
+    /// True if the message may have been sent.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Ambiguous { .. })
     }
 }
 

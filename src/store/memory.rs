@@ -12,6 +12,7 @@ use super::{Captured, Claim, Draft, SAMPLES_PER_NOTICE, StoreError, Target, grav
 use crate::{
     event::Event,
     notice::{Losses, Notice, Process, Sample},
+    sink::SendError,
 };
 
 /// How many different events, and how many deliveries, are kept; when there are
@@ -60,6 +61,7 @@ struct Delivery {
     due_at: SystemTime,
     attempt: u32,
     claims: i64,
+    doubtful: u32,
     expires_at: SystemTime,
 }
 
@@ -151,6 +153,7 @@ impl Memory {
             delivery.due_at = lease_until;
             delivery.attempt += 1;
             delivery.claims += 1;
+            delivery.doubtful += 1;
             Claim {
                 id: *id,
                 key: delivery.key,
@@ -159,6 +162,7 @@ impl Memory {
                 level: delivery.level,
                 attempt: delivery.attempt,
                 token: delivery.claims,
+                is_doubtful: delivery.doubtful > 1,
                 expires_at: delivery.expires_at,
             }
         });
@@ -202,10 +206,15 @@ impl Memory {
     pub(super) fn retry(
         &mut self,
         claim: &Claim,
-        _error: &str,
+        error: &SendError,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
-        Ok(self.claimed(claim).map(|delivery| delivery.due_at = due_at).is_some())
+        let Some(delivery) = self.claimed(claim) else {
+            return Ok(false);
+        };
+        delivery.due_at = due_at;
+        delivery.doubtful -= u32::from(!error.is_ambiguous());
+        Ok(true)
     }
 
     pub(super) fn release(
@@ -219,6 +228,7 @@ impl Memory {
         };
         delivery.due_at = due_at;
         delivery.attempt = delivery.attempt.saturating_sub(1);
+        delivery.doubtful -= 1;
         Ok(true)
     }
 
@@ -293,6 +303,7 @@ impl Memory {
             due_at,
             attempt: 0,
             claims: 0,
+            doubtful: 0,
             expires_at: now + target.deadline,
         };
         self.deliveries.insert(self.last_id, delivery);

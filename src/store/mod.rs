@@ -26,6 +26,7 @@ use crate::{
     event::Event,
     notice::{Losses, Notice, Process},
     queue::Permit,
+    sink::SendError,
 };
 
 mod memory;
@@ -88,6 +89,9 @@ pub(crate) struct Claim {
     pub(crate) attempt: u32,
     /// Grows with each claim: an older claim's answer is refused.
     pub(crate) token: i64,
+    /// Whether an earlier attempt may have reached the recipient: its answer was
+    /// [`SendError::Ambiguous`], or never came.
+    pub(crate) is_doubtful: bool,
     pub(crate) expires_at: SystemTime,
 }
 
@@ -192,7 +196,7 @@ impl Store {
     pub(crate) async fn retry(
         &mut self,
         claim: &Claim,
-        error: &str,
+        error: &SendError,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
         either!(self, store => store.retry(claim, error, due_at), store.retry(claim, error, due_at))

@@ -125,7 +125,7 @@ every_store! {
         let first = bench.claim("sms", t(1)).await.unwrap();
         let second = bench.claim("sms", t(71)).await.unwrap();
         assert!(!bench.store.deliver(&first, None, t(72)).await.unwrap());
-        assert!(!bench.store.retry(&first, "x", t(72)).await.unwrap());
+        assert!(!bench.store.retry(&first, &SendError::not_processed("x"), t(72)).await.unwrap());
         assert!(!bench.store.release(&first, None, t(72)).await.unwrap());
         assert!(!bench.store.bury(&first, "x", t(72)).await.unwrap());
         assert!(bench.store.deliver(&second, Some("SM1"), t(72)).await.unwrap());
@@ -135,9 +135,38 @@ every_store! {
     async fn a_retry_is_not_claimed_before_it_is_due(bench: &mut Bench) {
         bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
-        assert!(bench.store.retry(&claim, "503", t(60)).await.unwrap());
+        assert!(bench.store.retry(&claim, &SendError::not_processed("503"), t(60)).await.unwrap());
         assert_eq!(bench.claim("sms", t(59)).await, None);
         assert_eq!(bench.claim("sms", t(60)).await.unwrap().attempt, 2);
+    }
+
+    async fn what_may_have_been_sent_stays_in_doubt(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let mut now = 1;
+        for (error, doubted_before) in [
+            (SendError::not_processed("503"), false),
+            (SendError::ambiguous("cut"), false),
+            (SendError::not_processed("503"), true),
+            (SendError::not_processed("503"), true),
+        ] {
+            let claim = bench.claim("sms", t(now)).await.unwrap();
+            assert_eq!(claim.is_doubtful, doubted_before, "{claim:?}");
+            now += 10;
+            assert!(bench.store.retry(&claim, &error, t(now)).await.unwrap());
+        }
+    }
+
+    async fn a_claim_that_was_released_leaves_no_doubt(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        bench.store.release(&claim, None, t(2)).await.unwrap();
+        assert!(!bench.claim("sms", t(2)).await.unwrap().is_doubtful);
+    }
+
+    async fn a_claim_that_was_never_answered_leaves_doubt(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        assert!(!bench.claim("sms", t(1)).await.unwrap().is_doubtful);
+        assert!(bench.claim("sms", t(71)).await.unwrap().is_doubtful);
     }
 
     async fn a_released_delivery_keeps_its_attempt(bench: &mut Bench) {

@@ -38,6 +38,8 @@ CREATE TABLE loss (
 -- both the next attempt and the end of the lease, so a retry is a pending row
 -- with a later `due_at`, and a killed process's claim comes due by itself.
 -- `claims` counts claims: an answer that comes after the next claim is refused.
+-- `doubtful` counts the attempts that may have reached somebody, the one under
+-- way included: a claim adds one, and an answer that leaves no doubt takes it back.
 CREATE TABLE delivery (
     id         INTEGER PRIMARY KEY,
     key        BLOB    NOT NULL UNIQUE CHECK (length(key) = 16),
@@ -50,6 +52,7 @@ CREATE TABLE delivery (
     due_at     INTEGER NOT NULL,
     attempt    INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     claims     INTEGER NOT NULL DEFAULT 0 CHECK (claims >= attempt),
+    doubtful   INTEGER NOT NULL DEFAULT 0 CHECK (doubtful BETWEEN 0 AND claims),
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     settled_at INTEGER,
