@@ -173,7 +173,8 @@ impl Dispatcher<'_> {
                             "dead",
                             &format!("a delivery through {sink} ended undelivered: {reason}"),
                         );
-                        (&self.counters.dead, self.store.bury(claim, &reason, now).await?)
+                        self.lanes[lane].look_for_dead();
+                        (&self.counters.dead, self.store.bury(claim, &error.cause_of_death(), now).await?)
                     }
                 }
             }

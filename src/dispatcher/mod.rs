@@ -38,6 +38,7 @@ mod open;
 mod persist;
 use persist::Late;
 
+mod dead;
 mod deliver;
 
 mod lane;
@@ -106,6 +107,7 @@ impl Dispatcher<'_> {
         loop {
             self.collect_finished();
             self.settle_finished().await;
+            self.tell_of_dead().await;
             self.add_late_backtraces().await;
             let next = self.start_due_deliveries().await;
             self.answer_flushes().await;

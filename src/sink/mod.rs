@@ -14,7 +14,7 @@ pub(crate) use address::{is_email_address, is_phone_number, mask_phone};
 mod http;
 
 mod reason;
-use reason::without_numbers;
+pub(crate) use reason::without_numbers;
 
 mod memory;
 pub use memory::MemorySink;
@@ -188,6 +188,14 @@ impl SendError {
     /// [`SendError::Misconfigured`].
     pub fn misconfigured(reason: impl Into<String>) -> Self {
         Self::Misconfigured { reason: reason.into() }
+    }
+
+    /// Why a delivery that ends with this error is dead.
+    pub(crate) fn cause_of_death(&self) -> String {
+        match self {
+            Self::Rejected { reason } => reason.clone(),
+            other => other.to_string(),
+        }
     }
 
     /// True if the message may have been sent.

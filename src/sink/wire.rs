@@ -93,6 +93,7 @@ pub(super) fn message(recipient: &str) -> Message {
         html: "<p>html</p>".to_owned(),
         notice: Arc::new(Notice {
             id: "7K3Q".to_owned(),
+            health: false,
             process: Process::default(),
             opened_at: SystemTime::UNIX_EPOCH,
             samples: vec![],

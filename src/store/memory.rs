@@ -8,12 +8,16 @@ use std::{collections::BTreeMap, time::SystemTime};
 use tracing::Level;
 use uuid::Uuid;
 
-use super::{Captured, Claim, Draft, SAMPLES_PER_NOTICE, StoreError, Target, gravest, overflow_fingerprint};
+use super::{
+    Captured, Claim, Dead, Draft, SAMPLES_PER_NOTICE, StoreError, Target, gravest, overflow_fingerprint,
+};
 use crate::{
     event::Event,
     notice::{Losses, Notice, Process, Sample},
     sink::SendError,
 };
+
+mod dead;
 
 /// How many different events, and how many deliveries, are kept; when there are
 /// more, batches are refused.
@@ -31,11 +35,17 @@ pub(crate) struct Memory {
     bytes: usize,
     notices: BTreeMap<i64, Kept>,
     deliveries: BTreeMap<i64, Delivery>,
+    /// What nobody was told of, by sink.
+    untold: BTreeMap<&'static str, Dead>,
+    /// When somebody was told last, by sink.
+    told_at: BTreeMap<&'static str, SystemTime>,
 }
 
 struct Kept {
     public_id: String,
     run: Uuid,
+    /// Whether it tells of dead deliveries.
+    health: bool,
     process: Process,
     opened_at: SystemTime,
     closes_at: SystemTime,
@@ -67,7 +77,14 @@ struct Delivery {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { last_id: i64::MIN, bytes: 0, notices: BTreeMap::new(), deliveries: BTreeMap::new() }
+        Self {
+            last_id: i64::MIN,
+            bytes: 0,
+            notices: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            untold: BTreeMap::new(),
+            told_at: BTreeMap::new(),
+        }
     }
 }
 
@@ -88,7 +105,7 @@ impl Memory {
         }
         let notice_id = match open.filter(|id| self.takes_events(*id, now)) {
             Some(id) => id,
-            None => self.insert_notice(draft, now),
+            None => self.insert_notice(draft, false, now),
         };
         let Some(notice) = self.notices.get_mut(&notice_id) else {
             return Err(StoreError::Failed("a notice vanished".to_owned()));
@@ -186,6 +203,7 @@ impl Memory {
         }
         Ok(Notice {
             id: kept.public_id.clone(),
+            health: kept.health,
             process: kept.process.clone(),
             opened_at: kept.opened_at,
             samples,
@@ -232,15 +250,6 @@ impl Memory {
         Ok(true)
     }
 
-    pub(super) fn bury(
-        &mut self,
-        claim: &Claim,
-        _reason: &str,
-        _now: SystemTime,
-    ) -> Result<bool, StoreError> {
-        Ok(self.settle(claim))
-    }
-
     pub(super) fn next_due(&self, sink: &str) -> Option<SystemTime> {
         self.deliveries
             .values()
@@ -269,11 +278,12 @@ impl Memory {
         !claimed && self.notices.get(&id).is_some_and(|notice| notice.closes_at > now)
     }
 
-    fn insert_notice(&mut self, draft: &Draft<'_>, now: SystemTime) -> i64 {
+    fn insert_notice(&mut self, draft: &Draft<'_>, health: bool, now: SystemTime) -> i64 {
         self.last_id += 1;
         let notice = Kept {
             public_id: draft.public_id.to_owned(),
             run: draft.run,
+            health,
             process: draft.process.clone(),
             opened_at: now,
             closes_at: draft.closes_at,

@@ -77,6 +77,19 @@ pub(crate) struct Target {
     pub(crate) deadline: Duration,
 }
 
+/// Deliveries through one sink that ended undelivered, and nobody was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dead {
+    /// How many.
+    pub(crate) count: u64,
+    /// To whom the last of them was.
+    pub(crate) recipient: String,
+    /// The public id of its notice.
+    pub(crate) public_id: String,
+    /// Why it is dead.
+    pub(crate) reason: String,
+}
+
 /// A delivery that this process may attempt until its lease ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
@@ -221,6 +234,24 @@ impl Store {
         now: SystemTime,
     ) -> Result<bool, StoreError> {
         either!(self, store => store.bury(claim, reason, now), store.bury(claim, reason, now))
+    }
+
+    /// Makes of what is dead and untold in `sink` a notice to `targets`, with the
+    /// event that `tell` makes of it. Returns the notice; none if nothing is to
+    /// be told, or if the last such notice was made after `not_since`. What is
+    /// about the dead, and dead itself, is never told.
+    pub(crate) async fn tell_of_dead(
+        &mut self,
+        sink: &'static str,
+        not_since: SystemTime,
+        tell: impl Fn(&Dead) -> Captured,
+        draft: &Draft<'_>,
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Result<Option<i64>, StoreError> {
+        either!(self, store =>
+            Ok(store.tell_of_dead(sink, not_since, tell, draft, targets, now)),
+            store.tell_of_dead(sink, not_since, tell, draft, targets, now))
     }
 
     /// When the next delivery of `sink` is due, leases included.

@@ -63,6 +63,24 @@ impl Bench {
         self.store.persist(batch, losses, open, &draft, &self.targets, now).await.unwrap()
     }
 
+    /// Tells the inbox of what is dead in `sink`: of how many.
+    async fn tell_of_dead(
+        &mut self,
+        sink: &'static str,
+        not_since: SystemTime,
+        now: SystemTime,
+    ) -> Option<u64> {
+        let count = std::cell::Cell::new(0);
+        let tell = |dead: &Dead| {
+            count.set(dead.count);
+            let message = format!("{} for {} in #{}", dead.reason, dead.recipient, dead.public_id);
+            captured(&message, Level::ERROR)
+        };
+        let draft = Draft { public_id: "9999", run: self.run, process: &self.process, closes_at: now };
+        let notice = self.store.tell_of_dead(sink, not_since, tell, &draft, &self.targets[1..], now).await;
+        notice.unwrap().map(|_| count.get())
+    }
+
     async fn claim(&mut self, sink: &str, now: SystemTime) -> Option<Claim> {
         let claims = self.store.claim(sink, 1, now + 70 * SETTLE, now).await.unwrap();
         claims.into_iter().next()
@@ -167,6 +185,35 @@ every_store! {
         bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
         assert!(!bench.claim("sms", t(1)).await.unwrap().is_doubtful);
         assert!(bench.claim("sms", t(71)).await.unwrap().is_doubtful);
+    }
+
+    async fn the_dead_are_told_once_and_then_not_before_the_pause_is_over(bench: &mut Bench) {
+        for start in [0, 10, 20] {
+            bench.persist(None, &[captured("a", Level::ERROR)], t(start)).await;
+            let claim = bench.claim("sms", t(start + 1)).await.unwrap();
+            bench.store.bury(&claim, "21211", t(start + 2)).await.unwrap();
+            if start == 0 {
+                assert_eq!(bench.tell_of_dead("sms", t(0), t(3)).await, Some(1));
+            }
+        }
+        assert_eq!(bench.tell_of_dead("sms", t(2), t(30)).await, None);
+        assert_eq!(bench.tell_of_dead("mail", t(3), t(30)).await, None);
+        assert_eq!(bench.tell_of_dead("sms", t(3), t(31)).await, Some(2));
+        assert_eq!(bench.tell_of_dead("sms", t(31), t(99)).await, None);
+    }
+
+    async fn what_tells_of_the_dead_is_not_told_itself(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        bench.store.bury(&claim, "21211", t(2)).await.unwrap();
+        assert_eq!(bench.tell_of_dead("sms", t(0), t(3)).await, Some(1));
+        let claim = bench.claim("mail", t(1)).await.unwrap();
+        assert!(bench.store.deliver(&claim, None, t(3)).await.unwrap());
+        let claim = bench.claim("mail", t(3)).await.unwrap();
+        let notice = bench.store.notice(&claim).await.unwrap();
+        assert_eq!((notice.health, notice.samples[0].event.message.as_str()), (true, "21211 for +1 in #7K3Q"));
+        bench.store.bury(&claim, "refused", t(4)).await.unwrap();
+        assert_eq!(bench.tell_of_dead("mail", t(0), t(5)).await, None);
     }
 
     async fn a_released_delivery_keeps_its_attempt(bench: &mut Bench) {

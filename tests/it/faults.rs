@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tracing::error;
-use tracing_alert::{AlertHandle, RetryPolicy};
+use tracing_alert::{AlertHandle, AlertLayer, MemorySink, RetryPolicy, SendError};
 
-use crate::support::{Answer, Harness, PATIENCE, Reaped, eventually, rows, with_layer};
+use crate::support::{Answer, EMAIL, Harness, PATIENCE, Reaped, eventually, rows, with_layer};
 
 /// Retries that a test can wait for.
 fn quick() -> RetryPolicy {
@@ -101,4 +101,79 @@ fn an_sms_of_a_killed_process_is_looked_up_by_the_next() {
     let provider = &harness.provider;
     assert_eq!((provider.sms().len(), provider.lookups().len(), provider.mails().len()), (1, 1, 1));
     assert!(rows(&harness.database(), SMS)[0].starts_with("delivered|2|SM"));
+}
+
+#[test]
+fn a_dead_sms_is_told_by_mail_with_its_id_and_reason_and_no_number() {
+    let harness = Harness::new();
+    harness.provider.always_sms(Answer::twilio_error(400, 21211));
+    let handle = alert(&harness);
+    eventually("both mails are settled", || handle.stats().delivered == 2);
+    let mails = harness.provider.mails();
+    let mail =
+        mails.iter().map(|mail| mail.json()).find(|mail| mail.to_string().contains("could not")).unwrap();
+    let dead = rows(&harness.database(), "SELECT public_id FROM notice WHERE kind = 'first'").remove(0);
+    let text = mail["content"][0]["value"].as_str().unwrap();
+    let told = format!(
+        "ERROR: An SMS could not be delivered (alert #{dead}): Twilio 21211 (HTTP 400): invalid To number: no"
+    );
+    assert!(text.contains(&told), "{text}");
+    assert!(text.starts_with("About the alerts of MyApp on "), "{text}");
+    assert!(text.contains("recipient = ***01"), "{text}");
+    assert!(!mail.to_string().contains("5551230001"), "{mail}");
+    assert_eq!(mail["personalizations"][0]["to"][0]["email"], EMAIL);
+}
+
+#[test]
+fn a_dead_mail_is_told_by_sms() {
+    let harness = Harness::new();
+    harness.provider.always_mails(Answer::status(400));
+    let handle = alert(&harness);
+    eventually("both SMS are settled", || handle.stats().delivered == 2);
+    let sms = harness.provider.sms().iter().map(|sms| sms.text()).find(|text| text.contains("could not"));
+    let sms = sms.unwrap();
+    assert!(sms.starts_with("[MyApp] A mail could not be delivered (alert #"), "{sms}");
+    assert!(sms.contains("): SendGrid (HTTP 400): the mail was refused #"), "{sms}");
+}
+
+#[test]
+fn what_tells_of_the_dead_is_never_told_when_it_dies() {
+    let harness = Harness::new();
+    harness.provider.always_sms(Answer::twilio_error(400, 21211));
+    harness.provider.always_mails(Answer::status(400));
+    let handle = alert(&harness);
+    eventually("all are dead", || handle.stats().dead == 4);
+    assert!(handle.shutdown(PATIENCE).is_complete());
+    assert_eq!((harness.provider.sms().len(), harness.provider.mails().len()), (2, 2));
+    let about = rows(&harness.database(), "SELECT about FROM notice WHERE kind = 'health' ORDER BY about");
+    assert_eq!(about, ["sendgrid", "twilio"]);
+}
+
+#[test]
+fn the_dead_of_an_hour_are_told_once_also_after_a_restart() {
+    let harness = Harness::new();
+    harness.provider.always_sms(Answer::twilio_error(400, 21612));
+    for start in 1..=3 {
+        let handle = alert(&harness);
+        eventually("the SMS is dead", || handle.stats().dead == 1);
+        assert!(handle.shutdown(PATIENCE).is_complete());
+        assert_eq!(harness.provider.mails().len(), start + 1);
+    }
+    // The hour passes.
+    rows(&harness.database(), "UPDATE notice SET opened_at = opened_at - 3600000 WHERE kind = 'health'");
+    let handle = with_layer(harness.builder(), || ());
+    eventually("the rest is told", || handle.stats().delivered == 1);
+    let text = harness.provider.mails().pop().unwrap().json()["subject"].to_string();
+    assert!(text.starts_with("\"[MyApp] 2 SMS could not be delivered, the last one (alert #"), "{text}");
+}
+
+#[test]
+fn with_no_other_sink_nobody_is_told() {
+    let harness = Harness::new();
+    let sink = MemorySink::failing_with([SendError::rejected("no such room")]);
+    let builder = AlertLayer::builder().database(harness.database()).settle(Duration::ZERO).panics(false);
+    let handle = with_layer(builder.sink(sink.clone(), ["on-call"]), || error!("payment failed"));
+    assert!(handle.shutdown(PATIENCE).is_complete());
+    assert_eq!((handle.stats().dead, sink.attempts()), (1, 1));
+    assert_eq!(rows(&harness.database(), "SELECT kind FROM notice"), ["first"]);
 }

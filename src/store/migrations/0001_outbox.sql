@@ -7,6 +7,8 @@ CREATE TABLE notice (
     public_id  TEXT    NOT NULL,
     run        BLOB    NOT NULL CHECK (length(run) = 16),
     kind       TEXT    NOT NULL CHECK (kind IN ('first', 'digest', 'reminder', 'quiet', 'health')),
+    -- The sink whose dead deliveries it tells of.
+    about      TEXT CHECK (about IS NULL OR kind = 'health'),
     process    TEXT    NOT NULL,
     opened_at  INTEGER NOT NULL,
     closes_at  INTEGER NOT NULL
@@ -56,6 +58,8 @@ CREATE TABLE delivery (
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     settled_at INTEGER,
+    -- Whether a notice tells, or told, that it is dead.
+    told       INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1)),
     reference  TEXT,
     last_error TEXT,
     UNIQUE (notice_id, sink, recipient),
@@ -63,4 +67,5 @@ CREATE TABLE delivery (
 ) STRICT;
 
 CREATE INDEX delivery_due ON delivery (sink, due_at) WHERE state = 'pending';
+CREATE INDEX delivery_untold ON delivery (sink) WHERE state = 'dead' AND told = 0;
 CREATE INDEX delivery_settled ON delivery (settled_at) WHERE state <> 'pending';

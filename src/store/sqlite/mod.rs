@@ -15,6 +15,7 @@ use sqlx::{
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+mod dead;
 mod deliveries;
 mod notices;
 
