@@ -73,6 +73,11 @@ impl Dispatcher<'_> {
 
     /// Starts one attempt.
     async fn attempt(&mut self, lane: usize, claim: Claim, now: SystemTime) {
+        match self.store.skip_refused(&claim, now - REFUSED_FOR, now).await {
+            Ok(true) => return Counters::count(&self.counters.dead),
+            Ok(false) => (),
+            Err(error) => self.note(Err(error)),
+        }
         let notice = match self.store.notice(&claim).await {
             Ok(notice) => Arc::new(notice),
             Err(error) => {
@@ -174,6 +179,9 @@ impl Dispatcher<'_> {
                             &format!("a delivery through {sink} ended undelivered: {reason}"),
                         );
                         self.lanes[lane].look_for_dead();
+                        if matches!(error, SendError::RecipientRefused { .. }) {
+                            self.store.refuse(claim, now).await?;
+                        }
                         (&self.counters.dead, self.store.bury(claim, &error.cause_of_death(), now).await?)
                     }
                 }
@@ -221,6 +229,9 @@ fn jitter() -> f64 {
 
 /// How often a backtrace that is still to come is looked for.
 const BACKTRACE_POLL: Duration = Duration::from_millis(20);
+
+/// For how long nothing is attempted to a recipient that was refused for good.
+const REFUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often abandoned deliveries are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_secs(60 * 60);

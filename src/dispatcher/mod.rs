@@ -162,6 +162,8 @@ impl Dispatcher<'_> {
     /// Takes no more events, commits those that are queued and ends their settle
     /// time.
     async fn take_the_rest(&mut self, queue: &mut Receiver, items: &mut Vec<Item>) {
+        // From now on, who comes too late is told what is counted.
+        let _counted = self.pending(i64::MAX).await;
         queue.close();
         while queue.receive(items, BATCH).await > 0 {
             // Whoever else wanted it to end, it does.

@@ -53,6 +53,7 @@ pub(crate) enum Class {
     Resting(Duration),
     Ambiguous,
     Rejected,
+    RecipientRefused,
     Misconfigured,
 }
 
@@ -64,6 +65,7 @@ impl Class {
             Self::Resting(pause) => SendError::NotProcessed { reason, retry_after: wish.max(Some(pause)) },
             Self::Ambiguous => SendError::Ambiguous { reason, retry_after: wish },
             Self::Rejected => SendError::Rejected { reason },
+            Self::RecipientRefused => SendError::RecipientRefused { reason },
             Self::Misconfigured => SendError::Misconfigured { reason },
         }
     }

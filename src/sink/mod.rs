@@ -160,6 +160,13 @@ pub enum SendError {
         /// What went wrong.
         reason: String,
     },
+    /// This recipient will not accept any message: this one is buried, and for
+    /// a day no other is attempted. Someone who unsubscribed.
+    #[error("the recipient was refused: {reason}")]
+    RecipientRefused {
+        /// What went wrong.
+        reason: String,
+    },
     /// No message will be accepted until somebody mends the settings or the
     /// account: the sink pauses and is probed slowly. A wrong credential.
     #[error("the settings or the account need mending: {reason}")]
@@ -185,6 +192,11 @@ impl SendError {
         Self::Rejected { reason: reason.into() }
     }
 
+    /// [`SendError::RecipientRefused`].
+    pub fn recipient_refused(reason: impl Into<String>) -> Self {
+        Self::RecipientRefused { reason: reason.into() }
+    }
+
     /// [`SendError::Misconfigured`].
     pub fn misconfigured(reason: impl Into<String>) -> Self {
         Self::Misconfigured { reason: reason.into() }
@@ -194,6 +206,7 @@ impl SendError {
     pub(crate) fn cause_of_death(&self) -> String {
         match self {
             Self::Rejected { reason } => reason.clone(),
+            Self::RecipientRefused { reason } => format!("{reason}; nothing more is sent there for a day"),
             other => other.to_string(),
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct Memory {
     bytes: usize,
     notices: BTreeMap<i64, Kept>,
     deliveries: BTreeMap<i64, Delivery>,
+    /// When a recipient was refused for good, by sink.
+    refusals: BTreeMap<(&'static str, String), SystemTime>,
     /// What nobody was told of, by sink.
     untold: BTreeMap<&'static str, Dead>,
     /// When somebody was told last, by sink.
@@ -82,6 +84,7 @@ impl Default for Memory {
             bytes: 0,
             notices: BTreeMap::new(),
             deliveries: BTreeMap::new(),
+            refusals: BTreeMap::new(),
             untold: BTreeMap::new(),
             told_at: BTreeMap::new(),
         }

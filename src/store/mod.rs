@@ -12,7 +12,8 @@
 //!      ├── release  (due later, attempt - 1) ───┤
 //!      └── lease ends (the process died) ───────┤
 //!                                               ├── deliver ──► delivered
-//!                                               └── bury ─────► dead
+//!                                               ├── bury ─────► dead
+//!                                               └── skip_refused ► dead
 //! ```
 //!
 //! Invariant: no function waits for anything but its own storage.
@@ -234,6 +235,22 @@ impl Store {
         now: SystemTime,
     ) -> Result<bool, StoreError> {
         either!(self, store => store.bury(claim, reason, now), store.bury(claim, reason, now))
+    }
+
+    /// Notes that the recipient of a claimed delivery was refused for good.
+    pub(crate) async fn refuse(&mut self, claim: &Claim, now: SystemTime) -> Result<(), StoreError> {
+        either!(self, store => { store.refuse(claim, now); Ok(()) }, store.refuse(claim, now))
+    }
+
+    /// pending → dead without an attempt, if the recipient was refused after
+    /// `since`; nobody is told once more. False if it was not.
+    pub(crate) async fn skip_refused(
+        &mut self,
+        claim: &Claim,
+        since: SystemTime,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        either!(self, store => Ok(store.skip_refused(claim, since)), store.skip_refused(claim, since, now))
     }
 
     /// Makes of what is dead and untold in `sink` a notice to `targets`, with the

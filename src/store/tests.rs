@@ -202,6 +202,23 @@ every_store! {
         assert_eq!(bench.tell_of_dead("sms", t(31), t(99)).await, None);
     }
 
+    async fn a_refused_recipient_gets_no_attempt_until_it_is_long_ago(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        assert!(!bench.store.skip_refused(&claim, t(0), t(1)).await.unwrap());
+        bench.store.refuse(&claim, t(2)).await.unwrap();
+        bench.store.bury(&claim, "21610", t(2)).await.unwrap();
+        assert_eq!(bench.tell_of_dead("sms", t(0), t(2)).await, Some(1));
+        bench.persist(None, &[captured("a", Level::ERROR)], t(10)).await;
+        let mail = bench.claim("mail", t(11)).await.unwrap();
+        assert!(!bench.store.skip_refused(&mail, t(1), t(11)).await.unwrap());
+        let claim = bench.claim("sms", t(11)).await.unwrap();
+        assert!(!bench.store.skip_refused(&claim, t(2), t(11)).await.unwrap());
+        assert!(bench.store.skip_refused(&claim, t(1), t(11)).await.unwrap());
+        assert!(!bench.store.deliver(&claim, None, t(12)).await.unwrap());
+        assert_eq!(bench.tell_of_dead("sms", t(9), t(13)).await, None);
+    }
+
     async fn what_tells_of_the_dead_is_not_told_itself(bench: &mut Bench) {
         bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();

@@ -139,7 +139,7 @@ fn a_dead_mail_is_told_by_sms() {
 #[test]
 fn what_tells_of_the_dead_is_never_told_when_it_dies() {
     let harness = Harness::new();
-    harness.provider.always_sms(Answer::twilio_error(400, 21211));
+    harness.provider.always_sms(Answer::twilio_error(400, 21612));
     harness.provider.always_mails(Answer::status(400));
     let handle = alert(&harness);
     eventually("all are dead", || handle.stats().dead == 4);
@@ -176,4 +176,36 @@ fn with_no_other_sink_nobody_is_told() {
     assert!(handle.shutdown(PATIENCE).is_complete());
     assert_eq!((handle.stats().dead, sink.attempts()), (1, 1));
     assert_eq!(rows(&harness.database(), "SELECT kind FROM notice"), ["first"]);
+}
+
+#[test]
+fn a_number_that_unsubscribed_is_not_tried_for_a_day_and_told_once() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::twilio_error(400, 21610)]);
+    for start in 0..3 {
+        let handle = alert(&harness);
+        assert!(handle.shutdown(PATIENCE).is_complete());
+        assert_eq!((harness.provider.sms().len(), handle.stats().dead), (1, 1));
+        // The one that tells of it goes with the first.
+        assert_eq!(harness.provider.mails().len(), start + 2);
+    }
+    let dead = "SELECT last_error, attempt, told FROM delivery WHERE state = 'dead' ORDER BY id";
+    let dead = rows(&harness.database(), dead);
+    let unsubscribed = "Twilio 21610 (HTTP 400): the recipient has unsubscribed with STOP: no; \
+                        nothing more is sent there for a day|1|1";
+    let skipped = "not attempted: the recipient was refused for good|0|1";
+    assert_eq!(dead, [unsubscribed, skipped, skipped]);
+    // A day passes.
+    rows(&harness.database(), "UPDATE refusal SET since = since - 86400000");
+    alert(&harness);
+    assert_eq!((harness.provider.sms().len(), harness.provider.sent()), (2, 1));
+}
+
+#[test]
+fn a_message_that_is_refused_says_nothing_of_the_number() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::twilio_error(400, 21617)]);
+    alert(&harness);
+    alert(&harness);
+    assert_eq!((harness.provider.sms().len(), harness.provider.sent()), (2, 1));
 }

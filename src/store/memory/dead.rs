@@ -8,6 +8,20 @@ use super::{
 };
 
 impl Memory {
+    pub(in crate::store) fn refuse(&mut self, claim: &Claim, now: SystemTime) {
+        if let Some(sink) = self.claimed(claim).map(|delivery| delivery.sink) {
+            self.refusals.insert((sink, claim.recipient.clone()), now);
+        }
+    }
+
+    pub(in crate::store) fn skip_refused(&mut self, claim: &Claim, since: SystemTime) -> bool {
+        let Some(sink) = self.claimed(claim).map(|delivery| delivery.sink) else {
+            return false;
+        };
+        let refused_at = self.refusals.get(&(sink, claim.recipient.clone()));
+        refused_at.is_some_and(|at| *at > since) && self.settle(claim)
+    }
+
     pub(in crate::store) fn bury(
         &mut self,
         claim: &Claim,

@@ -66,6 +66,14 @@ CREATE TABLE delivery (
     CHECK ((state = 'pending') = (settled_at IS NULL))
 ) STRICT;
 
+-- A recipient that the provider refused for good: for a day nothing is attempted.
+CREATE TABLE refusal (
+    sink      TEXT    NOT NULL,
+    recipient TEXT    NOT NULL,
+    since     INTEGER NOT NULL,
+    PRIMARY KEY (sink, recipient)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX delivery_due ON delivery (sink, due_at) WHERE state = 'pending';
 CREATE INDEX delivery_untold ON delivery (sink) WHERE state = 'dead' AND told = 0;
 CREATE INDEX delivery_settled ON delivery (settled_at) WHERE state <> 'pending';

@@ -1,17 +1,61 @@
-//! What is told of deliveries that ended undelivered.
+//! Recipients that were refused, and what is told of deliveries that ended
+//! undelivered.
 
 use std::time::SystemTime;
 
 use sqlx::Connection;
 
 use super::{
-    super::{Captured, Dead, Draft, StoreError, Target},
+    super::{Captured, Claim, Dead, Draft, StoreError, Target},
     Sqlite,
     notices::{insert_delivery, insert_events, insert_notice},
 };
 use crate::event::{from_millis, to_millis};
 
 impl Sqlite {
+    pub(in crate::store) async fn refuse(
+        &mut self,
+        claim: &Claim,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let now = to_millis(now);
+        sqlx::query!(
+            "INSERT INTO refusal (sink, recipient, since)
+             SELECT sink, recipient, ?2 FROM delivery WHERE id = ?1
+                 ON CONFLICT (sink, recipient) DO UPDATE SET since = excluded.since",
+            claim.id,
+            now
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    pub(in crate::store) async fn skip_refused(
+        &mut self,
+        claim: &Claim,
+        since: SystemTime,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let (since, now) = (to_millis(since), to_millis(now));
+        let done = sqlx::query!(
+            "UPDATE delivery SET state = 'dead', settled_at = ?4, told = 1,
+                    attempt = attempt - 1, doubtful = doubtful - 1,
+                    last_error = 'not attempted: the recipient was refused for good'
+              WHERE id = ?1 AND claims = ?2 AND state = 'pending'
+                AND EXISTS (SELECT 1 FROM refusal
+                             WHERE refusal.sink = delivery.sink AND refusal.recipient = delivery.recipient
+                               AND refusal.since BETWEEN ?3 + 1 AND ?4)",
+            claim.id,
+            claim.token,
+            since,
+            now
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// One transaction: of several processes, one tells.
     pub(in crate::store) async fn tell_of_dead(
         &mut self,
