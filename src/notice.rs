@@ -14,6 +14,9 @@ use crate::{event::Event, stats::DropReason};
 pub struct Notice {
     /// The short public id that ends each of its messages, like `7K3Q`.
     pub id: String,
+    /// Whether it tells of the alerting itself: of messages that ended
+    /// undelivered, in an event that the crate made.
+    pub health: bool,
     /// The process that captured the events; not always the one that sends.
     pub process: Process,
     /// When its first event was captured.

@@ -51,7 +51,7 @@ impl RetryPolicy {
                 Verdict::RetryIn(self.delay(attempt, jitter).max(wish))
             }
             SendError::Misconfigured { .. } => Verdict::PauseSink(self.probe),
-            SendError::Rejected { .. } => Verdict::Bury,
+            SendError::Rejected { .. } | SendError::RecipientRefused { .. } => Verdict::Bury,
         }
     }
 

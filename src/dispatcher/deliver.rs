@@ -82,6 +82,11 @@ impl Dispatcher<'_> {
 
     /// Starts one attempt.
     async fn attempt(&mut self, lane: usize, claim: Claim, now: SystemTime) {
+        match self.store.skip_refused(&claim, now - REFUSED_FOR, now).await {
+            Ok(true) => return Counters::count(&self.counters.dead),
+            Ok(false) => (),
+            Err(error) => self.note(Err(error)),
+        }
         let notice = match self.store.notice(&claim).await {
             Ok(notice) => Arc::new(notice),
             Err(error) => {
@@ -91,11 +96,23 @@ impl Dispatcher<'_> {
         };
         let valid_for = claim.expires_at.duration_since(now).unwrap_or_default();
         let (recipient, key, attempt) = (claim.recipient.clone(), claim.key.to_string(), claim.attempt);
+        let may_have_been_sent = claim.is_doubtful;
         let sink = Arc::clone(&self.lanes[lane].sink);
         let task = self.in_flight.spawn(async move {
             // In the task: a notice that cannot be rendered costs itself only.
             let Rendered { short, subject, text, html } = render(&notice);
-            let message = Message { recipient, key, attempt, valid_for, short, subject, text, html, notice };
+            let message = Message {
+                recipient,
+                key,
+                attempt,
+                may_have_been_sent,
+                valid_for,
+                short,
+                subject,
+                text,
+                html,
+                notice,
+            };
             match timeout(SEND_TIMEOUT, sink.send(&message)).await {
                 Ok(result) => result,
                 Err(_) => Err(SendError::ambiguous(format!("no answer within {SEND_TIMEOUT:?}"))),
@@ -152,7 +169,7 @@ impl Dispatcher<'_> {
                 let reason = error.to_string();
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
-                        (&self.counters.retried, self.store.retry(claim, &reason, now + pause).await?)
+                        (&self.counters.retried, self.store.retry(claim, error, now + pause).await?)
                     }
                     Verdict::PauseSink(pause) => {
                         let sink = self.lanes[lane].sink.name();
@@ -167,7 +184,11 @@ impl Dispatcher<'_> {
                             "dead",
                             &format!("a delivery through {sink} ended undelivered: {reason}"),
                         );
-                        (&self.counters.dead, self.store.bury(claim, &reason, now).await?)
+                        self.lanes[lane].look_for_dead();
+                        if matches!(error, SendError::RecipientRefused { .. }) {
+                            self.store.refuse(claim, now).await?;
+                        }
+                        (&self.counters.dead, self.store.bury(claim, &error.cause_of_death(), now).await?)
                     }
                 }
             }
@@ -198,6 +219,9 @@ fn jitter() -> f64 {
 
 /// How often a backtrace that is still to come is looked for.
 const BACKTRACE_POLL: Duration = Duration::from_millis(20);
+
+/// For how long nothing is attempted to a recipient that was refused for good.
+const REFUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A claim ends by itself after this long: twice an attempt and some.
 pub(super) const LEASE: Duration = Duration::from_secs(70);

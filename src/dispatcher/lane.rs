@@ -15,6 +15,8 @@ pub(super) struct Lane {
     due: Due,
     /// Not a time of day: a clock that jumps back makes no pause longer.
     paused_until: Option<Instant>,
+    /// When its dead deliveries are to be looked for.
+    dead_at: Instant,
 }
 
 /// When a lane's next delivery is due.
@@ -29,7 +31,7 @@ enum Due {
 
 impl Lane {
     pub(super) fn new(sink: Arc<dyn DynSink>) -> Self {
-        Self { sink, in_flight: 0, due: Due::Unknown, paused_until: None }
+        Self { sink, in_flight: 0, due: Due::Unknown, paused_until: None, dead_at: Instant::now() }
     }
 
     /// How many more attempts may be started: after a pause just one, which
@@ -87,6 +89,22 @@ impl Lane {
             Due::Stuck(again) => until(again).min(LONGEST_SLEEP),
             Due::At(_) | Due::Never => LONGEST_SLEEP,
         }
+    }
+
+    /// Whether its dead deliveries are to be looked for: then not again before
+    /// `pause` has passed, or one of them dies.
+    pub(super) fn takes_stock_of_dead(&mut self, pause: Duration) -> bool {
+        let now = Instant::now();
+        let is_time = self.dead_at <= now;
+        if is_time {
+            self.dead_at = now + pause;
+        }
+        is_time
+    }
+
+    /// One of its deliveries died.
+    pub(super) fn look_for_dead(&mut self) {
+        self.dead_at = Instant::now();
     }
 
     pub(super) fn pause(&mut self, pause: Duration) {

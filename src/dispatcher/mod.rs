@@ -40,6 +40,7 @@ use disk::Disk;
 mod persist;
 use persist::Late;
 
+mod dead;
 mod deliver;
 
 mod lane;
@@ -127,6 +128,7 @@ impl Dispatcher<'_> {
             task::yield_now().await;
             self.collect_finished();
             self.settle_finished().await;
+            self.tell_of_dead().await;
             self.add_late_backtraces().await;
             self.keep_up().await;
             self.probe(false).await;
@@ -188,6 +190,8 @@ impl Dispatcher<'_> {
         if self.inbox.ending.is_none() {
             self.inbox.ending = Some(Ending::callers_are_gone(&self.store));
         }
+        // From now on, who comes too late is told what is counted.
+        let _counted = self.pending(i64::MAX).await;
         queue.close();
         while queue.receive(&mut self.inbox.items, BATCH).await > 0 {
             self.take().await;
@@ -302,9 +306,10 @@ impl Dispatcher<'_> {
         }
         self.in_flight.abort_all();
         let now = SystemTime::now();
+        let ended = SendError::ambiguous("the process ended during the attempt");
         for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
             // Nobody knows how far it came: the next start takes it up soon.
-            let released = self.store.retry(&claim, "the process ended during the attempt", now).await;
+            let released = self.store.retry(&claim, &ended, now).await;
             self.note(released.map(drop));
         }
         self.store.shut().await;

@@ -153,7 +153,7 @@ pub(super) struct Late {
 }
 
 /// Four letters that are easy to read aloud, and spell no word.
-fn public_id() -> String {
+pub(super) fn public_id() -> String {
     const LETTERS: &[u8; 30] = b"0123456789BCDFGHJKMNPQRSTVWXYZ";
     let mut number = random() as usize;
     std::iter::repeat_with(|| {

@@ -218,6 +218,7 @@ fn reason(notice: &Notice) -> String {
     }
     let at = time(notice.opened_at);
     match total(notice) {
+        _ if notice.health => format!("About the alerts of {from}, {at}"),
         0 => format!("No event captured from {from}, {at}"),
         total => format!("{} from {from}, {at}", events(total)),
     }

@@ -48,6 +48,9 @@ fn subject(notice: &Notice) -> String {
     let Some(event) = worst else {
         return format!("{tag}{}", if lost(&notice.losses) > 0 { "Events not captured" } else { "Events" });
     };
+    if notice.health {
+        return clean::line(&format!("{tag}{}", headline(event, MAX_SUBJECT_CHARS)), MAX_SUBJECT_CHARS);
+    }
     let start = format!("{tag}{}: ", word(event));
     let target = clean::line(&event.target, 36);
     let headline = headline(event, MAX_SUBJECT_CHARS);

@@ -25,7 +25,8 @@ pub(super) fn short(notice: &Notice) -> String {
     let environment = gsm7::fold(&clean::line(environment(&notice.process), 20));
     let full = tag(&cut(&app, 32), &cut(&environment, 16));
     let least = tag(&cut(&app, 12), "");
-    let entries: Vec<Entry> = notice.samples.iter().take(MAX_ENTRIES).map(Entry::new).collect();
+    let entries: Vec<Entry> =
+        notice.samples.iter().take(MAX_ENTRIES).map(|sample| Entry::new(sample, notice.health)).collect();
     let total = total(notice);
 
     // From all there is to say to what fits with any counts.
@@ -106,20 +107,22 @@ impl Frame<'_> {
 
 /// One event.
 struct Entry {
-    word: &'static str,
+    /// Like `ERROR: `; nothing before what is about the alerting itself.
+    word: String,
     headline: String,
     count: u64,
 }
 
 impl Entry {
-    fn new(sample: &Sample) -> Self {
+    fn new(sample: &Sample, health: bool) -> Self {
         let headline = gsm7::fold(&headline_with_cause(&sample.event, MAX_HEADLINE_CHARS));
-        Self { word: word(&sample.event), headline, count: sample.count }
+        let word = if health { String::new() } else { format!("{}: ", word(&sample.event)) };
+        Self { word, headline, count: sample.count }
     }
 
     fn text(&self, headline: &str) -> String {
         let count = if self.count > 1 { format!(" (x{})", self.count) } else { String::new() };
-        format!("{}: {headline}{count}", self.word)
+        format!("{}{headline}{count}", self.word)
     }
 }
 

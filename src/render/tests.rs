@@ -36,7 +36,15 @@ pub(super) fn sample(event: Event, count: u64) -> Sample {
 pub(super) fn notice(samples: Vec<Sample>) -> Notice {
     let process = Process { app: "MyApp".into(), pid: 4242, ..Process::default() };
     let opened_at = from_millis(1_795_376_463_123);
-    Notice { id: "7K3Q".into(), process, opened_at, samples, unsampled: 0, losses: Losses::new() }
+    Notice {
+        id: "7K3Q".into(),
+        health: false,
+        process,
+        opened_at,
+        samples,
+        unsampled: 0,
+        losses: Losses::new(),
+    }
 }
 
 pub(super) fn error(level: Level, message: &str, count: u64) -> Sample {

@@ -2,8 +2,8 @@
 //! failure means.
 //!
 //! Runs on the alert thread. Invariant: an exchange ends by itself before
-//! [`SEND_TIMEOUT`](crate::SEND_TIMEOUT), makes one request, holds at most
-//! [`LONGEST_BODY`] of the answer, and leaves no URL in an error.
+//! [`SEND_TIMEOUT`](crate::SEND_TIMEOUT), makes one request, holds a bounded part
+//! of the answer, and leaves no URL in an error.
 
 use std::{
     error::Error as _,
@@ -25,14 +25,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The whole exchange. Shorter than the dispatcher's own limit, so that it is
 /// known which part of the exchange took too long.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(25);
+pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(25);
 const _: () = assert!(TOTAL_TIMEOUT.as_secs() < crate::SEND_TIMEOUT.as_secs());
 
 /// Long enough for the messages of one incident. Not longer, because a request
 /// on a connection that the provider just closed may have to be repeated.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// More of an answer is not read.
+/// More of an answer is not read, as a rule.
 const LONGEST_BODY: usize = 64 * 1024;
 
 /// The end of a body that was cut is not shown: it may be half of something that
@@ -53,6 +53,7 @@ pub(crate) enum Class {
     Resting(Duration),
     Ambiguous,
     Rejected,
+    RecipientRefused,
     Misconfigured,
 }
 
@@ -64,6 +65,7 @@ impl Class {
             Self::Resting(pause) => SendError::NotProcessed { reason, retry_after: wish.max(Some(pause)) },
             Self::Ambiguous => SendError::Ambiguous { reason, retry_after: wish },
             Self::Rejected => SendError::Rejected { reason },
+            Self::RecipientRefused => SendError::RecipientRefused { reason },
             Self::Misconfigured => SendError::Misconfigured { reason },
         }
     }
@@ -115,11 +117,21 @@ impl Http {
         scrub: &Scrub<'_>,
         build: impl FnOnce(&Client) -> RequestBuilder,
     ) -> Result<Answer, SendError> {
+        self.exchange_up_to(LONGEST_BODY, scrub, build).await
+    }
+
+    /// As [`exchange`](Self::exchange), but reads up to `longest_body` bytes.
+    pub(crate) async fn exchange_up_to(
+        &self,
+        longest_body: usize,
+        scrub: &Scrub<'_>,
+        build: impl FnOnce(&Client) -> RequestBuilder,
+    ) -> Result<Answer, SendError> {
         let failure = |error| failure(self.provider, error, scrub);
         let request = build(self.client().map_err(failure)?).header(ACCEPT, "application/json");
         let mut response = request.send().await.map_err(failure)?;
         let status = response.status();
-        let body = match read(&mut response).await {
+        let body = match read(&mut response, longest_body).await {
             Ok(body) => body,
             Err(_) if status.is_success() => Vec::new(),
             Err(error) => return Err(failure(error)),
@@ -156,13 +168,13 @@ fn user_agent() -> String {
     format!("tracing-alert/{} ({os} {arch}) rust", env!("CARGO_PKG_VERSION"))
 }
 
-async fn read(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
+async fn read(response: &mut Response, longest_body: usize) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        let room = LONGEST_BODY - body.len();
+        let room = longest_body - body.len();
         if chunk.len() > room {
             body.extend_from_slice(&chunk[..room]);
-            body.truncate(LONGEST_BODY - UNSHOWN_TAIL);
+            body.truncate(longest_body - UNSHOWN_TAIL);
             break;
         }
         body.extend_from_slice(&chunk);

@@ -14,7 +14,7 @@ pub(crate) use address::{is_email_address, is_phone_number, mask_phone};
 mod http;
 
 mod reason;
-use reason::without_numbers;
+pub(crate) use reason::without_numbers;
 
 mod memory;
 pub use memory::MemorySink;
@@ -79,6 +79,10 @@ pub struct Message {
     pub key: String,
     /// Which attempt this is, from one.
     pub attempt: u32,
+    /// Whether an earlier attempt may have reached the recipient: its result was
+    /// [`SendError::Ambiguous`], or is not known because the process ended. A sink
+    /// that can, asks its provider before it sends again.
+    pub may_have_been_sent: bool,
     /// How long the message is still worth delivering.
     pub valid_for: Duration,
     /// A few dozen words for a phone.
@@ -99,6 +103,7 @@ impl fmt::Debug for Message {
             .field("recipient", &without_numbers(&self.recipient))
             .field("key", &self.key)
             .field("attempt", &self.attempt)
+            .field("may_have_been_sent", &self.may_have_been_sent)
             .field("valid_for", &self.valid_for)
             .field("short", &self.short)
             .field("subject", &self.subject)
@@ -155,6 +160,13 @@ pub enum SendError {
         /// What went wrong.
         reason: String,
     },
+    /// This recipient will not accept any message: this one is buried, and for
+    /// a day no other is attempted. Someone who unsubscribed.
+    #[error("the recipient was refused: {reason}")]
+    RecipientRefused {
+        /// What went wrong.
+        reason: String,
+    },
     /// No message will be accepted until somebody mends the settings or the
     /// account: the sink pauses and is probed slowly. A wrong credential.
     #[error("the settings or the account need mending: {reason}")]
@@ -180,9 +192,28 @@ impl SendError {
         Self::Rejected { reason: reason.into() }
     }
 
+    /// [`SendError::RecipientRefused`].
+    pub fn recipient_refused(reason: impl Into<String>) -> Self {
+        Self::RecipientRefused { reason: reason.into() }
+    }
+
     /// [`SendError::Misconfigured`].
     pub fn misconfigured(reason: impl Into<String>) -> Self {
         Self::Misconfigured { reason: reason.into() }
+    }
+
+    /// Why a delivery that ends with this error is dead.
+    pub(crate) fn cause_of_death(&self) -> String {
+        match self {
+            Self::Rejected { reason } => reason.clone(),
+            Self::RecipientRefused { reason } => format!("{reason}; nothing more is sent there for a day"),
+            other => other.to_string(),
+        }
+    }
+
+    /// True if the message may have been sent.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Ambiguous { .. })
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`TwilioSink`]: SMS by the "Programmable Messaging API" of Twilio.
 //!
-//! Runs on the alert thread. Invariant: one request per attempt, and no
+//! Runs on the alert thread. Invariant: one message per attempt at most, and no
 //! credential, account or number in an error or a `Debug`.
 
 use std::{fmt, ops::RangeInclusive};
@@ -16,6 +16,7 @@ use super::{
 use crate::{error::Problem, secret::Secret};
 
 mod codes;
+mod lookup;
 
 /// How many digits a short code has.
 const SHORT_CODE_DIGITS: RangeInclusive<usize> = 3..=8;
@@ -40,8 +41,10 @@ const VALIDITY_SECS: RangeInclusive<u64> = 6..=14_400;
 /// assert!(!format!("{sink:?}").contains("token"));
 /// ```
 ///
-/// Twilio knows no idempotency key: a message that was accepted although the
-/// answer got lost arrives twice. That it was accepted does not mean that it was
+/// Twilio knows no idempotency key. If the answer to an attempt got lost, the
+/// next one first looks among the recipient's latest messages whether Twilio has
+/// it; where it may not look, like with a restricted API key, or the look-up
+/// fails, it sends: the message may arrive twice. That it was accepted does not mean that it was
 /// delivered; what becomes of it, Twilio's own log tells.
 pub struct TwilioSink {
     account_sid: String,
@@ -173,6 +176,19 @@ impl TwilioSink {
         problems
     }
 
+    /// Where messages are made and listed; without `.json` it would answer in XML.
+    fn messages_url(&self) -> String {
+        let base = self.base_url.trim_end_matches('/');
+        format!("{base}/2010-04-01/Accounts/{}/Messages.json", self.account_sid)
+    }
+
+    fn user_and_password(&self) -> (&str, &str) {
+        match &self.login {
+            Login::AuthToken(token) => (self.account_sid.as_str(), token.expose()),
+            Login::ApiKey { sid, secret } => (sid.expose(), secret.expose()),
+        }
+    }
+
     fn scrub<'a>(&'a self, message: &'a Message) -> Scrub<'a> {
         let secrets = match &self.login {
             Login::AuthToken(token) => vec![token],
@@ -193,14 +209,16 @@ impl Sink for TwilioSink {
         "twilio"
     }
 
-    /// "Create a Message" of the API; without `.json` it would answer in XML.
+    /// "Create a Message" of the API.
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let base = self.base_url.trim_end_matches('/');
-        let url = format!("{base}/2010-04-01/Accounts/{}/Messages.json", self.account_sid);
-        let (user, password) = match &self.login {
-            Login::AuthToken(token) => (self.account_sid.as_str(), token.expose()),
-            Login::ApiKey { sid, secret } => (sid.expose(), secret.expose()),
-        };
+        let scrub = self.scrub(message);
+        let mut timeout = http::TOTAL_TIMEOUT;
+        if message.may_have_been_sent {
+            if let Some(receipt) = self.look_up(message, &scrub).await {
+                return Ok(receipt);
+            }
+            timeout = lookup::TIMEOUT_AFTER;
+        }
         let validity = message.valid_for.as_secs().clamp(*VALIDITY_SECS.start(), *VALIDITY_SECS.end());
         let validity = validity.to_string();
         let mut form = vec![("To", message.recipient.as_str())];
@@ -208,11 +226,11 @@ impl Sink for TwilioSink {
         form.extend(self.messaging_service_sid.as_deref().map(|sid| ("MessagingServiceSid", sid)));
         form.extend([("Body", message.short.as_str()), ("ValidityPeriod", validity.as_str())]);
 
-        let scrub = self.scrub(message);
-        let answer = self
-            .http
-            .exchange(&scrub, |client| client.post(url).basic_auth(user, Some(password)).form(&form))
-            .await?;
+        let (url, (user, password)) = (self.messages_url(), self.user_and_password());
+        let answer = self.http.exchange(&scrub, |client| {
+            client.post(url).basic_auth(user, Some(password)).timeout(timeout).form(&form)
+        });
+        let answer = answer.await?;
         judge(&answer, &scrub)
     }
 }

@@ -85,6 +85,7 @@ pub(super) fn message(recipient: &str) -> Message {
         recipient: recipient.to_owned(),
         key: "0198-key".to_owned(),
         attempt: 1,
+        may_have_been_sent: false,
         valid_for: Duration::from_secs(3600),
         short: "[MyApp] ERROR: 50% & more #7K3Q".to_owned(),
         subject: "[MyApp] payment failed".to_owned(),
@@ -92,6 +93,7 @@ pub(super) fn message(recipient: &str) -> Message {
         html: "<p>html</p>".to_owned(),
         notice: Arc::new(Notice {
             id: "7K3Q".to_owned(),
+            health: false,
             process: Process::default(),
             opened_at: SystemTime::UNIX_EPOCH,
             samples: vec![],

@@ -8,6 +8,8 @@ pub(crate) struct Bundle {
     pub(super) public_id: String,
     pub(super) run: Uuid,
     pub(super) kind: String,
+    /// Whose dead deliveries it tells of, if any.
+    pub(super) about: Option<String>,
     /// As JSON.
     pub(super) process: String,
     /// Times in milliseconds, here and below.
@@ -39,6 +41,7 @@ pub(super) struct BundledDelivery {
     pub(super) due_at: i64,
     pub(super) attempt: i64,
     pub(super) claims: i64,
+    pub(super) doubtful: i64,
     pub(super) created_at: i64,
     pub(super) expires_at: i64,
 }

@@ -9,13 +9,16 @@ use tracing::Level;
 use uuid::Uuid;
 
 use super::{
-    Captured, Claim, Draft, SAMPLES_PER_NOTICE, StoreError, Target, gravest, overflow_fingerprint,
+    Captured, Claim, Dead, Draft, SAMPLES_PER_NOTICE, StoreError, Target, gravest, overflow_fingerprint,
     upkeep::{Prune, Pruned},
 };
 use crate::{
     event::Event,
     notice::{Losses, Notice, Process, Sample},
+    sink::SendError,
 };
+
+mod dead;
 
 #[cfg(feature = "sqlite")]
 mod export;
@@ -35,11 +38,19 @@ pub(crate) struct Memory {
     bytes: usize,
     notices: BTreeMap<i64, Kept>,
     deliveries: BTreeMap<Uuid, Delivery>,
+    /// When a recipient was refused for good, by sink.
+    refusals: BTreeMap<(&'static str, String), SystemTime>,
+    /// What nobody was told of, by sink.
+    untold: BTreeMap<&'static str, Dead>,
+    /// When somebody was told last, by sink.
+    told_at: BTreeMap<&'static str, SystemTime>,
 }
 
 struct Kept {
     public_id: String,
     run: Uuid,
+    /// Whether it tells of dead deliveries.
+    health: bool,
     process: Process,
     opened_at: SystemTime,
     closes_at: SystemTime,
@@ -66,6 +77,7 @@ struct Delivery {
     due_at: SystemTime,
     attempt: u32,
     claims: i64,
+    doubtful: u32,
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "for the file only"))]
     created_at: SystemTime,
     expires_at: SystemTime,
@@ -88,7 +100,7 @@ impl Memory {
         }
         let notice_id = match open.filter(|id| self.takes_events(*id, now)) {
             Some(id) => id,
-            None => self.insert_notice(draft, now),
+            None => self.insert_notice(draft, false, now),
         };
         let Some(notice) = self.notices.get_mut(&notice_id) else {
             return Err(StoreError::Failed("a notice vanished".to_owned()));
@@ -153,6 +165,7 @@ impl Memory {
             delivery.due_at = lease_until;
             delivery.attempt += 1;
             delivery.claims += 1;
+            delivery.doubtful += 1;
             Claim {
                 key: *key,
                 notice_id: delivery.notice_id,
@@ -160,6 +173,7 @@ impl Memory {
                 level: delivery.level,
                 attempt: delivery.attempt,
                 token: delivery.claims,
+                is_doubtful: delivery.doubtful > 1,
                 expires_at: delivery.expires_at,
             }
         });
@@ -183,6 +197,7 @@ impl Memory {
         }
         Ok(Notice {
             id: kept.public_id.clone(),
+            health: kept.health,
             process: kept.process.clone(),
             opened_at: kept.opened_at,
             samples,
@@ -203,10 +218,15 @@ impl Memory {
     pub(super) fn retry(
         &mut self,
         claim: &Claim,
-        _error: &str,
+        error: &SendError,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
-        Ok(self.claimed(claim).map(|delivery| delivery.due_at = due_at).is_some())
+        let Some(delivery) = self.claimed(claim) else {
+            return Ok(false);
+        };
+        delivery.due_at = due_at;
+        delivery.doubtful -= u32::from(!error.is_ambiguous());
+        Ok(true)
     }
 
     pub(super) fn release(
@@ -220,16 +240,8 @@ impl Memory {
         };
         delivery.due_at = due_at;
         delivery.attempt = delivery.attempt.saturating_sub(1);
+        delivery.doubtful -= 1;
         Ok(true)
-    }
-
-    pub(super) fn bury(
-        &mut self,
-        claim: &Claim,
-        _reason: &str,
-        _now: SystemTime,
-    ) -> Result<bool, StoreError> {
-        Ok(self.settle(claim))
     }
 
     pub(super) fn next_due(&self, sink: &str) -> Option<SystemTime> {
@@ -277,11 +289,12 @@ impl Memory {
         !claimed && self.notices.get(&id).is_some_and(|notice| notice.closes_at > now)
     }
 
-    fn insert_notice(&mut self, draft: &Draft<'_>, now: SystemTime) -> i64 {
+    fn insert_notice(&mut self, draft: &Draft<'_>, health: bool, now: SystemTime) -> i64 {
         self.last_id += 1;
         let notice = Kept {
             public_id: draft.public_id.to_owned(),
             run: draft.run,
+            health,
             process: draft.process.clone(),
             opened_at: now,
             closes_at: draft.closes_at,
@@ -310,6 +323,7 @@ impl Memory {
             attempt: 0,
             claims: 0,
             created_at: now,
+            doubtful: 0,
             expires_at: now + target.deadline,
         };
         self.deliveries.insert(Uuid::now_v7(), delivery);

@@ -12,7 +12,8 @@
 //!      ├── release  (due later, attempt - 1) ───┤
 //!      └── lease ends (the process died) ───────┤
 //!                                               ├── deliver ──► delivered
-//!                                               └── bury ─────► dead
+//!                                               ├── bury ─────► dead
+//!                                               └── skip_refused ► dead
 //! ```
 //!
 //! Invariant: no function waits for anything but its own storage.
@@ -26,6 +27,7 @@ use crate::{
     event::Event,
     notice::{Losses, Notice, Process},
     queue::Permit,
+    sink::SendError,
 };
 
 #[cfg(feature = "sqlite")]
@@ -83,6 +85,19 @@ pub(crate) struct Target {
     pub(crate) deadline: Duration,
 }
 
+/// Deliveries through one sink that ended undelivered, and nobody was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dead {
+    /// How many.
+    pub(crate) count: u64,
+    /// To whom the last of them was.
+    pub(crate) recipient: String,
+    /// The public id of its notice.
+    pub(crate) public_id: String,
+    /// Why it is dead.
+    pub(crate) reason: String,
+}
+
 /// A delivery that this process may attempt until its lease ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
@@ -94,6 +109,9 @@ pub(crate) struct Claim {
     pub(crate) attempt: u32,
     /// Grows with each claim: an older claim's answer is refused.
     pub(crate) token: i64,
+    /// Whether an earlier attempt may have reached the recipient: its answer was
+    /// [`SendError::Ambiguous`], or never came.
+    pub(crate) is_doubtful: bool,
     pub(crate) expires_at: SystemTime,
 }
 
@@ -202,7 +220,7 @@ impl Store {
     pub(crate) async fn retry(
         &mut self,
         claim: &Claim,
-        error: &str,
+        error: &SendError,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
         either!(self, store => store.retry(claim, error, due_at), store.retry(claim, error, due_at))
@@ -227,6 +245,40 @@ impl Store {
         now: SystemTime,
     ) -> Result<bool, StoreError> {
         either!(self, store => store.bury(claim, reason, now), store.bury(claim, reason, now))
+    }
+
+    /// Notes that the recipient of a claimed delivery was refused for good.
+    pub(crate) async fn refuse(&mut self, claim: &Claim, now: SystemTime) -> Result<(), StoreError> {
+        either!(self, store => { store.refuse(claim, now); Ok(()) }, store.refuse(claim, now))
+    }
+
+    /// pending → dead without an attempt, if the recipient was refused after
+    /// `since`; nobody is told once more. False if it was not.
+    pub(crate) async fn skip_refused(
+        &mut self,
+        claim: &Claim,
+        since: SystemTime,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        either!(self, store => Ok(store.skip_refused(claim, since, now)), store.skip_refused(claim, since, now))
+    }
+
+    /// Makes of what is dead and untold in `sink` a notice to `targets`, with the
+    /// event that `tell` makes of it. Returns the notice; none if nothing is to
+    /// be told, or if the last such notice was made after `not_since`. What is
+    /// about the dead, and dead itself, is never told.
+    pub(crate) async fn tell_of_dead(
+        &mut self,
+        sink: &'static str,
+        not_since: SystemTime,
+        tell: impl Fn(&Dead) -> Captured,
+        draft: &Draft<'_>,
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Result<Option<i64>, StoreError> {
+        either!(self, store =>
+            Ok(store.tell_of_dead(sink, not_since, tell, draft, targets, now)),
+            store.tell_of_dead(sink, not_since, tell, draft, targets, now))
     }
 
     /// When the next delivery of `sink` is due, leases included.

@@ -63,6 +63,24 @@ impl Bench {
         self.store.persist(batch, losses, open, &draft, &self.targets, now).await.unwrap()
     }
 
+    /// Tells the inbox of what is dead in `sink`: of how many.
+    async fn tell_of_dead(
+        &mut self,
+        sink: &'static str,
+        not_since: SystemTime,
+        now: SystemTime,
+    ) -> Option<u64> {
+        let count = std::cell::Cell::new(0);
+        let tell = |dead: &Dead| {
+            count.set(dead.count);
+            let message = format!("{} for {} in #{}", dead.reason, dead.recipient, dead.public_id);
+            captured(&message, Level::ERROR)
+        };
+        let draft = Draft { public_id: "9999", run: self.run, process: &self.process, closes_at: now };
+        let notice = self.store.tell_of_dead(sink, not_since, tell, &draft, &self.targets[1..], now).await;
+        notice.unwrap().map(|_| count.get())
+    }
+
     async fn claim(&mut self, sink: &str, now: SystemTime) -> Option<Claim> {
         let claims = self.store.claim(sink, 1, now + 70 * SETTLE, now).await.unwrap();
         claims.into_iter().next()
@@ -127,7 +145,7 @@ every_store! {
         let first = bench.claim("sms", t(1)).await.unwrap();
         let second = bench.claim("sms", t(71)).await.unwrap();
         assert!(!bench.store.deliver(&first, None, t(72)).await.unwrap());
-        assert!(!bench.store.retry(&first, "x", t(72)).await.unwrap());
+        assert!(!bench.store.retry(&first, &SendError::not_processed("x"), t(72)).await.unwrap());
         assert!(!bench.store.release(&first, None, t(72)).await.unwrap());
         assert!(!bench.store.bury(&first, "x", t(72)).await.unwrap());
         assert!(bench.store.deliver(&second, Some("SM1"), t(72)).await.unwrap());
@@ -137,9 +155,84 @@ every_store! {
     async fn a_retry_is_not_claimed_before_it_is_due(bench: &mut Bench) {
         bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
-        assert!(bench.store.retry(&claim, "503", t(60)).await.unwrap());
+        assert!(bench.store.retry(&claim, &SendError::not_processed("503"), t(60)).await.unwrap());
         assert_eq!(bench.claim("sms", t(59)).await, None);
         assert_eq!(bench.claim("sms", t(60)).await.unwrap().attempt, 2);
+    }
+
+    async fn what_may_have_been_sent_stays_in_doubt(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let mut now = 1;
+        for (error, doubted_before) in [
+            (SendError::not_processed("503"), false),
+            (SendError::ambiguous("cut"), false),
+            (SendError::not_processed("503"), true),
+            (SendError::not_processed("503"), true),
+        ] {
+            let claim = bench.claim("sms", t(now)).await.unwrap();
+            assert_eq!(claim.is_doubtful, doubted_before, "{claim:?}");
+            now += 10;
+            assert!(bench.store.retry(&claim, &error, t(now)).await.unwrap());
+        }
+    }
+
+    async fn a_claim_that_was_released_leaves_no_doubt(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        bench.store.release(&claim, None, t(2)).await.unwrap();
+        assert!(!bench.claim("sms", t(2)).await.unwrap().is_doubtful);
+    }
+
+    async fn a_claim_that_was_never_answered_leaves_doubt(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        assert!(!bench.claim("sms", t(1)).await.unwrap().is_doubtful);
+        assert!(bench.claim("sms", t(71)).await.unwrap().is_doubtful);
+    }
+
+    async fn the_dead_are_told_once_and_then_not_before_the_pause_is_over(bench: &mut Bench) {
+        for start in [0, 10, 20] {
+            bench.persist(None, &[captured("a", Level::ERROR)], t(start)).await;
+            let claim = bench.claim("sms", t(start + 1)).await.unwrap();
+            bench.store.bury(&claim, "21211", t(start + 2)).await.unwrap();
+            if start == 0 {
+                assert_eq!(bench.tell_of_dead("sms", t(0), t(3)).await, Some(1));
+            }
+        }
+        assert_eq!(bench.tell_of_dead("sms", t(2), t(30)).await, None);
+        assert_eq!(bench.tell_of_dead("mail", t(3), t(30)).await, None);
+        assert_eq!(bench.tell_of_dead("sms", t(3), t(31)).await, Some(2));
+        assert_eq!(bench.tell_of_dead("sms", t(31), t(99)).await, None);
+    }
+
+    async fn a_refused_recipient_gets_no_attempt_until_it_is_long_ago(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        assert!(!bench.store.skip_refused(&claim, t(0), t(1)).await.unwrap());
+        bench.store.refuse(&claim, t(2)).await.unwrap();
+        bench.store.bury(&claim, "21610", t(2)).await.unwrap();
+        assert_eq!(bench.tell_of_dead("sms", t(0), t(2)).await, Some(1));
+        bench.persist(None, &[captured("a", Level::ERROR)], t(10)).await;
+        let mail = bench.claim("mail", t(11)).await.unwrap();
+        assert!(!bench.store.skip_refused(&mail, t(1), t(11)).await.unwrap());
+        let claim = bench.claim("sms", t(11)).await.unwrap();
+        assert!(!bench.store.skip_refused(&claim, t(2), t(11)).await.unwrap());
+        assert!(bench.store.skip_refused(&claim, t(1), t(11)).await.unwrap());
+        assert!(!bench.store.deliver(&claim, None, t(12)).await.unwrap());
+        assert_eq!(bench.tell_of_dead("sms", t(9), t(13)).await, None);
+    }
+
+    async fn what_tells_of_the_dead_is_not_told_itself(bench: &mut Bench) {
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        bench.store.bury(&claim, "21211", t(2)).await.unwrap();
+        assert_eq!(bench.tell_of_dead("sms", t(0), t(3)).await, Some(1));
+        let claim = bench.claim("mail", t(1)).await.unwrap();
+        assert!(bench.store.deliver(&claim, None, t(3)).await.unwrap());
+        let claim = bench.claim("mail", t(3)).await.unwrap();
+        let notice = bench.store.notice(&claim).await.unwrap();
+        assert_eq!((notice.health, notice.samples[0].event.message.as_str()), (true, "21211 for +1 in #7K3Q"));
+        bench.store.bury(&claim, "refused", t(4)).await.unwrap();
+        assert_eq!(bench.tell_of_dead("mail", t(0), t(5)).await, None);
     }
 
     async fn a_released_delivery_keeps_its_attempt(bench: &mut Bench) {

@@ -110,13 +110,19 @@ fn a_sink_is_told_of_its_own_levels_only() {
 }
 
 #[test]
-fn a_number_that_is_refused_for_good_is_tried_once_and_the_mail_goes_out_once() {
+fn a_number_that_is_refused_for_good_is_tried_once_and_told_by_another_mail() {
     let harness = Harness::new();
     harness.provider.always_sms(Answer::twilio_error(400, 21211));
     let handle = with_layer(harness.builder().retry(quick()), || error!("payment failed"));
     assert!(handle.flush(PATIENCE).is_complete());
-    assert_eq!((harness.provider.sms().len(), harness.provider.mails().len()), (1, 1));
-    assert_eq!((handle.stats().dead, handle.stats().delivered), (1, 1));
+    eventually("both mails are settled", || handle.stats().delivered == 2);
+    assert_eq!((harness.provider.sms().len(), handle.stats().dead), (1, 1));
+    let mut subjects: Vec<_> =
+        harness.provider.mails().iter().map(|mail| mail.json()["subject"].to_string()).collect();
+    subjects.sort();
+    assert!(subjects[0].starts_with("\"[MyApp] An SMS could not be delivered (alert #"), "{subjects:?}");
+    assert!(subjects[1].starts_with("\"[MyApp] ERROR: payment failed"), "{subjects:?}");
+    assert_eq!(subjects.len(), 2);
     let dead = rows(&harness.database(), "SELECT last_error FROM delivery WHERE state = 'dead'");
     assert!(dead[0].contains("21211"), "{dead:?}");
 }

@@ -8,6 +8,7 @@ mod child;
 mod delivery;
 mod exit;
 mod fallback;
+mod faults;
 mod feedback;
 mod handle;
 mod layering;

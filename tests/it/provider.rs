@@ -19,6 +19,10 @@ pub(crate) enum Answer {
     Never,
     /// Reads the request and closes the connection.
     Cut,
+    /// Sends the SMS and never answers.
+    SentThenNever,
+    /// Sends the SMS and closes the connection.
+    SentThenCut,
 }
 
 impl Answer {
@@ -36,7 +40,7 @@ impl Answer {
                 headers.push((name, value.to_string()));
                 Self::With(status, headers, body)
             }
-            Self::Never | Self::Cut => self,
+            Self::Never | Self::Cut | Self::SentThenNever | Self::SentThenCut => self,
         }
     }
 }
@@ -45,6 +49,7 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) at: Instant,
+    pub(crate) method: String,
     pub(crate) path: String,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
@@ -53,7 +58,16 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn is_sms(&self) -> bool {
-        self.path.ends_with("/Messages.json")
+        self.method == "POST" && self.path.ends_with("/Messages.json")
+    }
+
+    /// Whether it asks which messages a number got.
+    pub(crate) fn is_lookup(&self) -> bool {
+        self.method == "GET" && self.path.contains("/Messages.json?")
+    }
+
+    pub(crate) fn is_mail(&self) -> bool {
+        !self.is_sms() && !self.is_lookup()
     }
 
     /// A field of the form, decoded.
@@ -62,6 +76,11 @@ impl Request {
             let (key, value) = pair.split_once('=')?;
             (key == name).then(|| percent_decode(value))
         })
+    }
+
+    /// The values of a header.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
     }
 
     /// The SMS's text.
@@ -109,6 +128,9 @@ struct Inner {
     requests: Vec<Request>,
     sms: Script,
     mails: Script,
+    lookups: Script,
+    /// The SMS that were sent, as they are listed.
+    sent: Vec<serde_json::Value>,
 }
 
 /// The next answers, then the last one for ever.
@@ -171,6 +193,23 @@ impl Provider {
         self.state.inner.lock().unwrap().mails.then = Some(answer);
     }
 
+    /// Every look-up gets this answer instead of the list.
+    pub(crate) fn always_lookups(&self, answer: Answer) {
+        self.state.inner.lock().unwrap().lookups.then = Some(answer);
+    }
+
+    /// The list says that the SMS which were sent so far have this status.
+    pub(crate) fn set_status(&self, status: &str) {
+        for sms in &mut self.state.inner.lock().unwrap().sent {
+            sms["status"] = status.into();
+        }
+    }
+
+    /// How many SMS were sent, whatever was answered.
+    pub(crate) fn sent(&self) -> usize {
+        self.state.inner.lock().unwrap().sent.len()
+    }
+
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.state.inner.lock().unwrap().requests.clone()
     }
@@ -180,7 +219,11 @@ impl Provider {
     }
 
     pub(crate) fn mails(&self) -> Vec<Request> {
-        self.requests().into_iter().filter(|request| !request.is_sms()).collect()
+        self.requests().into_iter().filter(Request::is_mail).collect()
+    }
+
+    pub(crate) fn lookups(&self) -> Vec<Request> {
+        self.requests().into_iter().filter(Request::is_lookup).collect()
     }
 
     /// Waits until at least so many SMS and mails were requested.
@@ -193,7 +236,7 @@ impl Provider {
         let mut inner = self.state.inner.lock().unwrap();
         loop {
             let got = inner.requests.iter().filter(|request| request.is_sms()).count();
-            if got >= sms && inner.requests.len() - got >= mails {
+            if got >= sms && inner.requests.iter().filter(|request| request.is_mail()).count() >= mails {
                 return;
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -221,25 +264,44 @@ impl Provider {
                         return;
                     }
                 }
-                Answer::Never => std::thread::park(),
-                Answer::Cut => return,
+                Answer::Never | Answer::SentThenNever => std::thread::park(),
+                Answer::Cut | Answer::SentThenCut => return,
             }
         }
     }
 
     fn answer(&self, request: Request) -> Answer {
         let mut inner = self.state.inner.lock().unwrap();
-        let is_sms = request.is_sms();
-        inner.requests.push(request);
-        let count = inner.requests.len();
-        let script = if is_sms { &mut inner.sms } else { &mut inner.mails };
-        let answer = script.next.pop_front().or_else(|| script.then.clone()).unwrap_or_else(|| {
-            if is_sms {
-                Answer::With(201, Vec::new(), format!(r#"{{"sid":"SM{count:032}","status":"queued"}}"#))
-            } else {
-                Answer::status(202).header("X-Message-Id", format!("message-{count}"))
+        let inner = &mut *inner;
+        inner.requests.push(request.clone());
+        let sid = format!("SM{:032}", inner.requests.len());
+        let script = match &request {
+            request if request.is_sms() => &mut inner.sms,
+            request if request.is_lookup() => &mut inner.lookups,
+            _ => &mut inner.mails,
+        };
+        let scripted = script.next.pop_front().or_else(|| script.then.clone());
+        let answer = scripted.unwrap_or_else(|| match &request {
+            request if request.is_sms() => {
+                Answer::With(201, Vec::new(), format!(r#"{{"sid":"{sid}","status":"queued"}}"#))
             }
+            request if request.is_lookup() => {
+                let list = serde_json::json!({ "messages": inner.sent, "next_page_uri": null });
+                Answer::With(200, Vec::new(), list.to_string())
+            }
+            _ => Answer::status(202).header("X-Message-Id", format!("message-{}", inner.requests.len())),
         });
+        let is_sent = matches!(answer, Answer::With(201, ..) | Answer::SentThenNever | Answer::SentThenCut);
+        if request.is_sms() && is_sent {
+            inner.sent.push(serde_json::json!({
+                "sid": sid,
+                "to": request.form("To"),
+                "body": request.form("Body"),
+                "direction": "outbound-api",
+                "status": "queued",
+                "date_created": null,
+            }));
+        }
         self.state.changed.notify_all();
         answer
     }
@@ -248,7 +310,8 @@ impl Provider {
 fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-    let path = line.split(' ').nth(1)?.to_owned();
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
@@ -262,5 +325,5 @@ fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     let mut body = vec![0; length.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
     let body = String::from_utf8(body).ok()?;
-    Some(Request { at: Instant::now(), path, headers, body })
+    Some(Request { at: Instant::now(), method, path, headers, body })
 }

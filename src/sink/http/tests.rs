@@ -31,6 +31,7 @@ fn failed(result: Result<Answer, SendError>) -> (Class, String) {
         SendError::NotProcessed { reason, .. } => (Class::NotProcessed, reason),
         SendError::Ambiguous { reason, .. } => (Class::Ambiguous, reason),
         SendError::Rejected { reason } => (Class::Rejected, reason),
+        SendError::RecipientRefused { reason } => (Class::RecipientRefused, reason),
         SendError::Misconfigured { reason } => (Class::Misconfigured, reason),
     }
 }

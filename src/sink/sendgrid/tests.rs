@@ -35,6 +35,7 @@ fn every_status_has_its_class() {
         Err(SendError::NotProcessed { .. }) => "retry",
         Err(SendError::Ambiguous { .. }) => "ambiguous",
         Err(SendError::Rejected { .. }) => "reject",
+        Err(SendError::RecipientRefused { .. }) => "refuse",
         Err(SendError::Misconfigured { .. }) => "pause",
     };
     let table: &[(&str, &[u16])] = &[

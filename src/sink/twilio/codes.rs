@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use super::super::http::Class::{self, Ambiguous, Misconfigured, NotProcessed, Rejected, Resting};
+use super::super::http::Class::{
+    self, Ambiguous, Misconfigured, NotProcessed, RecipientRefused, Rejected, Resting,
+};
 
 const A_WHILE: Duration = Duration::from_secs(30);
 const MINUTES: Duration = Duration::from_secs(5 * 60);
@@ -39,14 +41,14 @@ pub(super) fn meaning(code: u32) -> Option<(Class, &'static str)> {
         63038 => (Resting(AN_HOUR), "the account's daily limit is reached"),
 
         // The recipient.
-        21211 => (Rejected, "invalid To number"),
+        21211 => (RecipientRefused, "invalid To number"),
         21265 => (Rejected, "the To number is a short code"),
         21408 => (Rejected, "the account has no permission for the recipient's region"),
         21604 => (Rejected, "no To number"),
         21608 => (Rejected, "a trial account may not send to an unverified number"),
-        21610 => (Rejected, "the recipient has unsubscribed with STOP"),
+        21610 => (RecipientRefused, "the recipient has unsubscribed with STOP"),
         21612 => (Rejected, "the sender cannot reach this To number"),
-        21614 => (Rejected, "the To number is no mobile number"),
+        21614 => (RecipientRefused, "the To number is no mobile number"),
         21910 => (Rejected, "sender and recipient are of different channels"),
 
         // The message.

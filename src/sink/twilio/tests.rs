@@ -43,13 +43,15 @@ fn every_code_has_its_class_whatever_the_status() {
         SendError::NotProcessed { .. } => "rest",
         SendError::Ambiguous { .. } => "ambiguous",
         SendError::Rejected { .. } => "reject",
+        SendError::RecipientRefused { .. } => "refuse",
         SendError::Misconfigured { .. } => "pause",
     };
     let table: &[(&str, &[u32])] = &[
         ("retry", &[20429, 20503, 21619, 63018, 30003, 30017, 30036]),
         ("rest", &[14107, 21611, 63038, 30001, 30022, 30023, 30027]),
         ("ambiguous", &[20500, 30008, 30410, 30500]),
-        ("reject", &[21211, 21265, 21408, 21604, 21608, 21610, 21612, 21614, 21910]),
+        ("refuse", &[21211, 21610, 21614]),
+        ("reject", &[21265, 21408, 21604, 21608, 21612, 21910]),
         ("reject", &[20001, 20422, 21602, 21603, 21605, 21617, 21658]),
         ("reject", &[30004, 30005, 30006, 30007, 30019, 30450]),
         ("pause", &[10001, 20003, 20005, 20006, 20403, 20404, 21607, 90010]),

@@ -38,13 +38,16 @@ impl Memory {
             due_at: to_millis(delivery.due_at),
             attempt: delivery.attempt.into(),
             claims: delivery.claims,
+            doubtful: delivery.doubtful.into(),
             created_at: to_millis(delivery.created_at),
             expires_at: to_millis(delivery.expires_at),
         });
         Ok(Bundle {
             public_id: notice.public_id.clone(),
             run: notice.run,
-            kind: if notice.events.is_empty() { "health" } else { "first" }.to_owned(),
+            kind: if notice.events.is_empty() || notice.health { "health" } else { "first" }.to_owned(),
+            // Its own end is not told of, whichever sink it was about.
+            about: notice.health.then(String::new),
             process: serde_json::to_string(&notice.process).map_err(json)?,
             opened_at: to_millis(notice.opened_at),
             closes_at: to_millis(notice.closes_at),

@@ -52,12 +52,13 @@ async fn insert_bundle(connection: &mut SqliteConnection, bundle: &Bundle) -> Re
     }
     let run = bundle.run.as_bytes().as_slice();
     let notice_id = sqlx::query_scalar!(
-        r#"INSERT INTO notice (public_id, run, kind, process, opened_at, closes_at)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        r#"INSERT INTO notice (public_id, run, kind, about, process, opened_at, closes_at)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
            RETURNING id AS "id!: i64""#,
         bundle.public_id,
         run,
         bundle.kind,
+        bundle.about,
         bundle.process,
         bundle.opened_at,
         bundle.closes_at
@@ -91,8 +92,9 @@ async fn insert_bundle(connection: &mut SqliteConnection, bundle: &Bundle) -> Re
     }
     for delivery in &bundle.deliveries {
         sqlx::query!(
-            "INSERT INTO delivery (key, notice_id, sink, recipient, level, due_at, attempt, claims, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO delivery (key, notice_id, sink, recipient, level, due_at,
+                                   attempt, claims, doubtful, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             delivery.key,
             notice_id,
             delivery.sink,
@@ -101,6 +103,7 @@ async fn insert_bundle(connection: &mut SqliteConnection, bundle: &Bundle) -> Re
             delivery.due_at,
             delivery.attempt,
             delivery.claims,
+            delivery.doubtful,
             delivery.created_at,
             delivery.expires_at
         )
@@ -112,7 +115,7 @@ async fn insert_bundle(connection: &mut SqliteConnection, bundle: &Bundle) -> Re
 
 async fn read_bundle(connection: &mut SqliteConnection, notice_id: i64) -> Result<Bundle, StoreError> {
     let notice = sqlx::query!(
-        "SELECT public_id, run, kind, process, opened_at, closes_at FROM notice WHERE id = ?1",
+        "SELECT public_id, run, kind, about, process, opened_at, closes_at FROM notice WHERE id = ?1",
         notice_id
     )
     .fetch_one(&mut *connection)
@@ -129,7 +132,7 @@ async fn read_bundle(connection: &mut SqliteConnection, notice_id: i64) -> Resul
     .await?;
     let deliveries = sqlx::query_as!(
         BundledDelivery,
-        "SELECT key, sink, recipient, level, due_at, attempt, claims, created_at, expires_at
+        "SELECT key, sink, recipient, level, due_at, attempt, claims, doubtful, created_at, expires_at
            FROM delivery WHERE notice_id = ?1 AND state = 'pending'",
         notice_id
     )
@@ -139,6 +142,7 @@ async fn read_bundle(connection: &mut SqliteConnection, notice_id: i64) -> Resul
         public_id: notice.public_id,
         run: Uuid::from_slice(&notice.run).unwrap_or_default(),
         kind: notice.kind,
+        about: notice.about,
         process: notice.process,
         opened_at: notice.opened_at,
         closes_at: notice.closes_at,

@@ -9,7 +9,10 @@ use super::{
     super::{Claim, StoreError},
     Sqlite,
 };
-use crate::event::{from_millis, to_millis};
+use crate::{
+    event::{from_millis, to_millis},
+    sink::SendError,
+};
 
 impl Sqlite {
     pub(in crate::store) async fn claim(
@@ -23,11 +26,12 @@ impl Sqlite {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = sqlx::query!(
             r#"UPDATE delivery
-                  SET due_at = ?1, attempt = attempt + 1, claims = claims + 1
+                  SET due_at = ?1, attempt = attempt + 1, claims = claims + 1, doubtful = doubtful + 1
                 WHERE id IN (SELECT id FROM delivery
                               WHERE state = 'pending' AND sink = ?2 AND due_at <= ?3
                               ORDER BY due_at LIMIT ?4)
-               RETURNING key, notice_id, recipient, level, attempt, claims, expires_at"#,
+               RETURNING key, notice_id, recipient, level, attempt, claims,
+                         doubtful > 1 AS "is_doubtful!: bool", expires_at"#,
             lease_until,
             sink,
             now,
@@ -44,6 +48,7 @@ impl Sqlite {
                     level: level_of(row.level),
                     attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
                     token: row.claims,
+                    is_doubtful: row.is_doubtful,
                     expires_at: from_millis(row.expires_at),
                 })
             })
@@ -74,18 +79,20 @@ impl Sqlite {
     pub(in crate::store) async fn retry(
         &mut self,
         claim: &Claim,
-        error: &str,
+        error: &SendError,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
         let key = claim.key.as_bytes().as_slice();
         let due_at = to_millis(due_at);
+        let (settled, reason) = (i64::from(!error.is_ambiguous()), error.to_string());
         let done = sqlx::query!(
-            "UPDATE delivery SET due_at = ?3, last_error = ?4
+            "UPDATE delivery SET due_at = ?3, last_error = ?4, doubtful = doubtful - ?5
               WHERE key = ?1 AND claims = ?2 AND state = 'pending'",
             key,
             claim.token,
             due_at,
-            error
+            reason,
+            settled
         )
         .execute(&mut self.connection)
         .await?;
@@ -101,7 +108,8 @@ impl Sqlite {
         let key = claim.key.as_bytes().as_slice();
         let due_at = to_millis(due_at);
         let done = sqlx::query!(
-            "UPDATE delivery SET due_at = ?3, attempt = attempt - 1, last_error = coalesce(?4, last_error)
+            "UPDATE delivery SET due_at = ?3, attempt = attempt - 1, doubtful = doubtful - 1,
+                    last_error = coalesce(?4, last_error)
               WHERE key = ?1 AND claims = ?2 AND state = 'pending'",
             key,
             claim.token,

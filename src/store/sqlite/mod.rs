@@ -16,6 +16,7 @@ use sqlx::{
 };
 
 mod bundles;
+mod dead;
 mod deliveries;
 mod notices;
 mod upkeep;

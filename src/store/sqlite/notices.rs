@@ -50,23 +50,8 @@ impl Sqlite {
         let notice_id = match open {
             Some(id) => id,
             None => {
-                let run = draft.run.as_bytes().as_slice();
-                let process = json(draft.process)?;
-                let closes_at = to_millis(draft.closes_at);
                 let kind = if batch.is_empty() { "health" } else { "first" };
-                sqlx::query_scalar!(
-                    r#"INSERT INTO notice (public_id, run, kind, process, opened_at, closes_at)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                       RETURNING id AS "id!""#,
-                    draft.public_id,
-                    run,
-                    kind,
-                    process,
-                    now_ms,
-                    closes_at
-                )
-                .fetch_one(&mut *tx)
-                .await?
+                insert_notice(&mut tx, draft, kind, None, now).await?
             }
         };
         insert_events(&mut tx, notice_id, batch).await?;
@@ -122,10 +107,12 @@ impl Sqlite {
     }
 
     pub(in crate::store) async fn notice(&mut self, claim: &Claim) -> Result<Notice, StoreError> {
-        let row =
-            sqlx::query!("SELECT public_id, process, opened_at FROM notice WHERE id = ?1", claim.notice_id)
-                .fetch_one(&mut self.connection)
-                .await?;
+        let row = sqlx::query!(
+            "SELECT public_id, about, process, opened_at FROM notice WHERE id = ?1",
+            claim.notice_id
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
         let level = i64::from(level_number(claim.level));
         let events = sqlx::query!(
             "SELECT count, last_at, payload FROM event WHERE notice_id = ?1 AND level <= ?2 ORDER BY id",
@@ -154,6 +141,7 @@ impl Sqlite {
             .collect();
         Ok(Notice {
             id: row.public_id,
+            health: row.about.is_some(),
             process: serde_json::from_str(&row.process).unwrap_or_default(),
             opened_at: from_millis(row.opened_at),
             samples,
@@ -163,9 +151,36 @@ impl Sqlite {
     }
 }
 
+pub(super) async fn insert_notice(
+    connection: &mut SqliteConnection,
+    draft: &Draft<'_>,
+    kind: &str,
+    about: Option<&str>,
+    now: SystemTime,
+) -> Result<i64, StoreError> {
+    let run = draft.run.as_bytes().as_slice();
+    let process = json(draft.process)?;
+    let (now, closes_at) = (to_millis(now), to_millis(draft.closes_at));
+    let id = sqlx::query_scalar!(
+        r#"INSERT INTO notice (public_id, run, kind, about, process, opened_at, closes_at)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+           RETURNING id AS "id!""#,
+        draft.public_id,
+        run,
+        kind,
+        about,
+        process,
+        now,
+        closes_at
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    Ok(id)
+}
+
 /// Keeps the events that are new, and counts the others: so a batch costs as
 /// many statements as it has new samples, not as it has events.
-async fn insert_events(
+pub(super) async fn insert_events(
     connection: &mut SqliteConnection,
     notice_id: i64,
     batch: &[Captured],
@@ -275,7 +290,7 @@ async fn insert_loss(
 }
 
 /// Adds the delivery, due when the notice closes, unless it is there.
-async fn insert_delivery(
+pub(super) async fn insert_delivery(
     connection: &mut SqliteConnection,
     notice_id: i64,
     target: &Target,

@@ -9,7 +9,7 @@ every_store! {
     async fn after_the_clock_jumped_back_hours_nothing_waits_hours(bench: &mut Bench) {
         bench.persist(None, &[captured("a", Level::ERROR)], t(36_000)).await;
         let claim = bench.claim("mail", t(36_001)).await.unwrap();
-        bench.store.retry(&claim, "503", t(36_900)).await.unwrap();
+        bench.store.retry(&claim, &SendError::not_processed("503"), t(36_900)).await.unwrap();
         assert_eq!((bench.claim("sms", t(0)).await, bench.claim("mail", t(0)).await), (None, None));
         assert_eq!(bench.store.hasten(t(60), t(3600), t(0)).await.unwrap(), 2);
         assert_eq!(bench.claim("sms", t(0)).await.unwrap().attempt, 1);
@@ -19,7 +19,7 @@ every_store! {
     async fn a_due_time_that_can_be_right_stays(bench: &mut Bench) {
         bench.persist(None, &[captured("a", Level::ERROR)], t(59)).await;
         let claim = bench.claim("sms", t(60)).await.unwrap();
-        bench.store.retry(&claim, "503", t(3600)).await.unwrap();
+        bench.store.retry(&claim, &SendError::not_processed("503"), t(3600)).await.unwrap();
         assert_eq!(bench.store.hasten(t(60), t(3600), t(0)).await.unwrap(), 0);
         assert_eq!(bench.store.next_due("sms").await.unwrap(), Some(t(3600)));
         assert_eq!(bench.store.next_due("mail").await.unwrap(), Some(t(60)));
@@ -28,7 +28,7 @@ every_store! {
     async fn a_first_attempt_does_not_wait_as_long_as_a_repeated_one(bench: &mut Bench) {
         bench.persist(None, &[captured("a", Level::ERROR)], t(600)).await;
         let claim = bench.claim("sms", t(601)).await.unwrap();
-        bench.store.retry(&claim, "503", t(700)).await.unwrap();
+        bench.store.retry(&claim, &SendError::not_processed("503"), t(700)).await.unwrap();
         assert_eq!(bench.store.hasten(t(60), t(3600), t(0)).await.unwrap(), 1);
         assert_eq!(bench.store.next_due("mail").await.unwrap(), Some(t(0)));
         assert_eq!(bench.store.next_due("sms").await.unwrap(), Some(t(700)));
@@ -101,7 +101,7 @@ mod file {
                 let claims = self.store.claim(sink, 1000, t(1), t(1)).await.unwrap();
                 let claim = claims.iter().find(|claim| claim.notice_id == notice).unwrap();
                 let settled = match end {
-                    Pending => self.store.retry(claim, "503", t(1)).await,
+                    Pending => self.store.retry(claim, &SendError::not_processed("503"), t(1)).await,
                     Delivered(day) | Superseded(day) => self.store.deliver(claim, None, t(day * DAY)).await,
                     Dead(day) => self.store.bury(claim, "21211", t(day * DAY)).await,
                 };

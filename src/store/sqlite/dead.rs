@@ -1,0 +1,111 @@
+//! Recipients that were refused, and what is told of deliveries that ended
+//! undelivered.
+
+use std::time::SystemTime;
+
+use sqlx::Connection;
+
+use super::{
+    super::{Captured, Claim, Dead, Draft, StoreError, Target},
+    Sqlite,
+    notices::{insert_delivery, insert_events, insert_notice},
+};
+use crate::event::{from_millis, to_millis};
+
+impl Sqlite {
+    pub(in crate::store) async fn refuse(
+        &mut self,
+        claim: &Claim,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let key = claim.key.as_bytes().as_slice();
+        let now = to_millis(now);
+        sqlx::query!(
+            "INSERT INTO refusal (sink, recipient, since)
+             SELECT sink, recipient, ?2 FROM delivery WHERE key = ?1
+                 ON CONFLICT (sink, recipient) DO UPDATE SET since = excluded.since",
+            key,
+            now
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    pub(in crate::store) async fn skip_refused(
+        &mut self,
+        claim: &Claim,
+        since: SystemTime,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let key = claim.key.as_bytes().as_slice();
+        let (since, now) = (to_millis(since), to_millis(now));
+        let done = sqlx::query!(
+            "UPDATE delivery SET state = 'dead', settled_at = ?4, told = 1,
+                    attempt = attempt - 1, doubtful = doubtful - 1,
+                    last_error = 'not attempted: the recipient was refused for good'
+              WHERE key = ?1 AND claims = ?2 AND state = 'pending'
+                AND EXISTS (SELECT 1 FROM refusal
+                             WHERE refusal.sink = delivery.sink AND refusal.recipient = delivery.recipient
+                               AND refusal.since BETWEEN ?3 + 1 AND ?4)",
+            key,
+            claim.token,
+            since,
+            now
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// One transaction: of several processes, one tells.
+    pub(in crate::store) async fn tell_of_dead(
+        &mut self,
+        sink: &'static str,
+        not_since: SystemTime,
+        tell: impl Fn(&Dead) -> Captured,
+        draft: &Draft<'_>,
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Result<Option<i64>, StoreError> {
+        let last = sqlx::query!(
+            r#"SELECT recipient, public_id, last_error,
+                      (SELECT max(opened_at) FROM notice WHERE about = ?1) AS "told_at: i64"
+                 FROM delivery JOIN notice ON notice.id = notice_id
+                WHERE sink = ?1 AND state = 'dead' AND told = 0 AND about IS NULL
+                ORDER BY settled_at DESC LIMIT 1"#,
+            sink
+        )
+        .fetch_optional(&mut self.connection)
+        .await?;
+        let Some(last) = last else { return Ok(None) };
+        if last.told_at.is_some_and(|at| from_millis(at) > not_since && at <= to_millis(now)) {
+            return Ok(None);
+        }
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let told = sqlx::query!(
+            "UPDATE delivery SET told = 1
+              WHERE sink = ?1 AND state = 'dead' AND told = 0
+                AND (SELECT about FROM notice WHERE id = notice_id) IS NULL",
+            sink
+        )
+        .execute(&mut *tx)
+        .await?;
+        if told.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let dead = Dead {
+            count: told.rows_affected(),
+            recipient: last.recipient,
+            public_id: last.public_id,
+            reason: last.last_error.unwrap_or_default(),
+        };
+        let notice_id = insert_notice(&mut tx, draft, "health", Some(sink), now).await?;
+        insert_events(&mut tx, notice_id, &[tell(&dead)]).await?;
+        for target in targets {
+            insert_delivery(&mut tx, notice_id, target, now).await?;
+        }
+        tx.commit().await?;
+        Ok(Some(notice_id))
+    }
+}

@@ -1,0 +1,211 @@
+//! What a lost answer, a refusal and an outage of a provider lead to.
+
+use std::time::Duration;
+
+use tracing::error;
+use tracing_alert::{AlertHandle, AlertLayer, MemorySink, RetryPolicy, SendError};
+
+use crate::support::{Answer, EMAIL, Harness, PATIENCE, Reaped, eventually, rows, with_layer};
+
+/// Retries that a test can wait for.
+fn quick() -> RetryPolicy {
+    let mut policy = RetryPolicy::DEFAULT;
+    policy.initial = Duration::from_millis(100);
+    policy.cap = Duration::from_secs(1);
+    policy
+}
+
+/// One error, told and settled.
+fn alert(harness: &Harness) -> AlertHandle {
+    let handle = with_layer(harness.builder().retry(quick()), || error!("payment failed"));
+    assert!(handle.flush(PATIENCE).is_complete());
+    handle
+}
+
+const SMS: &str = "SELECT state, attempt, reference FROM delivery WHERE sink = 'twilio'";
+
+#[test]
+fn an_sms_whose_answer_got_lost_is_looked_up_and_not_sent_again() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::SentThenCut]);
+    alert(&harness);
+    let provider = &harness.provider;
+    assert_eq!((provider.sms().len(), provider.lookups().len(), provider.sent()), (1, 1, 1));
+    let lookup = &provider.lookups()[0];
+    assert!(lookup.path.ends_with("/Messages.json?To=%2B15551230001&PageSize=50"), "{}", lookup.path);
+    assert_eq!(lookup.headers("authorization"), provider.sms()[0].headers("authorization"));
+    let told = rows(&harness.database(), SMS);
+    assert!(told[0].starts_with("delivered|2|SM0000"), "{told:?}");
+}
+
+#[test]
+fn an_sms_that_got_lost_is_sent_again() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::Cut, Answer::status(500)]);
+    alert(&harness);
+    let provider = &harness.provider;
+    assert_eq!((provider.sms().len(), provider.lookups().len(), provider.sent()), (3, 2, 1));
+}
+
+#[test]
+fn an_sms_that_nobody_got_is_sent_again() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::SentThenCut]);
+    let handle = with_layer(harness.builder().retry(quick()), || error!("payment failed"));
+    harness.provider.wait_for(1, 0);
+    harness.provider.set_status("undelivered");
+    assert!(handle.flush(PATIENCE).is_complete());
+    assert_eq!(harness.provider.sms().len(), 2);
+}
+
+#[test]
+fn what_cannot_be_looked_up_is_sent_again() {
+    for refusal in [
+        Answer::twilio_error(403, 20403),
+        Answer::status(500),
+        Answer::With(200, Vec::new(), "<html>".to_owned()),
+        Answer::With(200, Vec::new(), format!("[{}]", "[],".repeat(1 << 20))),
+        Answer::Cut,
+    ] {
+        let harness = Harness::new();
+        harness.provider.script_sms([Answer::SentThenCut]);
+        harness.provider.always_lookups(refusal);
+        alert(&harness);
+        assert_eq!((harness.provider.sms().len(), harness.provider.lookups().len()), (2, 1));
+    }
+}
+
+#[test]
+fn an_sms_that_was_surely_not_sent_is_not_looked_up() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::twilio_error(429, 20429)]);
+    alert(&harness);
+    assert_eq!((harness.provider.sms().len(), harness.provider.lookups().len()), (2, 0));
+}
+
+#[test]
+fn an_sms_of_a_killed_process_is_looked_up_by_the_next() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::SentThenNever]);
+    let child = Reaped(harness.child("commit-and-stay").env("ROUND", "1").spawn().unwrap());
+    harness.provider.wait_for(1, 1);
+    eventually("the mail is settled", || {
+        rows(&harness.database(), "SELECT state FROM delivery WHERE sink = 'sendgrid'") == ["delivered"]
+    });
+    drop(child);
+    assert_eq!(rows(&harness.database(), SMS), ["pending|1|NULL"]);
+    // Its lease ends.
+    rows(&harness.database(), "UPDATE delivery SET due_at = 0 WHERE state = 'pending'");
+    let handle = with_layer(harness.builder(), || ());
+    eventually("the SMS is settled", || handle.stats().delivered == 1);
+    let provider = &harness.provider;
+    assert_eq!((provider.sms().len(), provider.lookups().len(), provider.mails().len()), (1, 1, 1));
+    assert!(rows(&harness.database(), SMS)[0].starts_with("delivered|2|SM"));
+}
+
+#[test]
+fn a_dead_sms_is_told_by_mail_with_its_id_and_reason_and_no_number() {
+    let harness = Harness::new();
+    harness.provider.always_sms(Answer::twilio_error(400, 21211));
+    let handle = alert(&harness);
+    eventually("both mails are settled", || handle.stats().delivered == 2);
+    let mails = harness.provider.mails();
+    let mail =
+        mails.iter().map(|mail| mail.json()).find(|mail| mail.to_string().contains("could not")).unwrap();
+    let dead = rows(&harness.database(), "SELECT public_id FROM notice WHERE kind = 'first'").remove(0);
+    let text = mail["content"][0]["value"].as_str().unwrap();
+    let told = format!(
+        "ERROR: An SMS could not be delivered (alert #{dead}): Twilio 21211 (HTTP 400): invalid To number: no"
+    );
+    assert!(text.contains(&told), "{text}");
+    assert!(text.starts_with("About the alerts of MyApp on "), "{text}");
+    assert!(text.contains("recipient = ***01"), "{text}");
+    assert!(!mail.to_string().contains("5551230001"), "{mail}");
+    assert_eq!(mail["personalizations"][0]["to"][0]["email"], EMAIL);
+}
+
+#[test]
+fn a_dead_mail_is_told_by_sms() {
+    let harness = Harness::new();
+    harness.provider.always_mails(Answer::status(400));
+    let handle = alert(&harness);
+    eventually("both SMS are settled", || handle.stats().delivered == 2);
+    let sms = harness.provider.sms().iter().map(|sms| sms.text()).find(|text| text.contains("could not"));
+    let sms = sms.unwrap();
+    assert!(sms.starts_with("[MyApp] A mail could not be delivered (alert #"), "{sms}");
+    assert!(sms.contains("): SendGrid (HTTP 400): the mail was refused #"), "{sms}");
+}
+
+#[test]
+fn what_tells_of_the_dead_is_never_told_when_it_dies() {
+    let harness = Harness::new();
+    harness.provider.always_sms(Answer::twilio_error(400, 21612));
+    harness.provider.always_mails(Answer::status(400));
+    let handle = alert(&harness);
+    eventually("all are dead", || handle.stats().dead == 4);
+    assert!(handle.shutdown(PATIENCE).is_complete());
+    assert_eq!((harness.provider.sms().len(), harness.provider.mails().len()), (2, 2));
+    let about = rows(&harness.database(), "SELECT about FROM notice WHERE kind = 'health' ORDER BY about");
+    assert_eq!(about, ["sendgrid", "twilio"]);
+}
+
+#[test]
+fn the_dead_of_an_hour_are_told_once_also_after_a_restart() {
+    let harness = Harness::new();
+    harness.provider.always_sms(Answer::twilio_error(400, 21612));
+    for start in 1..=3 {
+        let handle = alert(&harness);
+        eventually("the SMS is dead", || handle.stats().dead == 1);
+        assert!(handle.shutdown(PATIENCE).is_complete());
+        assert_eq!(harness.provider.mails().len(), start + 1);
+    }
+    // The hour passes.
+    rows(&harness.database(), "UPDATE notice SET opened_at = opened_at - 3600000 WHERE kind = 'health'");
+    let handle = with_layer(harness.builder(), || ());
+    eventually("the rest is told", || handle.stats().delivered == 1);
+    let text = harness.provider.mails().pop().unwrap().json()["subject"].to_string();
+    assert!(text.starts_with("\"[MyApp] 2 SMS could not be delivered, the last one (alert #"), "{text}");
+}
+
+#[test]
+fn with_no_other_sink_nobody_is_told() {
+    let harness = Harness::new();
+    let sink = MemorySink::failing_with([SendError::rejected("no such room")]);
+    let builder = AlertLayer::builder().database(harness.database()).settle(Duration::ZERO).panics(false);
+    let handle = with_layer(builder.sink(sink.clone(), ["on-call"]), || error!("payment failed"));
+    assert!(handle.shutdown(PATIENCE).is_complete());
+    assert_eq!((handle.stats().dead, sink.attempts()), (1, 1));
+    assert_eq!(rows(&harness.database(), "SELECT kind FROM notice"), ["first"]);
+}
+
+#[test]
+fn a_number_that_unsubscribed_is_not_tried_for_a_day_and_told_once() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::twilio_error(400, 21610)]);
+    for start in 0..3 {
+        let handle = alert(&harness);
+        assert!(handle.shutdown(PATIENCE).is_complete());
+        assert_eq!((harness.provider.sms().len(), handle.stats().dead), (1, 1));
+        // The one that tells of it goes with the first.
+        assert_eq!(harness.provider.mails().len(), start + 2);
+    }
+    let dead = "SELECT last_error, attempt, told FROM delivery WHERE state = 'dead' ORDER BY id";
+    let dead = rows(&harness.database(), dead);
+    let unsubscribed = "Twilio 21610 (HTTP 400): the recipient has unsubscribed with STOP: no; \
+                        nothing more is sent there for a day|1|1";
+    let skipped = "not attempted: the recipient was refused for good|0|1";
+    assert_eq!(dead, [unsubscribed, skipped, skipped]);
+    // A day passes.
+    rows(&harness.database(), "UPDATE refusal SET since = since - 86400000");
+    alert(&harness);
+    assert_eq!((harness.provider.sms().len(), harness.provider.sent()), (2, 1));
+}
+
+#[test]
+fn a_message_that_is_refused_says_nothing_of_the_number() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::twilio_error(400, 21617)]);
+    alert(&harness);
+    alert(&harness);
+    assert_eq!((harness.provider.sms().len(), harness.provider.sent()), (2, 1));
+}
