@@ -163,6 +163,7 @@ impl Dispatcher<'_> {
                 let reason = error.to_string();
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
+                        self.note_failure(lane, now);
                         (&self.counters.retried, self.store.retry(claim, error, now + pause).await?)
                     }
                     Verdict::PauseSink(pause) => {
@@ -174,6 +175,9 @@ impl Dispatcher<'_> {
                     }
                     Verdict::Bury => {
                         let sink = self.lanes[lane].sink.name();
+                        if !matches!(error, SendError::NotProcessed { .. } | SendError::Ambiguous { .. }) {
+                            self.lanes[lane].resume();
+                        }
                         trouble::report(
                             "dead",
                             &format!("a delivery through {sink} ended undelivered: {reason}"),
@@ -206,6 +210,15 @@ impl Dispatcher<'_> {
                 trouble::report("abandoned", &what);
             }
             Err(error) => self.note(Err(error)),
+        }
+    }
+
+    /// A sink that fails again and again pauses, longer each time: then an outage
+    /// costs one request at a time, however much is due.
+    fn note_failure(&mut self, lane: usize, now: SystemTime) {
+        if let Some(times) = self.lanes[lane].fail(now) {
+            let pause = self.retry.delay(times, jitter());
+            self.lanes[lane].pause(now + pause);
         }
     }
 
