@@ -250,7 +250,7 @@ impl Store {
         since: SystemTime,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        either!(self, store => Ok(store.skip_refused(claim, since)), store.skip_refused(claim, since, now))
+        either!(self, store => Ok(store.skip_refused(claim, since, now)), store.skip_refused(claim, since, now))
     }
 
     /// Makes of what is dead and untold in `sink` a notice to `targets`, with the

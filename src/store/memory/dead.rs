@@ -14,12 +14,17 @@ impl Memory {
         }
     }
 
-    pub(in crate::store) fn skip_refused(&mut self, claim: &Claim, since: SystemTime) -> bool {
+    pub(in crate::store) fn skip_refused(
+        &mut self,
+        claim: &Claim,
+        since: SystemTime,
+        now: SystemTime,
+    ) -> bool {
         let Some(sink) = self.claimed(claim).map(|delivery| delivery.sink) else {
             return false;
         };
         let refused_at = self.refusals.get(&(sink, claim.recipient.clone()));
-        refused_at.is_some_and(|at| *at > since) && self.settle(claim)
+        refused_at.is_some_and(|at| *at > since && *at <= now) && self.settle(claim)
     }
 
     pub(in crate::store) fn bury(
