@@ -13,6 +13,9 @@ use crate::sink::SendError;
 /// [`initial`](Self::initial) by [`MULTIPLIER`](Self::MULTIPLIER) to
 /// [`cap`](Self::cap), each ± half of itself at random.
 ///
+/// A sink whose attempts fail again and again, whichever message they are for,
+/// pauses by the same delays, and is probed by one message after each.
+///
 /// There is no largest number of attempts: a delivery ends when its deadline
 /// has passed ([`SMS_DEADLINE`](crate::SMS_DEADLINE),
 /// [`EMAIL_DEADLINE`](crate::EMAIL_DEADLINE)).
@@ -56,7 +59,7 @@ impl RetryPolicy {
     }
 
     /// The delay after the failed attempt number `attempt`.
-    fn delay(&self, attempt: u32, jitter: f64) -> Duration {
+    pub(crate) fn delay(&self, attempt: u32, jitter: f64) -> Duration {
         let mut backoff: ExponentialBackoff = ExponentialBackoffBuilder::new()
             .with_initial_interval(self.initial)
             .with_multiplier(Self::MULTIPLIER)

@@ -169,6 +169,7 @@ impl Dispatcher<'_> {
                 let reason = error.to_string();
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
+                        self.note_failure(lane);
                         (&self.counters.retried, self.store.retry(claim, error, now + pause).await?)
                     }
                     Verdict::PauseSink(pause) => {
@@ -180,6 +181,9 @@ impl Dispatcher<'_> {
                     }
                     Verdict::Bury => {
                         let sink = self.lanes[lane].sink.name();
+                        if !matches!(error, SendError::NotProcessed { .. } | SendError::Ambiguous { .. }) {
+                            self.lanes[lane].resume();
+                        }
                         trouble::report(
                             "dead",
                             &format!("a delivery through {sink} ended undelivered: {reason}"),
@@ -200,6 +204,20 @@ impl Dispatcher<'_> {
         }
         self.lanes[lane].wake();
         Ok(())
+    }
+
+    /// A sink that fails again and again pauses, longer each time: then an outage
+    /// costs one request at a time, however much is due.
+    fn note_failure(&mut self, lane: usize) {
+        if let Some(times) = self.lanes[lane].fail() {
+            let pause = self.retry.delay(times, jitter());
+            let sink = self.lanes[lane].sink.name();
+            trouble::report(
+                "circuit",
+                &format!("{sink} fails again and again; it is tried again in {pause:.0?}"),
+            );
+            self.lanes[lane].pause(pause);
+        }
     }
 
     /// What the policy says, within the delivery's deadline.

@@ -15,6 +15,8 @@ pub(super) struct Lane {
     due: Due,
     /// Not a time of day: a clock that jumps back makes no pause longer.
     paused_until: Option<Instant>,
+    /// How many attempts failed in a row, whichever delivery's they were.
+    failures: u32,
     /// When its dead deliveries are to be looked for.
     dead_at: Instant,
 }
@@ -31,7 +33,14 @@ enum Due {
 
 impl Lane {
     pub(super) fn new(sink: Arc<dyn DynSink>) -> Self {
-        Self { sink, in_flight: 0, due: Due::Unknown, paused_until: None, dead_at: Instant::now() }
+        Self {
+            sink,
+            in_flight: 0,
+            due: Due::Unknown,
+            paused_until: None,
+            failures: 0,
+            dead_at: Instant::now(),
+        }
     }
 
     /// How many more attempts may be started: after a pause just one, which
@@ -108,14 +117,28 @@ impl Lane {
     }
 
     pub(super) fn pause(&mut self, pause: Duration) {
-        self.paused_until = Some(Instant::now() + pause);
+        self.paused_until = self.paused_until.max(Some(Instant::now() + pause));
     }
 
-    /// An attempt succeeded.
+    /// An attempt failed that may succeed another time. Returns how many times
+    /// the lane was found failing by now: none if it may go on, or pauses already.
+    pub(super) fn fail(&mut self) -> Option<u32> {
+        if self.paused_until.is_some_and(|until| until > Instant::now()) {
+            return None;
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.failures.checked_sub(MOST_FAILURES - 1).filter(|times| *times > 0)
+    }
+
+    /// The provider answered for good: it works.
     pub(super) fn resume(&mut self) {
         self.paused_until = None;
+        self.failures = 0;
     }
 }
+
+/// After as many failures in a row a sink pauses, and is probed by one delivery.
+const MOST_FAILURES: u32 = 5;
 
 /// How many attempts of one sink run at once.
 const MOST_IN_FLIGHT: usize = 4;

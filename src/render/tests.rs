@@ -52,6 +52,17 @@ pub(super) fn error(level: Level, message: &str, count: u64) -> Sample {
 }
 
 /// A notice with everything that a notice can have.
+#[test]
+fn what_is_about_the_alerting_reads_as_such() {
+    let message = "An SMS could not be delivered (alert #9XYZ): Twilio 21211 (HTTP 400): invalid To number";
+    let mut notice = notice(vec![error(Level::ERROR, message, 1)]);
+    notice.health = true;
+    let rendered = render(&notice);
+    assert_eq!(rendered.subject, format!("[MyApp] {message}"));
+    assert_eq!(rendered.short, format!("[MyApp] {message} #7K3Q"));
+    assert!(rendered.text.starts_with("About the alerts of MyApp, "), "{}", rendered.text);
+}
+
 fn full() -> Notice {
     let mut failed = event(Level::ERROR, "payment failed\nfor good");
     failed.module_path = Some("my_app::payment::retry".into());

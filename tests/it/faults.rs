@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use tracing::error;
-use tracing_alert::{AlertHandle, AlertLayer, MemorySink, RetryPolicy, SendError};
+use tracing_alert::{AlertHandle, AlertLayer, Builder, MemorySink, RetryPolicy, SendError, TwilioSink};
 
-use crate::support::{Answer, EMAIL, Harness, PATIENCE, Reaped, eventually, rows, with_layer};
+use crate::support::{
+    ACCOUNT_SID, AUTH_TOKEN, Answer, EMAIL, Harness, PATIENCE, Reaped, SENDER, eventually, rows, with_layer,
+};
 
 /// Retries that a test can wait for.
 fn quick() -> RetryPolicy {
@@ -208,4 +210,61 @@ fn a_message_that_is_refused_says_nothing_of_the_number() {
     alert(&harness);
     alert(&harness);
     assert_eq!((harness.provider.sms().len(), harness.provider.sent()), (2, 1));
+}
+
+/// Ten phones, each with a delivery of its own.
+fn ten_phones(harness: &Harness) -> Builder {
+    let url = harness.provider.url();
+    AlertLayer::builder().database(harness.database()).settle(Duration::ZERO).panics(false).sms(
+        TwilioSink::new(ACCOUNT_SID, AUTH_TOKEN).sender_number(SENDER).base_url(&url),
+        (10..20).map(|n| format!("+155512300{n}")),
+    )
+}
+
+#[test]
+fn an_outage_pauses_the_sink_and_is_probed_by_one_delivery_at_a_time() {
+    let harness = Harness::new();
+    harness.provider.script_sms((0..12).map(|_| Answer::status(503)));
+    let mut policy = quick();
+    policy.cap = Duration::from_millis(400);
+    let handle = with_layer(ten_phones(&harness).retry(policy), || error!("payment failed"));
+    assert!(handle.flush(PATIENCE).is_complete());
+    let sms = harness.provider.sms();
+    assert_eq!((sms.len(), harness.provider.sent()), (22, 10));
+    // Four are under way when the fifth fails: then each waits for a pause of
+    // 100, 200 and then 400 ms, half of it at least.
+    let probes: Vec<_> = sms[8..13].windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+    for probe in &probes {
+        assert!(*probe >= Duration::from_millis(50), "{probes:?}");
+    }
+}
+
+#[test]
+fn an_outage_costs_few_requests_however_much_is_due() {
+    let harness = Harness::new();
+    harness.provider.always_sms(Answer::status(503));
+    let mut policy = quick();
+    policy.cap = Duration::from_secs(60);
+    policy.initial = Duration::from_secs(20);
+    let handle = with_layer(ten_phones(&harness).retry(policy), || error!("payment failed"));
+    // All but those under way at the fifth failure stay unattempted.
+    let report = handle.flush(Duration::from_secs(2));
+    assert_eq!(report.pending, 10);
+    let requests = harness.provider.sms().len();
+    assert!((5..=8).contains(&requests), "{requests} requests");
+    let attempted = rows(&harness.database(), "SELECT count(*) FROM delivery WHERE attempt > 0");
+    assert_eq!(attempted, [requests.to_string()]);
+}
+
+#[test]
+fn a_refusal_shows_that_the_provider_works() {
+    let harness = Harness::new();
+    let failing = || (0..4).map(|_| Answer::status(503));
+    let answers = failing().chain([Answer::twilio_error(400, 21617)]).chain(failing());
+    harness.provider.script_sms(answers);
+    let mut policy = quick();
+    policy.initial = Duration::from_millis(10);
+    let handle = with_layer(ten_phones(&harness).retry(policy), || error!("payment failed"));
+    assert!(handle.flush(PATIENCE).is_complete());
+    assert_eq!((handle.stats().delivered, handle.stats().dead), (9, 1));
 }

@@ -51,7 +51,7 @@ const BOUNDARIES: [(&[&str], &[&str]); 7] = [
 ];
 
 /// Numbers that the README tells: where they are, and what it says.
-const NUMBERS: [(&str, &str, &str); 15] = [
+const NUMBERS: [(&str, &str, &str); 16] = [
     ("src/queue.rs", "MOST_EVENTS: usize = 16_384;", "16,384 events"),
     ("src/queue.rs", "MOST_BYTES: usize = 16 * 1024 * 1024;", "16 MiB"),
     ("src/store/memory.rs", "MOST_EVENTS: usize = 10_000;", "10,000 events"),
@@ -59,6 +59,7 @@ const NUMBERS: [(&str, &str, &str); 15] = [
     ("src/panic.rs", "COMMIT_TIMEOUT: Duration = Duration::from_millis(250);", "at most 250 ms"),
     ("src/dispatcher/exit.rs", "EXIT_TIMEOUT: Duration = Duration::from_secs(2);", "at most 2 s"),
     ("src/dispatcher/mod.rs", "LEASE: Duration = Duration::from_secs(70);", "lease of 70 s"),
+    ("src/dispatcher/lane.rs", "MOST_FAILURES: u32 = 5;", "5 times in a row"),
     ("src/render/sms.rs", "MAX_SEGMENTS: usize = 2;", "at most 2 segments"),
     ("src/panic.rs", "SPANS_TIMEOUT: Duration = Duration::from_millis(100);", "100 ms for its spans"),
     ("src/render/email.rs", "MAX_ENTRIES: usize = 25;", "25 different events"),
