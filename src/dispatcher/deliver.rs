@@ -30,11 +30,10 @@ impl Dispatcher<'_> {
         }
         let mut next = LONGEST_SLEEP;
         for lane in 0..self.lanes.len() {
-            let started = self.start_lane(lane).await;
-            if started.is_err() {
+            if let Err(error) = self.start_lane(lane).await {
                 self.lanes[lane].look_again_in(STORE_RETRY);
+                self.note(Err(error));
             }
-            self.note(started);
             next = next.min(self.lanes[lane].wait(SystemTime::now()));
         }
         let is_written = self.inbox.waiting.is_empty() && self.unsettled.is_empty() && !self.must_close;
@@ -76,7 +75,7 @@ impl Dispatcher<'_> {
     /// Its turn came too late: after an outage nobody wants the pages of hours
     /// ago.
     fn expire(&mut self, lane: usize, claim: Claim) {
-        let result = Err(SendError::rejected("its deadline passed before it could be sent"));
+        let result = Err(SendError::not_processed("its deadline passed before it could be sent"));
         self.unsettled.push_back(Attempted { lane, claim, result });
     }
 
