@@ -105,6 +105,8 @@ macro_rules! every_store {
     };
 }
 
+#[cfg(feature = "sqlite")]
+mod model;
 mod upkeep;
 
 #[cfg(feature = "sqlite")]
