@@ -44,6 +44,7 @@ fn main() -> Result<(), tracing_alert::Error> {
         .sms(twilio, ["+15551230001"])
         .email(sendgrid, ["on-call@example.com", "team@example.com"])
         .sink(pager.clone(), ["whoever is on call"])
+        .wait_for_commit(Duration::from_millis(100))
         .settle(Duration::from_millis(500))
         .retry(retry)
         .panics(true);

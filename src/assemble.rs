@@ -65,6 +65,7 @@ impl<S> AlertLayer<S> {
         let counters = Arc::new(Counters::default());
         let (queue, receiver) = queue(Arc::clone(&counters));
         let panics = config.panics;
+        let wait_for_commit = config.wait_for_commit;
         let (queue, ended, level) = match dispatcher::start(config, Arc::clone(&counters), receiver) {
             Ok(ended) => {
                 exit::register(queue.downgrade(), Arc::clone(&ended), Arc::clone(&counters));
@@ -76,7 +77,7 @@ impl<S> AlertLayer<S> {
             }
         };
         let gate = Gate::new(level, ceiling, span_level);
-        let shared = Arc::new(Shared { gate: gate.clone(), counters, queue, ended });
+        let shared = Arc::new(Shared { gate: gate.clone(), counters, queue, ended, wait_for_commit });
         if panics && shared.queue.is_some() {
             panic::install(&shared);
         }
@@ -86,8 +87,13 @@ impl<S> AlertLayer<S> {
     /// A layer that wants nothing.
     fn idle() -> Self {
         let gate = Gate::new(LevelFilter::OFF, LevelFilter::OFF, LevelFilter::OFF);
-        let shared =
-            Shared { gate: gate.clone(), counters: Arc::default(), queue: None, ended: never_started() };
+        let shared = Shared {
+            gate: gate.clone(),
+            counters: Arc::default(),
+            queue: None,
+            ended: never_started(),
+            wait_for_commit: None,
+        };
         Self::new(gate, AlertHandle::new(Arc::new(shared)))
     }
 }

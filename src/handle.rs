@@ -14,7 +14,7 @@ use tracing::{dispatcher, level_filters::LevelFilter};
 use crate::{
     event::Event,
     gate::Gate,
-    queue::{Flush, Goal, Panic, Queue},
+    queue::{Awaited, Flush, Goal, Queue},
     signal::Signal,
     stats::{Counters, DropReason, Stats},
 };
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Option<Queue>,
     /// Set when the alert thread has ended, or was never started.
     pub(crate) ended: Arc<Signal<()>>,
+    /// How long a call that alerts waits for its commit, if it does.
+    pub(crate) wait_for_commit: Option<Duration>,
 }
 
 /// What a [`flush`](AlertHandle::flush) or a [`shutdown`](AlertHandle::shutdown)
@@ -128,18 +130,30 @@ impl AlertHandle {
         self.shared.gate.set_level(level.into());
     }
 
-    /// Queues `event`, or counts why not.
+    /// Queues `event`, or counts why not. Waits for its commit if that was asked
+    /// for.
     pub(crate) fn offer(&self, event: Event) {
-        match &self.shared.queue {
+        match (&self.shared.queue, self.shared.wait_for_commit) {
             // The reason is counted.
-            Some(queue) => drop(queue.offer(event)),
-            None => self.lost(DropReason::QueueClosed),
+            (Some(queue), None) => drop(queue.offer(event)),
+            (Some(_), Some(timeout)) => self.offer_and_wait(event, timeout),
+            (None, _) => self.lost(DropReason::QueueClosed),
+        }
+    }
+
+    fn offer_and_wait(&self, event: Event, timeout: Duration) {
+        let now = Instant::now();
+        let committed = Arc::new(Signal::new());
+        let awaited = Awaited { event, committed: Arc::clone(&committed), backtrace: None };
+        if self.offer_awaited(awaited) {
+            // Late is not lost: the event is queued.
+            let _ = committed.wait_until(now.checked_add(timeout).unwrap_or(now + LONGEST_WAIT));
         }
     }
 
     /// As [`offer`](Self::offer). True if it is queued.
-    pub(crate) fn offer_panic(&self, panic: Panic) -> bool {
-        self.shared.queue.as_ref().is_some_and(|queue| queue.offer_panic(panic).is_ok())
+    pub(crate) fn offer_awaited(&self, awaited: Awaited) -> bool {
+        self.shared.queue.as_ref().is_some_and(|queue| queue.offer_awaited(awaited).is_ok())
     }
 
     /// Counts one event lost.

@@ -25,7 +25,7 @@ use crate::{
     gate::Gate,
     handle::{AlertHandle, Shared},
     layer::{self, Caller, Capturing},
-    queue::Panic,
+    queue::Awaited,
     signal::Signal,
 };
 
@@ -66,8 +66,8 @@ fn capture_panic(shared: &Weak<Shared>, info: &PanicHookInfo<'_>) {
     let found = look_up(handle.gate(), deadline);
     let event = Event { spans: found.spans, backtrace: found.backtrace, ..event(info, caller.name) };
     let committed = Arc::new(Signal::new());
-    let panic = Panic { event, committed: Arc::clone(&committed), backtrace: found.late_backtrace };
-    let offered = handle.offer_panic(panic);
+    let awaited = Awaited { event, committed: Arc::clone(&committed), backtrace: found.late_backtrace };
+    let offered = handle.offer_awaited(awaited);
     drop(capturing);
     if offered {
         // Late is not lost: the event is queued, and the process may live on.

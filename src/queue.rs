@@ -26,19 +26,19 @@ use crate::{
 pub(crate) enum Item {
     /// An event, and its share of the queue's bytes.
     Event(Box<Event>, Permit),
-    /// A panic, likewise.
-    Panic(Box<Panic>, Permit),
+    /// An event whose commit somebody waits for, likewise.
+    Awaited(Box<Awaited>, Permit),
     /// A wish to see everything before it through.
     Flush(Flush),
 }
 
-/// A panic on its way.
+/// An event whose commit somebody waits for.
 #[derive(Debug)]
-pub(crate) struct Panic {
+pub(crate) struct Awaited {
     pub(crate) event: Event,
     /// Set when the event is committed.
     pub(crate) committed: Arc<Signal<()>>,
-    /// The backtrace, if it was not there in time to be part of the event.
+    /// A panic's backtrace, if it was not there in time to be part of the event.
     pub(crate) backtrace: Option<Arc<Signal<String>>>,
 }
 
@@ -121,8 +121,8 @@ impl Queue {
     }
 
     /// As [`offer`](Self::offer).
-    pub(crate) fn offer_panic(&self, panic: Panic) -> Result<(), DropReason> {
-        self.offer_item(panic.event.size_bytes(), |permit| Item::Panic(Box::new(panic), permit))
+    pub(crate) fn offer_awaited(&self, awaited: Awaited) -> Result<(), DropReason> {
+        self.offer_item(awaited.event.size_bytes(), |permit| Item::Awaited(Box::new(awaited), permit))
     }
 
     fn offer_item(&self, size: usize, item: impl FnOnce(Permit) -> Item) -> Result<(), DropReason> {

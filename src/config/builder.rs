@@ -34,6 +34,7 @@ pub struct Builder {
     pub(super) database: Database,
     pub(super) panics: bool,
     pub(super) settle: Duration,
+    pub(super) wait_for_commit: Option<Duration>,
     pub(super) retry: RetryPolicy,
 }
 
@@ -67,6 +68,7 @@ impl Builder {
             database: Database::Default,
             panics: Self::DEFAULT_PANICS,
             settle: Self::DEFAULT_SETTLE,
+            wait_for_commit: None,
             retry: RetryPolicy::DEFAULT,
         }
     }
@@ -178,6 +180,17 @@ impl Builder {
     /// [`DEFAULT_SETTLE`](Self::DEFAULT_SETTLE).
     pub fn settle(mut self, settle: Duration) -> Self {
         self.settle = settle;
+        self
+    }
+
+    /// A call that alerts returns when its event is on disk, or after `timeout`:
+    /// then it survives whatever happens to the process next, also an abort or a
+    /// `kill -9`. It costs the caller a commit, shared by all that wait at the
+    /// same time: under a millisecond on a good disk, many on a slow or a busy
+    /// one. Default: the caller never waits, and what was captured is on disk
+    /// some milliseconds later.
+    pub fn wait_for_commit(mut self, timeout: Duration) -> Self {
+        self.wait_for_commit = Some(timeout);
         self
     }
 

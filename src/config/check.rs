@@ -98,6 +98,7 @@ impl Builder {
             database: self.database,
             panics: self.panics,
             settle: self.settle,
+            wait_for_commit: self.wait_for_commit,
             retry: self.retry,
         }
     }

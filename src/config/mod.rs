@@ -35,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) panics: bool,
     /// How long the first event of a notice waits for company.
     pub(crate) settle: Duration,
+    /// How long a call that alerts waits for its commit, if it does.
+    pub(crate) wait_for_commit: Option<Duration>,
     pub(crate) retry: RetryPolicy,
 }
 

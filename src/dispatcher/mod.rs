@@ -167,7 +167,7 @@ impl Dispatcher<'_> {
         for item in std::mem::take(&mut self.inbox.items) {
             match item {
                 Item::Event(event, permit) => self.inbox.add(*event, permit),
-                Item::Panic(panic, permit) => self.inbox.add_panic(*panic, permit),
+                Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit),
                 Item::Flush(flush) => {
                     flushed = true;
                     if flush.goal == Goal::Shutdown {

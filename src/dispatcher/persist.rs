@@ -10,7 +10,7 @@ use crate::{
     event::Event,
     fingerprint::fingerprint,
     notice::Losses,
-    queue::{Panic, Permit},
+    queue::{Awaited, Permit},
     signal::Signal,
     stats::DropReason,
     store::{Captured, Draft, StoreError},
@@ -129,8 +129,8 @@ impl Inbox {
     }
 
     /// As [`add`](Self::add); somebody waits for the commit.
-    pub(super) fn add_panic(&mut self, panic: Panic, permit: Permit) {
-        let Panic { event, committed, backtrace } = panic;
+    pub(super) fn add_awaited(&mut self, awaited: Awaited, permit: Permit) {
+        let Awaited { event, committed, backtrace } = awaited;
         if let Some(text) = backtrace {
             let fingerprint = fingerprint(&event);
             let now = Instant::now();

@@ -71,6 +71,18 @@ fn run() {
             let stats = handle.stats();
             assert_eq!((stats.delivered, stats.store), (120, tracing_alert::StoreState::Memory), "{stats:?}");
         }
+        "abort-after-commit" => {
+            let database = std::env::var("ALERT_DATABASE").unwrap();
+            let alerts = AlertLayer::builder()
+                .database(database)
+                .wait_for_commit(PATIENCE)
+                .sink(tracing_alert::MemorySink::new(), ["on-call"])
+                .build()
+                .unwrap();
+            tracing_subscriber::registry().with(alerts).init();
+            error!("the last words");
+            process::abort();
+        }
         "subscriber-gone" => {
             let subscriber = tracing_subscriber::registry().with(AlertLayer::from_env());
             tracing::subscriber::with_default(subscriber, || error!("payment failed"));

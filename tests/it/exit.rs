@@ -167,6 +167,14 @@ fn what_a_locked_database_does_not_take_before_the_end_is_told() {
 }
 
 #[test]
+fn a_call_that_waits_for_its_commit_survives_an_abort() {
+    let harness = Harness::new();
+    let output = harness.child("abort-after-commit").output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(rows(&harness.database(), "SELECT payload ->> 'message' FROM event"), ["the last words"]);
+}
+
+#[test]
 fn a_process_with_nothing_to_tell_sends_nothing() {
     let harness = Harness::new();
     ran(&harness.child("init-only").output().unwrap());

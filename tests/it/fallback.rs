@@ -17,7 +17,7 @@ use tracing_alert::{
 };
 use tracing_subscriber::prelude::*;
 
-use crate::support::{Harness, PATIENCE, Provider, eventually, rows, with_layer};
+use crate::support::{Harness, PATIENCE, Provider, eventually, try_rows, with_layer};
 
 #[test]
 fn without_a_database_alerts_are_kept_in_memory_and_flow() {
@@ -60,6 +60,7 @@ fn what_a_damaged_database_still_shows_is_rescued() {
     let provider = harness.provider.clone();
     harness.provider = Provider::at(Provider::nowhere());
     let handle = with_layer(harness.builder(), || error!("before the damage"));
+    eventually("both were tried", || handle.stats().retried >= 2);
     assert_eq!(handle.shutdown(Duration::from_millis(500)).pending, 2);
     eventually("the file is closed", || !harness.database().with_file_name("alerts.db-wal").exists());
     // The list of tables is whole; the tail of the schema's first page is not.
@@ -92,11 +93,11 @@ fn keeps_in_the_end(spoil: impl FnOnce(&Path), mend: impl FnOnce(&Path)) {
         error!("after");
     });
     handle.shutdown(Duration::from_millis(500));
-    let kept = rows(
-        &harness.database(),
-        "SELECT payload ->> 'message', state FROM event JOIN delivery USING (notice_id) ORDER BY 1",
-    );
-    assert_eq!(kept, ["after|pending", "after|pending", "before|pending", "before|pending"]);
+    let sql = "SELECT payload ->> 'message', state FROM event JOIN delivery USING (notice_id) ORDER BY 1";
+    eventually("all of it is in the file", || {
+        let kept = try_rows(&harness.database(), sql).unwrap_or_default();
+        kept == ["after|pending", "after|pending", "before|pending", "before|pending"]
+    });
 
     harness.provider = provider;
     let mut policy = RetryPolicy::DEFAULT;

@@ -16,6 +16,7 @@ fn after_a_long_outage_old_pages_are_dead_letters_and_not_a_herd() {
             error!(number, "payment {number} failed");
         }
     });
+    eventually("they are committed", || handle.stats().persisted == 5);
     handle.shutdown(Duration::from_millis(300));
     drop(handle);
     // The next start is two hours later: an SMS is worth one.

@@ -119,12 +119,18 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 /// The rows that `sql` gives, each a line with `|` between columns: read with
 /// the sqlite3 of the crate's own SQLite, through a connection of its own.
 pub(crate) fn rows(database: &Path, sql: &'static str) -> Vec<String> {
+    try_rows(database, sql).unwrap()
+}
+
+/// As [`rows`], of a database that may be in the making.
+pub(crate) fn try_rows(database: &Path, sql: &'static str) -> Result<Vec<String>, sqlx::Error> {
     use sqlx::{Column, ConnectOptions, Row, ValueRef, sqlite::SqliteConnectOptions};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut connection = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
-        let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
-        rows.iter()
+        let mut connection = SqliteConnectOptions::new().filename(database).connect().await?;
+        let rows = sqlx::query(sql).fetch_all(&mut connection).await?;
+        let texts = rows
+            .iter()
             .map(|row| {
                 let column = |index: usize| {
                     let value = row.try_get_raw(index).unwrap();
@@ -138,6 +144,7 @@ pub(crate) fn rows(database: &Path, sql: &'static str) -> Vec<String> {
                 };
                 row.columns().iter().map(|each| column(each.ordinal())).collect::<Vec<_>>().join("|")
             })
-            .collect()
+            .collect();
+        Ok(texts)
     })
 }

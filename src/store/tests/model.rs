@@ -42,10 +42,20 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug, PartialEq)]
 enum Did {
     Notice(i64),
-    /// Each with the events that it is to tell, and how often they happened.
-    Claimed(Vec<(i64, String, u32, i64, bool, Vec<(String, u64)>)>),
+    Claimed(Vec<Told>),
     Settled(bool),
     Nothing,
+}
+
+/// A claim, with the events that it is to tell and how often they happened.
+#[derive(Debug, PartialEq)]
+struct Told {
+    notice_id: i64,
+    recipient: String,
+    attempt: u32,
+    token: i64,
+    is_doubtful: bool,
+    samples: Vec<(String, u64)>,
 }
 
 struct Side {
@@ -84,7 +94,8 @@ impl Side {
                     let samples =
                         notice.samples.into_iter().map(|sample| (sample.event.message, sample.count));
                     let Claim { notice_id, recipient, attempt, token, is_doubtful, .. } = claim.clone();
-                    told.push((notice_id, recipient, attempt, token, is_doubtful, samples.collect()));
+                    let samples = samples.collect();
+                    told.push(Told { notice_id, recipient, attempt, token, is_doubtful, samples });
                 }
                 self.claims.extend(claims);
                 Did::Claimed(told)
