@@ -19,7 +19,7 @@ pub enum DropReason {
     /// started.
     QueueClosed,
     /// The event was emitted while another one was being captured on the same
-    /// thread, by a `Debug` or `Display` impl.
+    /// thread, by a `Debug` or `Display` impl; or capturing it panicked.
     Nested,
     /// There was no disk, and memory held as many events as it may.
     MemoryFull,

@@ -183,9 +183,10 @@ impl Builder {
         self
     }
 
-    /// A call that alerts returns when its event is on disk, or after `timeout`:
-    /// then it survives whatever happens to the process next, also an abort or a
-    /// `kill -9`. It costs the caller a commit, shared by all that wait at the
+    /// A call that alerts returns when its event is committed, or after
+    /// `timeout`. What is committed to the file survives whatever happens to the
+    /// process next, also an abort or a `kill -9`; what is in memory, by choice or
+    /// while the file fails, does not ([`Stats::store`](crate::Stats::store) tells). It costs the caller a commit, shared by all that wait at the
     /// same time: under a millisecond on a good disk, many on a slow or a busy
     /// one. Default: the caller never waits, and what was captured is on disk
     /// some milliseconds later.

@@ -118,6 +118,7 @@ impl Dispatcher<'_> {
             return;
         };
         self.disk.probed_at = Some(Instant::now());
+        let was_durable = !matches!(self.store, Store::Memory(_));
         // A file that was moved keeps its journal here: first it has to be left.
         let brought = self.store.leave().await;
         let opened = match Sqlite::open(&path).await {
@@ -138,7 +139,9 @@ impl Dispatcher<'_> {
             }
             Err(error) => {
                 self.counters.set_store(StoreState::Memory);
-                self.open = None;
+                if was_durable {
+                    self.begin_anew(i64::MAX);
+                }
                 let lost = if brought.is_empty() {
                     ""
                 } else {
