@@ -56,7 +56,7 @@ impl Sqlite {
             .pragma("wal_autocheckpoint", "256")
             .pragma("journal_size_limit", "4194304")
             .pragma("temp_store", "memory")
-            .thread_name(|number| format!("{}-db-{number}", crate::dispatcher::THREAD_NAME))
+            .thread_name(thread_name)
             .disable_statement_logging();
         let mut connection = options.connect().await?;
         // sqlx takes no lock for migrations on SQLite: without this, processes
@@ -73,8 +73,11 @@ impl Sqlite {
         let aside = path::set_aside(path)?;
         crate::trouble::say(&format!("the database is damaged ({why}); it is kept as {}", aside.display()));
         let mut file = Self::open(path).await?;
-        let read_only =
-            SqliteConnectOptions::new().filename(&aside).read_only(true).disable_statement_logging();
+        let read_only = SqliteConnectOptions::new()
+            .filename(&aside)
+            .read_only(true)
+            .thread_name(thread_name)
+            .disable_statement_logging();
         if let Ok(connection) = read_only.connect().await {
             let mut damaged = Self { connection, identity: None, _lock: None };
             let rescued = damaged.export().await;
@@ -94,6 +97,11 @@ impl Sqlite {
             crate::trouble::report("close", &format!("the database was not closed cleanly: {error}"));
         }
     }
+}
+
+/// One of our own: what sqlx says on its thread never alerts.
+fn thread_name(number: u64) -> String {
+    format!("{}-db-{number}", crate::dispatcher::THREAD_NAME)
 }
 
 fn migration_failed(error: MigrateError) -> StoreError {
