@@ -6,9 +6,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::event::Event;
 
+pub(crate) type Fingerprint = [u8; 8];
+
 /// The same for events that one line of a message may stand for: same callsite,
 /// level and message. Fields do not count.
-pub(crate) fn fingerprint(event: &Event) -> [u8; 8] {
+pub(crate) fn fingerprint(event: &Event) -> Fingerprint {
     let mut hasher = DefaultHasher::new();
     event.level.as_str().hash(&mut hasher);
     event.target.hash(&mut hasher);

@@ -47,8 +47,13 @@ pub use dispatcher::SEND_TIMEOUT;
 
 mod fingerprint;
 
+mod incident;
+
+mod budget;
+pub use budget::Budget;
+
 mod notice;
-pub use notice::{Losses, Notice, Process, Sample};
+pub use notice::{Kind, Losses, Notice, Process, Sample};
 
 mod store;
 
@@ -64,7 +69,7 @@ pub use retry::RetryPolicy;
 mod assemble;
 
 mod config;
-pub use config::{Builder, EMAIL_DEADLINE, SMS_DEADLINE};
+pub use config::{Builder, EMAIL_DEADLINE, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY};
 
 mod error;
 pub use error::{Error, Problem};

@@ -8,43 +8,72 @@ use serde::{Deserialize, Serialize};
 
 use crate::{event::Event, stats::DropReason};
 
-/// What one message is about: the events of one settle window.
+/// What one message is about: what its recipient was not told before.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Notice {
-    /// The short public id that ends each of its messages, like `7K3Q`.
+    /// The short public id that ends its message, like `7K3Q`: that of its
+    /// incident, if there is just one, with a number if it was told before.
     pub id: String,
-    /// Whether it tells of the alerting itself: of messages that ended
-    /// undelivered, in an event that the crate made.
-    pub health: bool,
+    /// Why it is told.
+    pub kind: Kind,
     /// The process that captured the events; not always the one that sends.
     pub process: Process,
-    /// When its first event was captured.
-    pub opened_at: SystemTime,
-    /// The different events, in the order they first happened, and at the
-    /// recipient's level or above.
+    /// When it was decided to tell it.
+    pub made_at: SystemTime,
+    /// The incidents, what is new first, in the order they first happened; all at
+    /// the recipient's level or above.
     pub samples: Vec<Sample>,
     /// Events that were counted but not kept as a sample.
     pub unsampled: u64,
     /// Events that could not be captured since the message before.
     pub losses: Losses,
+    /// Whether the recipient's budget allows no more messages today, but of what
+    /// was never seen before.
+    pub is_last_today: bool,
 }
 
 impl Notice {
-    /// All events it stands for, but for those that could not be captured.
+    /// All events it stands for, but for those that could not be captured: none
+    /// of them was in a message to this recipient before.
     pub fn event_count(&self) -> u64 {
         self.samples.iter().map(|sample| sample.count).sum::<u64>() + self.unsampled
     }
 }
 
-/// One event and how often the same one happened.
+/// Why a recipient is told of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// An incident that he did not hear of before.
+    First,
+    /// Several incidents.
+    Digest,
+    /// An incident whose count crossed a power of ten.
+    Update,
+    /// An incident that goes on for hours.
+    Reminder,
+    /// An incident that ended.
+    Quiet,
+    /// The alerting itself: messages that ended undelivered, events that were
+    /// lost.
+    Health,
+}
+
+/// One incident: an event and how often the same kind of event happened.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Sample {
     /// The first of them.
     pub event: Event,
-    /// How often it happened; at least one.
+    /// The incident's short public id.
+    pub incident: String,
+    /// How many of them were in no message to this recipient before.
     pub count: u64,
+    /// How many there are in all.
+    pub total: u64,
+    /// When the first one was committed.
+    pub since: SystemTime,
     /// When it happened last.
     pub last_at: SystemTime,
 }

@@ -8,6 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::Database;
 use crate::{
+    budget::Budget,
     error::Problem,
     retry::RetryPolicy,
     sink::{DynSink, SendGridSink, Sink, TwilioSink},
@@ -34,6 +35,10 @@ pub struct Builder {
     pub(super) database: Database,
     pub(super) panics: bool,
     pub(super) settle: Duration,
+    pub(super) sms_window: Duration,
+    pub(super) email_window: Duration,
+    pub(super) sms_budget: Option<Budget>,
+    pub(super) email_budget: Option<Budget>,
     pub(super) wait_for_commit: Option<Duration>,
     pub(super) retry: RetryPolicy,
 }
@@ -54,6 +59,15 @@ impl Builder {
     /// No alert waits longer than this for company.
     pub const LONGEST_SETTLE: Duration = Duration::from_secs(60);
 
+    /// Two minutes: who got an SMS hears of what else is new at the end of them.
+    pub const DEFAULT_SMS_WINDOW: Duration = Duration::from_secs(2 * 60);
+
+    /// Five minutes, for a mail.
+    pub const DEFAULT_EMAIL_WINDOW: Duration = Duration::from_secs(5 * 60);
+
+    /// Nobody waits longer than this for what is new, but for a budget.
+    pub const LONGEST_WINDOW: Duration = Duration::from_secs(60 * 60);
+
     pub(crate) fn new() -> Self {
         Self {
             origin: Origin::Code,
@@ -68,6 +82,10 @@ impl Builder {
             database: Database::Default,
             panics: Self::DEFAULT_PANICS,
             settle: Self::DEFAULT_SETTLE,
+            sms_window: Self::DEFAULT_SMS_WINDOW,
+            email_window: Self::DEFAULT_EMAIL_WINDOW,
+            sms_budget: Some(Budget::SMS),
+            email_budget: Some(Budget::EMAIL),
             wait_for_commit: None,
             retry: RetryPolicy::DEFAULT,
         }
@@ -175,11 +193,42 @@ impl Builder {
         self
     }
 
-    /// How long the first event of a message waits for company; at most
+    /// How long the first event of an incident waits for company; at most
     /// [`LONGEST_SETTLE`](Self::LONGEST_SETTLE). Default:
     /// [`DEFAULT_SETTLE`](Self::DEFAULT_SETTLE).
     pub fn settle(mut self, settle: Duration) -> Self {
         self.settle = settle;
+        self
+    }
+
+    /// Who got an SMS is told of further incidents at the end of this window, in
+    /// one message; at most [`LONGEST_WINDOW`](Self::LONGEST_WINDOW). Zero: at
+    /// once. Default: [`DEFAULT_SMS_WINDOW`](Self::DEFAULT_SMS_WINDOW).
+    pub fn sms_window(mut self, window: Duration) -> Self {
+        self.sms_window = window;
+        self
+    }
+
+    /// As [`sms_window`](Self::sms_window), for e-mail and for sinks of your own.
+    /// Default: [`DEFAULT_EMAIL_WINDOW`](Self::DEFAULT_EMAIL_WINDOW).
+    pub fn email_window(mut self, window: Duration) -> Self {
+        self.email_window = window;
+        self
+    }
+
+    /// How many SMS one recipient may get; what there is none for waits for the
+    /// next. With a budget, all SMS together cost at most
+    /// [`SMS_SEGMENTS_PER_DAY`](crate::SMS_SEGMENTS_PER_DAY); `None` lifts both.
+    /// Default: [`Budget::SMS`].
+    pub fn sms_budget(mut self, budget: impl Into<Option<Budget>>) -> Self {
+        self.sms_budget = budget.into();
+        self
+    }
+
+    /// How many mails one recipient may get, and messages of a sink of your own;
+    /// `None`: any number. Default: [`Budget::EMAIL`].
+    pub fn email_budget(mut self, budget: impl Into<Option<Budget>>) -> Self {
+        self.email_budget = budget.into();
         self
     }
 

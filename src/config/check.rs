@@ -3,16 +3,18 @@
 //! Invariant: what [`Builder::sift`] leaves has no problem: code and environment
 //! are held to the same rules, and only differ in what a problem leads to.
 
-use std::{mem, path::Path};
+use std::{mem, path::Path, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Config, Database, EMAIL_DEADLINE, Route, SMS_DEADLINE,
+    Config, Database, EMAIL_DEADLINE, Route, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY,
     builder::{Builder, Entry, Kind, Origin},
 };
 use crate::{
+    budget::Budget,
     error::{Error, Problem, quoted, shown},
+    incident::Rhythm,
     retry::RetryPolicy,
     sink::{is_email_address, is_phone_number, mask_phone},
 };
@@ -61,6 +63,27 @@ impl Builder {
             report.add(SETTLE, what, &format!("{:?} is used", Self::DEFAULT_SETTLE));
             self.settle = Self::DEFAULT_SETTLE;
         }
+        let windows = [
+            (&mut self.sms_window, SMS_WINDOW, Self::DEFAULT_SMS_WINDOW),
+            (&mut self.email_window, EMAIL_WINDOW, Self::DEFAULT_EMAIL_WINDOW),
+        ];
+        for (window, setting, default) in windows {
+            if *window > Self::LONGEST_WINDOW {
+                let what = format!("{window:?} is longer than {:?}", Self::LONGEST_WINDOW);
+                report.add(setting, what, &format!("{default:?} is used"));
+                *window = default;
+            }
+        }
+        let budgets = [
+            (&mut self.sms_budget, SMS_BUDGET, Budget::SMS),
+            (&mut self.email_budget, EMAIL_BUDGET, Budget::EMAIL),
+        ];
+        for (budget, setting, default) in budgets {
+            if let Some(wrong) = budget.as_ref().and_then(wrong_budget) {
+                report.add(setting, wrong, "the default is used");
+                *budget = Some(default);
+            }
+        }
         if let Some(wrong) = wrong_policy(&self.retry) {
             report.add(RETRY, wrong, "the default is used");
             self.retry = RetryPolicy::DEFAULT;
@@ -76,16 +99,24 @@ impl Builder {
 
     fn into_config(self) -> Config {
         let route = |entry: Entry| {
-            let (own_level, deadline) = match entry.kind {
-                Kind::Sms => (self.sms_level, SMS_DEADLINE),
-                Kind::Email => (self.email_level, EMAIL_DEADLINE),
-                Kind::Own => (None, EMAIL_DEADLINE),
+            let email = Rhythm::email(self.settle, self.email_window);
+            let (own_level, deadline, rhythm, budget) = match entry.kind {
+                Kind::Sms => {
+                    (self.sms_level, SMS_DEADLINE, Rhythm::sms(self.settle, self.sms_window), self.sms_budget)
+                }
+                Kind::Email => (self.email_level, EMAIL_DEADLINE, email, self.email_budget),
+                Kind::Own => (None, EMAIL_DEADLINE, email, self.email_budget),
             };
             Route {
                 sink: entry.sink,
                 recipients: entry.recipients,
                 level: own_level.unwrap_or(LevelFilter::TRACE),
                 deadline,
+                rhythm,
+                budget,
+                segments_per_day: budget
+                    .filter(|_| entry.kind == Kind::Sms)
+                    .map(|_| SMS_SEGMENTS_PER_DAY),
             }
         };
         Config {
@@ -97,7 +128,6 @@ impl Builder {
             span_level: self.span_level,
             database: self.database,
             panics: self.panics,
-            settle: self.settle,
             wait_for_commit: self.wait_for_commit,
             retry: self.retry,
         }
@@ -199,6 +229,14 @@ fn wrong_policy(policy: &RetryPolicy) -> Option<String> {
         .then(|| format!("a delay of {longest:?} is longer than any delivery lives, {EMAIL_DEADLINE:?}"))
 }
 
+fn wrong_budget(budget: &Budget) -> Option<String> {
+    let Budget { burst, refill, per_day } = *budget;
+    if burst == 0 || per_day == 0 {
+        return Some("it allows no message at all".into());
+    }
+    (refill > LONGEST_REFILL).then(|| format!("a refill of {refill:?} is longer than {LONGEST_REFILL:?}"))
+}
+
 fn nobody_is_told(origin: Origin) -> Problem {
     match origin {
         Origin::Code => Problem::new("sink", "nobody would be told", "call `sms`, `email` or `sink`"),
@@ -252,6 +290,13 @@ const DATABASE: Setting = Setting {
     line: "ALERT_DATABASE=/var/lib/myapp/alerts.db",
 };
 const SETTLE: Setting = Setting { call: "settle(Duration::from_secs(2))", line: "ALERT_SETTLE=2s" };
+const SMS_WINDOW: Setting =
+    Setting { call: "sms_window(Duration::from_secs(120))", line: "ALERT_SMS_WINDOW=2m" };
+const EMAIL_WINDOW: Setting =
+    Setting { call: "email_window(Duration::from_secs(300))", line: "ALERT_EMAIL_WINDOW=5m" };
+const SMS_BUDGET: Setting = Setting { call: "sms_budget(Budget::SMS)", line: "ALERT_SMS_BUDGET=3,10m,20" };
+const EMAIL_BUDGET: Setting =
+    Setting { call: "email_budget(Budget::EMAIL)", line: "ALERT_EMAIL_BUDGET=10,1m,200" };
 const SMS: Setting = Setting { call: r#"sms(twilio, ["+12065550147"])"#, line: "ALERT_PHONE=+12065550147" };
 const EMAIL: Setting =
     Setting { call: r#"email(sendgrid, ["ops@example.com"])"#, line: "ALERT_EMAIL=ops@example.com" };
@@ -260,6 +305,9 @@ const EMAIL: Setting =
 const VERSION: Setting = Setting { call: r#"version("1.2.3")"#, line: r#"version("1.2.3")"# };
 const RETRY: Setting = Setting { call: "retry(RetryPolicy::DEFAULT)", line: "retry(RetryPolicy::DEFAULT)" };
 const SINK: Setting = Setting { call: r#"sink(pager, ["on-call"])"#, line: r#"sink(pager, ["on-call"])"# };
+
+/// A budget that takes longer to fill is no budget of a day.
+const LONGEST_REFILL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The names of the sinks that [`Builder::sms`] and [`Builder::email`] add.
 const RESERVED_NAMES: [&str; 2] = ["twilio", "sendgrid"];

@@ -15,6 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::builder::{Builder, Origin};
 use crate::{
+    budget::Budget,
     error::{Problem, escaped, shown},
     sink::{SendGridSink, TwilioSink},
 };
@@ -50,6 +51,21 @@ pub(crate) fn read(vars: impl IntoIterator<Item = (OsString, OsString)>) -> (Bui
     let default = format!("{:?}", Builder::DEFAULT_SETTLE);
     if let Some(settle) = vars.parse("ALERT_SETTLE", parse_duration, "a duration", &default) {
         builder = builder.settle(settle);
+    }
+    let default = format!("{:?}", Builder::DEFAULT_SMS_WINDOW);
+    if let Some(window) = vars.parse("ALERT_SMS_WINDOW", parse_duration, "a duration", &default) {
+        builder = builder.sms_window(window);
+    }
+    let default = format!("{:?}", Builder::DEFAULT_EMAIL_WINDOW);
+    if let Some(window) = vars.parse("ALERT_EMAIL_WINDOW", parse_duration, "a duration", &default) {
+        builder = builder.email_window(window);
+    }
+    let wanted = "`off`, or messages at once, a duration, messages a day";
+    if let Some(budget) = vars.parse("ALERT_SMS_BUDGET", parse_budget, wanted, "the default") {
+        builder = builder.sms_budget(budget);
+    }
+    if let Some(budget) = vars.parse("ALERT_EMAIL_BUDGET", parse_budget, wanted, "the default") {
+        builder = builder.email_budget(budget);
     }
     let sms_level = vars.parse("ALERT_SMS_LEVEL", parse_level, "a level", "that of ALERT_LEVEL");
     if let Some(level) = sms_level {
@@ -160,6 +176,15 @@ fn parse_duration(text: &str) -> Option<Duration> {
         return Some(Duration::ZERO);
     }
     text.parse::<SignedDuration>().ok()?.try_into().ok()
+}
+
+/// Like `3,10m,20`, or `off`.
+fn parse_budget(text: &str) -> Option<Option<Budget>> {
+    if parse_switch(text) == Some(false) {
+        return Some(None);
+    }
+    let [burst, refill, per_day] = text.split(',').map(str::trim).collect::<Vec<_>>().try_into().ok()?;
+    Some(Some(Budget::new(burst.parse().ok()?, parse_duration(refill)?, per_day.parse().ok()?)))
 }
 
 /// The variables that are ours and not empty, and what is wrong with them.
@@ -319,7 +344,7 @@ const EMAIL: Channel = Channel {
 };
 
 /// Every variable, each with an example.
-const VARIABLES: [(&str, &str); 21] = [
+const VARIABLES: [(&str, &str); 25] = [
     ("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>"),
     ("TWILIO_AUTH_TOKEN", "<from console.twilio.com>"),
     ("TWILIO_API_KEY", "SK<32 hexadecimal digits>"),
@@ -341,6 +366,10 @@ const VARIABLES: [(&str, &str); 21] = [
     ("ALERT_DATABASE", "/var/lib/myapp/alerts.db"),
     ("ALERT_PANICS", "on"),
     ("ALERT_SETTLE", "2s"),
+    ("ALERT_SMS_WINDOW", "2m"),
+    ("ALERT_EMAIL_WINDOW", "5m"),
+    ("ALERT_SMS_BUDGET", "3,10m,20"),
+    ("ALERT_EMAIL_BUDGET", "10,1m,200"),
 ];
 
 /// A variable that is farther than this from every known one is no slip of the

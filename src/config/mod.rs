@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{retry::RetryPolicy, sink::DynSink};
+use crate::{budget::Budget, incident::Rhythm, retry::RetryPolicy, sink::DynSink};
 
 mod builder;
 pub use builder::Builder;
@@ -33,8 +33,6 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// Whether a panic is an event.
     pub(crate) panics: bool,
-    /// How long the first event of a notice waits for company.
-    pub(crate) settle: Duration,
     /// How long a call that alerts waits for its commit, if it does.
     pub(crate) wait_for_commit: Option<Duration>,
     pub(crate) retry: RetryPolicy,
@@ -50,6 +48,9 @@ pub(crate) struct Route {
     pub(crate) level: LevelFilter,
     /// How long a delivery is repeated before it is dead.
     pub(crate) deadline: Duration,
+    pub(crate) rhythm: Rhythm,
+    pub(crate) budget: Option<Budget>,
+    pub(crate) segments_per_day: Option<u32>,
 }
 
 /// Shows how many recipients there are, not who: some are phone numbers.
@@ -80,3 +81,7 @@ pub const SMS_DEADLINE: Duration = Duration::from_secs(60 * 60);
 
 /// As [`SMS_DEADLINE`], for a mail, and for the messages of a sink of your own.
 pub const EMAIL_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// All SMS together may cost so many segments a day, by UTC; unless their budget
+/// is off.
+pub const SMS_SEGMENTS_PER_DAY: u32 = 60;

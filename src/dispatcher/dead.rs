@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use tracing::Level;
 
-use super::{Dispatcher, persist::public_id};
+use super::{Dispatcher, tell::public_id};
 use crate::{
     event::{Event, Field, Value},
     fingerprint::fingerprint,
     queue::Permit,
     sink::{is_phone_number, mask_phone, without_numbers},
-    store::{Captured, Dead, Draft, Target},
+    store::{About, Captured, Dead, Maker, Target},
 };
 
 impl Dispatcher<'_> {
@@ -28,27 +28,25 @@ impl Dispatcher<'_> {
                 continue;
             }
             let now = SystemTime::now();
-            let id = public_id();
-            let draft = Draft { public_id: &id, run: self.inbox.run, process: &self.process, closes_at: now };
-            let tell = |dead: &Dead| captured(event(sink, dead, now));
-            match self.store.tell_of_dead(sink, now - PAUSE, tell, &draft, &others, now).await {
-                Ok(Some(notice)) => {
-                    self.last_notice = notice;
-                    self.wake_lanes();
-                }
-                Ok(None) => (),
+            let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
+            let tell = |dead: &Dead| captured(event(sink, dead, now), dead.count);
+            match self.store.tell_of_dead(sink, now - PAUSE, tell, &maker, &others, now).await {
+                Ok(true) => self.tell_at = None,
+                Ok(false) => (),
                 Err(error) => self.note(Err(error)),
             }
         }
     }
 }
 
-fn captured(event: Event) -> Captured {
+fn captured(event: Event, count: u64) -> Captured {
     Captured {
         fingerprint: fingerprint(&event),
         last_at: event.at,
-        count: 1,
+        count,
         event,
+        about: Some(About::Dead),
+        not_before: None,
         permit: Permit::default(),
     }
 }

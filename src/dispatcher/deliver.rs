@@ -11,11 +11,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Attempted, Dispatcher, LONGEST_SLEEP, SEND_TIMEOUT, STORE_RETRY, random};
+use super::{Attempted, Dispatcher, LONGEST_SLEEP, SEND_TIMEOUT, STORE_RETRY, Sent, random};
 use crate::{
-    render::{Rendered, render},
+    render::{Rendered, render, segments},
     retry::Verdict,
-    sink::{Message, Receipt, SendError},
+    sink::{Message, SendError},
     stats::Counters,
     store::{Claim, StoreError},
     trouble,
@@ -36,7 +36,7 @@ impl Dispatcher<'_> {
             }
             next = next.min(self.lanes[lane].wait(SystemTime::now()));
         }
-        let is_written = self.inbox.waiting.is_empty() && self.unsettled.is_empty() && !self.must_close;
+        let is_written = self.inbox.waiting.is_empty() && self.unsettled.is_empty();
         if is_written { next } else { next.min(STORE_RETRY) }
     }
 
@@ -76,7 +76,7 @@ impl Dispatcher<'_> {
     /// ago.
     fn expire(&mut self, lane: usize, claim: Claim) {
         let result = Err(SendError::not_processed("its deadline passed before it could be sent"));
-        self.unsettled.push_back(Attempted { lane, claim, result });
+        self.unsettled.push_back(Attempted { lane, claim, result, segments: 0 });
     }
 
     /// Starts one attempt.
@@ -90,7 +90,7 @@ impl Dispatcher<'_> {
             Ok(notice) => Arc::new(notice),
             Err(error) => {
                 let error = SendError::NotProcessed { reason: error.to_string(), retry_after: None };
-                return self.unsettled.push_back(Attempted { lane, claim, result: Err(error) });
+                return self.unsettled.push_back(Attempted { lane, claim, result: Err(error), segments: 0 });
             }
         };
         let valid_for = claim.expires_at.duration_since(now).unwrap_or_default();
@@ -112,10 +112,12 @@ impl Dispatcher<'_> {
                 html,
                 notice,
             };
-            match timeout(SEND_TIMEOUT, sink.send(&message)).await {
+            let segments = segments(&message.short);
+            let result = match timeout(SEND_TIMEOUT, sink.send(&message)).await {
                 Ok(result) => result,
                 Err(_) => Err(SendError::ambiguous(format!("no answer within {SEND_TIMEOUT:?}"))),
-            }
+            };
+            Sent { result, segments }
         });
         self.attempts.insert(task.id(), (lane, claim));
         self.lanes[lane].in_flight += 1;
@@ -129,14 +131,15 @@ impl Dispatcher<'_> {
     }
 
     /// Notes the result of an attempt.
-    pub(super) fn finish(&mut self, finished: Result<(task::Id, Result<Receipt, SendError>), JoinError>) {
-        let (id, result) = match finished {
-            Ok((id, result)) => (id, result),
-            Err(error) => (error.id(), Err(SendError::ambiguous("the sink, or the rendering, panicked"))),
-        };
+    pub(super) fn finish(&mut self, finished: Result<(task::Id, Sent), JoinError>) {
+        let (id, sent) = finished.unwrap_or_else(|error| {
+            let result = Err(SendError::ambiguous("the sink, or the rendering, panicked"));
+            (error.id(), Sent { result, segments: 0 })
+        });
         if let Some((lane, claim)) = self.attempts.remove(&id) {
             self.lanes[lane].in_flight -= 1;
-            self.unsettled.push_back(Attempted { lane, claim, result });
+            let Sent { result, segments } = sent;
+            self.unsettled.push_back(Attempted { lane, claim, result, segments });
         }
     }
 
@@ -155,12 +158,14 @@ impl Dispatcher<'_> {
     }
 
     async fn settle(&mut self, attempted: &Attempted) -> Result<(), StoreError> {
-        let Attempted { lane, claim, result } = attempted;
+        let Attempted { lane, claim, result, segments } = attempted;
         let lane = *lane;
         let now = SystemTime::now();
         let (counter, valid) = match result {
             Ok(receipt) => {
-                let valid = self.store.deliver(claim, receipt.reference.as_deref(), now).await?;
+                let reference = receipt.reference.as_deref();
+                let valid = self.store.deliver(claim, reference, *segments, now).await?;
+                self.tell_at = None;
                 self.lanes[lane].resume();
                 (&self.counters.delivered, valid)
             }

@@ -152,10 +152,15 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// True while the file, and with it what was spent, cannot be read.
+    pub(super) fn is_blind(&self) -> bool {
+        self.disk.path.is_some() && matches!(self.store, Store::Memory(_))
+    }
+
     /// True if the result of an attempt has to wait for the file its delivery is
     /// in.
     pub(super) fn is_deferred(&mut self, attempted: &Attempted) -> bool {
-        let is_outage = self.disk.path.is_some() && matches!(self.store, Store::Memory(_));
+        let is_outage = self.is_blind();
         if is_outage && self.disk.deferred.len() < MOST_DEFERRED {
             self.disk.deferred.push(attempted.clone());
         }
@@ -164,10 +169,8 @@ impl Dispatcher<'_> {
 
     /// The notices have other numbers now.
     fn begin_anew(&mut self, last_notice: i64) {
-        self.open = None;
         self.last_notice = last_notice;
-        self.must_close = false;
-        self.inbox.late.clear();
+        self.tell_at = None;
         for waiter in &mut self.inbox.flushes {
             waiter.last_notice = waiter.last_notice.map(|_| last_notice);
         }

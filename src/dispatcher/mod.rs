@@ -26,7 +26,7 @@ use crate::{
     signal::Signal,
     sink::{Receipt, SendError},
     stats::{Counters, DropReason},
-    store::{Captured, Claim, Store, Target},
+    store::{Captured, Channel, Claim, Store, Target},
     trouble,
 };
 
@@ -39,6 +39,8 @@ use disk::Disk;
 
 mod persist;
 use persist::Late;
+
+mod tell;
 
 mod dead;
 mod deliver;
@@ -91,6 +93,14 @@ struct Attempted {
     lane: usize,
     claim: Claim,
     result: Result<Receipt, SendError>,
+    /// What its SMS costs, if it was one.
+    segments: u32,
+}
+
+/// What came of one attempt.
+struct Sent {
+    result: Result<Receipt, SendError>,
+    segments: u32,
 }
 
 /// The state of the one loop.
@@ -99,16 +109,19 @@ struct Dispatcher<'a> {
     store: Store,
     counters: Arc<Counters>,
     process: Process,
-    settle: Duration,
     retry: RetryPolicy,
     /// One per sink.
     lanes: Vec<Lane>,
+    /// How each lane's recipients are told.
+    channels: Vec<Channel>,
     targets: Vec<Target>,
-    /// The notice that takes events until its settle time ends.
-    open: Option<i64>,
     /// The last notice that was made.
     last_notice: i64,
-    in_flight: JoinSet<Result<Receipt, SendError>>,
+    /// When there is something to decide; none if the store has to be asked.
+    tell_at: Option<SystemTime>,
+    /// What is new is to be told at once: somebody waits for it.
+    must_hurry: bool,
+    in_flight: JoinSet<Sent>,
     /// What each task in [`Self::in_flight`] attempts, and in which lane.
     attempts: HashMap<task::Id, (usize, Claim)>,
     /// Results that are not in the store yet.
@@ -116,8 +129,6 @@ struct Dispatcher<'a> {
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is none"))]
     disk: Disk,
     upkeep: Upkeep,
-    /// The settle time of the open notice is to end, and the store refused.
-    must_close: bool,
 }
 
 impl Dispatcher<'_> {
@@ -132,10 +143,8 @@ impl Dispatcher<'_> {
             self.add_late_backtraces().await;
             self.keep_up().await;
             self.probe(false).await;
-            if self.must_close {
-                self.close_open_notice().await;
-            }
-            let next = self.start_due_deliveries().await;
+            let to_tell = self.tell().await;
+            let next = self.start_due_deliveries().await.min(to_tell);
             self.answer_flushes().await;
             if self.has_ended().await {
                 return;
@@ -180,7 +189,7 @@ impl Dispatcher<'_> {
         }
         self.persist().await;
         if flushed {
-            self.close_open_notice().await;
+            self.hurry();
         }
     }
 
@@ -196,18 +205,13 @@ impl Dispatcher<'_> {
         while queue.receive(&mut self.inbox.items, BATCH).await > 0 {
             self.take().await;
         }
-        self.close_open_notice().await;
+        self.hurry();
         self.probe(true).await;
     }
 
     /// While the store is busy, events wait in the queue, which is bounded.
     fn has_room(&self) -> bool {
         self.inbox.waiting.len() < MOST_WAITING
-    }
-
-    /// Somebody waits for what is not committed yet: it does not settle.
-    fn is_hurried(&self) -> bool {
-        self.inbox.ending.is_some() || self.inbox.flushes.iter().any(|waiter| waiter.last_notice.is_none())
     }
 
     async fn has_ended(&mut self) -> bool {
@@ -225,7 +229,7 @@ impl Dispatcher<'_> {
         };
         match goal {
             Goal::FirstAttempts => {
-                let is_stuck = self.must_close || self.lanes.iter().any(Lane::is_stuck);
+                let is_stuck = self.must_hurry || self.lanes.iter().any(Lane::is_stuck);
                 let is_held = !self.inbox.waiting.is_empty() || self.holds_deliveries();
                 self.in_flight.is_empty() && self.unsettled.is_empty() && !is_stuck && !is_held
             }
@@ -243,7 +247,7 @@ impl Dispatcher<'_> {
     /// Answers the flushes whose goal is reached or whose time is up.
     async fn answer_flushes(&mut self) {
         for mut waiter in std::mem::take(&mut self.inbox.flushes) {
-            if waiter.last_notice.is_none() && self.inbox.waiting.is_empty() {
+            if waiter.last_notice.is_none() && self.inbox.waiting.is_empty() && !self.must_hurry {
                 waiter.last_notice = Some(self.last_notice);
             }
             let Waiter { flush, last_notice } = &waiter;

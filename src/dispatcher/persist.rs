@@ -1,19 +1,19 @@
-//! Events become notices: what waits is committed in one transaction.
+//! Events join their incidents: what waits is committed in one transaction.
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Dispatcher, Inbox, random};
+use super::{Dispatcher, Inbox, tell::public_id};
 use crate::{
     event::Event,
-    fingerprint::fingerprint,
+    fingerprint::{Fingerprint, fingerprint},
     notice::Losses,
     queue::{Awaited, Permit},
     signal::Signal,
     stats::DropReason,
-    store::{Captured, Draft, StoreError},
+    store::{Captured, Maker, StoreError},
 };
 
 impl Dispatcher<'_> {
@@ -24,22 +24,15 @@ impl Dispatcher<'_> {
             return;
         }
         let now = SystemTime::now();
-        let public_id = public_id();
-        let draft = Draft {
-            public_id: &public_id,
-            run: self.inbox.run,
-            process: &self.process,
-            closes_at: if self.is_hurried() { now } else { now + self.settle },
-        };
+        let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
         let persisted =
-            self.store.persist(&self.inbox.waiting, &losses, self.open, &draft, &self.targets, now).await;
+            self.store.persist(&self.inbox.waiting, &losses, &maker, &self.targets, now).await;
         match persisted {
-            Ok(notice) => {
+            Ok(()) => {
                 self.note(Ok(()));
-                self.open = Some(notice);
-                self.last_notice = notice;
+                self.tell_at = None;
                 for late in &mut self.inbox.late {
-                    late.notice.get_or_insert(notice);
+                    late.is_committed = true;
                 }
                 for (reason, count) in losses {
                     *self.inbox.told.entry(reason).or_default() += count;
@@ -49,7 +42,6 @@ impl Dispatcher<'_> {
                 for committed in self.inbox.acknowledge.drain(..) {
                     committed.set(());
                 }
-                self.wake_lanes();
             }
             Err(StoreError::Full) => {
                 let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
@@ -74,13 +66,13 @@ impl Dispatcher<'_> {
     pub(super) async fn add_late_backtraces(&mut self) {
         for late in std::mem::take(&mut self.inbox.late) {
             let now = Instant::now();
-            match (late.notice, late.text.wait_until(now)) {
-                (Some(notice), Some(text)) => {
-                    let added = self.store.add_backtrace(notice, &late.fingerprint, &text).await;
+            match late.text.wait_until(now) {
+                Some(text) if late.is_committed => {
+                    let added = self.store.add_backtrace(late.fingerprint.as_slice(), &text).await;
                     self.note(added);
                 }
-                (None, _) | (_, None) if now < late.until => self.inbox.late.push(late),
-                (None, _) | (_, None) => (),
+                Some(_) | None if now < late.until => self.inbox.late.push(late),
+                Some(_) | None => (),
             }
         }
     }
@@ -92,21 +84,6 @@ impl Dispatcher<'_> {
             self.inbox.late_since = None;
         }
         self.inbox.late_since.is_some_and(|since| since.elapsed() < BACKTRACE_PATIENCE)
-    }
-
-    /// Ends the settle time of the open notice.
-    pub(super) async fn close_open_notice(&mut self) {
-        let Some(open) = self.open else {
-            self.must_close = false;
-            return;
-        };
-        let closed = self.store.close(open, SystemTime::now()).await;
-        self.must_close = closed.is_err();
-        if closed.is_ok() {
-            self.open = None;
-            self.wake_lanes();
-        }
-        self.note(closed);
     }
 }
 
@@ -123,7 +100,15 @@ impl Inbox {
             }
             None => {
                 let last_at = event.at;
-                self.waiting.push(Captured { event, fingerprint, count: 1, last_at, permit });
+                self.waiting.push(Captured {
+                    event,
+                    fingerprint,
+                    count: 1,
+                    last_at,
+                    about: None,
+                    not_before: None,
+                    permit,
+                });
             }
         }
     }
@@ -135,7 +120,8 @@ impl Inbox {
             let fingerprint = fingerprint(&event);
             let now = Instant::now();
             self.late_since.get_or_insert(now);
-            self.late.push(Late { fingerprint, text, notice: None, until: now + BACKTRACE_PATIENCE });
+            let until = now + BACKTRACE_PATIENCE;
+            self.late.push(Late { fingerprint, text, is_committed: false, until });
         }
         self.acknowledge.push(committed);
         self.add(event, permit);
@@ -144,25 +130,11 @@ impl Inbox {
 
 /// A backtrace that is still to come.
 pub(super) struct Late {
-    fingerprint: [u8; 8],
+    fingerprint: Fingerprint,
     text: Arc<Signal<String>>,
-    /// The notice its event is in, once that is committed.
-    notice: Option<i64>,
+    is_committed: bool,
     /// It is not waited for any longer than this.
     until: Instant,
-}
-
-/// Four letters that are easy to read aloud, and spell no word.
-pub(super) fn public_id() -> String {
-    const LETTERS: &[u8; 30] = b"0123456789BCDFGHJKMNPQRSTVWXYZ";
-    let mut number = random() as usize;
-    std::iter::repeat_with(|| {
-        let letter = LETTERS[number % LETTERS.len()];
-        number /= LETTERS.len();
-        char::from(letter)
-    })
-    .take(4)
-    .collect()
 }
 
 /// How long a message waits for a panic's backtrace.

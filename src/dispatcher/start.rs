@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use super::{Disk, Dispatcher, Inbox, Lane, Upkeep};
 use crate::{
-    config::Config,
+    config::{Config, Route},
     notice::{Losses, Process},
     queue::Receiver,
     signal::Signal,
     stats::{Counters, DropReason, StoreState},
-    store::{Store, Target},
+    store::{Channel, Store, Target},
     trouble,
 };
 
@@ -124,7 +124,7 @@ impl<'a> Dispatcher<'a> {
                     sink: route.sink.name(),
                     recipient: recipient.clone(),
                     level: level?,
-                    deadline: route.deadline,
+                    rhythm: route.rhythm,
                 })
             };
             route.recipients.iter().filter_map(target)
@@ -134,19 +134,31 @@ impl<'a> Dispatcher<'a> {
             store,
             counters,
             process,
-            settle: config.settle,
             retry: config.retry,
             lanes: config.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
-            open: None,
+            channels: config.routes.iter().map(Route::channel).collect(),
             // Until one is made, any of this run's.
             last_notice: i64::MAX,
+            tell_at: None,
+            must_hurry: false,
             in_flight: JoinSet::new(),
             attempts: HashMap::new(),
             unsettled: VecDeque::new(),
             disk,
             upkeep: Upkeep::new(),
-            must_close: false,
+        }
+    }
+}
+
+impl Route {
+    fn channel(&self) -> Channel {
+        Channel {
+            sink: self.sink.name(),
+            rhythm: self.rhythm,
+            budget: self.budget,
+            segments_per_day: self.segments_per_day,
+            deadline: self.deadline,
         }
     }
 }

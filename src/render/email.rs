@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{clean, environment, events, headline, total, word};
 use crate::{
     event::{Event, Field, Value},
-    notice::{Notice, Process, Sample},
+    notice::{Kind, Notice, Process, Sample},
 };
 
 /// Neither body is longer.
@@ -216,9 +216,9 @@ fn reason(notice: &Notice) -> String {
     if !host.is_empty() {
         from.push_str(&format!(" on {host}"));
     }
-    let at = time(notice.opened_at);
+    let at = time(notice.made_at);
     match total(notice) {
-        _ if notice.health => format!("About the alerts of {from}, {at}"),
+        _ if notice.kind == Kind::Health => format!("About the alerts of {from}, {at}"),
         0 => format!("No event captured from {from}, {at}"),
         total => format!("{} from {from}, {at}", events(total)),
     }

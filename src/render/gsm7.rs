@@ -11,7 +11,7 @@ const GSM7: (usize, usize) = (160, 153);
 const UCS2: (usize, usize) = (70, 67);
 
 /// How many segments `text` is sent as.
-pub(super) fn segments(text: &str) -> usize {
+pub(crate) fn segments(text: &str) -> u32 {
     match text.chars().map(septets).collect::<Option<Vec<_>>>() {
         Some(sizes) => parts(sizes.into_iter(), GSM7),
         None => parts(text.chars().map(char::len_utf16), UCS2),
@@ -23,7 +23,7 @@ pub(super) fn units(c: char) -> usize {
     septets(c).unwrap_or_default().max(c.len_utf16())
 }
 
-fn parts(sizes: impl Iterator<Item = usize> + Clone, (alone, part): (usize, usize)) -> usize {
+fn parts(sizes: impl Iterator<Item = usize> + Clone, (alone, part): (usize, usize)) -> u32 {
     if sizes.clone().sum::<usize>() <= alone {
         return 1;
     }

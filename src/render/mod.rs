@@ -6,14 +6,16 @@
 mod clean;
 mod email;
 mod gsm7;
+pub(crate) use gsm7::segments;
 mod sms;
+pub(crate) use sms::MAX_SEGMENTS;
 
 #[cfg(test)]
 mod tests;
 
 use crate::{
     event::{Event, Value},
-    notice::{Losses, Notice, Process, Sample},
+    notice::{Kind, Losses, Notice, Process, Sample},
 };
 
 /// The longest subject, in characters.
@@ -48,7 +50,7 @@ fn subject(notice: &Notice) -> String {
     let Some(event) = worst else {
         return format!("{tag}{}", if lost(&notice.losses) > 0 { "Events not captured" } else { "Events" });
     };
-    if notice.health {
+    if notice.kind == Kind::Health {
         return clean::line(&format!("{tag}{}", headline(event, MAX_SUBJECT_CHARS)), MAX_SUBJECT_CHARS);
     }
     let start = format!("{tag}{}: ", word(event));

@@ -4,10 +4,10 @@
 //! no address in it that the event did not bring.
 
 use super::{clean, counted, environment, events, gsm7, headline_with_cause, lost, tag, total, word};
-use crate::notice::{Losses, Notice, Sample};
+use crate::notice::{Kind, Losses, Notice, Sample};
 
 /// What a message may cost.
-const MAX_SEGMENTS: usize = 2;
+pub(crate) const MAX_SEGMENTS: u32 = 2;
 
 /// More characters of one event than fit.
 const MAX_HEADLINE_CHARS: usize = 320;
@@ -26,7 +26,7 @@ pub(super) fn short(notice: &Notice) -> String {
     let full = tag(&cut(&app, 32), &cut(&environment, 16));
     let least = tag(&cut(&app, 12), "");
     let entries: Vec<Entry> =
-        notice.samples.iter().take(MAX_ENTRIES).map(|sample| Entry::new(sample, notice.health)).collect();
+        notice.samples.iter().take(MAX_ENTRIES).map(|sample| Entry::new(sample, notice.kind == Kind::Health)).collect();
     let total = total(notice);
 
     // From all there is to say to what fits with any counts.

@@ -30,17 +30,19 @@ pub(super) fn event(level: Level, message: &str) -> Event {
 
 pub(super) fn sample(event: Event, count: u64) -> Sample {
     let last_at = event.at + Duration::from_secs(60);
-    Sample { event, count, last_at }
+    let incident = "7K3Q".to_owned();
+    Sample { incident, count, total: count, since: event.at, last_at, event }
 }
 
 pub(super) fn notice(samples: Vec<Sample>) -> Notice {
     let process = Process { app: "MyApp".into(), pid: 4242, ..Process::default() };
-    let opened_at = from_millis(1_795_376_463_123);
+    let made_at = from_millis(1_795_376_463_123);
     Notice {
         id: "7K3Q".into(),
-        health: false,
+        kind: Kind::First,
+        is_last_today: false,
         process,
-        opened_at,
+        made_at,
         samples,
         unsampled: 0,
         losses: Losses::new(),
@@ -56,7 +58,7 @@ pub(super) fn error(level: Level, message: &str, count: u64) -> Sample {
 fn what_is_about_the_alerting_reads_as_such() {
     let message = "An SMS could not be delivered (alert #9XYZ): Twilio 21211 (HTTP 400): invalid To number";
     let mut notice = notice(vec![error(Level::ERROR, message, 1)]);
-    notice.health = true;
+    notice.kind = Kind::Health;
     let rendered = render(&notice);
     assert_eq!(rendered.subject, format!("[MyApp] {message}"));
     assert_eq!(rendered.short, format!("[MyApp] {message} #7K3Q"));
@@ -255,7 +257,7 @@ fn the_largest_notice_stays_within_its_limits() {
         let rendered = render(&notice);
         assert!(rendered.html.len() < 64 * 1024, "{piece:?}: {}", rendered.html.len());
         assert!(rendered.text.len() < 64 * 1024, "{piece:?}: {}", rendered.text.len());
-        assert!(gsm7::segments(&rendered.short) <= 2, "{}", rendered.short);
+        assert!(segments(&rendered.short) <= 2, "{}", rendered.short);
         assert!(rendered.subject.chars().count() <= MAX_SUBJECT_CHARS, "{}", rendered.subject);
     }
 }
@@ -318,7 +320,7 @@ proptest! {
     #[test]
     fn any_short_text_is_two_segments_at_most_and_ends_with_its_id(notice in any_notice()) {
         let short = render(&notice).short;
-        prop_assert!(gsm7::segments(&short) <= 2, "{}", short);
+        prop_assert!(segments(&short) <= 2, "{}", short);
         prop_assert!(short.encode_utf16().count() <= 1600);
         prop_assert!(short.ends_with(" #7K3Q"), "{}", short);
         prop_assert!(!short.contains(clean::is_unsafe), "{:?}", short);

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::Message;
-use crate::notice::{Notice, Process};
+use crate::notice::{Kind, Notice, Process};
 
 /// What arrived, and what the answering thread made of it.
 pub(super) struct Server<T> {
@@ -93,9 +93,10 @@ pub(super) fn message(recipient: &str) -> Message {
         html: "<p>html</p>".to_owned(),
         notice: Arc::new(Notice {
             id: "7K3Q".to_owned(),
-            health: false,
+            kind: Kind::First,
             process: Process::default(),
-            opened_at: SystemTime::UNIX_EPOCH,
+            is_last_today: false,
+            made_at: SystemTime::UNIX_EPOCH,
             samples: vec![],
             unsampled: 0,
             losses: BTreeMap::new(),

@@ -1,7 +1,8 @@
 //! [`Memory`]: the outbox of a process that has no disk.
 //!
 //! The same transitions as in SQLite, for one process and its lifetime.
-//! Invariant: bounded; a notice is dropped with its last delivery.
+//! Invariant: bounded; a notice is dropped with its delivery, an incident when
+//! nobody is to be told of it any more.
 
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -9,12 +10,15 @@ use tracing::Level;
 use uuid::Uuid;
 
 use super::{
-    Captured, Claim, Dead, Draft, SAMPLES_PER_NOTICE, StoreError, Target, gravest, overflow_fingerprint,
+    Claim, Dead, MOST_INCIDENTS, Maker, StoreError, Target,
+    batch::{About, Captured, Tally, overflow_fingerprint, tallies},
     upkeep::{Prune, Pruned},
 };
 use crate::{
+    budget::{Account, day_of},
     event::Event,
-    notice::{Losses, Notice, Process, Sample},
+    incident::{QUIET_AFTER, Reason, Standing},
+    notice::{Kind, Losses, Process},
     sink::SendError,
 };
 
@@ -23,49 +27,77 @@ mod dead;
 #[cfg(feature = "sqlite")]
 mod export;
 
-/// How many different events, and how many deliveries, are kept; when there are
-/// more, batches are refused.
-pub(crate) const MOST_EVENTS: usize = 10_000;
+mod tell;
 
 /// How many bytes of events are kept, but for one batch.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
-/// Notices and deliveries in memory.
+/// Incidents, notices and deliveries in memory.
 #[derive(Default)]
 pub(crate) struct Memory {
     last_id: i64,
     /// Of all events that are kept.
     bytes: usize,
+    incidents: BTreeMap<i64, Incident>,
     notices: BTreeMap<i64, Kept>,
     deliveries: BTreeMap<Uuid, Delivery>,
-    /// When a recipient was refused for good, by sink.
-    refusals: BTreeMap<(&'static str, String), SystemTime>,
+    accounts: BTreeMap<Recipient, Account>,
+    /// When a recipient was refused for good.
+    refusals: BTreeMap<Recipient, SystemTime>,
     /// What nobody was told of, by sink.
     untold: BTreeMap<&'static str, Dead>,
     /// When somebody was told last, by sink.
     told_at: BTreeMap<&'static str, SystemTime>,
 }
 
+/// A sink's name and whom it tells.
+type Recipient = (&'static str, String);
+
+struct Incident {
+    public_id: String,
+    fingerprint: Vec<u8>,
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "for the file only"))]
+    level: Level,
+    about: Option<About>,
+    run: Uuid,
+    process: Process,
+    is_new: bool,
+    count: u64,
+    opened_at: SystemTime,
+    last_at: SystemTime,
+    closed_at: Option<SystemTime>,
+    payload: Option<Event>,
+    standings: BTreeMap<Recipient, Known>,
+}
+
+/// What a recipient knows of an incident.
+#[derive(Clone, Default)]
+struct Known {
+    told: u64,
+    told_at: Option<SystemTime>,
+    tellings: u32,
+    not_before: Option<SystemTime>,
+    /// None once nothing more is to be told.
+    due_at: Option<SystemTime>,
+}
+
 struct Kept {
     public_id: String,
     run: Uuid,
-    /// Whether it tells of dead deliveries.
-    health: bool,
+    kind: Kind,
     process: Process,
-    opened_at: SystemTime,
-    closes_at: SystemTime,
-    losses: Losses,
-    events: Vec<Row>,
+    made_at: SystemTime,
+    is_last: bool,
+    items: BTreeMap<i64, Item>,
 }
 
-struct Row {
-    fingerprint: Vec<u8>,
-    level: Level,
+/// What a notice tells of an incident.
+struct Item {
+    reason: Reason,
+    tellings: u32,
     count: u64,
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "for the file only"))]
-    first_at: SystemTime,
+    total: u64,
     last_at: SystemTime,
-    payload: Option<Event>,
 }
 
 /// A pending delivery, by its key: a settled one is dropped.
@@ -73,7 +105,6 @@ struct Delivery {
     notice_id: i64,
     sink: &'static str,
     recipient: String,
-    level: Level,
     due_at: SystemTime,
     attempt: u32,
     claims: i64,
@@ -88,61 +119,94 @@ impl Memory {
         &mut self,
         batch: &[Captured],
         losses: &Losses,
-        open: Option<i64>,
-        draft: &Draft<'_>,
+        maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
-    ) -> Result<i64, StoreError> {
-        let kept: usize = self.notices.values().map(|notice| notice.events.len()).sum();
-        let is_full = kept > MOST_EVENTS || self.deliveries.len() > MOST_EVENTS || self.bytes > MOST_BYTES;
-        if is_full {
+    ) -> Result<(), StoreError> {
+        if self.bytes > MOST_BYTES {
             return Err(StoreError::Full);
         }
-        let notice_id = match open.filter(|id| self.takes_events(*id, now)) {
-            Some(id) => id,
-            None => self.insert_notice(draft, false, now),
-        };
-        let Some(notice) = self.notices.get_mut(&notice_id) else {
-            return Err(StoreError::Failed("a notice vanished".to_owned()));
-        };
-        for captured in batch {
-            self.bytes += notice.add(captured);
-        }
-        for (reason, count) in losses {
-            *notice.losses.entry(*reason).or_default() += count;
-        }
-        let closes_at = notice.closes_at;
-        let gravest = gravest(batch, losses);
-        for target in targets.iter().filter(|target| gravest <= target.level) {
-            self.insert_delivery(notice_id, target, closes_at, now);
-        }
-        self.drop_untold(notice_id);
-        Ok(notice_id)
-    }
-
-    pub(super) fn add_backtrace(
-        &mut self,
-        notice_id: i64,
-        fingerprint: &[u8],
-        backtrace: &str,
-    ) -> Result<(), StoreError> {
-        let events = self.notices.get_mut(&notice_id).map(|notice| &mut notice.events);
-        let row = events.into_iter().flatten().find(|row| row.fingerprint == fingerprint);
-        if let Some(event) = row.and_then(|row| row.payload.as_mut()) {
-            let before = event.size_bytes();
-            event.backtrace = Some(backtrace.to_owned());
-            self.bytes = self.bytes + event.size_bytes() - before;
+        for tally in &tallies(batch, losses, now) {
+            self.join(tally, maker, targets, now);
         }
         Ok(())
     }
 
-    pub(super) fn close(&mut self, notice_id: i64, now: SystemTime) -> Result<(), StoreError> {
-        if let Some(notice) = self.notices.get_mut(&notice_id) {
-            notice.closes_at = notice.closes_at.min(now);
+    /// Adds `tally` to its open incident, or opens one.
+    fn join(&mut self, tally: &Tally<'_>, maker: &Maker<'_>, targets: &[Target], now: SystemTime) {
+        if self.count(&tally.fingerprint, tally, targets, now) {
+            return;
         }
-        let fresh = |delivery: &&mut Delivery| delivery.notice_id == notice_id && delivery.claims == 0;
-        for delivery in self.deliveries.values_mut().filter(fresh) {
-            delivery.due_at = delivery.due_at.min(now);
+        let is_open = |incident: &&Incident| incident.closed_at.is_none() && incident.about.is_none();
+        let has_room = || self.incidents.values().filter(is_open).count() < MOST_INCIDENTS;
+        if tally.about.is_some() || has_room() {
+            return self.open(tally.fingerprint.clone(), tally.about, tally, maker, targets, now);
+        }
+        let overflow = overflow_fingerprint(tally.level);
+        if !self.count(&overflow, tally, targets, now) {
+            self.open(overflow, Some(About::Overflow), tally, maker, targets, now);
+        }
+    }
+
+    /// Counts `tally` in the open incident of `fingerprint`. False if there is
+    /// none, or if it ended meanwhile.
+    fn count(&mut self, fingerprint: &[u8], tally: &Tally<'_>, targets: &[Target], now: SystemTime) -> bool {
+        let mut open = self
+            .incidents
+            .values_mut()
+            .filter(|incident| incident.closed_at.is_none() && incident.fingerprint == fingerprint);
+        let Some(incident) = open.next() else { return false };
+        if incident.last_at + QUIET_AFTER <= now {
+            incident.closed_at = Some(now);
+            return false;
+        }
+        incident.count = incident.count.saturating_add(tally.count);
+        incident.last_at = incident.last_at.min(now).max(tally.last_at);
+        incident.concern(tally, targets, &self.accounts, now);
+        incident.look_sooner(targets, &self.accounts, now);
+        true
+    }
+
+    fn open(
+        &mut self,
+        fingerprint: Vec<u8>,
+        about: Option<About>,
+        tally: &Tally<'_>,
+        maker: &Maker<'_>,
+        targets: &[Target],
+        now: SystemTime,
+    ) {
+        let payload = tally.event.cloned();
+        self.bytes += payload.as_ref().map_or(0, Event::size_bytes);
+        let mut incident = Incident {
+            public_id: (maker.new_id)(),
+            level: tally.level,
+            about,
+            run: maker.run,
+            process: maker.process.clone(),
+            is_new: !self.incidents.values().any(|known| known.fingerprint == fingerprint),
+            fingerprint,
+            count: tally.count,
+            opened_at: tally.first_at.min(now),
+            last_at: tally.last_at,
+            closed_at: None,
+            payload,
+            standings: BTreeMap::new(),
+        };
+        incident.concern(tally, targets, &self.accounts, now);
+        self.last_id += 1;
+        self.incidents.insert(self.last_id, incident);
+    }
+
+    pub(super) fn add_backtrace(&mut self, fingerprint: &[u8], backtrace: &str) -> Result<(), StoreError> {
+        let mut open = self
+            .incidents
+            .values_mut()
+            .filter(|incident| incident.closed_at.is_none() && incident.fingerprint == fingerprint);
+        let event = open.next().and_then(|incident| incident.payload.as_mut());
+        if let Some(event) = event.filter(|event| event.backtrace.is_none()) {
+            event.backtrace = Some(backtrace.to_owned());
+            self.bytes += backtrace.len();
         }
         Ok(())
     }
@@ -170,7 +234,6 @@ impl Memory {
                 key: *key,
                 notice_id: delivery.notice_id,
                 recipient: delivery.recipient.clone(),
-                level: delivery.level,
                 attempt: delivery.attempt,
                 token: delivery.claims,
                 is_doubtful: delivery.doubtful > 1,
@@ -180,38 +243,18 @@ impl Memory {
         Ok(claims.collect())
     }
 
-    pub(super) fn notice(&self, claim: &Claim) -> Result<Notice, StoreError> {
-        let Some(kept) = self.notices.get(&claim.notice_id) else {
-            return Err(StoreError::Failed("a notice vanished".to_owned()));
-        };
-        let told = kept.events.iter().filter(|row| row.level <= claim.level);
-        let mut samples = Vec::new();
-        let mut unsampled = 0;
-        for row in told {
-            match &row.payload {
-                Some(event) => {
-                    samples.push(Sample { event: event.clone(), count: row.count, last_at: row.last_at });
-                }
-                None => unsampled += row.count,
-            }
-        }
-        Ok(Notice {
-            id: kept.public_id.clone(),
-            health: kept.health,
-            process: kept.process.clone(),
-            opened_at: kept.opened_at,
-            samples,
-            unsampled,
-            losses: kept.losses.clone(),
-        })
-    }
-
     pub(super) fn deliver(
         &mut self,
         claim: &Claim,
-        _reference: Option<&str>,
-        _now: SystemTime,
+        segments: u32,
+        now: SystemTime,
     ) -> Result<bool, StoreError> {
+        let Some(sink) = self.claimed(claim).map(|delivery| delivery.sink) else {
+            return Ok(false);
+        };
+        self.accounts.entry((sink, claim.recipient.clone())).or_default().heard_at = Some(now);
+        let cost = self.accounts.entry((sink, String::new())).or_default();
+        *cost = cost.spent(segments, day_of(now));
         Ok(self.settle(claim))
     }
 
@@ -257,7 +300,12 @@ impl Memory {
             delivery.notice_id <= last_notice
                 && self.notices.get(&delivery.notice_id).is_some_and(|notice| notice.run == run)
         };
-        self.deliveries.values().filter(ours).count() as u64
+        let untold = self.incidents.values().filter(|incident| incident.run == run).flat_map(|incident| {
+            incident.standings.values().filter(|known| {
+                known.due_at.is_some() && known.told_at.is_none() && known.not_before.is_none()
+            })
+        });
+        (self.deliveries.values().filter(ours).count() + untold.count()) as u64
     }
 
     /// There is nobody else whose deliveries these could be.
@@ -268,6 +316,13 @@ impl Memory {
     /// Nothing that is settled is here, and there is a bound already.
     pub(super) fn prune(&self, _what: Prune) -> Pruned {
         Pruned::default()
+    }
+
+    pub(super) fn reconsider(&mut self, now: SystemTime) {
+        let standings = self.incidents.values_mut().flat_map(|incident| incident.standings.values_mut());
+        for due_at in standings.filter_map(|known| known.due_at.as_mut()) {
+            *due_at = now.min(*due_at);
+        }
     }
 
     pub(super) fn hasten(&mut self, first_by: SystemTime, again_by: SystemTime, now: SystemTime) -> u64 {
@@ -282,53 +337,6 @@ impl Memory {
         hastened
     }
 
-    /// A notice takes events until it closes or its first delivery is claimed.
-    fn takes_events(&self, id: i64, now: SystemTime) -> bool {
-        let claimed =
-            self.deliveries.values().any(|delivery| delivery.notice_id == id && delivery.claims > 0);
-        !claimed && self.notices.get(&id).is_some_and(|notice| notice.closes_at > now)
-    }
-
-    fn insert_notice(&mut self, draft: &Draft<'_>, health: bool, now: SystemTime) -> i64 {
-        self.last_id += 1;
-        let notice = Kept {
-            public_id: draft.public_id.to_owned(),
-            run: draft.run,
-            health,
-            process: draft.process.clone(),
-            opened_at: now,
-            closes_at: draft.closes_at,
-            losses: Losses::new(),
-            events: Vec::new(),
-        };
-        self.notices.insert(self.last_id, notice);
-        self.last_id
-    }
-
-    fn insert_delivery(&mut self, notice_id: i64, target: &Target, due_at: SystemTime, now: SystemTime) {
-        let known = self.deliveries.values().any(|delivery| {
-            delivery.notice_id == notice_id
-                && delivery.sink == target.sink
-                && delivery.recipient == target.recipient
-        });
-        if known {
-            return;
-        }
-        let delivery = Delivery {
-            notice_id,
-            sink: target.sink,
-            recipient: target.recipient.clone(),
-            level: target.level,
-            due_at,
-            attempt: 0,
-            claims: 0,
-            created_at: now,
-            doubtful: 0,
-            expires_at: now + target.deadline,
-        };
-        self.deliveries.insert(Uuid::now_v7(), delivery);
-    }
-
     fn claimed(&mut self, claim: &Claim) -> Option<&mut Delivery> {
         self.deliveries.get_mut(&claim.key).filter(|delivery| delivery.claims == claim.token)
     }
@@ -338,58 +346,87 @@ impl Memory {
             return false;
         }
         self.deliveries.remove(&claim.key);
-        self.drop_untold(claim.notice_id);
+        self.notices.remove(&claim.notice_id);
+        self.drop_ended();
         true
     }
 
-    /// Drops a notice that no delivery will tell of any more.
-    fn drop_untold(&mut self, notice_id: i64) {
-        if !self.deliveries.values().any(|delivery| delivery.notice_id == notice_id) {
-            let dropped = self.notices.remove(&notice_id);
-            let events =
-                dropped.iter().flat_map(|notice| &notice.events).filter_map(|row| row.payload.as_ref());
-            self.bytes -= events.map(Event::size_bytes).sum::<usize>();
-        }
+    /// Drops the incidents that ended and that nothing tells of any more.
+    fn drop_ended(&mut self) {
+        let notices = &self.notices;
+        let bytes = &mut self.bytes;
+        self.incidents.retain(|id, incident| {
+            let is_live = incident.closed_at.is_none()
+                || incident.standings.values().any(|known| known.due_at.is_some())
+                || notices.values().any(|notice| notice.items.contains_key(id));
+            if !is_live {
+                *bytes -= incident.payload.as_ref().map_or(0, Event::size_bytes);
+            }
+            is_live
+        });
     }
 }
 
-impl Kept {
-    /// Adds an event; returns the bytes that it now keeps.
-    fn add(&mut self, captured: &Captured) -> usize {
-        let samples = self.events.iter().filter(|row| row.payload.is_some()).count();
-        let level = captured.event.level;
-        if self.count_known(&captured.fingerprint, captured) {
-            return 0;
+impl Incident {
+    fn standing(&self, recipient: &Recipient, known: &Known) -> Standing {
+        let is_covered =
+            self.standings.iter().any(|((sink, _), other)| *sink != recipient.0 && other.told_at.is_some());
+        Standing {
+            opened_at: self.opened_at,
+            last_at: self.last_at,
+            count: self.count,
+            told: known.told,
+            told_at: known.told_at,
+            tellings: known.tellings,
+            is_new: self.is_new,
+            not_before: known.not_before,
+            is_covered,
         }
-        let overflow = overflow_fingerprint(level);
-        let (fingerprint, payload) = if samples < SAMPLES_PER_NOTICE {
-            (captured.fingerprint.as_slice(), Some(captured.event.clone()))
-        } else {
-            (overflow.as_slice(), None)
-        };
-        if payload.is_none() && self.count_known(fingerprint, captured) {
-            return 0;
-        }
-        let bytes = payload.as_ref().map_or(0, Event::size_bytes);
-        let fingerprint = fingerprint.to_vec();
-        let row = Row {
-            fingerprint,
-            level,
-            count: captured.count,
-            first_at: captured.event.at,
-            last_at: captured.last_at,
-            payload,
-        };
-        self.events.push(row);
-        bytes
     }
 
-    fn count_known(&mut self, fingerprint: &[u8], captured: &Captured) -> bool {
-        let Some(row) = self.events.iter_mut().find(|row| row.fingerprint == fingerprint) else {
-            return false;
-        };
-        row.count += captured.count;
-        row.last_at = row.last_at.max(captured.last_at);
-        true
+    /// Gives each target whom `tally` concerns a standing, unless he has one.
+    fn concern(
+        &mut self,
+        tally: &Tally<'_>,
+        targets: &[Target],
+        accounts: &BTreeMap<Recipient, Account>,
+        now: SystemTime,
+    ) {
+        for target in targets.iter().filter(|target| tally.level <= target.level) {
+            let recipient = (target.sink, target.recipient.clone());
+            let heard_at = accounts.get(&recipient).and_then(|account| account.heard_at);
+            let fresh = Standing::fresh(self.opened_at, tally.not_before);
+            let due_at = Some(fresh.next(&target.rhythm, heard_at, now).at());
+            self.standings.entry(recipient).or_insert(Known {
+                not_before: tally.not_before,
+                due_at,
+                ..Known::default()
+            });
+        }
+    }
+
+    /// Lets those who were told be told again in time, now that there is more.
+    fn look_sooner(
+        &mut self,
+        targets: &[Target],
+        accounts: &BTreeMap<Recipient, Account>,
+        now: SystemTime,
+    ) {
+        let mut dues = Vec::new();
+        for (recipient, known) in &self.standings {
+            let target = targets
+                .iter()
+                .find(|target| target.sink == recipient.0 && target.recipient == recipient.1);
+            let (Some(target), Some(due_at), Some(_)) = (target, known.due_at, known.told_at) else {
+                continue;
+            };
+            let heard_at = accounts.get(recipient).and_then(|account| account.heard_at);
+            let standing = Standing { is_covered: false, ..self.standing(recipient, known) };
+            let due = standing.next(&target.rhythm, heard_at, now).at();
+            dues.extend((due < due_at).then(|| (recipient.clone(), due)));
+        }
+        for (recipient, due) in dues {
+            self.standings.entry(recipient).or_default().due_at = Some(due);
+        }
     }
 }

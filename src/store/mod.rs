@@ -1,6 +1,8 @@
 //! Where notices, events and deliveries are kept: the only module with SQL.
 //!
-//! Runs on the alert thread; one owner, no sharing inside the process. Every
+//! Events join incidents as they are persisted; `tell` makes one message for each
+//! recipient of what there is to tell. Runs on the alert thread; one owner, no
+//! sharing inside the process. Every
 //! change of a delivery's state is one function here, and the schema refuses
 //! the others:
 //!
@@ -24,12 +26,13 @@ use tracing::Level;
 use uuid::Uuid;
 
 use crate::{
-    event::Event,
+    budget::Budget,
+    incident::Rhythm,
     notice::{Losses, Notice, Process},
-    queue::Permit,
     sink::SendError,
 };
 
+mod batch;
 #[cfg(feature = "sqlite")]
 mod bundle;
 mod memory;
@@ -43,6 +46,7 @@ mod upkeep;
 
 #[cfg(feature = "sqlite")]
 pub(crate) use bundle::Bundle;
+pub(crate) use batch::{About, Captured};
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
@@ -52,37 +56,50 @@ pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune};
 #[cfg(feature = "sqlite")]
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many different events of one notice are kept; more are counted.
+/// How many incidents one message shows; more are counted.
 pub(crate) const SAMPLES_PER_NOTICE: usize = 100;
 
-/// One event, or several that are the same, ready to be persisted.
-#[derive(Debug)]
-pub(crate) struct Captured {
-    pub(crate) event: Event,
-    pub(crate) fingerprint: [u8; 8],
-    pub(crate) count: u64,
-    pub(crate) last_at: SystemTime,
-    /// Its share of the queue's bytes.
-    #[expect(dead_code, reason = "given back when it is dropped")]
-    pub(crate) permit: Permit,
-}
+/// How many incidents may be open; the events of more are counted in one for
+/// each level.
+pub(crate) const MOST_INCIDENTS: usize = 500;
 
-/// A notice that is made if the open one takes no more events.
-#[derive(Clone, Debug)]
-pub(crate) struct Draft<'a> {
-    pub(crate) public_id: &'a str,
+/// What the store needs to make incidents and notices.
+pub(crate) struct Maker<'a> {
+    /// Draws a public id.
+    pub(crate) new_id: &'a dyn Fn() -> String,
     pub(crate) run: Uuid,
     pub(crate) process: &'a Process,
-    pub(crate) closes_at: SystemTime,
 }
 
-/// One delivery that every notice with an event at `level` or above gets.
+/// A recipient who is told of every incident at `level` or above.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) sink: &'static str,
     pub(crate) recipient: String,
     pub(crate) level: Level,
+    pub(crate) rhythm: Rhythm,
+}
+
+/// How a sink's recipients are told.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    pub(crate) sink: &'static str,
+    pub(crate) rhythm: Rhythm,
+    /// What each recipient may get; none if that is not limited.
+    pub(crate) budget: Option<Budget>,
+    /// What all of them together may cost a day, in segments.
+    pub(crate) segments_per_day: Option<u32>,
+    /// How long a delivery is repeated before it is dead.
     pub(crate) deadline: Duration,
+}
+
+/// What came of a look at what there is to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The last notice that was made, or that more was added to.
+    pub(crate) notice: Option<i64>,
+    /// When there will be something to decide.
+    pub(crate) next: Option<SystemTime>,
 }
 
 /// Deliveries through one sink that ended undelivered, and nobody was told.
@@ -104,7 +121,6 @@ pub(crate) struct Claim {
     pub(crate) key: Uuid,
     pub(crate) notice_id: i64,
     pub(crate) recipient: String,
-    pub(crate) level: Level,
     /// Which attempt this is, from one.
     pub(crate) attempt: u32,
     /// Grows with each claim: an older claim's answer is refused.
@@ -153,38 +169,45 @@ macro_rules! either {
 }
 
 impl Store {
-    /// Commits `batch` to the notice `open` if that still takes events, else to
-    /// a new one made from `draft`; adds the deliveries that its levels ask for.
-    /// Returns the notice.
+    /// Commits `batch` and `losses` to their incidents; opens those that are
+    /// new, for the recipients whom their levels concern.
     pub(crate) async fn persist(
         &mut self,
         batch: &[Captured],
         losses: &Losses,
-        open: Option<i64>,
-        draft: &Draft<'_>,
+        maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<(), StoreError> {
         either!(self, store =>
-            store.persist(batch, losses, open, draft, targets, now),
-            store.persist(batch, losses, open, draft, targets, now))
+            store.persist(batch, losses, maker, targets, now),
+            store.persist(batch, losses, maker, targets, now))
     }
 
     /// Adds the backtrace to an event that was committed without it.
     pub(crate) async fn add_backtrace(
         &mut self,
-        notice_id: i64,
         fingerprint: &[u8],
         backtrace: &str,
     ) -> Result<(), StoreError> {
         either!(self, store =>
-            store.add_backtrace(notice_id, fingerprint, backtrace),
-            store.add_backtrace(notice_id, fingerprint, backtrace))
+            store.add_backtrace(fingerprint, backtrace),
+            store.add_backtrace(fingerprint, backtrace))
     }
 
-    /// Ends the settle time of a notice that nobody has claimed yet.
-    pub(crate) async fn close(&mut self, notice_id: i64, now: SystemTime) -> Result<(), StoreError> {
-        either!(self, store => store.close(notice_id, now), store.close(notice_id, now))
+    /// Makes, for each recipient of `channel` of whose incidents something is to
+    /// be told at `now`, one message of it. If that is `hurried`, what is new is
+    /// told at once.
+    pub(crate) async fn tell(
+        &mut self,
+        channel: &Channel,
+        maker: &Maker<'_>,
+        hurried: bool,
+        now: SystemTime,
+    ) -> Result<Told, StoreError> {
+        either!(self, store =>
+            store.tell(channel, maker, hurried, now),
+            store.tell(channel, maker, hurried, now))
     }
 
     /// Claims up to `limit` deliveries of `sink` that are due at `now`: each
@@ -206,14 +229,18 @@ impl Store {
         either!(self, store => store.notice(claim), store.notice(claim))
     }
 
-    /// pending → delivered. False if the claim was no longer valid.
+    /// pending → delivered, at a cost of `segments`. False if the claim was no
+    /// longer valid.
     pub(crate) async fn deliver(
         &mut self,
         claim: &Claim,
         reference: Option<&str>,
+        segments: u32,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        either!(self, store => store.deliver(claim, reference, now), store.deliver(claim, reference, now))
+        either!(self, store =>
+            store.deliver(claim, segments, now),
+            store.deliver(claim, reference, segments, now))
     }
 
     /// pending → pending, due again at `due_at`. False as above.
@@ -263,22 +290,21 @@ impl Store {
         either!(self, store => Ok(store.skip_refused(claim, since, now)), store.skip_refused(claim, since, now))
     }
 
-    /// Makes of what is dead and untold in `sink` a notice to `targets`, with the
-    /// event that `tell` makes of it. Returns the notice; none if nothing is to
-    /// be told, or if the last such notice was made after `not_since`. What is
-    /// about the dead, and dead itself, is never told.
+    /// Opens an incident of what is dead and untold in `sink`, for `targets`, as
+    /// `tell` makes it. False if nothing is to be told, or if the last time was
+    /// after `not_since`. What is about the dead, and dead itself, is never told.
     pub(crate) async fn tell_of_dead(
         &mut self,
         sink: &'static str,
         not_since: SystemTime,
         tell: impl Fn(&Dead) -> Captured,
-        draft: &Draft<'_>,
+        maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
-    ) -> Result<Option<i64>, StoreError> {
+    ) -> Result<bool, StoreError> {
         either!(self, store =>
-            Ok(store.tell_of_dead(sink, not_since, tell, draft, targets, now)),
-            store.tell_of_dead(sink, not_since, tell, draft, targets, now))
+            Ok(store.tell_of_dead(sink, not_since, tell, maker, targets, now)),
+            store.tell_of_dead(sink, not_since, tell, maker, targets, now))
     }
 
     /// When the next delivery of `sink` is due, leases included.
@@ -286,8 +312,8 @@ impl Store {
         either!(self, store => Ok(store.next_due(sink)), store.next_due(sink))
     }
 
-    /// How many deliveries of notices that `run` made, up to the notice
-    /// `last_notice`, are still pending.
+    /// How many messages of `run` are still pending: up to the notice
+    /// `last_notice`, and of incidents that nobody was told of yet.
     pub(crate) async fn pending(&mut self, run: Uuid, last_notice: i64) -> Result<u64, StoreError> {
         either!(self, store => Ok(store.pending(run, last_notice)), store.pending(run, last_notice))
     }
@@ -301,11 +327,11 @@ impl Store {
     /// Leaves a file that is no longer where it was, with everything that is
     /// pending in it; memory takes over.
     #[cfg(feature = "sqlite")]
-    pub(crate) async fn leave(&mut self) -> Vec<Bundle> {
+    pub(crate) async fn leave(&mut self) -> Bundle {
         match std::mem::replace(self, Self::Memory(Memory::default())) {
             Self::Memory(memory) => {
                 *self = Self::Memory(memory);
-                Vec::new()
+                Bundle::default()
             }
             Self::Sqlite(mut store) => {
                 let pending = store.export().await;
@@ -321,7 +347,7 @@ impl Store {
     pub(crate) async fn move_to(
         &mut self,
         mut file: Box<Sqlite>,
-        brought: &[Bundle],
+        brought: &Bundle,
     ) -> Result<i64, StoreError> {
         let mut last = file.import(brought).await?;
         if let Self::Memory(memory) = self {
@@ -348,28 +374,4 @@ impl Store {
             Self::Sqlite(store) => store.shut().await,
         }
     }
-}
-
-/// The gravest level of what is to be told; a loss may have been of any.
-fn gravest(batch: &[Captured], losses: &Losses) -> Level {
-    let levels = batch.iter().map(|captured| captured.event.level);
-    let gravest = if losses.is_empty() { levels.min() } else { None };
-    gravest.unwrap_or(Level::ERROR)
-}
-
-/// Levels as the schema has them.
-fn level_number(level: Level) -> u8 {
-    match level {
-        Level::ERROR => 1,
-        Level::WARN => 2,
-        Level::INFO => 3,
-        Level::DEBUG => 4,
-        Level::TRACE => 5,
-    }
-}
-
-/// The fingerprint of the row that counts what is not kept at `level`: shorter
-/// than any other.
-fn overflow_fingerprint(level: Level) -> [u8; 1] {
-    [level_number(level)]
 }

@@ -49,14 +49,27 @@ pub(crate) struct Pruned {
 }
 
 impl Store {
-    /// Deletes some of the notices that `what` names, with their events, losses
-    /// and deliveries, and gives room that is free back to the disk. The notice
+    /// Deletes some of the notices that `what` names, with their deliveries
+    /// and the incidents that nothing else tells of, and gives room that is free back to the disk. The notice
     /// and the delivery that were made last stay, so that no id ever comes again.
     pub(crate) async fn prune(&mut self, what: Prune) -> Result<Pruned, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.prune(what)),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(store) => store.prune(what).await,
+        }
+    }
+
+    /// Decides anew of everything what there is to tell and when: what was decided
+    /// may be hours away since the clock jumped.
+    pub(crate) async fn reconsider(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(store) => {
+                store.reconsider(now);
+                Ok(())
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(store) => store.reconsider(now).await,
         }
     }
 

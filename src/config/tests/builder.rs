@@ -40,7 +40,7 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(config.span_level, Builder::DEFAULT_SPAN_LEVEL);
     assert_eq!(config.database, Database::Default);
     assert_eq!(config.panics, Builder::DEFAULT_PANICS);
-    assert_eq!(config.settle, Builder::DEFAULT_SETTLE);
+    assert_eq!(config.routes[0].rhythm.settle, Builder::DEFAULT_SETTLE);
     assert_eq!(config.retry, RetryPolicy::DEFAULT);
 }
 
@@ -74,7 +74,7 @@ fn what_is_set_arrives() {
     assert_eq!(config.span_level, LevelFilter::OFF);
     assert_eq!(config.database, Database::File("/var/lib/myapp/alerts.db".into()));
     assert!(!config.panics);
-    assert_eq!(config.settle, Duration::ZERO);
+    assert_eq!(config.routes[0].rhythm.settle, Duration::ZERO);
     assert_eq!(config.retry, retry);
 }
 

@@ -65,7 +65,7 @@ fn what_is_not_set_has_the_builders_default() {
     assert_eq!(config.span_level, Builder::DEFAULT_SPAN_LEVEL);
     assert_eq!(config.database, Database::Default);
     assert_eq!(config.panics, Builder::DEFAULT_PANICS);
-    assert_eq!(config.settle, Builder::DEFAULT_SETTLE);
+    assert_eq!(config.routes[0].rhythm.settle, Builder::DEFAULT_SETTLE);
 }
 
 #[test]
@@ -264,11 +264,11 @@ fn panics_are_on_or_off() {
 
 #[test]
 fn settle_is_a_duration_of_at_most_a_minute() {
-    let settle = |text| sound(&MAIL, &[("ALERT_SETTLE", text)]).settle.as_millis();
+    let settle = |text| sound(&MAIL, &[("ALERT_SETTLE", text)]).routes[0].rhythm.settle.as_millis();
     assert_eq!(["2s", "500ms", "1m", "0s", "0", "1.5s"].map(settle), [2_000, 500, 60_000, 0, 0, 1_500]);
     for text in ["2", "soon", "-2s", "2s ago", "61s", "99999999999999999999s"] {
         let (config, _) = wrong(&MAIL, &[("ALERT_SETTLE", text)], "ALERT_SETTLE");
-        assert_eq!(config.settle, Builder::DEFAULT_SETTLE, "{text}");
+        assert_eq!(config.routes[0].rhythm.settle, Builder::DEFAULT_SETTLE, "{text}");
     }
 }
 

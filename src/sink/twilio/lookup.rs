@@ -59,7 +59,7 @@ fn is_same(listed: &Value, message: &Message) -> bool {
     let text = |name: &str| listed[name].as_str().unwrap_or_default();
     let body = text("body").trim_end();
     let is_old = || {
-        let earliest = message.notice.opened_at.checked_sub(CLOCK_SKEW);
+        let earliest = message.notice.made_at.checked_sub(CLOCK_SKEW);
         let made = jiff::fmt::rfc2822::parse(text("date_created")).ok().map(|at| at.timestamp());
         made.is_some_and(|made| Some(SystemTime::from(made)) < earliest)
     };

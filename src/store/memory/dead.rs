@@ -3,9 +3,13 @@
 use std::time::SystemTime;
 
 use super::{
-    super::{Captured, Claim, Dead, Draft, StoreError, Target},
+    super::{
+        Claim, Dead, Maker, StoreError, Target,
+        batch::{Captured, tallies},
+    },
     Memory,
 };
+use crate::notice::{Kind, Losses};
 
 impl Memory {
     pub(in crate::store) fn refuse(&mut self, claim: &Claim, now: SystemTime) {
@@ -36,7 +40,7 @@ impl Memory {
         let Some(sink) = self.claimed(claim).map(|delivery| delivery.sink) else {
             return Ok(false);
         };
-        if let Some(notice) = self.notices.get(&claim.notice_id).filter(|notice| !notice.health) {
+        if let Some(notice) = self.notices.get(&claim.notice_id).filter(|notice| notice.kind != Kind::Health) {
             let dead = Dead {
                 count: 1 + self.untold.get(sink).map_or(0, |dead| dead.count),
                 recipient: claim.recipient.clone(),
@@ -53,23 +57,18 @@ impl Memory {
         sink: &'static str,
         not_since: SystemTime,
         tell: impl Fn(&Dead) -> Captured,
-        draft: &Draft<'_>,
+        maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
-    ) -> Option<i64> {
+    ) -> bool {
         if self.told_at.get(sink).is_some_and(|at| *at > not_since && *at <= now) {
-            return None;
+            return false;
         }
-        let dead = self.untold.remove(sink)?;
+        let Some(dead) = self.untold.remove(sink) else { return false };
         self.told_at.insert(sink, now);
-        let notice_id = self.insert_notice(draft, true, now);
-        if let Some(notice) = self.notices.get_mut(&notice_id) {
-            self.bytes += notice.add(&tell(&dead));
+        for tally in &tallies(&[tell(&dead)], &Losses::new(), now) {
+            self.join(tally, maker, targets, now);
         }
-        for target in targets {
-            self.insert_delivery(notice_id, target, draft.closes_at, now);
-        }
-        self.drop_untold(notice_id);
-        Some(notice_id)
+        true
     }
 }

@@ -1,40 +1,88 @@
 -- Times are milliseconds since the Unix epoch. Levels are 1 (ERROR) to 5 (TRACE).
 
--- The decision to tell people something. Events join it until `closes_at`, or
--- until its first delivery is claimed, whichever comes first.
-CREATE TABLE notice (
-    id         INTEGER PRIMARY KEY,
-    public_id  TEXT    NOT NULL,
-    run        BLOB    NOT NULL CHECK (length(run) = 16),
-    kind       TEXT    NOT NULL CHECK (kind IN ('first', 'digest', 'reminder', 'quiet', 'health')),
-    -- The sink whose dead deliveries it tells of.
-    about      TEXT CHECK (about IS NULL OR kind = 'health'),
-    process    TEXT    NOT NULL,
-    opened_at  INTEGER NOT NULL,
-    closes_at  INTEGER NOT NULL
-) STRICT;
-
--- One row per different event of a notice. `payload` is the first of them; it
--- is NULL in the one row per level that only counts what was not kept.
-CREATE TABLE event (
-    id          INTEGER PRIMARY KEY,
-    notice_id   INTEGER NOT NULL REFERENCES notice (id) ON DELETE CASCADE,
+-- The group of events with one fingerprint: open until `closed_at`.
+CREATE TABLE incident (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    public_id   TEXT    NOT NULL,
     fingerprint BLOB    NOT NULL,
     level       INTEGER NOT NULL CHECK (level BETWEEN 1 AND 5),
+    -- NULL for events; else what it counts: 'overflow', 'silence', 'dead:<sink>'
+    -- or 'loss:<reason>'.
+    about       TEXT,
+    -- The run of the process that opened it, and its facts.
+    run         BLOB    NOT NULL CHECK (length(run) = 16),
+    process     TEXT    NOT NULL,
+    -- Whether its fingerprint was never seen before.
+    is_new      INTEGER NOT NULL CHECK (is_new IN (0, 1)),
     count       INTEGER NOT NULL CHECK (count > 0),
-    first_at    INTEGER NOT NULL,
+    opened_at   INTEGER NOT NULL,
     last_at     INTEGER NOT NULL,
-    payload     TEXT,
-    UNIQUE (notice_id, fingerprint)
+    closed_at   INTEGER,
+    -- The first of its events.
+    payload     TEXT
 ) STRICT;
 
--- Events that could not be captured, and that this notice tells of.
-CREATE TABLE loss (
-    notice_id INTEGER NOT NULL REFERENCES notice (id) ON DELETE CASCADE,
-    reason    TEXT    NOT NULL,
-    count     INTEGER NOT NULL CHECK (count > 0),
-    PRIMARY KEY (notice_id, reason)
+CREATE UNIQUE INDEX incident_open ON incident (fingerprint) WHERE closed_at IS NULL;
+CREATE INDEX incident_fingerprint ON incident (fingerprint);
+
+-- What one recipient knows of an incident: `told` of its events are in notices.
+-- At `due_at` it is decided anew what there is to tell; NULL once that is all.
+CREATE TABLE standing (
+    incident_id INTEGER NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
+    sink        TEXT    NOT NULL,
+    recipient   TEXT    NOT NULL,
+    told        INTEGER NOT NULL DEFAULT 0 CHECK (told >= 0),
+    told_at     INTEGER,
+    tellings    INTEGER NOT NULL DEFAULT 0 CHECK (tellings >= 0),
+    -- Not told sooner: it was silenced.
+    not_before  INTEGER,
+    due_at      INTEGER,
+    PRIMARY KEY (incident_id, sink, recipient)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX standing_due ON standing (sink, due_at) WHERE due_at IS NOT NULL;
+
+-- What a recipient heard through a sink and may still be sent: `full_at` is when
+-- his budget's bucket is full again, `today` counts his messages on `day`. The
+-- row of recipient '' counts what the sink may still cost, in segments.
+CREATE TABLE account (
+    sink      TEXT    NOT NULL,
+    recipient TEXT    NOT NULL,
+    heard_at  INTEGER,
+    full_at   INTEGER,
+    day       INTEGER NOT NULL DEFAULT 0,
+    today     INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (sink, recipient)
+) STRICT, WITHOUT ROWID;
+
+-- The decision to tell somebody something: one message.
+CREATE TABLE notice (
+    id        INTEGER PRIMARY KEY,
+    public_id TEXT    NOT NULL,
+    run       BLOB    NOT NULL CHECK (length(run) = 16),
+    kind      TEXT    NOT NULL
+        CHECK (kind IN ('first', 'digest', 'update', 'reminder', 'quiet', 'health')),
+    process   TEXT    NOT NULL,
+    made_at   INTEGER NOT NULL,
+    -- Whether it has to say that the day's budget is spent.
+    is_last   INTEGER NOT NULL DEFAULT 0 CHECK (is_last IN (0, 1))
+) STRICT;
+
+-- What a notice tells of an incident: `count` events that were in none before,
+-- of `total` so far.
+CREATE TABLE item (
+    notice_id   INTEGER NOT NULL REFERENCES notice (id) ON DELETE CASCADE,
+    incident_id INTEGER NOT NULL REFERENCES incident (id),
+    reason      TEXT    NOT NULL CHECK (reason IN ('first', 'update', 'reminder', 'quiet')),
+    -- How often the recipient was told of it before.
+    tellings    INTEGER NOT NULL,
+    count       INTEGER NOT NULL CHECK (count >= 0),
+    total       INTEGER NOT NULL,
+    last_at     INTEGER NOT NULL,
+    PRIMARY KEY (notice_id, incident_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX item_incident ON item (incident_id);
 
 -- One notice to one recipient through one sink: the unit of retry. `due_at` is
 -- both the next attempt and the end of the lease, so a retry is a pending row
@@ -42,15 +90,15 @@ CREATE TABLE loss (
 -- `claims` counts claims: an answer that comes after the next claim is refused.
 -- `doubtful` counts the attempts that may have reached somebody, the one under
 -- way included: a claim adds one, and an answer that leaves no doubt takes it back.
+-- While it is zero the message has not left: what else is to be told joins it.
 CREATE TABLE delivery (
     id         INTEGER PRIMARY KEY,
     key        BLOB    NOT NULL UNIQUE CHECK (length(key) = 16),
     notice_id  INTEGER NOT NULL REFERENCES notice (id) ON DELETE CASCADE,
     sink       TEXT    NOT NULL,
     recipient  TEXT    NOT NULL,
-    level      INTEGER NOT NULL CHECK (level BETWEEN 1 AND 5),
     state      TEXT    NOT NULL DEFAULT 'pending'
-        CHECK (state IN ('pending', 'delivered', 'dead', 'superseded')),
+        CHECK (state IN ('pending', 'delivered', 'dead')),
     due_at     INTEGER NOT NULL,
     attempt    INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     claims     INTEGER NOT NULL DEFAULT 0 CHECK (claims >= attempt),
@@ -74,6 +122,13 @@ CREATE TABLE refusal (
     PRIMARY KEY (sink, recipient)
 ) STRICT, WITHOUT ROWID;
 
+-- When somebody was told last that deliveries through a sink are dead.
+CREATE TABLE dead_told (
+    sink    TEXT    NOT NULL PRIMARY KEY,
+    told_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX delivery_pending ON delivery (sink, recipient) WHERE state = 'pending';
 CREATE INDEX delivery_due ON delivery (sink, due_at) WHERE state = 'pending';
 CREATE INDEX delivery_untold ON delivery (sink) WHERE state = 'dead' AND told = 0;
 CREATE INDEX delivery_settled ON delivery (settled_at) WHERE state <> 'pending';

@@ -1,24 +1,34 @@
 //! What comes over from another store: from memory after an outage, from a file
 //! that was moved or is damaged.
 
+use std::collections::HashMap;
+
 use sqlx::{Connection, SqliteConnection};
-use uuid::Uuid;
 
 use super::{
     super::{
         StoreError,
-        bundle::{Bundle, BundledDelivery, BundledEvent},
+        bundle::{
+            Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding,
+        },
     },
     Sqlite,
 };
 
 impl Sqlite {
-    /// Takes in what another store has pending; what is there already stays as
-    /// it is. Returns the last notice.
-    pub(in crate::store) async fn import(&mut self, bundles: &[Bundle]) -> Result<i64, StoreError> {
+    /// Takes in what another store has; what is there already stays as it is.
+    /// Returns the last notice.
+    pub(in crate::store) async fn import(&mut self, bundle: &Bundle) -> Result<i64, StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        for bundle in bundles {
-            insert_bundle(&mut tx, bundle).await?;
+        let mut ids = HashMap::new();
+        for incident in &bundle.incidents {
+            ids.insert(incident.id, insert_incident(&mut tx, incident).await?);
+        }
+        for notice in &bundle.notices {
+            insert_notice(&mut tx, notice, &ids).await?;
+        }
+        for account in &bundle.accounts {
+            insert_account(&mut tx, account).await?;
         }
         let last = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "id!: i64" FROM notice"#)
             .fetch_one(&mut *tx)
@@ -27,127 +37,272 @@ impl Sqlite {
         Ok(last)
     }
 
-    /// Everything that is pending. What cannot be read is left out: the file may
-    /// be damaged.
-    pub(in crate::store) async fn export(&mut self) -> Vec<Bundle> {
-        let ids = sqlx::query_scalar!("SELECT DISTINCT notice_id FROM delivery WHERE state = 'pending'")
-            .fetch_all(&mut self.connection)
+    /// Everything that is not settled. What cannot be read is left out: the file
+    /// may be damaged.
+    pub(in crate::store) async fn export(&mut self) -> Bundle {
+        let connection = &mut self.connection;
+        let mut bundle = Bundle::default();
+        let notices = sqlx::query_scalar!("SELECT id FROM delivery WHERE state = 'pending'")
+            .fetch_all(&mut *connection)
             .await
             .unwrap_or_default();
-        let mut bundles = Vec::new();
-        for id in ids {
-            bundles.extend(read_bundle(&mut self.connection, id).await.ok());
+        for delivery in notices {
+            bundle.notices.extend(read_notice(connection, delivery).await.ok());
         }
-        bundles
+        let incidents = sqlx::query_scalar!(
+            r#"SELECT id AS "id!" FROM incident
+                WHERE closed_at IS NULL
+                   OR EXISTS (SELECT 1 FROM standing WHERE incident_id = incident.id AND due_at IS NOT NULL)
+                   OR EXISTS (SELECT 1 FROM item JOIN delivery ON delivery.notice_id = item.notice_id
+                               WHERE incident_id = incident.id AND state = 'pending')"#
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap_or_default();
+        for id in incidents {
+            bundle.incidents.extend(read_incident(connection, id).await.ok());
+        }
+        bundle.accounts = sqlx::query_as!(
+            BundledAccount,
+            "SELECT sink, recipient, heard_at, full_at, day, today FROM account"
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap_or_default();
+        bundle
     }
 }
 
-async fn insert_bundle(connection: &mut SqliteConnection, bundle: &Bundle) -> Result<(), StoreError> {
-    let key = bundle.deliveries.first().map(|delivery| delivery.key.as_slice());
-    let known = sqlx::query_scalar!("SELECT id FROM delivery WHERE key = ?1", key)
+/// Adds an incident to the open one of its fingerprint, if there is one. Returns
+/// its number here.
+async fn insert_incident(
+    connection: &mut SqliteConnection,
+    incident: &BundledIncident,
+) -> Result<i64, StoreError> {
+    let known = sqlx::query_scalar!(
+        r#"SELECT id AS "id!" FROM incident WHERE fingerprint = ?1 AND public_id = ?2 AND opened_at = ?3"#,
+        incident.fingerprint,
+        incident.public_id,
+        incident.opened_at
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let joined = if incident.closed_at.is_none() {
+        sqlx::query_scalar!(
+            r#"UPDATE incident SET count = count + ?2, last_at = max(last_at, ?3)
+                WHERE fingerprint = ?1 AND closed_at IS NULL RETURNING id AS "id!""#,
+            incident.fingerprint,
+            incident.count,
+            incident.last_at
+        )
+        .fetch_optional(&mut *connection)
+        .await?
+    } else {
+        None
+    };
+    let id = match joined {
+        Some(id) => id,
+        None => {
+            sqlx::query_scalar!(
+                r#"INSERT INTO incident (public_id, fingerprint, level, about, run, process, is_new,
+                                         count, opened_at, last_at, closed_at, payload)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                   RETURNING id AS "id!""#,
+                incident.public_id,
+                incident.fingerprint,
+                incident.level,
+                incident.about,
+                incident.run,
+                incident.process,
+                incident.is_new,
+                incident.count,
+                incident.opened_at,
+                incident.last_at,
+                incident.closed_at,
+                incident.payload
+            )
+            .fetch_one(&mut *connection)
+            .await?
+        }
+    };
+    for standing in &incident.standings {
+        sqlx::query!(
+            "INSERT INTO standing (incident_id, sink, recipient, told, told_at, tellings, not_before, due_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 ON CONFLICT (incident_id, sink, recipient) DO UPDATE
+                    SET told = told + excluded.told, tellings = tellings + excluded.tellings,
+                        told_at = max(coalesce(told_at, excluded.told_at), coalesce(excluded.told_at, told_at)),
+                        due_at = min(coalesce(due_at, excluded.due_at), coalesce(excluded.due_at, due_at))",
+            id,
+            standing.sink,
+            standing.recipient,
+            standing.told,
+            standing.told_at,
+            standing.tellings,
+            standing.not_before,
+            standing.due_at
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(id)
+}
+
+async fn insert_notice(
+    connection: &mut SqliteConnection,
+    notice: &BundledNotice,
+    incidents: &HashMap<i64, i64>,
+) -> Result<(), StoreError> {
+    let known = sqlx::query_scalar!("SELECT id FROM delivery WHERE key = ?1", notice.key)
         .fetch_optional(&mut *connection)
         .await?;
     if known.is_some() {
         return Ok(());
     }
-    let run = bundle.run.as_bytes().as_slice();
-    let notice_id = sqlx::query_scalar!(
-        r#"INSERT INTO notice (public_id, run, kind, about, process, opened_at, closes_at)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-           RETURNING id AS "id!: i64""#,
-        bundle.public_id,
-        run,
-        bundle.kind,
-        bundle.about,
-        bundle.process,
-        bundle.opened_at,
-        bundle.closes_at
+    let id = sqlx::query_scalar!(
+        r#"INSERT INTO notice (public_id, run, kind, process, made_at, is_last)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+           RETURNING id AS "id!""#,
+        notice.public_id,
+        notice.run,
+        notice.kind,
+        notice.process,
+        notice.made_at,
+        notice.is_last
     )
     .fetch_one(&mut *connection)
     .await?;
-    for (reason, count) in &bundle.losses {
+    for item in &notice.items {
+        // Of a damaged file, an incident may be missing.
+        let Some(incident) = incidents.get(&item.incident_id) else { continue };
         sqlx::query!(
-            "INSERT INTO loss (notice_id, reason, count) VALUES (?1, ?2, ?3)",
-            notice_id,
-            reason,
-            count
+            "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (notice_id, incident_id) DO UPDATE SET count = count + excluded.count",
+            id,
+            incident,
+            item.reason,
+            item.tellings,
+            item.count,
+            item.total,
+            item.last_at
         )
         .execute(&mut *connection)
         .await?;
     }
-    for event in &bundle.events {
-        sqlx::query!(
-            "INSERT INTO event (notice_id, fingerprint, level, count, first_at, last_at, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            notice_id,
-            event.fingerprint,
-            event.level,
-            event.count,
-            event.first_at,
-            event.last_at,
-            event.payload
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
-    for delivery in &bundle.deliveries {
-        sqlx::query!(
-            "INSERT INTO delivery (key, notice_id, sink, recipient, level, due_at,
-                                   attempt, claims, doubtful, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            delivery.key,
-            notice_id,
-            delivery.sink,
-            delivery.recipient,
-            delivery.level,
-            delivery.due_at,
-            delivery.attempt,
-            delivery.claims,
-            delivery.doubtful,
-            delivery.created_at,
-            delivery.expires_at
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
+    sqlx::query!(
+        "INSERT INTO delivery (key, notice_id, sink, recipient, due_at,
+                               attempt, claims, doubtful, created_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        notice.key,
+        id,
+        notice.sink,
+        notice.recipient,
+        notice.due_at,
+        notice.attempt,
+        notice.claims,
+        notice.doubtful,
+        notice.created_at,
+        notice.expires_at
+    )
+    .execute(&mut *connection)
+    .await?;
     Ok(())
 }
 
-async fn read_bundle(connection: &mut SqliteConnection, notice_id: i64) -> Result<Bundle, StoreError> {
-    let notice = sqlx::query!(
-        "SELECT public_id, run, kind, about, process, opened_at, closes_at FROM notice WHERE id = ?1",
-        notice_id
+/// What both stores spent was spent.
+async fn insert_account(connection: &mut SqliteConnection, account: &BundledAccount) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO account (sink, recipient, heard_at, full_at, day, today)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (sink, recipient) DO UPDATE
+                SET heard_at = max(coalesce(heard_at, 0), coalesce(excluded.heard_at, 0)),
+                    full_at = max(coalesce(full_at, 0), coalesce(excluded.full_at, 0)),
+                    today = iif(day = excluded.day, today, 0) + excluded.today,
+                    day = excluded.day
+              WHERE excluded.day >= day",
+        account.sink,
+        account.recipient,
+        account.heard_at,
+        account.full_at,
+        account.day,
+        account.today
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+async fn read_incident(connection: &mut SqliteConnection, id: i64) -> Result<BundledIncident, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT public_id, fingerprint, level, about, run, process, is_new AS "is_new: bool",
+                  count, opened_at, last_at, closed_at, payload
+             FROM incident WHERE id = ?1"#,
+        id
     )
     .fetch_one(&mut *connection)
     .await?;
-    let losses = sqlx::query!("SELECT reason, count FROM loss WHERE notice_id = ?1", notice_id)
-        .fetch_all(&mut *connection)
-        .await?;
-    let events = sqlx::query_as!(
-        BundledEvent,
-        "SELECT fingerprint, level, count, first_at, last_at, payload FROM event WHERE notice_id = ?1 ORDER BY id",
-        notice_id
+    let standings = sqlx::query_as!(
+        BundledStanding,
+        "SELECT sink, recipient, told, told_at, tellings, not_before, due_at
+           FROM standing WHERE incident_id = ?1",
+        id
     )
     .fetch_all(&mut *connection)
     .await?;
-    let deliveries = sqlx::query_as!(
-        BundledDelivery,
-        "SELECT key, sink, recipient, level, due_at, attempt, claims, doubtful, created_at, expires_at
-           FROM delivery WHERE notice_id = ?1 AND state = 'pending'",
-        notice_id
+    Ok(BundledIncident {
+        id,
+        public_id: row.public_id,
+        fingerprint: row.fingerprint,
+        level: row.level,
+        about: row.about,
+        run: row.run,
+        process: row.process,
+        is_new: row.is_new,
+        count: row.count,
+        opened_at: row.opened_at,
+        last_at: row.last_at,
+        closed_at: row.closed_at,
+        payload: row.payload,
+        standings,
+    })
+}
+
+async fn read_notice(connection: &mut SqliteConnection, delivery: i64) -> Result<BundledNotice, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT notice.id, public_id, run, kind, process, made_at, is_last AS "is_last: bool",
+                  key, sink, recipient, due_at, attempt, claims, doubtful, created_at, expires_at
+             FROM delivery JOIN notice ON notice.id = notice_id WHERE delivery.id = ?1"#,
+        delivery
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let items = sqlx::query_as!(
+        BundledItem,
+        "SELECT incident_id, reason, tellings, count, total, last_at FROM item WHERE notice_id = ?1",
+        row.id
     )
     .fetch_all(&mut *connection)
     .await?;
-    Ok(Bundle {
-        public_id: notice.public_id,
-        run: Uuid::from_slice(&notice.run).unwrap_or_default(),
-        kind: notice.kind,
-        about: notice.about,
-        process: notice.process,
-        opened_at: notice.opened_at,
-        closes_at: notice.closes_at,
-        losses: losses.into_iter().map(|loss| (loss.reason, loss.count)).collect(),
-        events,
-        deliveries,
+    Ok(BundledNotice {
+        public_id: row.public_id,
+        run: row.run,
+        kind: row.kind,
+        process: row.process,
+        made_at: row.made_at,
+        is_last: row.is_last,
+        items,
+        key: row.key,
+        sink: row.sink,
+        recipient: row.recipient,
+        due_at: row.due_at,
+        attempt: row.attempt,
+        claims: row.claims,
+        doubtful: row.doubtful,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
     })
 }

@@ -6,11 +6,17 @@ use std::time::SystemTime;
 use sqlx::Connection;
 
 use super::{
-    super::{Captured, Claim, Dead, Draft, StoreError, Target},
+    super::{
+        Claim, Dead, Maker, StoreError, Target,
+        batch::{Captured, tallies},
+    },
     Sqlite,
-    notices::{insert_delivery, insert_events, insert_notice},
+    incidents::join,
 };
-use crate::event::{from_millis, to_millis};
+use crate::{
+    event::{from_millis, to_millis},
+    notice::Losses,
+};
 
 impl Sqlite {
     pub(in crate::store) async fn refuse(
@@ -64,48 +70,53 @@ impl Sqlite {
         sink: &'static str,
         not_since: SystemTime,
         tell: impl Fn(&Dead) -> Captured,
-        draft: &Draft<'_>,
+        maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
-    ) -> Result<Option<i64>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let last = sqlx::query!(
-            r#"SELECT recipient, public_id, last_error,
-                      (SELECT max(opened_at) FROM notice WHERE about = ?1) AS "told_at: i64"
+            r#"SELECT recipient, public_id, last_error, told_at AS "told_at?: i64"
                  FROM delivery JOIN notice ON notice.id = notice_id
-                WHERE sink = ?1 AND state = 'dead' AND told = 0 AND about IS NULL
+                 LEFT JOIN dead_told ON dead_told.sink = ?1
+                WHERE delivery.sink = ?1 AND state = 'dead' AND told = 0 AND kind <> 'health'
                 ORDER BY settled_at DESC LIMIT 1"#,
             sink
         )
         .fetch_optional(&mut self.connection)
         .await?;
-        let Some(last) = last else { return Ok(None) };
+        let Some(last) = last else { return Ok(false) };
         if last.told_at.is_some_and(|at| from_millis(at) > not_since && at <= to_millis(now)) {
-            return Ok(None);
+            return Ok(false);
         }
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let told = sqlx::query!(
             "UPDATE delivery SET told = 1
               WHERE sink = ?1 AND state = 'dead' AND told = 0
-                AND (SELECT about FROM notice WHERE id = notice_id) IS NULL",
+                AND (SELECT kind FROM notice WHERE id = notice_id) <> 'health'",
             sink
         )
         .execute(&mut *tx)
         .await?;
         if told.rows_affected() == 0 {
-            return Ok(None);
+            return Ok(false);
         }
+        let now_ms = to_millis(now);
+        sqlx::query!(
+            "INSERT INTO dead_told (sink, told_at) VALUES (?1, ?2)
+                 ON CONFLICT (sink) DO UPDATE SET told_at = excluded.told_at",
+            sink,
+            now_ms
+        )
+        .execute(&mut *tx)
+        .await?;
         let dead = Dead {
             count: told.rows_affected(),
             recipient: last.recipient,
             public_id: last.public_id,
             reason: last.last_error.unwrap_or_default(),
         };
-        let notice_id = insert_notice(&mut tx, draft, "health", Some(sink), now).await?;
-        insert_events(&mut tx, notice_id, &[tell(&dead)]).await?;
-        for target in targets {
-            insert_delivery(&mut tx, notice_id, target, now).await?;
-        }
+        join(&mut tx, &tallies(&[tell(&dead)], &Losses::new(), now), maker, targets, now).await?;
         tx.commit().await?;
-        Ok(Some(notice_id))
+        Ok(true)
     }
 }

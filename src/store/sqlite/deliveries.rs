@@ -2,14 +2,16 @@
 
 use std::time::SystemTime;
 
-use tracing::Level;
+use sqlx::Connection;
 use uuid::Uuid;
 
 use super::{
     super::{Claim, StoreError},
     Sqlite,
+    tell::{account, save_account},
 };
 use crate::{
+    budget::{Account, day_of},
     event::{from_millis, to_millis},
     sink::SendError,
 };
@@ -30,7 +32,7 @@ impl Sqlite {
                 WHERE id IN (SELECT id FROM delivery
                               WHERE state = 'pending' AND sink = ?2 AND due_at <= ?3
                               ORDER BY due_at LIMIT ?4)
-               RETURNING key, notice_id, recipient, level, attempt, claims,
+               RETURNING key, notice_id, recipient, attempt, claims,
                          doubtful > 1 AS "is_doubtful!: bool", expires_at"#,
             lease_until,
             sink,
@@ -45,7 +47,6 @@ impl Sqlite {
                     key: Uuid::from_slice(&row.key).map_err(|error| StoreError::Failed(error.to_string()))?,
                     notice_id: row.notice_id,
                     recipient: row.recipient,
-                    level: level_of(row.level),
                     attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
                     token: row.claims,
                     is_doubtful: row.is_doubtful,
@@ -59,21 +60,31 @@ impl Sqlite {
         &mut self,
         claim: &Claim,
         reference: Option<&str>,
+        segments: u32,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
         let key = claim.key.as_bytes().as_slice();
-        let now = to_millis(now);
-        let done = sqlx::query!(
+        let now_ms = to_millis(now);
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let sink = sqlx::query_scalar!(
             "UPDATE delivery SET state = 'delivered', settled_at = ?3, reference = ?4, last_error = NULL
-              WHERE key = ?1 AND claims = ?2 AND state = 'pending'",
+              WHERE key = ?1 AND claims = ?2 AND state = 'pending'
+             RETURNING sink",
             key,
             claim.token,
-            now,
+            now_ms,
             reference
         )
-        .execute(&mut self.connection)
+        .fetch_optional(&mut *tx)
         .await?;
-        Ok(done.rows_affected() == 1)
+        if let Some(sink) = &sink {
+            let heard = Account { heard_at: Some(now), ..account(&mut tx, sink, &claim.recipient).await? };
+            save_account(&mut tx, sink, &claim.recipient, &heard).await?;
+            let cost = account(&mut tx, sink, "").await?.spent(segments, day_of(now));
+            save_account(&mut tx, sink, "", &cost).await?;
+        }
+        tx.commit().await?;
+        Ok(sink.is_some())
     }
 
     pub(in crate::store) async fn retry(
@@ -155,25 +166,16 @@ impl Sqlite {
     pub(in crate::store) async fn pending(&mut self, run: Uuid, last_notice: i64) -> Result<u64, StoreError> {
         let run = run.as_bytes().as_slice();
         let count = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count: i64" FROM delivery
-                 JOIN notice ON notice.id = delivery.notice_id
-                WHERE delivery.state = 'pending' AND notice.run = ?1 AND notice.id <= ?2"#,
+            r#"SELECT (SELECT count(*) FROM delivery JOIN notice ON notice.id = notice_id
+                        WHERE state = 'pending' AND notice.run = ?1 AND notice.id <= ?2)
+                    + (SELECT count(*) FROM standing JOIN incident ON incident.id = incident_id
+                        WHERE incident.run = ?1 AND due_at IS NOT NULL
+                          AND told_at IS NULL AND not_before IS NULL) AS "count!: i64""#,
             run,
             last_notice
         )
         .fetch_one(&mut self.connection)
         .await?;
         Ok(u64::try_from(count).unwrap_or(0))
-    }
-}
-
-/// The level of a [`level_number`]; an unknown one counts as the gravest.
-fn level_of(number: i64) -> Level {
-    match number {
-        2 => Level::WARN,
-        3 => Level::INFO,
-        4 => Level::DEBUG,
-        5 => Level::TRACE,
-        _ => Level::ERROR,
     }
 }

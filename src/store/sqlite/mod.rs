@@ -18,7 +18,10 @@ use sqlx::{
 mod bundles;
 mod dead;
 mod deliveries;
+mod incidents;
 mod notices;
+pub(super) mod rows;
+mod tell;
 mod upkeep;
 
 pub(crate) use path::database_path;
@@ -107,6 +110,8 @@ fn thread_name(number: u64) -> String {
 fn migration_failed(error: MigrateError) -> StoreError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+        // Before the first release the schema was not kept.
+        MigrateError::VersionMismatch(_) => StoreError::Damaged("it has the schema of an unreleased version".to_owned()),
         other => StoreError::Failed(other.to_string()),
     }
 }

@@ -5,13 +5,15 @@
 
 use std::time::SystemTime;
 
+use sqlx::Connection;
+
 use super::{
     super::{
         ABANDONED_AFTER, StoreError,
         upkeep::{Prune, Pruned, ROOM_PERCENT},
     },
     Sqlite,
-    notices::json,
+    rows::json,
 };
 use crate::event::to_millis;
 
@@ -61,12 +63,13 @@ impl Sqlite {
         let rows = sqlx::query!(
             r#"SELECT notice.id AS "id!",
                       (SELECT coalesce(sum(octet_length(payload)), 0)
-                         FROM event WHERE event.notice_id = notice.id) AS "bytes!: i64"
+                         FROM item JOIN incident ON incident.id = incident_id
+                        WHERE item.notice_id = notice.id) AS "bytes!: i64"
                  FROM notice LEFT JOIN delivery ON delivery.notice_id = notice.id
-                WHERE closes_at <= ?1 AND notice.id < (SELECT max(id) FROM notice)
+                WHERE made_at <= ?1 AND notice.id < (SELECT max(id) FROM notice)
                 GROUP BY notice.id
                HAVING count(*) FILTER (WHERE state = 'pending') = 0
-                  AND coalesce(max(settled_at), closes_at)
+                  AND coalesce(max(settled_at), made_at)
                       <= CASE WHEN max(state = 'dead') THEN ?2 ELSE ?1 END
                   AND max(delivery.id) IS NOT (SELECT max(id) FROM delivery)
                 ORDER BY notice.id LIMIT ?3"#,
@@ -88,17 +91,29 @@ impl Sqlite {
         Ok(chosen)
     }
 
-    /// Deletes notices, but for one of which somebody is to be told again.
+    /// Deletes notices, but for one of which somebody is to be told again; and
+    /// incidents that ended, and that no notice tells of any more.
     async fn delete(&mut self, notices: &[i64]) -> Result<u64, StoreError> {
         let notices = json(&notices)?;
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let done = sqlx::query!(
             "DELETE FROM notice
               WHERE id IN (SELECT value FROM json_each(?1))
                 AND NOT EXISTS (SELECT 1 FROM delivery WHERE notice_id = notice.id AND state = 'pending')",
             notices
         )
-        .execute(&mut self.connection)
+        .execute(&mut *tx)
         .await?;
+        sqlx::query!(
+            "DELETE FROM incident
+              WHERE closed_at IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM item WHERE incident_id = incident.id)
+                AND NOT EXISTS (SELECT 1 FROM standing
+                                 WHERE incident_id = incident.id AND due_at IS NOT NULL)"
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
         Ok(done.rows_affected())
     }
 
@@ -130,12 +145,29 @@ impl Sqlite {
         Ok(done.rows_affected())
     }
 
+    pub(in crate::store) async fn reconsider(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        let now = to_millis(now);
+        let later = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM standing WHERE due_at > ?1) AS "any!: bool""#,
+            now
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        if later {
+            sqlx::query!("UPDATE standing SET due_at = ?1 WHERE due_at > ?1", now)
+                .execute(&mut self.connection)
+                .await?;
+        }
+        Ok(())
+    }
+
     pub(in crate::store) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
         let before = to_millis(now - ABANDONED_AFTER);
         let now = to_millis(now);
         let abandoned = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT 1 FROM delivery
-                               WHERE state = 'pending' AND due_at <= ?1 AND expires_at <= ?1) AS "any!: bool""#,
+                               WHERE state = 'pending' AND due_at <= ?1 AND expires_at <= ?1)
+                   OR EXISTS (SELECT 1 FROM standing WHERE due_at <= ?1) AS "any!: bool""#,
             before
         )
         .fetch_one(&mut self.connection)
@@ -143,16 +175,21 @@ impl Sqlite {
         if !abandoned {
             return Ok(0);
         }
-        let done = sqlx::query!(
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let deliveries = sqlx::query!(
             "UPDATE delivery SET state = 'dead', settled_at = ?1,
                     last_error = coalesce(last_error, 'no process had this sink')
               WHERE state = 'pending' AND due_at <= ?2 AND expires_at <= ?2",
             now,
             before
         )
-        .execute(&mut self.connection)
+        .execute(&mut *tx)
         .await?;
-        Ok(done.rows_affected())
+        let standings = sqlx::query!("UPDATE standing SET due_at = NULL WHERE due_at <= ?1", before)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(deliveries.rows_affected() + standings.rows_affected())
     }
 }
 

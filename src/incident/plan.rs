@@ -1,0 +1,136 @@
+//! What one recipient is told now: one message at most.
+//!
+//! Invariant: pure. Whatever is not told has a time when it is looked at again.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Next, Reason, Rhythm, Standing};
+use crate::{
+    budget::{Account, Allowance, Budget, day_of, start_of},
+    render::MAX_SEGMENTS,
+};
+
+/// Everything that is known of one recipient of one sink.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    pub(crate) account: Account,
+    /// His incidents that are not over.
+    pub(crate) standings: Vec<Standing>,
+    /// Whether there is a message for him that did not leave yet: it takes more.
+    pub(crate) has_open_message: bool,
+    /// No new message is made before then.
+    pub(crate) blocked_until: Option<SystemTime>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// What the message tells, by place in [`Desk::standings`], and why.
+    pub(crate) tell: Vec<(usize, Reason)>,
+    /// The account after a message that has to be made; none if the open one
+    /// takes what is to be told, or if nothing is.
+    pub(crate) account: Option<Account>,
+    /// Whether that is the day's last message of what is known.
+    pub(crate) is_last: bool,
+    /// When each standing is to be looked at again; none if it is over.
+    pub(crate) due: Vec<Option<SystemTime>>,
+}
+
+/// Decides what the recipient of `desk` is told at `now`; what is new, also
+/// before its time if that is `hurried`.
+pub(crate) fn plan(
+    desk: &Desk,
+    rhythm: &Rhythm,
+    budget: Option<&Budget>,
+    hurried: bool,
+    now: SystemTime,
+) -> Plan {
+    let nexts: Vec<Next> = desk
+        .standings
+        .iter()
+        .map(|standing| standing.next(rhythm, desk.account.heard_at, now))
+        .collect();
+    let is_due = |index: usize| nexts[index].at() <= now;
+    let due = |next: &Next| match next {
+        Next::Close(at) if *at <= now => None,
+        Next::Close(at) | Next::Tell(_, at) => Some(*at),
+    };
+    let mut plan = Plan { due: nexts.iter().map(due).collect(), ..Plan::default() };
+    let may_join = |standing: &Standing| standing.not_before.is_none_or(|at| at <= now);
+    let is_first = |index: usize| matches!(nexts[index], Next::Tell(Reason::First, _));
+    let tells = |index: usize| matches!(nexts[index], Next::Tell(..));
+    let joins = |index: usize| {
+        let standing = &desk.standings[index];
+        let has_news = is_first(index) || (desk.has_open_message && standing.untold() > 0);
+        may_join(standing) && has_news
+    };
+    let calls = |index: usize| {
+        tells(index)
+            && (is_due(index) || (hurried && is_first(index) && may_join(&desk.standings[index])))
+    };
+    let all = 0..desk.standings.len();
+    let has_call = all.clone().any(calls) || (desk.has_open_message && all.clone().any(joins));
+    if !has_call {
+        return plan;
+    }
+    if !desk.has_open_message {
+        let is_new = all.clone().any(|index| is_first(index) && desk.standings[index].is_new);
+        let until = match desk.account.allows(budget, is_new, now) {
+            _ if desk.blocked_until.is_some() => desk.blocked_until,
+            Allowance::NotBefore(at) => Some(at),
+            Allowance::Message { after, is_last } => {
+                plan.account = Some(after);
+                plan.is_last = is_last;
+                None
+            }
+        };
+        if let Some(until) = until {
+            for index in all.filter(|index| calls(*index)) {
+                plan.due[index] = Some(until);
+            }
+            return plan;
+        }
+    }
+    for index in all.filter(|index| calls(*index) || joins(*index)) {
+        let Next::Tell(reason, _) = nexts[index] else { continue };
+        // It joins a message that had another reason.
+        let reason = if reason == Reason::Quiet && !is_due(index) { Reason::Update } else { reason };
+        plan.tell.push((index, reason));
+        let standing = desk.standings[index];
+        let told = Standing {
+            told: standing.count,
+            told_at: Some(now),
+            tellings: standing.tellings + 1,
+            ..standing
+        };
+        plan.due[index] = match told.next(rhythm, Some(now), now) {
+            _ if reason == Reason::Quiet => None,
+            Next::Close(at) if at <= now => None,
+            Next::Close(at) | Next::Tell(_, at) => Some(at),
+        };
+    }
+    plan
+}
+
+/// Until when no new message is made for a recipient with `pending` ones, in a
+/// sink that cost `spent` of the `limit` segments of the day; what is under way
+/// counts as what it may cost.
+pub(crate) fn blocked_until(
+    pending: u64,
+    spent: u64,
+    limit: Option<u32>,
+    now: SystemTime,
+) -> Option<SystemTime> {
+    let is_spent = limit.is_some_and(|limit| spent + u64::from(MAX_SEGMENTS) > u64::from(limit));
+    if is_spent {
+        return Some(start_of(day_of(now) + 1));
+    }
+    (pending >= MOST_PENDING).then(|| now + PENDING_PAUSE)
+}
+
+/// So many messages to one recipient may be under way or in doubt; one that
+/// nobody can send must not hold up all others.
+const MOST_PENDING: u64 = 3;
+
+/// How soon is looked again whether there are fewer.
+const PENDING_PAUSE: Duration = Duration::from_secs(30);

@@ -1,0 +1,129 @@
+//! What is persisted at once, and to which incidents it belongs.
+//!
+//! Invariant: pure.
+
+use std::{collections::HashMap, time::SystemTime};
+
+use tracing::Level;
+
+use crate::{
+    event::Event, fingerprint::Fingerprint, notice::Losses, queue::Permit, stats::DropReason,
+};
+
+/// One event, or several that are the same, ready to be persisted.
+#[derive(Debug)]
+pub(crate) struct Captured {
+    pub(crate) event: Event,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) count: u64,
+    pub(crate) last_at: SystemTime,
+    /// What else it is than an event.
+    pub(crate) about: Option<About>,
+    /// Nobody is told sooner: it was silenced.
+    pub(crate) not_before: Option<SystemTime>,
+    /// Its share of the queue's bytes.
+    #[expect(dead_code, reason = "given back when it is dropped")]
+    pub(crate) permit: Permit,
+}
+
+/// What an incident counts that is not one kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// Events of more kinds than there may be incidents.
+    Overflow,
+    /// Deliveries through a sink that ended undelivered.
+    Dead,
+    /// Events that were lost.
+    Loss(DropReason),
+}
+
+impl About {
+    /// Whether it tells of the alerting itself.
+    pub(super) fn is_health(self) -> bool {
+        matches!(self, Self::Dead | Self::Loss(_))
+    }
+}
+
+/// Levels as the schema has them.
+pub(super) fn level_number(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 1,
+        Level::WARN => 2,
+        Level::INFO => 3,
+        Level::DEBUG => 4,
+        Level::TRACE => 5,
+    }
+}
+
+/// The fingerprint of the incident that counts what has none of its own at
+/// `level`: shorter than any other.
+pub(super) fn overflow_fingerprint(level: Level) -> Vec<u8> {
+    vec![level_number(level)]
+}
+
+/// The fingerprint of the incident that counts what was lost for `reason`:
+/// longer than that, and shorter than an event's.
+pub(super) fn loss_fingerprint(reason: DropReason) -> Vec<u8> {
+    let place = DropReason::ALL.iter().position(|each| *each == reason).unwrap_or_default();
+    vec![0, u8::try_from(place).unwrap_or(u8::MAX)]
+}
+
+/// What a batch adds to one incident.
+pub(super) struct Tally<'a> {
+    pub(super) fingerprint: Vec<u8>,
+    pub(super) level: Level,
+    pub(super) about: Option<About>,
+    pub(super) first_at: SystemTime,
+    pub(super) last_at: SystemTime,
+    pub(super) count: u64,
+    pub(super) not_before: Option<SystemTime>,
+    pub(super) event: Option<&'a Event>,
+}
+
+/// What `batch` and `losses` add to their incidents, in the order in which they
+/// first happened: so a batch costs as many statements as it has kinds of
+/// events.
+pub(super) fn tallies<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTime) -> Vec<Tally<'a>> {
+    let mut tallies: Vec<Tally<'a>> = Vec::new();
+    let mut places: HashMap<&[u8], usize> = HashMap::new();
+    for captured in batch {
+        let place = places.entry(captured.fingerprint.as_slice()).or_insert(tallies.len());
+        match tallies.get_mut(*place) {
+            Some(tally) => {
+                tally.count += captured.count;
+                tally.last_at = tally.last_at.max(captured.last_at);
+            }
+            None => tallies.push(Tally {
+                fingerprint: captured.fingerprint.to_vec(),
+                level: captured.event.level,
+                about: captured.about,
+                first_at: captured.event.at,
+                last_at: captured.last_at,
+                count: captured.count,
+                not_before: captured.not_before,
+                event: Some(&captured.event),
+            }),
+        }
+    }
+    tallies.extend(losses.iter().map(|(reason, count)| Tally {
+        fingerprint: loss_fingerprint(*reason),
+        // A loss may have been of any level.
+        level: Level::ERROR,
+        about: Some(About::Loss(*reason)),
+        first_at: now,
+        last_at: now,
+        count: *count,
+        not_before: None,
+        event: None,
+    }));
+    tallies
+}
+
+/// The public id of a message that tells of one incident, for the first time or
+/// again: no two of them are the same, so one can be found at the provider.
+pub(super) fn message_id(incident: &str, tellings: u32) -> String {
+    match tellings {
+        0 => incident.to_owned(),
+        more => format!("{incident}.{}", more + 1),
+    }
+}

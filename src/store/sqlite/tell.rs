@@ -1,0 +1,388 @@
+//! What there is to tell becomes notices, one delivery each.
+
+use std::time::SystemTime;
+
+use sqlx::{Connection, SqliteConnection};
+use uuid::Uuid;
+
+use super::{
+    super::{
+        Channel, Maker, StoreError, Told,
+        batch::message_id,
+    },
+    Sqlite,
+    rows::{json, number, reason_name, unsigned},
+};
+use crate::{
+    budget::{Account, day_of},
+    event::{from_millis, to_millis},
+    incident::{Desk, Plan, QUIET_AFTER, Reason, Standing, blocked_until, plan},
+    render::MAX_SEGMENTS,
+};
+
+impl Sqlite {
+    /// One transaction: of several processes, one tells.
+    pub(in crate::store) async fn tell(
+        &mut self,
+        channel: &Channel,
+        maker: &Maker<'_>,
+        hurried: bool,
+        now: SystemTime,
+    ) -> Result<Told, StoreError> {
+        let mut told = Told::default();
+        if !waiting(&mut self.connection, channel.sink, hurried, now).await?.is_empty() {
+            let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+            close_ended(&mut tx, now).await?;
+            for recipient in waiting(&mut tx, channel.sink, hurried, now).await? {
+                let notice = tell_one(&mut tx, &recipient, channel, maker, hurried, now).await?;
+                told.notice = told.notice.max(notice);
+            }
+            tx.commit().await?;
+        }
+        let next = sqlx::query_scalar!(
+            r#"SELECT min(due_at) AS "due_at: i64" FROM standing WHERE sink = ?1 AND due_at IS NOT NULL"#,
+            channel.sink
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        told.next = next.map(from_millis);
+        Ok(told)
+    }
+}
+
+/// The recipients of whom something is to be decided.
+async fn waiting(
+    connection: &mut SqliteConnection,
+    sink: &str,
+    hurried: bool,
+    now: SystemTime,
+) -> Result<Vec<String>, StoreError> {
+    let now = to_millis(now);
+    let recipients = sqlx::query_scalar!(
+        "SELECT DISTINCT recipient FROM standing
+          WHERE sink = ?1 AND due_at IS NOT NULL AND (due_at <= ?2 OR (?3 AND told_at IS NULL))",
+        sink,
+        now,
+        hurried
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(recipients)
+}
+
+async fn close_ended(connection: &mut SqliteConnection, now: SystemTime) -> Result<(), StoreError> {
+    let (ended_by, now) = (to_millis(now - QUIET_AFTER), to_millis(now));
+    sqlx::query!(
+        "UPDATE incident SET closed_at = ?2 WHERE closed_at IS NULL AND last_at <= ?1",
+        ended_by,
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// What is kept of an incident for one recipient.
+struct Known {
+    incident_id: i64,
+    tellings: u32,
+    count: u64,
+    told: u64,
+    last_at: i64,
+}
+
+/// Decides for one recipient. Returns the notice that there is now, or more of.
+async fn tell_one(
+    connection: &mut SqliteConnection,
+    recipient: &str,
+    channel: &Channel,
+    maker: &Maker<'_>,
+    hurried: bool,
+    now: SystemTime,
+) -> Result<Option<i64>, StoreError> {
+    let (known, standings) = standings(connection, channel.sink, recipient).await?;
+    let open = open_notice(connection, channel.sink, recipient).await?;
+    let desk = Desk {
+        account: account(connection, channel.sink, recipient).await?,
+        standings,
+        has_open_message: open.is_some(),
+        blocked_until: blocked(connection, channel, recipient, now).await?,
+    };
+    let plan = plan(&desk, &channel.rhythm, channel.budget.as_ref(), hurried, now);
+    let mut notice = None;
+    if !plan.tell.is_empty() {
+        let id = match open {
+            Some(id) => id,
+            None => insert_notice(connection, recipient, channel, maker, &plan, now).await?,
+        };
+        for (index, reason) in &plan.tell {
+            insert_item(connection, id, &known[*index], *reason).await?;
+        }
+        name_notice(connection, id, maker).await?;
+        let expires_at = to_millis(now + channel.deadline);
+        sqlx::query!(
+            "UPDATE delivery SET expires_at = max(expires_at, ?2) WHERE notice_id = ?1",
+            id,
+            expires_at
+        )
+        .execute(&mut *connection)
+        .await?;
+        notice = Some(id);
+    }
+    if let Some(account) = &plan.account {
+        save_account(connection, channel.sink, recipient, account).await?;
+    }
+    for (index, due) in plan.due.iter().enumerate() {
+        let (known, due_at) = (&known[index], due.map(to_millis));
+        let is_told = plan.tell.iter().any(|(told, _)| *told == index);
+        let (count, now) = (number(known.count), to_millis(now));
+        sqlx::query!(
+            "UPDATE standing
+                SET due_at = ?4,
+                    told = iif(?5, ?6, told), told_at = iif(?5, ?7, told_at), tellings = tellings + ?5
+              WHERE incident_id = ?1 AND sink = ?2 AND recipient = ?3",
+            known.incident_id,
+            channel.sink,
+            recipient,
+            due_at,
+            is_told,
+            count,
+            now
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(notice)
+}
+
+async fn standings(
+    connection: &mut SqliteConnection,
+    sink: &str,
+    recipient: &str,
+) -> Result<(Vec<Known>, Vec<Standing>), StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT incident_id AS "incident_id!", told, told_at, tellings, not_before, count, opened_at, last_at,
+                  is_new AS "is_new: bool",
+                  EXISTS (SELECT 1 FROM standing AS other
+                           WHERE other.incident_id = standing.incident_id AND other.sink <> ?1
+                             AND other.told_at IS NOT NULL) AS "is_covered!: bool"
+             FROM standing JOIN incident ON incident.id = incident_id
+            WHERE sink = ?1 AND recipient = ?2 AND due_at IS NOT NULL
+            ORDER BY incident_id"#,
+        sink,
+        recipient
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let pairs = rows.into_iter().map(|row| {
+        let tellings = u32::try_from(row.tellings).unwrap_or(u32::MAX);
+        let standing = Standing {
+            opened_at: from_millis(row.opened_at),
+            last_at: from_millis(row.last_at),
+            count: unsigned(row.count),
+            told: unsigned(row.told),
+            told_at: row.told_at.map(from_millis),
+            tellings,
+            is_new: row.is_new,
+            not_before: row.not_before.map(from_millis),
+            is_covered: row.is_covered,
+        };
+        let known = Known {
+            incident_id: row.incident_id,
+            tellings,
+            count: standing.count,
+            told: standing.told,
+            last_at: row.last_at,
+        };
+        (known, standing)
+    });
+    Ok(pairs.unzip())
+}
+
+/// The recipient's message that did not leave yet.
+async fn open_notice(
+    connection: &mut SqliteConnection,
+    sink: &str,
+    recipient: &str,
+) -> Result<Option<i64>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "SELECT notice_id FROM delivery
+          WHERE sink = ?1 AND recipient = ?2 AND state = 'pending' AND doubtful = 0
+          ORDER BY id DESC LIMIT 1",
+        sink,
+        recipient
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    Ok(id)
+}
+
+async fn blocked(
+    connection: &mut SqliteConnection,
+    channel: &Channel,
+    recipient: &str,
+    now: SystemTime,
+) -> Result<Option<SystemTime>, StoreError> {
+    let pending = sqlx::query!(
+        r#"SELECT count(*) AS "all!: i64", count(*) FILTER (WHERE recipient = ?2) AS "his!: i64"
+             FROM delivery WHERE state = 'pending' AND sink = ?1"#,
+        channel.sink,
+        recipient
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let spent = account(connection, channel.sink, "").await?.on(day_of(now));
+    let spent = u64::from(spent) + unsigned(pending.all) * u64::from(MAX_SEGMENTS);
+    Ok(blocked_until(unsigned(pending.his), spent, channel.segments_per_day, now))
+}
+
+pub(super) async fn account(
+    connection: &mut SqliteConnection,
+    sink: &str,
+    recipient: &str,
+) -> Result<Account, StoreError> {
+    let row = sqlx::query!(
+        "SELECT heard_at, full_at, day, today FROM account WHERE sink = ?1 AND recipient = ?2",
+        sink,
+        recipient
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    Ok(row.map_or_else(Account::default, |row| Account {
+        heard_at: row.heard_at.map(from_millis),
+        full_at: row.full_at.map(from_millis),
+        day: u32::try_from(row.day).unwrap_or(0),
+        today: u32::try_from(row.today).unwrap_or(u32::MAX),
+    }))
+}
+
+pub(super) async fn save_account(
+    connection: &mut SqliteConnection,
+    sink: &str,
+    recipient: &str,
+    account: &Account,
+) -> Result<(), StoreError> {
+    let (heard_at, full_at) = (account.heard_at.map(to_millis), account.full_at.map(to_millis));
+    sqlx::query!(
+        "INSERT INTO account (sink, recipient, heard_at, full_at, day, today)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (sink, recipient) DO UPDATE
+                SET heard_at = excluded.heard_at, full_at = excluded.full_at,
+                    day = excluded.day, today = excluded.today",
+        sink,
+        recipient,
+        heard_at,
+        full_at,
+        account.day,
+        account.today
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_notice(
+    connection: &mut SqliteConnection,
+    recipient: &str,
+    channel: &Channel,
+    maker: &Maker<'_>,
+    plan: &Plan,
+    now: SystemTime,
+) -> Result<i64, StoreError> {
+    let run = maker.run.as_bytes().as_slice();
+    let process = json(maker.process)?;
+    let (made_at, expires_at) = (to_millis(now), to_millis(now + channel.deadline));
+    let id = sqlx::query_scalar!(
+        r#"INSERT INTO notice (public_id, run, kind, process, made_at, is_last)
+           VALUES ('', ?1, 'first', ?2, ?3, ?4)
+           RETURNING id AS "id!""#,
+        run,
+        process,
+        made_at,
+        plan.is_last
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let key = Uuid::now_v7();
+    let key = key.as_bytes().as_slice();
+    sqlx::query!(
+        "INSERT INTO delivery (key, notice_id, sink, recipient, due_at, created_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)",
+        key,
+        id,
+        channel.sink,
+        recipient,
+        made_at,
+        expires_at
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(id)
+}
+
+async fn insert_item(
+    connection: &mut SqliteConnection,
+    notice: i64,
+    known: &Known,
+    reason: Reason,
+) -> Result<(), StoreError> {
+    let reason = reason_name(reason);
+    let (count, total) = (number(known.count - known.told), number(known.count));
+    sqlx::query!(
+        "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (notice_id, incident_id) DO UPDATE
+                SET count = count + excluded.count, total = excluded.total, last_at = excluded.last_at",
+        notice,
+        known.incident_id,
+        reason,
+        known.tellings,
+        count,
+        total,
+        known.last_at
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// Says what a notice is, from what it tells: with one incident it bears that
+/// one's name, and the facts of the process that opened it.
+async fn name_notice(
+    connection: &mut SqliteConnection,
+    notice: i64,
+    maker: &Maker<'_>,
+) -> Result<(), StoreError> {
+    let facts = sqlx::query!(
+        r#"SELECT count(*) AS "items!: i64", min(about IS 'dead' OR about LIKE 'loss:%') AS "is_health!: bool",
+                  max(notice.public_id) AS "public_id!: String", count(DISTINCT incident.process) AS "processes!: i64",
+                  min(reason) AS "reason!: String", min(incident.public_id) AS "incident!: String",
+                  min(tellings) AS "tellings!: i64", min(incident.process) AS "process!: String"
+             FROM item JOIN incident ON incident.id = incident_id JOIN notice ON notice.id = notice_id
+            WHERE notice_id = ?1"#,
+        notice
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let kind = match facts.items {
+        _ if facts.is_health => "health",
+        1 => facts.reason.as_str(),
+        _ => "digest",
+    };
+    let is_single = facts.items == 1;
+    let public_id = match is_single {
+        true => message_id(&facts.incident, u32::try_from(facts.tellings).unwrap_or(u32::MAX)),
+        false => (maker.new_id)(),
+    };
+    let process = if facts.processes == 1 { facts.process } else { json(maker.process)? };
+    sqlx::query!(
+        "UPDATE notice SET kind = ?2, public_id = ?3, process = ?4 WHERE id = ?1",
+        notice,
+        kind,
+        public_id,
+        process
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
