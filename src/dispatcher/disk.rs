@@ -107,7 +107,7 @@ impl Dispatcher<'_> {
         self.counters.set_store(StoreState::Memory);
         self.disk.busy_since = None;
         self.disk.probed_at = Some(Instant::now());
-        self.begin_anew(i64::MAX);
+        self.begin_anew();
     }
 
     /// Tries, now and then, whether a file that failed works again, and whether
@@ -130,17 +130,17 @@ impl Dispatcher<'_> {
             Err(error) => Err(error),
         };
         match moved {
-            Ok(last_notice) => {
+            Ok(()) => {
                 trouble::report("recovery", "the database works, and has what was kept elsewhere meanwhile");
                 self.counters.set_store(StoreState::Durable);
-                self.begin_anew(last_notice);
+                self.begin_anew();
                 self.unsettled.extend(self.disk.deferred.drain(..));
                 self.wake_lanes();
             }
             Err(error) => {
                 self.counters.set_store(StoreState::Memory);
                 if was_durable {
-                    self.begin_anew(i64::MAX);
+                    self.begin_anew();
                 }
                 let lost = if brought.is_empty() {
                     ""
@@ -167,12 +167,11 @@ impl Dispatcher<'_> {
         is_outage
     }
 
-    /// The notices have other numbers now.
-    fn begin_anew(&mut self, last_notice: i64) {
-        self.last_notice = last_notice;
+    /// Incidents and notices have other numbers now.
+    fn begin_anew(&mut self) {
         self.tell_at = None;
         for waiter in &mut self.inbox.flushes {
-            waiter.last_notice = waiter.last_notice.map(|_| last_notice);
+            waiter.mark = None;
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     signal::Signal,
     sink::{Receipt, SendError},
     stats::{Counters, DropReason},
-    store::{Captured, Channel, Claim, Store, Target},
+    store::{Captured, Channel, Claim, Mark, Store, Target},
     trouble,
 };
 
@@ -82,9 +82,9 @@ struct Inbox {
 /// A flush, and what it is about.
 struct Waiter {
     flush: Flush,
-    /// The last notice that it is about: none until everything captured before
-    /// it is committed.
-    last_notice: Option<i64>,
+    /// Up to where it is about: none until everything captured before it is
+    /// committed.
+    mark: Option<Mark>,
 }
 
 /// An attempt that is over.
@@ -115,8 +115,6 @@ struct Dispatcher<'a> {
     /// How each lane's recipients are told.
     channels: Vec<Channel>,
     targets: Vec<Target>,
-    /// The last notice that was made.
-    last_notice: i64,
     /// When there is something to decide; none if the store has to be asked.
     tell_at: Option<SystemTime>,
     /// What is new is to be told at once: somebody waits for it.
@@ -183,7 +181,7 @@ impl Dispatcher<'_> {
                         self.inbox.ending =
                             Some(Ending { goal: Goal::Delivered, deadline: flush.answer_by() });
                     }
-                    self.inbox.flushes.push(Waiter { flush, last_notice: None });
+                    self.inbox.flushes.push(Waiter { flush, mark: None });
                 }
             }
         }
@@ -200,7 +198,7 @@ impl Dispatcher<'_> {
             self.inbox.ending = Some(Ending::callers_are_gone(&self.store));
         }
         // From now on, who comes too late is told what is counted.
-        let _counted = self.pending(i64::MAX).await;
+        let _counted = self.pending(Mark::ALL).await;
         queue.close();
         while queue.receive(&mut self.inbox.items, BATCH).await > 0 {
             self.take().await;
@@ -219,12 +217,12 @@ impl Dispatcher<'_> {
             return false;
         };
         let is_committed = self.inbox.waiting.is_empty();
-        deadline <= Instant::now() || (is_committed && self.is_reached(goal, Some(self.last_notice)).await)
+        deadline <= Instant::now() || (is_committed && self.is_reached(goal, Some(Mark::ALL)).await)
     }
 
-    /// Whether what is about notices up to `last_notice` has come to `goal`.
-    async fn is_reached(&mut self, goal: Goal, last_notice: Option<i64>) -> bool {
-        let Some(last_notice) = last_notice else {
+    /// Whether what is up to `mark` has come to `goal`.
+    async fn is_reached(&mut self, goal: Goal, mark: Option<Mark>) -> bool {
+        let Some(mark) = mark else {
             return false;
         };
         match goal {
@@ -233,7 +231,7 @@ impl Dispatcher<'_> {
                 let is_held = !self.inbox.waiting.is_empty() || self.holds_deliveries();
                 self.in_flight.is_empty() && self.unsettled.is_empty() && !is_stuck && !is_held
             }
-            Goal::Delivered | Goal::Shutdown => self.pending(last_notice).await == Some(0),
+            Goal::Delivered | Goal::Shutdown => self.pending(mark).await == Some(0),
         }
     }
 
@@ -247,22 +245,22 @@ impl Dispatcher<'_> {
     /// Answers the flushes whose goal is reached or whose time is up.
     async fn answer_flushes(&mut self) {
         for mut waiter in std::mem::take(&mut self.inbox.flushes) {
-            if waiter.last_notice.is_none() && self.inbox.waiting.is_empty() && !self.must_hurry {
-                waiter.last_notice = Some(self.last_notice);
+            if waiter.mark.is_none() && self.inbox.waiting.is_empty() && !self.must_hurry {
+                waiter.mark = self.store.mark().await.ok();
             }
-            let Waiter { flush, last_notice } = &waiter;
+            let Waiter { flush, mark } = &waiter;
             // A shutdown is answered at the end, unless it has no more time.
-            let reached = flush.goal != Goal::Shutdown && self.is_reached(flush.goal, *last_notice).await;
+            let reached = flush.goal != Goal::Shutdown && self.is_reached(flush.goal, *mark).await;
             if reached || flush.answer_by() <= Instant::now() {
-                flush.done.set(self.report(*last_notice, reached).await);
+                flush.done.set(self.report(*mark, reached).await);
             } else {
                 self.inbox.flushes.push(waiter);
             }
         }
     }
 
-    async fn report(&mut self, last_notice: Option<i64>, in_time: bool) -> FlushReport {
-        let pending = self.pending(last_notice.unwrap_or(i64::MAX)).await;
+    async fn report(&mut self, mark: Option<Mark>, in_time: bool) -> FlushReport {
+        let pending = self.pending(mark.unwrap_or(Mark::ALL)).await;
         let stats = self.counters.snapshot();
         FlushReport {
             persisted: stats.persisted,
@@ -272,10 +270,10 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Deliveries of this run, up to a notice, that are not settled; none if the
-    /// store does not say.
-    async fn pending(&mut self, last_notice: i64) -> Option<u64> {
-        match self.store.pending(self.inbox.run, last_notice).await {
+    /// Messages of this run, up to `mark`, that are not settled; none if the store
+    /// does not say.
+    async fn pending(&mut self, mark: Mark) -> Option<u64> {
+        match self.store.pending(self.inbox.run, mark).await {
             Ok(pending) => {
                 self.counters.pending.store(pending, Ordering::Relaxed);
                 Some(pending)

@@ -138,8 +138,6 @@ impl<'a> Dispatcher<'a> {
             lanes: config.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
             channels: config.routes.iter().map(Route::channel).collect(),
-            // Until one is made, any of this run's.
-            last_notice: i64::MAX,
             tell_at: None,
             must_hurry: false,
             in_flight: JoinSet::new(),

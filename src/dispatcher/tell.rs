@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Dispatcher, LONGEST_SLEEP, STORE_RETRY, random};
+use super::{Dispatcher, LONGEST_SLEEP, Lane, STORE_RETRY, random};
 use crate::{
     budget::Budget,
     store::{Channel, Maker},
@@ -28,9 +28,8 @@ impl Dispatcher<'_> {
             match self.store.tell(channel, &maker, self.must_hurry, now).await {
                 Ok(told) => {
                     next = told.next.map_or(next, |at| at.min(next));
-                    if let Some(notice) = told.notice {
-                        self.last_notice = if self.last_notice == i64::MAX { notice } else { self.last_notice.max(notice) };
-                        self.lanes.iter_mut().for_each(super::Lane::wake);
+                    if told.notice.is_some() {
+                        self.lanes.iter_mut().for_each(Lane::wake);
                     }
                 }
                 Err(error) => {

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{budget::{Account, Budget}, event::from_millis};
+use crate::{
+    budget::{Account, Budget},
+    event::from_millis,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);

@@ -6,9 +6,7 @@ use std::{collections::HashMap, time::SystemTime};
 
 use tracing::Level;
 
-use crate::{
-    event::Event, fingerprint::Fingerprint, notice::Losses, queue::Permit, stats::DropReason,
-};
+use crate::{event::Event, fingerprint::Fingerprint, notice::Losses, queue::Permit, stats::DropReason};
 
 /// One event, or several that are the same, ready to be persisted.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use tracing::Level;
 use uuid::Uuid;
 
 use super::{
-    Claim, Dead, MOST_INCIDENTS, Maker, StoreError, Target,
+    Claim, Dead, MOST_INCIDENTS, Maker, Mark, StoreError, Target,
     batch::{About, Captured, Tally, overflow_fingerprint, tallies},
     upkeep::{Prune, Pruned},
 };
@@ -295,12 +295,17 @@ impl Memory {
             .min()
     }
 
-    pub(super) fn pending(&self, run: Uuid, last_notice: i64) -> u64 {
+    pub(super) fn mark(&self) -> Mark {
+        Mark { notice: self.last_id, incident: self.last_id }
+    }
+
+    pub(super) fn pending(&self, run: Uuid, mark: Mark) -> u64 {
         let ours = |delivery: &&Delivery| {
-            delivery.notice_id <= last_notice
+            delivery.notice_id <= mark.notice
                 && self.notices.get(&delivery.notice_id).is_some_and(|notice| notice.run == run)
         };
-        let untold = self.incidents.values().filter(|incident| incident.run == run).flat_map(|incident| {
+        let asked = self.incidents.range(..=mark.incident).map(|(_, incident)| incident);
+        let untold = asked.filter(|incident| incident.run == run).flat_map(|incident| {
             incident.standings.values().filter(|known| {
                 known.due_at.is_some() && known.told_at.is_none() && known.not_before.is_none()
             })
@@ -406,17 +411,11 @@ impl Incident {
     }
 
     /// Lets those who were told be told again in time, now that there is more.
-    fn look_sooner(
-        &mut self,
-        targets: &[Target],
-        accounts: &BTreeMap<Recipient, Account>,
-        now: SystemTime,
-    ) {
+    fn look_sooner(&mut self, targets: &[Target], accounts: &BTreeMap<Recipient, Account>, now: SystemTime) {
         let mut dues = Vec::new();
         for (recipient, known) in &self.standings {
-            let target = targets
-                .iter()
-                .find(|target| target.sink == recipient.0 && target.recipient == recipient.1);
+            let target =
+                targets.iter().find(|target| target.sink == recipient.0 && target.recipient == recipient.1);
             let (Some(target), Some(due_at), Some(_)) = (target, known.due_at, known.told_at) else {
                 continue;
             };

@@ -44,9 +44,9 @@ mod sqlite;
 mod tests;
 mod upkeep;
 
+pub(crate) use batch::{About, Captured};
 #[cfg(feature = "sqlite")]
 pub(crate) use bundle::Bundle;
-pub(crate) use batch::{About, Captured};
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
@@ -100,6 +100,18 @@ pub(crate) struct Told {
     pub(crate) notice: Option<i64>,
     /// When there will be something to decide.
     pub(crate) next: Option<SystemTime>,
+}
+
+/// A place in the order of incidents and notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) notice: i64,
+    pub(crate) incident: i64,
+}
+
+impl Mark {
+    /// After everything there will be.
+    pub(crate) const ALL: Self = Self { notice: i64::MAX, incident: i64::MAX };
 }
 
 /// Deliveries through one sink that ended undelivered, and nobody was told.
@@ -312,10 +324,15 @@ impl Store {
         either!(self, store => Ok(store.next_due(sink)), store.next_due(sink))
     }
 
-    /// How many messages of `run` are still pending: up to the notice
-    /// `last_notice`, and of incidents that nobody was told of yet.
-    pub(crate) async fn pending(&mut self, run: Uuid, last_notice: i64) -> Result<u64, StoreError> {
-        either!(self, store => Ok(store.pending(run, last_notice)), store.pending(run, last_notice))
+    /// The last of what there is now.
+    pub(crate) async fn mark(&mut self) -> Result<Mark, StoreError> {
+        either!(self, store => Ok(store.mark()), store.mark())
+    }
+
+    /// How many messages of `run`, up to `mark`, are pending, and how many
+    /// recipients were never told of one of its incidents.
+    pub(crate) async fn pending(&mut self, run: Uuid, mark: Mark) -> Result<u64, StoreError> {
+        either!(self, store => Ok(store.pending(run, mark)), store.pending(run, mark))
     }
 
     /// pending → dead, for what nobody claimed for a day after its
@@ -342,19 +359,19 @@ impl Store {
     }
 
     /// Goes over from memory to `file`, with everything that is pending in it
-    /// and `brought`. Returns the last notice; if that fails, memory stays.
+    /// and `brought`. If that fails, memory stays.
     #[cfg(feature = "sqlite")]
     pub(crate) async fn move_to(
         &mut self,
         mut file: Box<Sqlite>,
         brought: &Bundle,
-    ) -> Result<i64, StoreError> {
-        let mut last = file.import(brought).await?;
+    ) -> Result<(), StoreError> {
+        file.import(brought).await?;
         if let Self::Memory(memory) = self {
-            last = file.import(&memory.export()?).await?;
+            file.import(&memory.export()?).await?;
         }
         *self = Self::Sqlite(file);
-        Ok(last)
+        Ok(())
     }
 
     /// False if this is memory, or a file that is no longer at `path`.

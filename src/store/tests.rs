@@ -145,7 +145,6 @@ macro_rules! every_store {
     };
 }
 
-
 #[cfg(feature = "sqlite")]
 async fn sqlite_bench() -> Bench {
     let directory = tempfile::tempdir().unwrap();
@@ -412,13 +411,21 @@ every_store! {
     async fn pending_counts_what_this_run_asked_for(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         bench.run = Uuid::from_u128(2);
-        assert_eq!(bench.store.pending(bench.run, i64::MAX).await.unwrap(), 0);
+        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 0);
         bench.persist(&[captured("b", Level::ERROR)], t(5)).await;
-        assert_eq!(bench.store.pending(bench.run, i64::MAX).await.unwrap(), 2);
+        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 2);
         let claim = bench.claim("sms", t(6)).await.unwrap();
-        assert_eq!(bench.store.pending(bench.run, i64::MAX).await.unwrap(), 2);
+        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 2);
         bench.store.bury(&claim, "21211", t(7)).await.unwrap();
-        assert_eq!(bench.store.pending(bench.run, i64::MAX).await.unwrap(), 1);
+        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 1);
+    }
+
+    async fn pending_can_be_asked_up_to_a_mark(bench: &mut Bench) {
+        bench.persist(&[captured("a", Level::WARN)], t(0)).await;
+        let mark = bench.store.mark().await.unwrap();
+        bench.persist(&[captured("b", Level::WARN)], t(5)).await;
+        assert_eq!(bench.store.pending(bench.run, mark).await.unwrap(), 1);
+        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 2);
     }
 
     async fn a_backtrace_can_come_later(bench: &mut Bench) {

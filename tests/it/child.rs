@@ -105,7 +105,7 @@ fn run() {
         }
         "capture-and-stay" => {
             init();
-            error!("payment failed in round {}", std::env::var("ROUND").unwrap());
+            error!(round = std::env::var("ROUND").unwrap(), "payment failed");
             say("captured");
             stay();
         }
@@ -117,12 +117,13 @@ fn run() {
         }
         "flush-in-runtimes" => {
             init();
-            for runtime in [
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
-                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap(),
+            for (runtime, what) in [
+                (tokio::runtime::Builder::new_current_thread(), "payment"),
+                (tokio::runtime::Builder::new_multi_thread(), "refund"),
             ] {
-                runtime.block_on(async {
-                    error!("payment failed");
+                let mut runtime = runtime;
+                runtime.enable_all().build().unwrap().block_on(async {
+                    error!("{what} failed");
                     let report = AlertHandle::current().unwrap().flush(PATIENCE);
                     assert!(report.is_complete(), "{report:?}");
                 });

@@ -9,7 +9,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::support::{
     ACCOUNT_SID, API_KEY, AUTH_TOKEN, Answer, EMAIL, Harness, PATIENCE, PHONE, Provider, SENDER, eventually,
-    rows, with_layer,
+    rows, with_layer, word,
 };
 
 /// Retries that a test can wait for.
@@ -270,7 +270,7 @@ fn without_a_settle_time_each_error_is_a_message_at_once() {
         let mut taken: Vec<Duration> = (1..=20)
             .map(|round| {
                 let called = Instant::now();
-                error!(round, "payment failed");
+                error!("payment {} failed", word(round));
                 harness.provider.wait_for(round, round);
                 harness.provider.sms()[round - 1].at - called
             })

@@ -93,17 +93,21 @@ fn keeps_in_the_end(spoil: impl FnOnce(&Path), mend: impl FnOnce(&Path)) {
         error!("after");
     });
     handle.shutdown(Duration::from_millis(500));
-    let sql = "SELECT payload ->> 'message', state FROM event JOIN delivery USING (notice_id) ORDER BY 1";
+    let sql = "SELECT payload ->> 'message', sink FROM incident JOIN standing ON incident_id = incident.id ORDER BY 1, 2";
     eventually("all of it is in the file", || {
         let kept = try_rows(&harness.database(), sql).unwrap_or_default();
-        kept == ["after|pending", "after|pending", "before|pending", "before|pending"]
+        kept == ["after|sendgrid", "after|twilio", "before|sendgrid", "before|twilio"]
     });
 
     harness.provider = provider;
     let mut policy = RetryPolicy::DEFAULT;
     policy.initial = Duration::from_millis(50);
     let _next = harness.builder().retry(policy).build::<tracing_subscriber::Registry>().unwrap();
-    harness.provider.wait_for(2, 2);
+    eventually("both errors are told both ways", || {
+        let sms: String = harness.provider.sms().iter().map(|sms| sms.text()).collect();
+        let mails: String = harness.provider.mails().iter().map(|mail| mail.json().to_string()).collect();
+        ["before", "after"].iter().all(|word| sms.contains(word) && mails.contains(word))
+    });
 }
 
 #[test]

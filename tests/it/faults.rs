@@ -1,12 +1,16 @@
 //! What a lost answer, a refusal and an outage of a provider lead to.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use tracing::error;
 use tracing_alert::{AlertHandle, AlertLayer, Builder, MemorySink, RetryPolicy, SendError, TwilioSink};
 
 use crate::support::{
     ACCOUNT_SID, AUTH_TOKEN, Answer, EMAIL, Harness, PATIENCE, Reaped, SENDER, eventually, rows, with_layer,
+    word,
 };
 
 /// Retries that a test can wait for.
@@ -17,9 +21,11 @@ fn quick() -> RetryPolicy {
     policy
 }
 
-/// One error, told and settled.
+/// One error, told and settled; each a new kind of error.
 fn alert(harness: &Harness) -> AlertHandle {
-    let handle = with_layer(harness.builder().retry(quick()), || error!("payment failed"));
+    static KINDS: AtomicUsize = AtomicUsize::new(0);
+    let kind = word(KINDS.fetch_add(1, Ordering::Relaxed));
+    let handle = with_layer(harness.builder().retry(quick()), || error!("payment failed: {kind}"));
     assert!(handle.flush(PATIENCE).is_complete());
     handle
 }
@@ -147,8 +153,9 @@ fn what_tells_of_the_dead_is_never_told_when_it_dies() {
     eventually("all are dead", || handle.stats().dead == 4);
     assert!(handle.shutdown(PATIENCE).is_complete());
     assert_eq!((harness.provider.sms().len(), harness.provider.mails().len()), (2, 2));
-    let about = rows(&harness.database(), "SELECT about FROM notice WHERE kind = 'health' ORDER BY about");
-    assert_eq!(about, ["sendgrid", "twilio"]);
+    let told =
+        "SELECT sink FROM notice JOIN delivery ON notice_id = notice.id WHERE kind = 'health' ORDER BY 1";
+    assert_eq!(rows(&harness.database(), told), ["sendgrid", "twilio"]);
 }
 
 #[test]
@@ -162,7 +169,7 @@ fn the_dead_of_an_hour_are_told_once_also_after_a_restart() {
         assert_eq!(harness.provider.mails().len(), start + 1);
     }
     // The hour passes.
-    rows(&harness.database(), "UPDATE notice SET opened_at = opened_at - 3600000 WHERE kind = 'health'");
+    rows(&harness.database(), "UPDATE dead_told SET told_at = told_at - 3600000");
     let handle = with_layer(harness.builder(), || ());
     eventually("the rest is told", || handle.stats().delivered == 1);
     let text = harness.provider.mails().pop().unwrap().json()["subject"].to_string();

@@ -17,7 +17,7 @@ fn stderr(output: &Output) -> String {
 
 /// The event's JSON of each row, in the order they were committed.
 fn payloads(harness: &Harness) -> Vec<serde_json::Value> {
-    let rows = rows(&harness.database(), "SELECT payload FROM event ORDER BY id");
+    let rows = rows(&harness.database(), "SELECT payload FROM incident ORDER BY id");
     rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect()
 }
 
@@ -80,9 +80,9 @@ fn a_panic_is_committed_before_the_process_aborts_and_sent_by_the_next() {
     // Nothing is sent within the settle time, and the process is gone long before.
     let output = child.env("ALERT_PANICS", "on").env("ALERT_SETTLE", "1s").output().unwrap();
     assert_eq!(output.status.code(), None, "not a signal: {output:#?}");
-    assert_eq!(rows(&harness.database(), "SELECT count(*) FROM event"), ["1"], "{output:#?}");
+    assert_eq!(rows(&harness.database(), "SELECT count(*) FROM incident"), ["1"], "{output:#?}");
     assert_eq!(payloads(&harness)[0]["message"], "boom and gone");
-    let pending = "SELECT sink, state FROM delivery ORDER BY sink";
+    let pending = "SELECT sink FROM standing WHERE told_at IS NULL";
     assert_eq!(rows(&harness.database(), pending).len(), 2);
     assert_eq!(harness.provider.requests().len(), 0);
 
@@ -108,7 +108,7 @@ fn with_panics_off_a_panic_is_no_alert() {
     assert_eq!(output.status.code(), Some(101), "{output:#?}");
     assert!(stderr(&output).contains("the hook before: boom in main"));
     assert_eq!(harness.provider.requests().len(), 0);
-    assert_eq!(rows(&harness.database(), "SELECT count(*) FROM event"), ["0"]);
+    assert_eq!(rows(&harness.database(), "SELECT count(*) FROM incident"), ["0"]);
 }
 
 #[test]

@@ -38,14 +38,18 @@ impl Harness {
         self.directory.path().join("alerts.db")
     }
 
-    /// Settings for both providers, one phone and one inbox; with no settle time
-    /// and no panic hook.
+    /// Settings for both providers, one phone and one inbox; with no settle time,
+    /// no windows, no budgets and no panic hook.
     pub(crate) fn builder(&self) -> Builder {
         let url = self.provider.url();
         AlertLayer::builder()
             .app_name("MyApp")
             .database(self.database())
             .settle(Duration::ZERO)
+            .sms_window(Duration::ZERO)
+            .email_window(Duration::ZERO)
+            .sms_budget(None)
+            .email_budget(None)
             .panics(false)
             .sms(TwilioSink::new(ACCOUNT_SID, AUTH_TOKEN).sender_number(SENDER).base_url(&url), [PHONE])
             .email(SendGridSink::new(API_KEY, "alerts@example.com").base_url(&url), [EMAIL])
@@ -80,6 +84,10 @@ impl Harness {
             ("ALERT_PHONE", PHONE.to_owned()),
             ("ALERT_EMAIL", EMAIL.to_owned()),
             ("ALERT_APP_NAME", "MyApp".to_owned()),
+            ("ALERT_SMS_WINDOW", "0".to_owned()),
+            ("ALERT_EMAIL_WINDOW", "0".to_owned()),
+            ("ALERT_SMS_BUDGET", "off".to_owned()),
+            ("ALERT_EMAIL_BUDGET", "off".to_owned()),
             ("ALERT_DATABASE", self.database().display().to_string()),
         ]
     }
@@ -147,4 +155,11 @@ pub(crate) fn try_rows(database: &Path, sql: &'static str) -> Result<Vec<String>
             .collect();
         Ok(texts)
     })
+}
+
+/// A word of letters for `number`: no two messages with different ones are the
+/// same but for a number.
+pub(crate) fn word(number: usize) -> String {
+    let letter = |place: u32| char::from(b'a' + u8::try_from(number / 20_usize.pow(place) % 20).unwrap());
+    ['q', letter(2), letter(1), letter(0)].into_iter().collect()
 }

@@ -29,10 +29,12 @@ fn a_start_forgets_what_is_long_settled_and_nothing_else() {
         "UPDATE delivery SET settled_at = settled_at - (CASE notice_id WHEN 1 THEN 8 ELSE 6 END) * 86400000
           WHERE notice_id < 3",
     );
-    rows(&harness.database(), "UPDATE notice SET closes_at = closes_at - 10 * 86400000 WHERE id < 3");
+    rows(&harness.database(), "UPDATE incident SET closed_at = last_at WHERE id < 3");
+    rows(&harness.database(), "UPDATE standing SET due_at = NULL WHERE incident_id < 3");
+    rows(&harness.database(), "UPDATE notice SET made_at = made_at - 10 * 86400000 WHERE id < 3");
     let _handle = with_layer(builder(&harness, MemorySink::new()), || ());
     eventually("the old notice is deleted", || {
-        let left = rows(&harness.database(), "SELECT payload ->> 'message' FROM event ORDER BY id");
+        let left = rows(&harness.database(), "SELECT payload ->> 'message' FROM incident ORDER BY id");
         left == ["last week", "today"]
     });
 }

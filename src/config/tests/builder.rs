@@ -49,6 +49,11 @@ fn the_defaults_are_those_of_the_readme() {
     assert_eq!(Builder::DEFAULT_LEVEL, LevelFilter::ERROR);
     assert_eq!(Builder::DEFAULT_SPAN_LEVEL, LevelFilter::INFO);
     assert_eq!(Builder::DEFAULT_SETTLE, Duration::from_secs(1));
+    assert_eq!(Builder::DEFAULT_SMS_WINDOW, Duration::from_secs(120));
+    assert_eq!(Builder::DEFAULT_EMAIL_WINDOW, Duration::from_secs(300));
+    assert_eq!(Budget::SMS, Budget::new(3, Duration::from_secs(600), 20));
+    assert_eq!(Budget::EMAIL, Budget::new(10, Duration::from_secs(60), 200));
+    assert_eq!(SMS_SEGMENTS_PER_DAY, 60);
     const { assert!(Builder::DEFAULT_PANICS) };
 }
 
@@ -143,6 +148,8 @@ fn every_problem_is_told_at_once() {
             .version("")
             .database("")
             .settle(Builder::LONGEST_SETTLE + Duration::from_nanos(1))
+            .sms_window(Builder::LONGEST_WINDOW * 2)
+            .email_budget(Budget::new(0, Duration::ZERO, 5))
             .retry(RetryPolicy { initial: Duration::ZERO, ..RetryPolicy::DEFAULT })
             .sms(twilio(), [PHONE, "0791234567", ""])
             .email(sendgrid(), ["nobody"])
@@ -150,7 +157,20 @@ fn every_problem_is_told_at_once() {
     );
     assert_eq!(
         settings(&problems),
-        ["app_name", "environment", "version", "database", "settle", "retry", "sms", "sms", "email", "sink"]
+        [
+            "app_name",
+            "environment",
+            "version",
+            "database",
+            "settle",
+            "sms_window",
+            "email_budget",
+            "retry",
+            "sms",
+            "sms",
+            "email",
+            "sink"
+        ]
     );
 }
 

@@ -273,15 +273,46 @@ fn settle_is_a_duration_of_at_most_a_minute() {
 }
 
 #[test]
+fn windows_are_durations_of_at_most_an_hour() {
+    for (name, default) in [
+        ("ALERT_SMS_WINDOW", Builder::DEFAULT_SMS_WINDOW),
+        ("ALERT_EMAIL_WINDOW", Builder::DEFAULT_EMAIL_WINDOW),
+    ] {
+        let variables = [&SMS[..], &MAIL[..]].concat();
+        let index = usize::from(name == "ALERT_EMAIL_WINDOW");
+        let window = |text| sound(&variables, &[(name, text)]).routes[index].rhythm.window;
+        assert_eq!(["0", "90s", "1h"].map(|text| window(text).as_secs()), [0, 90, 3600]);
+        for text in ["2", "61m", "-1s"] {
+            let (config, _) = wrong(&variables, &[(name, text)], name);
+            assert_eq!(config.routes[index].rhythm.window, default, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_budget_is_three_numbers_or_off() {
+    let route = |text| sound(&SMS, &[("ALERT_SMS_BUDGET", text)]).routes.remove(0);
+    let minute = Duration::from_secs(60);
+    assert_eq!(route("1,1m,5").budget, Some(Budget::new(1, minute, 5)));
+    assert_eq!(route(" 10 , 60s , 200 ").budget, Some(Budget::new(10, minute, 200)));
+    assert_eq!((route("off").budget, route("off").segments_per_day), (None, None));
+    assert_eq!(sound(&SMS, &[]).routes[0].budget, Some(Budget::SMS));
+    assert_eq!(sound(&MAIL, &[]).routes[0].budget, Some(Budget::EMAIL));
+    assert_eq!(sound(&SMS, &[]).routes[0].segments_per_day, Some(SMS_SEGMENTS_PER_DAY));
+    assert_eq!(sound(&MAIL, &[]).routes[0].segments_per_day, None);
+    for text in ["3", "3,10m", "3,10m,20,1", "0,10m,20", "3,10m,0", "3,2d,20", "-1,1m,5", "many"] {
+        let (config, _) = wrong(&SMS, &[("ALERT_SMS_BUDGET", text)], "ALERT_SMS_BUDGET");
+        assert_eq!(config.routes[0].budget, Some(Budget::SMS), "{text}");
+    }
+}
+
+#[test]
 fn an_unknown_variable_is_told_by_name_only() {
     for (name, mend) in [
         ("ALERT_MAIL", "did you mean ALERT_EMAIL?"),
         ("ALERT_PHONES", "did you mean ALERT_PHONE?"),
         ("ALERT_TOKEN", "remove it"),
-        ("ALERT_SMS_WINDOW", "remove it"),
-        ("ALERT_EMAIL_WINDOW", "remove it"),
-        ("ALERT_SMS_BUDGET", "remove it"),
-        ("ALERT_EMAIL_BUDGET", "remove it"),
+        ("ALERT_SMS_BUDGETS", "did you mean ALERT_SMS_BUDGET?"),
     ] {
         let (_, problem) = wrong(&MAIL, &[(name, "hidden")], name);
         assert_eq!(problem.mend, mend);

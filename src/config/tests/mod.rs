@@ -32,7 +32,7 @@ const MAIL: [(&str, &str); 3] = [
 ];
 
 /// Every variable.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 25] = [
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",
     "TWILIO_API_KEY",
@@ -54,6 +54,10 @@ const NAMES: [&str; 21] = [
     "ALERT_DATABASE",
     "ALERT_PANICS",
     "ALERT_SETTLE",
+    "ALERT_SMS_WINDOW",
+    "ALERT_EMAIL_WINDOW",
+    "ALERT_SMS_BUDGET",
+    "ALERT_EMAIL_BUDGET",
 ];
 
 fn problems(builder: Builder) -> Vec<Problem> {

@@ -172,9 +172,8 @@ impl Memory {
         let Some(notice) = self.notices.get_mut(&id) else { return };
         let told: Vec<_> =
             notice.items.iter().filter_map(|(id, item)| Some((self.incidents.get(id)?, item))).collect();
-        let is_health = |(incident, _): &(&super::Incident, &Item)| {
-            incident.about.is_some_and(About::is_health)
-        };
+        let is_health =
+            |(incident, _): &(&super::Incident, &Item)| incident.about.is_some_and(About::is_health);
         let Some((first, item)) = told.first() else { return };
         notice.kind = match (told.iter().all(is_health), told.len()) {
             (true, _) => Kind::Health,

@@ -8,17 +8,14 @@ use sqlx::{Connection, SqliteConnection};
 use super::{
     super::{
         StoreError,
-        bundle::{
-            Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding,
-        },
+        bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding},
     },
     Sqlite,
 };
 
 impl Sqlite {
     /// Takes in what another store has; what is there already stays as it is.
-    /// Returns the last notice.
-    pub(in crate::store) async fn import(&mut self, bundle: &Bundle) -> Result<i64, StoreError> {
+    pub(in crate::store) async fn import(&mut self, bundle: &Bundle) -> Result<(), StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut ids = HashMap::new();
         for incident in &bundle.incidents {
@@ -30,11 +27,8 @@ impl Sqlite {
         for account in &bundle.accounts {
             insert_account(&mut tx, account).await?;
         }
-        let last = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "id!: i64" FROM notice"#)
-            .fetch_one(&mut *tx)
-            .await?;
         tx.commit().await?;
-        Ok(last)
+        Ok(())
     }
 
     /// Everything that is not settled. What cannot be read is left out: the file
@@ -214,7 +208,10 @@ async fn insert_notice(
 }
 
 /// What both stores spent was spent.
-async fn insert_account(connection: &mut SqliteConnection, account: &BundledAccount) -> Result<(), StoreError> {
+async fn insert_account(
+    connection: &mut SqliteConnection,
+    account: &BundledAccount,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO account (sink, recipient, heard_at, full_at, day, today)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)

@@ -6,7 +6,7 @@ use sqlx::Connection;
 use uuid::Uuid;
 
 use super::{
-    super::{Claim, StoreError},
+    super::{Claim, Mark, StoreError},
     Sqlite,
     tell::{account, save_account},
 };
@@ -163,16 +163,28 @@ impl Sqlite {
         Ok(due.map(from_millis))
     }
 
-    pub(in crate::store) async fn pending(&mut self, run: Uuid, last_notice: i64) -> Result<u64, StoreError> {
+    pub(in crate::store) async fn mark(&mut self) -> Result<Mark, StoreError> {
+        let mark = sqlx::query_as!(
+            Mark,
+            r#"SELECT (SELECT coalesce(max(id), 0) FROM notice) AS "notice!: i64",
+                      (SELECT coalesce(max(id), 0) FROM incident) AS "incident!: i64""#
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(mark)
+    }
+
+    pub(in crate::store) async fn pending(&mut self, run: Uuid, mark: Mark) -> Result<u64, StoreError> {
         let run = run.as_bytes().as_slice();
         let count = sqlx::query_scalar!(
             r#"SELECT (SELECT count(*) FROM delivery JOIN notice ON notice.id = notice_id
                         WHERE state = 'pending' AND notice.run = ?1 AND notice.id <= ?2)
                     + (SELECT count(*) FROM standing JOIN incident ON incident.id = incident_id
-                        WHERE incident.run = ?1 AND due_at IS NOT NULL
+                        WHERE incident.run = ?1 AND incident.id <= ?3 AND due_at IS NOT NULL
                           AND told_at IS NULL AND not_before IS NULL) AS "count!: i64""#,
             run,
-            last_notice
+            mark.notice,
+            mark.incident
         )
         .fetch_one(&mut self.connection)
         .await?;

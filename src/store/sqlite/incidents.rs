@@ -238,11 +238,11 @@ async fn look_sooner(
             not_before: row.not_before.map(from_millis),
             is_covered: false,
         };
-        let known = targets.iter().find(|target| target.sink == row.sink && target.recipient == row.recipient);
+        let known =
+            targets.iter().find(|target| target.sink == row.sink && target.recipient == row.recipient);
         // Of another process's recipient only that process knows the rhythm.
-        let due = known.map_or(now, |target| {
-            standing.next(&target.rhythm, row.heard_at.map(from_millis), now).at()
-        });
+        let due = known
+            .map_or(now, |target| standing.next(&target.rhythm, row.heard_at.map(from_millis), now).at());
         let due_at = to_millis(due);
         if due_at < row.due_at {
             sqlx::query!(

@@ -111,7 +111,9 @@ fn migration_failed(error: MigrateError) -> StoreError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
         // Before the first release the schema was not kept.
-        MigrateError::VersionMismatch(_) => StoreError::Damaged("it has the schema of an unreleased version".to_owned()),
+        MigrateError::VersionMismatch(_) => {
+            StoreError::Damaged("it has the schema of an unreleased version".to_owned())
+        }
         other => StoreError::Failed(other.to_string()),
     }
 }

@@ -6,10 +6,7 @@ use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use super::{
-    super::{
-        Channel, Maker, StoreError, Told,
-        batch::message_id,
-    },
+    super::{Channel, Maker, StoreError, Told, batch::message_id},
     Sqlite,
     rows::{json, number, reason_name, unsigned},
 };

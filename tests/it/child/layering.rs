@@ -171,7 +171,7 @@ struct AtEnd(&'static str);
 
 impl Drop for AtEnd {
     fn drop(&mut self) {
-        error!(name = self.0, "a destructor failed");
+        error!("a destructor failed: {}", self.0);
     }
 }
 
@@ -191,7 +191,11 @@ fn thread_end() {
     let steps: [fn(); 3] = [first, work, last];
     std::thread::spawn(move || steps.iter().for_each(|step| step())).join().unwrap();
     assert_eq!(watch.messages().len(), 3, "{:#?}", watch.events());
-    std::thread::spawn(first).join().unwrap();
+    let alone = || {
+        thread_local!(static ALONE: AtEnd = const { AtEnd("set up alone") });
+        ALONE.with(|_| ());
+    };
+    std::thread::spawn(alone).join().unwrap();
     assert_eq!(watch.messages().len(), 4, "{:#?}", watch.events());
     assert!(watch.handle.stats().dropped.is_empty(), "{:?}", watch.handle.stats());
 }
