@@ -139,10 +139,12 @@ fn on_a_full_disk_alerts_flow_and_one_line_says_so() {
         .env_clear()
         .envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = limited.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{}{stderr}", String::from_utf8_lossy(&output.stdout));
     let lines: Vec<_> = stderr.lines().filter(|line| line.contains("kept in memory")).collect();
     assert_eq!(lines.len(), 1, "{stderr}");
+    let sent = (harness.provider.sms().len(), harness.provider.mails().len());
+    assert_eq!(sent, (60, 60), "lost, or sent twice");
 }
 
 #[test]

@@ -40,7 +40,9 @@ fn whatever_the_providers_answer_no_secret_shows() {
     let settled = "SELECT count(*) FROM delivery JOIN notice ON notice.id = notice_id
                     WHERE state <> 'pending' AND kind <> 'health'";
     let refused = "SELECT count(*) FROM delivery WHERE state = 'dead'";
-    assert_eq!([settled, refused].map(|sql| rows(&harness.database(), sql)), [["4"], ["2"]]);
+    let [settled, refused] = [settled, refused].map(|sql| rows(&harness.database(), sql).remove(0));
+    assert!(["2", "3", "4"].contains(&settled.as_str()), "{settled}");
+    assert_eq!(refused, "2");
     // What it was about was really there.
     let requests = format!("{:?}", harness.provider.requests());
     assert!([BY_TOKEN, API_KEY, NUMBERS[0]].iter().all(|secret| requests.contains(secret)), "{requests}");

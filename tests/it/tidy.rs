@@ -51,18 +51,25 @@ const BOUNDARIES: [(&[&str], &[&str]); 7] = [
 ];
 
 /// Numbers that the README tells: where they are, and what it says.
-const NUMBERS: [(&str, &str, &str); 16] = [
+const NUMBERS: [(&str, &str, &str); 19] = [
     ("src/queue.rs", "MOST_EVENTS: usize = 16_384;", "16,384 events"),
     ("src/queue.rs", "MOST_BYTES: usize = 16 * 1024 * 1024;", "16 MiB"),
-    ("src/store/memory.rs", "MOST_EVENTS: usize = 10_000;", "10,000 events"),
-    ("src/store/mod.rs", "SAMPLES_PER_NOTICE: usize = 100;", "more than 100 different events"),
+    ("src/store/memory.rs", "MOST_BYTES: usize = 32 * 1024 * 1024;", "held 32 MiB"),
+    ("src/store/mod.rs", "SAMPLES_PER_NOTICE: usize = 100;", "of more than 100 the others are only counted"),
+    ("src/store/mod.rs", "MOST_INCIDENTS: usize = 500;", "More than 500 open incidents"),
+    (
+        "src/incident/mod.rs",
+        "QUIET_AFTER: Duration = Duration::from_secs(30 * 60);",
+        "after 30 min without an event",
+    ),
+    ("src/config/mod.rs", "SMS_SEGMENTS_PER_DAY: u32 = 60;", "at most 60 segments a day"),
     ("src/panic.rs", "COMMIT_TIMEOUT: Duration = Duration::from_millis(250);", "at most 250 ms"),
     ("src/dispatcher/exit.rs", "EXIT_TIMEOUT: Duration = Duration::from_secs(2);", "at most 2 s"),
     ("src/dispatcher/mod.rs", "LEASE: Duration = Duration::from_secs(70);", "lease of 70 s"),
     ("src/dispatcher/lane.rs", "MOST_FAILURES: u32 = 5;", "5 times in a row"),
-    ("src/render/sms.rs", "MAX_SEGMENTS: usize = 2;", "at most 2 segments"),
+    ("src/render/sms.rs", "MAX_SEGMENTS: u32 = 2;", "at most 2 segments"),
     ("src/panic.rs", "SPANS_TIMEOUT: Duration = Duration::from_millis(100);", "100 ms for its spans"),
-    ("src/render/email.rs", "MAX_ENTRIES: usize = 25;", "25 different events"),
+    ("src/render/email.rs", "MAX_ENTRIES: usize = 25;", "25 incidents"),
     ("src/trouble.rs", "PAUSE: Duration = Duration::from_secs(60);", "at most one a minute"),
     (
         "src/store/upkeep.rs",
