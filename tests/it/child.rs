@@ -16,6 +16,8 @@ pub(crate) mod feedback;
 
 mod layering;
 
+pub(crate) mod torture;
+
 #[test]
 fn run() {
     let Ok(scenario) = std::env::var(CHILD) else {
@@ -134,6 +136,7 @@ fn run() {
         }
         feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
         name if name.starts_with("layering-") => layering::run(name),
+        name if name.starts_with("torture-") => torture::run(name),
         other => panic!("no scenario {other:?}"),
     }
 }

@@ -18,6 +18,8 @@ mod provider;
 mod secrets;
 mod support;
 mod tidy;
+#[cfg(unix)]
+mod torture;
 mod upkeep;
 mod watch;
 mod wrappers;

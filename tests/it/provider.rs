@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::PATIENCE;
+use crate::support::{Chance, PATIENCE};
 
 /// What the provider does with a request.
 #[derive(Clone, Debug)]
@@ -42,6 +42,18 @@ impl Answer {
             }
             Self::Never | Self::Cut | Self::SentThenNever | Self::SentThenCut => self,
         }
+    }
+
+    /// Whether the message is on its way, whatever its sender hears of it.
+    pub(crate) fn is_sent(&self) -> bool {
+        matches!(self, Self::With(201 | 202, ..) | Self::SentThenNever | Self::SentThenCut)
+    }
+
+    /// One request in five gets this instead of what it wants.
+    fn of_a_bad_day(chance: &mut Chance) -> Option<Self> {
+        let failures =
+            [Self::status(500), Self::status(429).header("Retry-After", 1), Self::Cut, Self::SentThenCut];
+        (chance.below(5) == 0).then(|| failures[chance.index(failures.len())].clone())
     }
 }
 
@@ -126,6 +138,10 @@ struct State {
 #[derive(Default)]
 struct Inner {
     requests: Vec<Request>,
+    /// What each of them got.
+    answers: Vec<Answer>,
+    /// What fails besides what is scripted, but for look-ups.
+    bad_day: Option<Chance>,
     sms: Script,
     mails: Script,
     lookups: Script,
@@ -205,6 +221,11 @@ impl Provider {
         }
     }
 
+    /// From now on one message in five fails in one of four ways; or none does.
+    pub(crate) fn has_a_bad_day(&self, chance: Option<Chance>) {
+        self.state.inner.lock().unwrap().bad_day = chance;
+    }
+
     /// How many SMS were sent, whatever was answered.
     pub(crate) fn sent(&self) -> usize {
         self.state.inner.lock().unwrap().sent.len()
@@ -212,6 +233,12 @@ impl Provider {
 
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.state.inner.lock().unwrap().requests.clone()
+    }
+
+    /// Every request with its answer.
+    pub(crate) fn exchanges(&self) -> Vec<(Request, Answer)> {
+        let inner = self.state.inner.lock().unwrap();
+        inner.requests.iter().cloned().zip(inner.answers.iter().cloned()).collect()
     }
 
     pub(crate) fn sms(&self) -> Vec<Request> {
@@ -281,18 +308,24 @@ impl Provider {
             _ => &mut inner.mails,
         };
         let scripted = script.next.pop_front().or_else(|| script.then.clone());
+        let scripted = match &mut inner.bad_day {
+            Some(chance) if !request.is_lookup() => scripted.or_else(|| Answer::of_a_bad_day(chance)),
+            Some(_) | None => scripted,
+        };
         let answer = scripted.unwrap_or_else(|| match &request {
             request if request.is_sms() => {
                 Answer::With(201, Vec::new(), format!(r#"{{"sid":"{sid}","status":"queued"}}"#))
             }
             request if request.is_lookup() => {
-                let list = serde_json::json!({ "messages": inner.sent, "next_page_uri": null });
+                // The newest first, as Twilio has it.
+                let newest: Vec<_> = inner.sent.iter().rev().take(PAGE).collect();
+                let list = serde_json::json!({ "messages": newest, "next_page_uri": null });
                 Answer::With(200, Vec::new(), list.to_string())
             }
             _ => Answer::status(202).header("X-Message-Id", format!("message-{}", inner.requests.len())),
         });
-        let is_sent = matches!(answer, Answer::With(201, ..) | Answer::SentThenNever | Answer::SentThenCut);
-        if request.is_sms() && is_sent {
+        inner.answers.push(answer.clone());
+        if request.is_sms() && answer.is_sent() {
             inner.sent.push(serde_json::json!({
                 "sid": sid,
                 "to": request.form("To"),
@@ -327,3 +360,6 @@ fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     let body = String::from_utf8(body).ok()?;
     Some(Request { at: Instant::now(), method, path, headers, body })
 }
+
+/// How many messages a look-up shows.
+pub(crate) const PAGE: usize = 50;
