@@ -61,7 +61,8 @@ impl Flush {
 /// How far a [`Flush`] goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// Everything is committed, and what can be attempted now has been.
+    /// Everything is committed, and what can be attempted now has been. As the
+    /// process ends then, what is still under way is given back.
     FirstAttempts,
     /// Everything is delivered or dead.
     Delivered,

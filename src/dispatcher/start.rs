@@ -147,6 +147,7 @@ impl<'a> Dispatcher<'a> {
             disk,
             upkeep: Upkeep::new(),
             must_close: false,
+            has_given_back: false,
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) mod feedback;
 
 mod layering;
 
+pub(crate) mod processes;
+
 pub(crate) mod torture;
 
 #[test]
@@ -136,6 +138,7 @@ fn run() {
         }
         feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
         name if name.starts_with("layering-") => layering::run(name),
+        name if name.starts_with("processes-") => processes::run(name),
         name if name.starts_with("torture-") => torture::run(name),
         other => panic!("no scenario {other:?}"),
     }

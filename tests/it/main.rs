@@ -14,6 +14,7 @@ mod handle;
 mod late;
 mod layering;
 mod panics;
+mod processes;
 mod provider;
 mod secrets;
 mod support;

@@ -19,6 +19,8 @@ pub(crate) enum Answer {
     Never,
     /// Reads the request and closes the connection.
     Cut,
+    /// Accepts, and answers only when [`Provider::lets_go`] was called.
+    Held,
     /// Sends the SMS and never answers.
     SentThenNever,
     /// Sends the SMS and closes the connection.
@@ -40,13 +42,13 @@ impl Answer {
                 headers.push((name, value.to_string()));
                 Self::With(status, headers, body)
             }
-            Self::Never | Self::Cut | Self::SentThenNever | Self::SentThenCut => self,
+            Self::Never | Self::Cut | Self::Held | Self::SentThenNever | Self::SentThenCut => self,
         }
     }
 
     /// Whether the message is on its way, whatever its sender hears of it.
     pub(crate) fn is_sent(&self) -> bool {
-        matches!(self, Self::With(201 | 202, ..) | Self::SentThenNever | Self::SentThenCut)
+        matches!(self, Self::With(201 | 202, ..) | Self::Held | Self::SentThenNever | Self::SentThenCut)
     }
 
     /// One request in five gets this instead of what it wants.
@@ -140,6 +142,8 @@ struct Inner {
     requests: Vec<Request>,
     /// What each of them got.
     answers: Vec<Answer>,
+    /// Whether what is held is answered now.
+    lets_go: bool,
     /// What fails besides what is scripted, but for look-ups.
     bad_day: Option<Chance>,
     sms: Script,
@@ -226,6 +230,12 @@ impl Provider {
         self.state.inner.lock().unwrap().bad_day = chance;
     }
 
+    /// What is [`Answer::Held`] is answered.
+    pub(crate) fn lets_go(&self) {
+        self.state.inner.lock().unwrap().lets_go = true;
+        self.state.changed.notify_all();
+    }
+
     /// How many SMS were sent, whatever was answered.
     pub(crate) fn sent(&self) -> usize {
         self.state.inner.lock().unwrap().sent.len()
@@ -280,19 +290,25 @@ impl Provider {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let mut stream = stream;
         while let Some(request) = read_request(&mut reader) {
-            match self.answer(request) {
-                Answer::With(status, headers, body) => {
-                    let mut head =
-                        format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n", body.len());
-                    for (name, value) in headers {
-                        head += &format!("{name}: {value}\r\n");
-                    }
-                    if stream.write_all(format!("{head}\r\n{body}").as_bytes()).is_err() {
-                        return;
-                    }
+            let (status, headers, body) = match self.answer(request) {
+                Answer::With(status, headers, body) => (status, headers, body),
+                Answer::Held => {
+                    let inner = self.state.inner.lock().unwrap();
+                    drop(self.state.changed.wait_while(inner, |inner| !inner.lets_go).unwrap());
+                    (202, Vec::new(), String::new())
                 }
-                Answer::Never | Answer::SentThenNever => std::thread::park(),
+                Answer::Never | Answer::SentThenNever => {
+                    std::thread::park();
+                    return;
+                }
                 Answer::Cut | Answer::SentThenCut => return,
+            };
+            let mut head = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n", body.len());
+            for (name, value) in headers {
+                head += &format!("{name}: {value}\r\n");
+            }
+            if stream.write_all(format!("{head}\r\n{body}").as_bytes()).is_err() {
+                return;
             }
         }
     }
