@@ -7,6 +7,7 @@
 //! what was done to the programs and when, but not what they did meanwhile.
 
 use std::{
+    collections::HashSet,
     fs::{File, OpenOptions},
     path::PathBuf,
     time::{Duration, Instant},
@@ -69,6 +70,8 @@ struct Leases {
     stale: Vec<String>,
     /// By a jump of the clock: the program may be alive.
     jumped: Vec<String>,
+    /// Not only the lease: the clock jumped forward over an SMS's whole hour.
+    aged: HashSet<String>,
 }
 
 impl Torture {
@@ -175,7 +178,14 @@ impl Torture {
              COMMIT"
         );
         let moved = rows(&self.harness.database(), &sql);
-        self.leases.jumped.extend(moved.iter().filter_map(|row| row.strip_prefix("1|")).map(str::to_owned));
+        for (is_leased, key) in moved.iter().filter_map(|row| row.split_once('|')) {
+            if is_leased == "1" {
+                self.leases.jumped.push(key.to_owned());
+            }
+            if jump > 0 {
+                self.leases.aged.insert(key.to_owned());
+            }
+        }
         self.off = off;
         self.jumps.push(jump);
     }
@@ -190,7 +200,11 @@ impl Torture {
         let deadline = Instant::now() + RECOVERY_PATIENCE;
         loop {
             let sql = "SELECT public_id, sink, attempt, claims, due_at - 1000 * unixepoch(), last_error
-                         FROM delivery JOIN notice ON notice.id = notice_id WHERE state = 'pending'";
+                         FROM delivery JOIN notice ON notice.id = notice_id WHERE state = 'pending'
+                        UNION ALL
+                       SELECT count(*), sink, 'dead', 'and nobody is told', 0, last_error FROM delivery
+                        WHERE state = 'dead' AND NOT EXISTS (SELECT 1 FROM notice WHERE kind = 'health')
+                        GROUP BY sink";
             let pending = rows(&self.harness.database(), sql);
             if pending.is_empty() {
                 return;
@@ -212,7 +226,7 @@ const PROGRAMS: usize = 3;
 const LONGEST_PEACE: Duration = Duration::from_millis(250);
 
 /// Many times longer than an attempt takes here.
-const LEASE: Duration = Duration::from_secs(2);
+const LEASE: Duration = Duration::from_secs(3);
 
 /// The clock jumps as often.
 const JUMPS_ONE_IN: u64 = 6;

@@ -17,8 +17,7 @@ use crate::{
 struct Delivery {
     sink: String,
     state: String,
-    /// How long after its deadline it was settled, in milliseconds.
-    overdue: i64,
+    last_error: String,
 }
 
 /// What the provider got for one delivery.
@@ -84,15 +83,15 @@ impl Torture {
         }
         let mut expired = 0;
         for (key, delivery) in &deliveries {
-            let Delivery { sink, state, overdue } = delivery;
+            let Delivery { sink, state, last_error } = delivery;
             match state.as_str() {
                 "delivered" if sent.contains_key(key) => (),
                 "delivered" => broken.note("what counts as delivered was sent", format!("{sink} {key}")),
-                // The clock jumped past the hour that an SMS has.
-                "dead" if sink == "twilio" && *overdue > -LONGEST_RETRY_MS && !self.jumps.is_empty() => {
-                    expired += 1;
+                "dead" if sink == "twilio" && self.leases.aged.contains(key) => expired += 1,
+                other => {
+                    let what = format!("{sink} {key}: {other}, {last_error}");
+                    broken.note("all is delivered but SMS whose hour the clock leapt over", what);
                 }
-                other => broken.note("all is settled as it should be", format!("{sink} {key}: {other}")),
             }
         }
         let duplicates = self.duplicates(&deliveries, &sent, &mut broken);
@@ -134,20 +133,21 @@ impl Torture {
 
     /// Every delivery by its key, and the keys of SMS by [`sms_id`].
     fn deliveries(&self) -> (HashMap<String, Delivery>, HashMap<String, String>) {
-        let sql = "SELECT lower(hex(key)), sink, state, settled_at - expires_at, public_id,
+        let sql = "SELECT lower(hex(key)), sink, state, public_id, coalesce(last_error, ''),
                           (SELECT payload ->> 'message' FROM event
                             WHERE event.notice_id = notice.id ORDER BY event.id LIMIT 1)
                      FROM delivery JOIN notice ON notice.id = delivery.notice_id";
         let mut deliveries = HashMap::new();
         let mut sms_keys = HashMap::new();
         for row in rows(&self.harness.database(), sql) {
-            let [key, sink, state, overdue, id, message] = row.splitn(6, '|').collect::<Vec<_>>()[..] else {
+            let [key, sink, state, id, last_error, message] = row.splitn(6, '|').collect::<Vec<_>>()[..]
+            else {
                 panic!("{row}");
             };
-            let overdue = overdue.parse().unwrap_or(i64::MIN);
-            deliveries
-                .insert(key.to_owned(), Delivery { sink: sink.to_owned(), state: state.to_owned(), overdue });
-            if sink == "twilio" {
+            let (sink, state) = (sink.to_owned(), state.to_owned());
+            let is_sms = sink == "twilio";
+            deliveries.insert(key.to_owned(), Delivery { sink, state, last_error: last_error.to_owned() });
+            if is_sms {
                 sms_keys.insert(sms_id(&format!("{message} #{id}")), key.to_owned());
             }
         }
@@ -206,6 +206,3 @@ fn sms_id(text: &str) -> String {
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.starts_with(WORD))
 }
-
-/// No delivery is dead earlier: the next attempt would come too late.
-const LONGEST_RETRY_MS: i64 = 5_000;
