@@ -19,13 +19,13 @@ const GROUP: usize = 4;
 pub(super) fn run(scenario: &str) {
     match scenario {
         "processes-one" => {
-            wait_for_the_others();
+            wait_for_the_parent();
             init();
             error!("payment failed");
             sees_it_through(1);
         }
         "processes-many" => {
-            wait_for_the_others();
+            wait_for_the_parent();
             init();
             let handle = AlertHandle::current().unwrap();
             for group in 0..GROUPS {
@@ -48,9 +48,15 @@ pub(super) fn run(scenario: &str) {
             say("late");
             stay();
         }
+        "processes-return" => {
+            init();
+            error!("payment failed");
+            wait_for_the_parent();
+        }
         "processes-shutdown" => {
             init();
             error!("payment failed");
+            wait_for_the_parent();
             let report = AlertHandle::current().unwrap().shutdown(Duration::from_millis(500));
             assert_eq!((report.persisted, report.pending), (1, 2), "{report:?}");
             say("shut down");
@@ -61,7 +67,7 @@ pub(super) fn run(scenario: &str) {
 }
 
 /// Until the parent closes stdin.
-fn wait_for_the_others() {
+fn wait_for_the_parent() {
     say(READY);
     let _: usize = std::io::stdin().read(&mut [0]).unwrap();
 }
