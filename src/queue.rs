@@ -54,14 +54,19 @@ pub(crate) struct Flush {
 impl Flush {
     /// A little before the deadline: an answer on the minute comes too late.
     pub(crate) fn answer_by(&self) -> Instant {
-        self.deadline.checked_sub(ANSWER_MARGIN).unwrap_or(self.deadline)
+        let margin = match self.goal {
+            Goal::FirstAttempts => GIVE_BACK_MARGIN,
+            Goal::Delivered | Goal::Shutdown => ANSWER_MARGIN,
+        };
+        self.deadline.checked_sub(margin).unwrap_or(self.deadline)
     }
 }
 
 /// How far a [`Flush`] goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// Everything is committed, and what can be attempted now has been.
+    /// Everything is committed, and what can be attempted now has been. As the
+    /// process ends then, what is still under way is given back.
     FirstAttempts,
     /// Everything is delivered or dead.
     Delivered,
@@ -204,6 +209,10 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// How long before its deadline a flush is answered with what is left.
 const ANSWER_MARGIN: Duration = Duration::from_millis(20);
+
+/// How long before the end of the process it begins to give back what is under
+/// way: some writes, on a machine that may be busy.
+const GIVE_BACK_MARGIN: Duration = Duration::from_millis(400);
 
 /// How often a flush looks for room in a full queue.
 const ROOM_POLL: Duration = Duration::from_millis(1);

@@ -29,6 +29,9 @@ impl Dispatcher<'_> {
             return BACKTRACE_POLL;
         }
         let mut next = LONGEST_SLEEP;
+        if self.has_given_back {
+            return next;
+        }
         for lane in 0..self.lanes.len() {
             if let Err(error) = self.start_lane(lane).await {
                 self.lanes[lane].look_again_in(STORE_RETRY);

@@ -127,6 +127,8 @@ struct Dispatcher<'a> {
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is none"))]
     disk: Disk,
     upkeep: Upkeep,
+    /// The process is over in a moment: what is claimed now would stay claimed.
+    has_given_back: bool,
 }
 
 impl Dispatcher<'_> {
@@ -147,7 +149,7 @@ impl Dispatcher<'_> {
             if self.has_ended().await {
                 return;
             }
-            let next = next.min(self.until_next_deadline()).min(self.upkeep.wait());
+            let next = next.min(self.until_next_answer()).min(self.upkeep.wait());
             tokio::select! {
                 biased;
                 received = queue.receive(&mut self.inbox.items, BATCH),
@@ -235,11 +237,14 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// How long until somebody who waits has to be told.
-    fn until_next_deadline(&self) -> Duration {
+    /// How long until somebody who waits has to be told, or may be: what they wait
+    /// for, another process may settle.
+    fn until_next_answer(&self) -> Duration {
         let waiters = self.inbox.flushes.iter().map(|waiter| waiter.flush.answer_by());
         let first = waiters.chain(self.inbox.ending.as_ref().map(|ending| ending.deadline)).min();
-        first.map_or(LONGEST_SLEEP, |deadline| deadline.saturating_duration_since(Instant::now()))
+        first.map_or(LONGEST_SLEEP, |deadline| {
+            deadline.saturating_duration_since(Instant::now()).min(SETTLED_POLL)
+        })
     }
 
     /// Answers the flushes whose goal is reached or whose time is up.
@@ -252,6 +257,9 @@ impl Dispatcher<'_> {
             // A shutdown is answered at the end, unless it has no more time.
             let reached = flush.goal != Goal::Shutdown && self.is_reached(flush.goal, *mark).await;
             if reached || flush.answer_by() <= Instant::now() {
+                if flush.goal == Goal::FirstAttempts {
+                    self.give_back().await;
+                }
                 flush.done.set(self.report(*mark, reached).await);
             } else {
                 self.inbox.flushes.push(waiter);
@@ -289,30 +297,36 @@ impl Dispatcher<'_> {
         self.lanes.iter_mut().for_each(Lane::wake);
     }
 
-    /// Writes down what came of the attempts, answers who waits for the end,
-    /// gives back what is claimed, and closes the store.
+    /// Gives back what is claimed, and attempts nothing more. Nobody knows how far
+    /// it came; who comes next takes it up at once.
+    async fn give_back(&mut self) {
+        self.has_given_back = true;
+        self.in_flight.abort_all();
+        let now = SystemTime::now();
+        let ended = SendError::ambiguous("the process ended during the attempt");
+        for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
+            let released = self.store.retry(&claim, &ended, now).await;
+            self.note(released.map(drop));
+        }
+    }
+
+    /// Writes down what came of the attempts, gives back what is claimed, answers
+    /// who waits for the end, and closes the store.
     async fn end(mut self) {
         self.collect_finished();
         self.settle_finished().await;
         let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
         self.counters.count_dropped(DropReason::NotCommitted, lost);
         let report = self.report(None, lost == 0 && self.unsettled.is_empty()).await;
-        for waiter in self.inbox.flushes.drain(..) {
-            waiter.flush.done.set(report.clone());
-        }
         if lost > 0 {
             trouble::say(&format!("{lost} events are lost: the database did not take them in time"));
         }
         if report.pending > 0 && matches!(self.store, Store::Memory(_)) {
             trouble::say(&format!("{} deliveries were pending in memory, and are lost", report.pending));
         }
-        self.in_flight.abort_all();
-        let now = SystemTime::now();
-        let ended = SendError::ambiguous("the process ended during the attempt");
-        for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
-            // Nobody knows how far it came: the next start takes it up soon.
-            let released = self.store.retry(&claim, &ended, now).await;
-            self.note(released.map(drop));
+        self.give_back().await;
+        for waiter in self.inbox.flushes.drain(..) {
+            waiter.flush.done.set(report.clone());
         }
         self.store.shut().await;
     }
@@ -352,6 +366,9 @@ const MEMORY_PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 /// How soon what the store refused is tried again.
 const STORE_RETRY: Duration = Duration::from_millis(200);
+
+/// How soon what others may have settled is looked at while somebody waits for it.
+const SETTLED_POLL: Duration = Duration::from_millis(100);
 
 /// The loop looks at the clock at least this often: it may have jumped.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

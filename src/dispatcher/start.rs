@@ -145,6 +145,7 @@ impl<'a> Dispatcher<'a> {
             unsettled: VecDeque::new(),
             disk,
             upkeep: Upkeep::new(),
+            has_given_back: false,
         }
     }
 }

@@ -16,6 +16,10 @@ pub(crate) mod feedback;
 
 mod layering;
 
+pub(crate) mod processes;
+
+pub(crate) mod torture;
+
 #[test]
 fn run() {
     let Ok(scenario) = std::env::var(CHILD) else {
@@ -133,6 +137,8 @@ fn run() {
         }
         feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
         name if name.starts_with("layering-") => layering::run(name),
+        name if name.starts_with("processes-") => processes::run(name),
+        name if name.starts_with("torture-") => torture::run(name),
         other => panic!("no scenario {other:?}"),
     }
 }

@@ -14,10 +14,13 @@ mod handle;
 mod late;
 mod layering;
 mod panics;
+mod processes;
 mod provider;
 mod secrets;
 mod support;
 mod tidy;
+#[cfg(unix)]
+mod torture;
 mod upkeep;
 mod watch;
 mod wrappers;

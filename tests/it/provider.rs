@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::PATIENCE;
+use crate::support::{Chance, PATIENCE};
 
 /// What the provider does with a request.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(crate) enum Answer {
     Never,
     /// Reads the request and closes the connection.
     Cut,
+    /// Accepts, and answers only when [`Provider::lets_go`] was called.
+    Held,
     /// Sends the SMS and never answers.
     SentThenNever,
     /// Sends the SMS and closes the connection.
@@ -40,8 +42,20 @@ impl Answer {
                 headers.push((name, value.to_string()));
                 Self::With(status, headers, body)
             }
-            Self::Never | Self::Cut | Self::SentThenNever | Self::SentThenCut => self,
+            Self::Never | Self::Cut | Self::Held | Self::SentThenNever | Self::SentThenCut => self,
         }
+    }
+
+    /// Whether the message is on its way, whatever its sender hears of it.
+    pub(crate) fn is_sent(&self) -> bool {
+        matches!(self, Self::With(201 | 202, ..) | Self::Held | Self::SentThenNever | Self::SentThenCut)
+    }
+
+    /// One request in five gets this instead of what it wants.
+    fn of_a_bad_day(chance: &mut Chance) -> Option<Self> {
+        let failures =
+            [Self::status(500), Self::status(429).header("Retry-After", 1), Self::Cut, Self::SentThenCut];
+        (chance.below(5) == 0).then(|| failures[chance.index(failures.len())].clone())
     }
 }
 
@@ -126,6 +140,12 @@ struct State {
 #[derive(Default)]
 struct Inner {
     requests: Vec<Request>,
+    /// What each of them got.
+    answers: Vec<Answer>,
+    /// Whether what is held is answered now.
+    lets_go: bool,
+    /// What fails besides what is scripted, but for look-ups.
+    bad_day: Option<Chance>,
     sms: Script,
     mails: Script,
     lookups: Script,
@@ -205,6 +225,17 @@ impl Provider {
         }
     }
 
+    /// From now on one message in five fails in one of four ways; or none does.
+    pub(crate) fn has_a_bad_day(&self, chance: Option<Chance>) {
+        self.state.inner.lock().unwrap().bad_day = chance;
+    }
+
+    /// What is [`Answer::Held`] is answered.
+    pub(crate) fn lets_go(&self) {
+        self.state.inner.lock().unwrap().lets_go = true;
+        self.state.changed.notify_all();
+    }
+
     /// How many SMS were sent, whatever was answered.
     pub(crate) fn sent(&self) -> usize {
         self.state.inner.lock().unwrap().sent.len()
@@ -212,6 +243,12 @@ impl Provider {
 
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.state.inner.lock().unwrap().requests.clone()
+    }
+
+    /// Every request with its answer.
+    pub(crate) fn exchanges(&self) -> Vec<(Request, Answer)> {
+        let inner = self.state.inner.lock().unwrap();
+        inner.requests.iter().cloned().zip(inner.answers.iter().cloned()).collect()
     }
 
     pub(crate) fn sms(&self) -> Vec<Request> {
@@ -253,19 +290,25 @@ impl Provider {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let mut stream = stream;
         while let Some(request) = read_request(&mut reader) {
-            match self.answer(request) {
-                Answer::With(status, headers, body) => {
-                    let mut head =
-                        format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n", body.len());
-                    for (name, value) in headers {
-                        head += &format!("{name}: {value}\r\n");
-                    }
-                    if stream.write_all(format!("{head}\r\n{body}").as_bytes()).is_err() {
-                        return;
-                    }
+            let (status, headers, body) = match self.answer(request) {
+                Answer::With(status, headers, body) => (status, headers, body),
+                Answer::Held => {
+                    let inner = self.state.inner.lock().unwrap();
+                    drop(self.state.changed.wait_while(inner, |inner| !inner.lets_go).unwrap());
+                    (202, Vec::new(), String::new())
                 }
-                Answer::Never | Answer::SentThenNever => std::thread::park(),
+                Answer::Never | Answer::SentThenNever => {
+                    std::thread::park();
+                    return;
+                }
                 Answer::Cut | Answer::SentThenCut => return,
+            };
+            let mut head = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n", body.len());
+            for (name, value) in headers {
+                head += &format!("{name}: {value}\r\n");
+            }
+            if stream.write_all(format!("{head}\r\n{body}").as_bytes()).is_err() {
+                return;
             }
         }
     }
@@ -281,18 +324,24 @@ impl Provider {
             _ => &mut inner.mails,
         };
         let scripted = script.next.pop_front().or_else(|| script.then.clone());
+        let scripted = match &mut inner.bad_day {
+            Some(chance) if !request.is_lookup() => scripted.or_else(|| Answer::of_a_bad_day(chance)),
+            Some(_) | None => scripted,
+        };
         let answer = scripted.unwrap_or_else(|| match &request {
             request if request.is_sms() => {
                 Answer::With(201, Vec::new(), format!(r#"{{"sid":"{sid}","status":"queued"}}"#))
             }
             request if request.is_lookup() => {
-                let list = serde_json::json!({ "messages": inner.sent, "next_page_uri": null });
+                // The newest first, as Twilio has it.
+                let newest: Vec<_> = inner.sent.iter().rev().take(PAGE).collect();
+                let list = serde_json::json!({ "messages": newest, "next_page_uri": null });
                 Answer::With(200, Vec::new(), list.to_string())
             }
             _ => Answer::status(202).header("X-Message-Id", format!("message-{}", inner.requests.len())),
         });
-        let is_sent = matches!(answer, Answer::With(201, ..) | Answer::SentThenNever | Answer::SentThenCut);
-        if request.is_sms() && is_sent {
+        inner.answers.push(answer.clone());
+        if request.is_sms() && answer.is_sent() {
             inner.sent.push(serde_json::json!({
                 "sid": sid,
                 "to": request.form("To"),
@@ -327,3 +376,6 @@ fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     let body = String::from_utf8(body).ok()?;
     Some(Request { at: Instant::now(), method, path, headers, body })
 }
+
+/// How many messages a look-up shows.
+pub(crate) const PAGE: usize = 50;

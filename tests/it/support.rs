@@ -8,7 +8,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tracing_alert::{AlertHandle, AlertLayer, Builder, SendGridSink, TwilioSink};
+use tracing_alert::{AlertHandle, AlertLayer, Builder, RetryPolicy, SendGridSink, TwilioSink};
 use tracing_subscriber::prelude::*;
 
 pub(crate) use crate::provider::{Answer, Provider};
@@ -41,18 +41,7 @@ impl Harness {
     /// Settings for both providers, one phone and one inbox; with no settle time,
     /// no windows, no budgets and no panic hook.
     pub(crate) fn builder(&self) -> Builder {
-        let url = self.provider.url();
-        AlertLayer::builder()
-            .app_name("MyApp")
-            .database(self.database())
-            .settle(Duration::ZERO)
-            .sms_window(Duration::ZERO)
-            .email_window(Duration::ZERO)
-            .sms_budget(None)
-            .email_budget(None)
-            .panics(false)
-            .sms(TwilioSink::new(ACCOUNT_SID, AUTH_TOKEN).sender_number(SENDER).base_url(&url), [PHONE])
-            .email(SendGridSink::new(API_KEY, "alerts@example.com").base_url(&url), [EMAIL])
+        builder(&self.provider.url(), self.database())
     }
 
     /// A child process that runs `scenario` of [`child`](crate::child) with the
@@ -93,6 +82,34 @@ impl Harness {
     }
 }
 
+fn builder(url: &str, database: PathBuf) -> Builder {
+    AlertLayer::builder()
+        .app_name("MyApp")
+        .database(database)
+        .settle(Duration::ZERO)
+        .sms_window(Duration::ZERO)
+        .email_window(Duration::ZERO)
+        .sms_budget(None)
+        .email_budget(None)
+        .panics(false)
+        .sms(TwilioSink::new(ACCOUNT_SID, AUTH_TOKEN).sender_number(SENDER).base_url(url), [PHONE])
+        .email(SendGridSink::new(API_KEY, "alerts@example.com").base_url(url), [EMAIL])
+}
+
+/// In a child, the builder of the [`Harness`] that started it.
+pub(crate) fn inherited_builder() -> Builder {
+    let variable = |name: &str| std::env::var(name).unwrap();
+    builder(&variable("SENDGRID_BASE_URL"), variable("ALERT_DATABASE").into())
+}
+
+/// Retries that a test can wait for, many times.
+pub(crate) fn impatient() -> RetryPolicy {
+    let mut policy = RetryPolicy::DEFAULT;
+    policy.initial = Duration::from_millis(20);
+    policy.cap = Duration::from_millis(200);
+    policy
+}
+
 /// Runs `work` under a subscriber with the layer, and gives the layer's handle.
 /// The subscriber is gone afterwards; the handle keeps the alert thread.
 pub(crate) fn with_layer(builder: Builder, work: impl FnOnce()) -> AlertHandle {
@@ -126,17 +143,17 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// The rows that `sql` gives, each a line with `|` between columns: read with
 /// the sqlite3 of the crate's own SQLite, through a connection of its own.
-pub(crate) fn rows(database: &Path, sql: &'static str) -> Vec<String> {
+pub(crate) fn rows(database: &Path, sql: &str) -> Vec<String> {
     try_rows(database, sql).unwrap()
 }
 
 /// As [`rows`], of a database that may be in the making.
-pub(crate) fn try_rows(database: &Path, sql: &'static str) -> Result<Vec<String>, sqlx::Error> {
+pub(crate) fn try_rows(database: &Path, sql: &str) -> Result<Vec<String>, sqlx::Error> {
     use sqlx::{Column, ConnectOptions, Row, ValueRef, sqlite::SqliteConnectOptions};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut connection = SqliteConnectOptions::new().filename(database).connect().await?;
-        let rows = sqlx::query(sql).fetch_all(&mut connection).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await?;
         let texts = rows
             .iter()
             .map(|row| {
@@ -162,4 +179,31 @@ pub(crate) fn try_rows(database: &Path, sql: &'static str) -> Result<Vec<String>
 pub(crate) fn word(number: usize) -> String {
     let letter = |place: u32| char::from(b'a' + u8::try_from(number / 20_usize.pow(place) % 20).unwrap());
     ['q', letter(2), letter(1), letter(0)].into_iter().collect()
+}
+
+/// Chance that repeats itself: the same numbers from the same seed (SplitMix64).
+#[derive(Clone, Debug)]
+pub(crate) struct Chance(pub(crate) u64);
+
+impl Chance {
+    fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.draw() % end
+    }
+
+    /// One of so many places.
+    pub(crate) fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap()
+    }
+
+    /// Any time up to `longest`.
+    pub(crate) fn pause(&mut self, longest: Duration) -> Duration {
+        Duration::from_micros(self.below(u64::try_from(longest.as_micros()).unwrap() + 1))
+    }
 }

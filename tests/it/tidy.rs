@@ -272,7 +272,7 @@ fn the_readmes_queries_work() {
         for query in part.split_once("```").unwrap().0.split(";\n").filter(|query| !query.trim().is_empty()) {
             let query =
                 query.replace("'7K3Q'", &format!("'{id}'")).replace("id = 17", &format!("id = {delivery}"));
-            found.push(rows(&database, query.leak()).len());
+            found.push(rows(&database, &query).len());
         }
     }
     // Nothing is pending, one is dead, one event is told; then the dead one is

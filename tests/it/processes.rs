@@ -1,0 +1,211 @@
+//! Several processes, one file.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use tracing::error;
+use tracing_alert::{AlertLayer, MemorySink, SendError};
+
+use crate::{
+    child::processes::{MANY, READY},
+    support::{Answer, EMAIL, Harness, PHONE, Provider, Reaped, eventually, rows, with_layer},
+};
+
+/// Starts `count` children that begin at the same moment, and waits for all of
+/// them. None has anything to say on stderr.
+fn begin_together(harness: &Harness, scenario: &str, count: usize) {
+    let mut children: Vec<Child> = (0..count)
+        .map(|_| {
+            let mut child = harness.child(scenario);
+            child.env("ALERT_SETTLE", "0s").stdin(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let outputs: Vec<_> = children.iter_mut().map(|child| hears(child, READY)).collect();
+    let stdin: Vec<_> = children.iter_mut().map(|child| child.stdin.take()).collect();
+    drop(stdin);
+    for (child, rest) in children.into_iter().zip(outputs) {
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let stdout: Vec<_> = rest.lines().map_while(Result::ok).collect();
+        assert!(output.status.success(), "{stdout:#?}\n{stderr}");
+        assert!(!stderr.contains("tracing-alert: "), "broken: locks are nobody's trouble: {stderr}");
+    }
+}
+
+/// Waits until the child has said `word`. What it says later can be read.
+fn hears(child: &mut Child, word: &str) -> BufReader<ChildStdout> {
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let heard = output.by_ref().lines().map_while(Result::ok).any(|line| line == word);
+    assert!(heard, "the child never said {word:?}");
+    output
+}
+
+/// Nothing was sent twice, and nothing had to be claimed twice.
+fn was_all_sent_once(harness: &Harness) {
+    let states = "SELECT DISTINCT state, attempt, claims FROM delivery";
+    assert_eq!(rows(&harness.database(), states), ["delivered|1|1"]);
+    let sent = harness.provider.exchanges();
+    let mails: Vec<_> = sent.iter().filter(|(request, _)| request.is_mail()).collect();
+    let key = |mail: &serde_json::Value| mail["headers"]["Message-ID"].as_str().unwrap().to_owned();
+    let keys: BTreeSet<_> = mails.iter().map(|(request, _)| key(&request.json())).collect();
+    assert_eq!(keys.len(), mails.len(), "broken: no mail is sent twice");
+    let sent = [("sendgrid", mails.len()), ("twilio", harness.provider.sms().len())];
+    let told = sent.map(|(sink, times)| format!("{sink}|{times}"));
+    assert_eq!(
+        rows(&harness.database(), "SELECT sink, count(*) FROM delivery GROUP BY sink ORDER BY sink"),
+        told
+    );
+}
+
+#[test]
+fn processes_that_make_the_file_at_once_all_commit_and_none_complains() {
+    for _ in 0..4 {
+        let harness = Harness::new();
+        begin_together(&harness, "processes-one", 8);
+        assert_eq!(rows(&harness.database(), "SELECT sum(count) FROM event"), ["8"]);
+        was_all_sent_once(&harness);
+    }
+}
+
+#[test]
+fn four_processes_with_many_errors_send_each_once_and_none_complains() {
+    let harness = Harness::new();
+    begin_together(&harness, "processes-many", 4);
+    let told = rows(&harness.database(), "SELECT sum(count) FROM event");
+    assert_eq!(told, [(4 * MANY).to_string()]);
+    was_all_sent_once(&harness);
+}
+
+#[cfg(unix)]
+fn signal(child: &Reaped, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &child.0.id().to_string()]).status();
+    assert!(status.unwrap().success(), "kill -{name}");
+}
+
+/// Stops the child, though not in the middle of a write, and ends its leases.
+#[cfg(unix)]
+fn put_to_sleep(child: &Reaped, harness: &Harness) {
+    use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut holder = SqliteConnectOptions::new().filename(harness.database()).connect().await.unwrap();
+        holder.execute("BEGIN IMMEDIATE").await.unwrap();
+        signal(child, "STOP");
+        holder.execute("UPDATE delivery SET due_at = 0; COMMIT").await.unwrap();
+    });
+}
+
+#[test]
+#[cfg(unix)]
+fn the_answer_to_a_process_that_slept_past_its_lease_changes_nothing() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::Held]);
+    harness.provider.script_mails([Answer::Held]);
+    let mut sleeper = Reaped(harness.child("processes-late").spawn().unwrap());
+    harness.provider.wait_for(1, 1);
+    put_to_sleep(&sleeper, &harness);
+    harness.provider.lets_go();
+
+    let _other = Reaped(harness.child("stay").spawn().unwrap());
+    let settled = || {
+        let sql = "SELECT sink, state, claims, settled_at, reference, last_error FROM delivery ORDER BY sink";
+        rows(&harness.database(), sql)
+    };
+    eventually("another process settles both", || settled().iter().all(|row| row.contains("|delivered|2|")));
+    let before = settled();
+    signal(&sleeper, "CONT");
+    drop(hears(&mut sleeper.0, "late"));
+    assert_eq!(settled(), before, "broken: what is settled stays as it is");
+    // The mail went twice, for nobody can know better; the SMS was looked up.
+    let provider = &harness.provider;
+    assert_eq!((provider.mails().len(), provider.sms().len(), provider.lookups().len()), (2, 1, 1));
+}
+
+#[test]
+fn each_delivery_goes_through_a_process_that_has_its_sink() {
+    const OTHER_PHONE: &str = "+15551230002";
+    let mut harness = Harness::new();
+    let provider = harness.provider.clone();
+    harness.provider = Provider::at(Provider::nowhere());
+    assert!(harness.child("return").output().unwrap().status.success());
+    let left = rows(&harness.database(), "SELECT sink FROM delivery WHERE state = 'pending' ORDER BY sink");
+    assert_eq!(left, ["sendgrid", "twilio"]);
+
+    harness.provider = provider;
+    let start = |name: &str, but: &str, phone: &str| {
+        let mut child = harness.child("commit-and-stay");
+        child.env("ALERT_PHONE", phone).env("ROUND", name).env("ALERT_SETTLE", "0s").env_remove(but);
+        let mut child = Reaped(child.spawn().unwrap());
+        drop(hears(&mut child.0, "committed"));
+        child
+    };
+    let _mails = start("by mail", "ALERT_PHONE", PHONE);
+    let _sms = start("by SMS", "ALERT_EMAIL", OTHER_PHONE);
+    harness.provider.wait_for(2, 2);
+    eventually("nothing is pending", || {
+        rows(&harness.database(), "SELECT DISTINCT state FROM delivery") == ["delivered"]
+    });
+    let to = |phone: &str| {
+        let all = harness.provider.sms();
+        let texts = all.iter().filter(|sms| sms.form("To").as_deref() == Some(phone)).map(|sms| sms.text());
+        texts.map(|text| text.split(" #").next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(to(PHONE), ["[MyApp] ERROR: payment failed"]);
+    assert_eq!(to(OTHER_PHONE), ["[MyApp] ERROR: payment failed in round by SMS"]);
+    let mails: Vec<_> = harness.provider.mails().iter().map(|mail| mail.json()).collect();
+    assert!(mails.iter().all(|mail| mail["personalizations"][0]["to"][0]["email"] == EMAIL));
+    assert_eq!((mails.len(), harness.provider.sms().len()), (2, 2));
+}
+
+#[test]
+fn a_flush_ends_when_somebody_else_has_delivered() {
+    let harness = Harness::new();
+    let builder = |sink: MemorySink| {
+        let builder = AlertLayer::builder().database(harness.database()).settle(Duration::ZERO).panics(false);
+        builder.sink(sink, ["on-call"])
+    };
+    let wish = Some(Duration::from_secs(3600));
+    let busy = SendError::NotProcessed { reason: "busy".to_owned(), retry_after: wish };
+    let handle = with_layer(builder(MemorySink::failing_with([busy])), || error!("payment failed"));
+    // By then nothing but the flush keeps it awake.
+    assert_eq!(handle.flush(Duration::from_millis(1500)).pending, 1);
+    let flush = std::thread::spawn(move || handle.flush(Duration::MAX));
+
+    rows(&harness.database(), "UPDATE delivery SET due_at = 0");
+    let _other = with_layer(builder(MemorySink::new()), || ());
+    eventually("the flush ends", || flush.is_finished());
+    assert!(flush.join().unwrap().is_complete());
+}
+
+/// What a process that ended well was at, another takes up at once and not after
+/// the lease, which is longer than anybody waits here.
+fn gives_back(scenario: &str, until: impl FnOnce(&mut Child)) {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::Never]);
+    harness.provider.script_mails([Answer::Never]);
+    let mut first = harness.child(scenario);
+    let mut first = Reaped(first.env("ALERT_SETTLE", "0s").stdin(Stdio::piped()).spawn().unwrap());
+    harness.provider.wait_for(1, 1);
+    drop(first.0.stdin.take());
+    until(&mut first.0);
+    let _next = Reaped(harness.child("stay").spawn().unwrap());
+    harness.provider.wait_for(2, 2);
+    eventually("both are settled", || {
+        rows(&harness.database(), "SELECT state, claims FROM delivery") == ["delivered|2", "delivered|2"]
+    });
+}
+
+#[test]
+fn a_process_that_is_shut_down_gives_back_what_it_is_at() {
+    gives_back("processes-shutdown", |child| drop(hears(child, "shut down")));
+}
+
+#[test]
+fn a_process_that_returns_from_main_gives_back_what_it_is_at() {
+    gives_back("processes-return", |child| assert!(child.wait().unwrap().success()));
+}

@@ -1,0 +1,235 @@
+//! The torture: programs that fail all the time share a file; they are killed at
+//! random moments, the provider has a bad day, and the clock jumps. What they
+//! knew to be committed has to be told all the same.
+//!
+//! `TORTURE_KILLS=1000 cargo test --test it torture -- --nocapture` takes some
+//! minutes. `TORTURE_SEED` gives the seed of a run that went wrong; it repeats
+//! what was done to the programs and when, but not what they did meanwhile.
+
+use std::{
+    collections::HashSet,
+    fs::{File, OpenOptions},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    child::torture::{ACKNOWLEDGED, LIFE, SEED},
+    support::{Chance, Harness, Reaped, rows},
+};
+
+mod verdict;
+
+#[test]
+fn what_was_committed_is_told_whatever_breaks() {
+    let variable = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let kills = variable("TORTURE_KILLS").unwrap_or(20);
+    let seed = variable("TORTURE_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    println!("TORTURE_SEED={seed}");
+
+    let started = Instant::now();
+    let mut torture = Torture::new(seed);
+    while torture.kills < kills {
+        std::thread::sleep(torture.chance.pause(LONGEST_PEACE));
+        if torture.has_begun() {
+            torture.end_leases(LEASE);
+            if torture.chance.below(JUMPS_ONE_IN) == 0 {
+                torture.clock_jumps();
+            }
+        }
+        let victim = torture.chance.index(PROGRAMS);
+        torture.kill(victim);
+        torture.start(victim);
+    }
+    torture.recovers();
+    println!("{}", torture.verdict());
+    println!("in {:.1?}", started.elapsed());
+}
+
+struct Torture {
+    harness: Harness,
+    seed: u64,
+    chance: Chance,
+    /// The programs that run.
+    programs: Vec<Option<Reaped>>,
+    lives: u64,
+    kills: u64,
+    /// How many lives ended by themselves.
+    ends: u64,
+    jumps: Vec<i64>,
+    /// How far the clock is off, in hours.
+    off: i64,
+    leases: Leases,
+}
+
+/// Deliveries whose lease ended while an attempt may have been under way, once
+/// for each time.
+#[derive(Default)]
+struct Leases {
+    /// Of a program that is dead: nothing else takes so long.
+    stale: Vec<String>,
+    /// By a jump of the clock: the program may be alive.
+    jumped: Vec<String>,
+    /// Not only the lease: the clock jumped forward over an SMS's whole hour.
+    aged: HashSet<String>,
+}
+
+impl Torture {
+    fn new(seed: u64) -> Self {
+        let harness = Harness::new();
+        let mut chance = Chance(seed);
+        harness.provider.has_a_bad_day(Some(Chance(chance.below(u64::MAX))));
+        let mut torture = Self {
+            harness,
+            seed,
+            chance,
+            programs: (0..PROGRAMS).map(|_| None).collect(),
+            lives: 0,
+            kills: 0,
+            ends: 0,
+            jumps: Vec::new(),
+            off: 0,
+            leases: Leases::default(),
+        };
+        (0..PROGRAMS).for_each(|program| torture.start(program));
+        torture
+    }
+
+    /// A file beside the database.
+    fn beside(&self, name: &str) -> PathBuf {
+        self.harness.database().with_file_name(name)
+    }
+
+    /// What the file `name` holds.
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.beside(name)).unwrap_or_default()
+    }
+
+    /// Whether something is committed.
+    fn has_begun(&self) -> bool {
+        !self.read("acknowledged").is_empty()
+    }
+
+    fn start(&mut self, program: usize) {
+        self.programs[program] = Some(self.spawn("torture-fail"));
+        self.lives += 1;
+    }
+
+    fn spawn(&self, scenario: &str) -> Reaped {
+        let said =
+            || -> File { OpenOptions::new().append(true).create(true).open(self.beside("said")).unwrap() };
+        let child = self
+            .harness
+            .child(scenario)
+            .env(LIFE, self.lives.to_string())
+            .env(SEED, self.seed.to_string())
+            .env(ACKNOWLEDGED, self.beside("acknowledged"))
+            .stdout(said())
+            .stderr(said())
+            .spawn();
+        Reaped(child.unwrap())
+    }
+
+    fn kill(&mut self, program: usize) {
+        use std::os::unix::process::ExitStatusExt;
+
+        let mut killed = self.programs[program].take().unwrap();
+        killed.0.kill().unwrap();
+        let status = killed.0.wait().unwrap();
+        match status.signal() {
+            Some(libc::SIGKILL) => self.kills += 1,
+            Some(_) | None => {
+                assert!(status.success(), "a program ended with {status}:\n{}", self.read("said"));
+                self.ends += 1;
+            }
+        }
+    }
+
+    /// Nobody waits for the minute that a lease lasts: it ends `after` its
+    /// attempt began.
+    fn end_leases(&mut self, after: Duration) {
+        let sql = format!(
+            "UPDATE delivery SET due_at = 0
+              WHERE state = 'pending' AND claims > 0
+                AND due_at - 1000 * unixepoch('subsec') BETWEEN 5000 AND 70000 - {}
+          RETURNING lower(hex(key))",
+            after.as_millis()
+        );
+        self.leases.stale.extend(rows(&self.harness.database(), &sql));
+    }
+
+    /// The clock jumps by hours. Here the file does so, the other way, as the
+    /// programs' clock cannot be set: all that is pending was written by a clock
+    /// that was ahead, or behind.
+    fn clock_jumps(&mut self) {
+        let off = [-3, 0, 3][self.chance.index(3)];
+        let jump = off - self.off;
+        if jump == 0 {
+            return;
+        }
+        let ms = jump * 3_600_000;
+        let sql = format!(
+            "BEGIN IMMEDIATE;
+             UPDATE notice SET opened_at = opened_at - ({ms}), closes_at = closes_at - ({ms});
+             UPDATE delivery SET due_at = due_at - ({ms}), created_at = created_at - ({ms}),
+                                 expires_at = expires_at - ({ms})
+              WHERE state = 'pending'
+          RETURNING claims > 0 AND due_at + ({ms}) > 1000 * unixepoch('subsec') + 5000, lower(hex(key));
+             COMMIT"
+        );
+        let moved = rows(&self.harness.database(), &sql);
+        for (is_leased, key) in moved.iter().filter_map(|row| row.split_once('|')) {
+            if is_leased == "1" {
+                self.leases.jumped.push(key.to_owned());
+            }
+            if jump > 0 {
+                self.leases.aged.insert(key.to_owned());
+            }
+        }
+        self.off = off;
+        self.jumps.push(jump);
+    }
+
+    /// The last programs die, the provider is well again, and healthy programs
+    /// take up what is left.
+    fn recovers(&mut self) {
+        (0..PROGRAMS).for_each(|program| self.kill(program));
+        self.end_leases(Duration::ZERO);
+        self.harness.provider.has_a_bad_day(None);
+        let _healthy = [self.spawn("torture-recover"), self.spawn("torture-recover")];
+        let deadline = Instant::now() + RECOVERY_PATIENCE;
+        loop {
+            let sql = "SELECT public_id, sink, attempt, claims, due_at - 1000 * unixepoch(), last_error
+                         FROM delivery JOIN notice ON notice.id = notice_id WHERE state = 'pending'
+                        UNION ALL
+                       SELECT count(*), sink, 'dead', 'and nobody is told', 0, last_error FROM delivery
+                        WHERE state = 'dead' AND NOT EXISTS (SELECT 1 FROM notice WHERE kind = 'health')
+                        GROUP BY sink";
+            let pending = rows(&self.harness.database(), sql);
+            if pending.is_empty() {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "broken: nothing is stuck. Pending after {RECOVERY_PATIENCE:?}: {pending:#?}\n{}",
+                self.read("said")
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// How many programs share the file.
+const PROGRAMS: usize = 3;
+
+/// The longest time between two kills.
+const LONGEST_PEACE: Duration = Duration::from_millis(250);
+
+/// Many times longer than an attempt takes here.
+const LEASE: Duration = Duration::from_secs(3);
+
+/// The clock jumps as often.
+const JUMPS_ONE_IN: u64 = 6;
+
+/// How long healthy programs may take for what is left.
+const RECOVERY_PATIENCE: Duration = Duration::from_secs(60);
