@@ -69,6 +69,8 @@ pub use config::{Builder, EMAIL_DEADLINE, SMS_DEADLINE};
 mod error;
 pub use error::{Error, Problem};
 
+mod fork;
+
 mod handle;
 pub use handle::{AlertHandle, FlushReport};
 

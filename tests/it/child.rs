@@ -14,7 +14,11 @@ use crate::support::{CHILD, PATIENCE};
 
 pub(crate) mod feedback;
 
+mod host;
+
 mod layering;
+
+mod limits;
 
 #[test]
 fn run() {
@@ -133,6 +137,7 @@ fn run() {
             assert_eq!(AlertHandle::current().unwrap().stats().dropped.values().sum::<u64>(), 1);
         }
         feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
+        name if name.starts_with("host-") => host::run(name),
         name if name.starts_with("layering-") => layering::run(name),
         other => panic!("no scenario {other:?}"),
     }
