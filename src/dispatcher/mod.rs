@@ -49,6 +49,9 @@ use lane::Lane;
 mod upkeep;
 use upkeep::Upkeep;
 
+mod clock;
+use clock::Clock;
+
 pub(crate) mod exit;
 
 /// No attempt takes longer: then it counts as
@@ -116,6 +119,8 @@ struct Dispatcher<'a> {
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is none"))]
     disk: Disk,
     upkeep: Upkeep,
+    /// At the last turn.
+    clock: Clock,
     /// The settle time of the open notice is to end, and the store refused.
     must_close: bool,
 }
@@ -126,6 +131,7 @@ impl Dispatcher<'_> {
         loop {
             // A storm that keeps the queue full must not keep attempts waiting.
             task::yield_now().await;
+            self.follow_the_clock().await;
             self.collect_finished();
             self.settle_finished().await;
             self.tell_of_dead().await;

@@ -12,7 +12,7 @@ use std::{
 use tokio::{runtime::Runtime, task::JoinSet};
 use uuid::Uuid;
 
-use super::{Disk, Dispatcher, Inbox, Lane, Upkeep};
+use super::{Clock, Disk, Dispatcher, Inbox, Lane, Upkeep};
 use crate::{
     config::Config,
     notice::{Losses, Process},
@@ -54,17 +54,7 @@ enum Stopped {
 /// The alert thread. A defect of ours that panics costs a second, not the
 /// alerts: what is committed is taken up again, and what is not yet is kept.
 fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
-    let mut inbox = Inbox {
-        run: Uuid::now_v7(),
-        waiting: Vec::new(),
-        acknowledge: Vec::new(),
-        late: Vec::new(),
-        late_since: None,
-        flushes: Vec::new(),
-        told: Losses::new(),
-        items: Vec::new(),
-        ending: None,
-    };
+    let mut inbox = Inbox::new();
     let mut defects = 0;
     loop {
         match work_until_stopped(config, counters, &mut queue, &mut inbox) {
@@ -119,6 +109,22 @@ fn work_until_stopped(
     })
 }
 
+impl Inbox {
+    pub(super) fn new() -> Self {
+        Self {
+            run: Uuid::now_v7(),
+            waiting: Vec::new(),
+            acknowledge: Vec::new(),
+            late: Vec::new(),
+            late_since: None,
+            flushes: Vec::new(),
+            told: Losses::new(),
+            items: Vec::new(),
+            ending: None,
+        }
+    }
+}
+
 /// A runtime of our own. Where the host's features add the driver of signals to
 /// it, tokio panics if there are no descriptors for that one: so there must be.
 fn runtime() -> io::Result<Runtime> {
@@ -131,7 +137,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 impl<'a> Dispatcher<'a> {
-    async fn open(config: &Config, counters: Arc<Counters>, inbox: &'a mut Inbox) -> Self {
+    pub(super) async fn open(config: &Config, counters: Arc<Counters>, inbox: &'a mut Inbox) -> Self {
         let process = process(config);
         let (store, disk) = Disk::open(&config.database, &process.app).await;
         counters.set_store(match &store {
@@ -168,6 +174,7 @@ impl<'a> Dispatcher<'a> {
             unsettled: VecDeque::new(),
             disk,
             upkeep: Upkeep::new(),
+            clock: Clock::now(),
             must_close: false,
         }
     }

@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod dead;
+mod upkeep;
 
 #[cfg(feature = "sqlite")]
 mod export;

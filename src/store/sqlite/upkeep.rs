@@ -5,6 +5,8 @@
 
 use std::time::SystemTime;
 
+use uuid::Uuid;
+
 use super::{
     super::{
         ABANDONED_AFTER, StoreError,
@@ -100,6 +102,19 @@ impl Sqlite {
         .execute(&mut self.connection)
         .await?;
         Ok(done.rows_affected())
+    }
+
+    pub(in crate::store) async fn shift(&mut self, run: Uuid, millis: i64) -> Result<(), StoreError> {
+        let run = run.as_bytes().as_slice();
+        sqlx::query!(
+            "UPDATE delivery SET due_at = due_at + ?2, expires_at = expires_at + ?2
+              WHERE state = 'pending' AND notice_id IN (SELECT id FROM notice WHERE run = ?1)",
+            run,
+            millis
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
     }
 
     pub(in crate::store) async fn hasten(

@@ -94,7 +94,7 @@ fn fork_in_a_storm() {
     init();
     let storm = || {
         while !STOP.load(Ordering::Relaxed) {
-            error!("in the parent")
+            error!("in the parent");
         }
     };
     let threads: Vec<_> = (0..3).map(|_| thread::spawn(storm)).collect();

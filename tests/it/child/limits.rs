@@ -1,6 +1,6 @@
 //! A process that runs out of descriptors, or of room for threads.
 
-use std::{fs::File, io, panic::catch_unwind, time::Duration};
+use std::{fs::File, panic::catch_unwind, time::Duration};
 
 use tracing::error;
 use tracing_alert::{
@@ -42,9 +42,11 @@ fn start(builder: Builder) -> AlertHandle {
 }
 
 /// Takes all descriptors but `free`.
+#[expect(unsafe_code, reason = "the standard library sets no limits")]
 fn take_descriptors(free: usize) -> Vec<File> {
     let limit = libc::rlimit { rlim_cur: 64, rlim_max: 64 };
-    set_limit(libc::RLIMIT_NOFILE, limit);
+    // SAFETY: `limit` outlives the call.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
     let mut taken = Vec::new();
     loop {
         match File::open("/dev/null") {
@@ -57,13 +59,6 @@ fn take_descriptors(free: usize) -> Vec<File> {
     }
     taken.truncate(taken.len() - free);
     taken
-}
-
-#[expect(unsafe_code, reason = "the standard library sets no limits")]
-fn set_limit(resource: libc::__rlimit_resource_t, limit: libc::rlimit) {
-    // SAFETY: `limit` outlives the call.
-    let set = unsafe { libc::setrlimit(resource, &raw const limit) };
-    assert_eq!(set, 0, "{}", io::Error::last_os_error());
 }
 
 fn few_descriptors() {
@@ -92,11 +87,14 @@ fn few_descriptors_later() {
 }
 
 /// Leaves room for what is small, and for no thread's stack.
+#[expect(unsafe_code, reason = "the standard library sets no limits")]
 fn take_room() {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let used = pages.split(' ').next().unwrap().parse::<u64>().unwrap() * 4096;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB"));
+    let used = size.unwrap().parse::<u64>().unwrap() * 1024;
     let limit = libc::rlimit { rlim_cur: used + (1 << 20), rlim_max: libc::RLIM_INFINITY };
-    set_limit(libc::RLIMIT_AS, limit);
+    // SAFETY: `limit` outlives the call.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
     let thread = std::thread::Builder::new().spawn(|| ());
     assert!(thread.is_err(), "there is room for a thread");
 }
