@@ -192,3 +192,19 @@ impl Counters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_captured_later_is_not_lost_for_those_who_asked_before() {
+        let counters = Counters::default();
+        counters.captured.store(7, Ordering::Relaxed);
+        counters.persisted.store(3, Ordering::Relaxed);
+        counters.count_dropped(DropReason::MemoryFull, 1);
+        counters.count_dropped(DropReason::QueueFull, 100);
+        assert_eq!([4, 5, 7].map(|captured| counters.uncommitted_of(captured)), [0, 1, 3]);
+        assert_eq!(counters.uncommitted(), 3);
+    }
+}

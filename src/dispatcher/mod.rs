@@ -239,11 +239,14 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// How long until somebody who waits has to be told.
+    /// How long until somebody who waits has to be told, or may be: another
+    /// process may be sending what he waits for.
     fn until_next_deadline(&self) -> Duration {
         let waiters = self.inbox.flushes.iter().map(|waiter| waiter.flush.answer_by());
         let first = waiters.chain(self.inbox.ending.as_ref().map(|ending| ending.deadline)).min();
-        first.map_or(LONGEST_SLEEP, |deadline| deadline.saturating_duration_since(Instant::now()))
+        first.map_or(LONGEST_SLEEP, |deadline| {
+            deadline.saturating_duration_since(Instant::now()).min(OTHERS_POLL)
+        })
     }
 
     /// Answers the flushes whose goal is reached or whose time is up.
@@ -356,6 +359,9 @@ const MEMORY_PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 /// How soon what the store refused is tried again.
 const STORE_RETRY: Duration = Duration::from_millis(200);
+
+/// How often is looked, while somebody waits, at what other processes settled.
+const OTHERS_POLL: Duration = Duration::from_millis(100);
 
 /// The loop looks at the clock at least this often: it may have jumped.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
