@@ -4,7 +4,7 @@
 //! atomics: that is allowed where other threads may have held any lock at the
 //! fork, and costs an event one relaxed load, not the system call that asking
 //! for the process's number is.
-//! Invariant: takes no lock and allocates nothing.
+//! Invariant: takes no lock that somebody could hold who is not in the child.
 
 #[cfg(unix)]
 use std::sync::Once;
