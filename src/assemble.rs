@@ -11,6 +11,7 @@ use crate::{
     config::{self, Builder, Config},
     dispatcher::{self, exit},
     error::Error,
+    fork::Birth,
     gate::Gate,
     handle::{AlertHandle, Shared},
     layer::AlertLayer,
@@ -64,21 +65,23 @@ impl<S> AlertLayer<S> {
         let span_level = config.span_level;
         let counters = Arc::new(Counters::default());
         let (queue, receiver) = queue(Arc::clone(&counters));
+        let birth = Birth::here();
         let panics = config.panics;
         let wait_for_commit = config.wait_for_commit;
-        let (queue, ended, level) = match dispatcher::start(config, Arc::clone(&counters), receiver) {
+        let (queue, ended) = match dispatcher::start(config, Arc::clone(&counters), receiver) {
             Ok(ended) => {
                 exit::register(queue.downgrade(), Arc::clone(&ended), Arc::clone(&counters));
-                (Some(queue), ended, level)
+                (Some(queue), ended)
             }
             Err(error) => {
                 trouble::say(&format!("the alert thread cannot be started, so nothing alerts: {error}"));
-                (None, never_started(), LevelFilter::OFF)
+                // At the same level: what is lost is counted.
+                (None, never_started())
             }
         };
         let gate = Gate::new(level, ceiling, span_level);
-        let shared = Arc::new(Shared { gate: gate.clone(), counters, queue, ended, wait_for_commit });
-        if panics && shared.queue.is_some() {
+        let shared = Arc::new(Shared { birth, gate: gate.clone(), counters, queue, ended, wait_for_commit });
+        if panics {
             panic::install(&shared);
         }
         Self::new(gate, AlertHandle::new(shared))
@@ -88,6 +91,7 @@ impl<S> AlertLayer<S> {
     fn idle() -> Self {
         let gate = Gate::new(LevelFilter::OFF, LevelFilter::OFF, LevelFilter::OFF);
         let shared = Shared {
+            birth: Birth::here(),
             gate: gate.clone(),
             counters: Arc::default(),
             queue: None,

@@ -186,6 +186,11 @@ pub(crate) fn to_millis(at: SystemTime) -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// `at`, so many milliseconds later, or earlier.
+pub(crate) fn moved(at: SystemTime, millis: i64) -> SystemTime {
+    from_millis(to_millis(at).saturating_add(millis))
+}
+
 /// The time that [`to_millis`] gave; a negative number is the epoch.
 pub(crate) fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))

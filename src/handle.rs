@@ -13,6 +13,7 @@ use tracing::{dispatcher, level_filters::LevelFilter};
 
 use crate::{
     event::Event,
+    fork::{self, Birth},
     gate::Gate,
     queue::{Awaited, Flush, Goal, Queue},
     signal::Signal,
@@ -49,6 +50,7 @@ pub struct AlertHandle {
 /// What the layer, its handles and the panic hook share. The alert thread ends
 /// when it is dropped.
 pub(crate) struct Shared {
+    pub(crate) birth: Birth,
     pub(crate) gate: Gate,
     pub(crate) counters: Arc<Counters>,
     /// None if there is nothing to alert, or no thread to do it.
@@ -57,6 +59,16 @@ pub(crate) struct Shared {
     pub(crate) ended: Arc<Signal<()>>,
     /// How long a call that alerts waits for its commit, if it does.
     pub(crate) wait_for_commit: Option<Duration>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.birth.is_elsewhere() {
+            // Closing the queue would wake the parent's alert thread, through a
+            // descriptor that may be somebody else's in the child.
+            std::mem::forget(self.queue.take());
+        }
+    }
 }
 
 /// What a [`flush`](AlertHandle::flush) or a [`shutdown`](AlertHandle::shutdown)
@@ -73,6 +85,7 @@ pub struct FlushReport {
     /// the next start does.
     pub pending: u64,
     /// False if the time was up first: then events may still be in the queue.
+    /// False, at once, in a forked child of the process that built the layer.
     pub in_time: bool,
 }
 
@@ -130,14 +143,14 @@ impl AlertHandle {
         self.shared.gate.set_level(level.into());
     }
 
-    /// Queues `event`, or counts why not. Waits for its commit if that was asked
+    /// Queues `event`, or counts why not, if it is not lost anyway. Waits for its commit if that was asked
     /// for.
     pub(crate) fn offer(&self, event: Event) {
-        match (&self.shared.queue, self.shared.wait_for_commit) {
+        match (self.shared.wait_for_commit, &self.shared.queue) {
+            (Some(timeout), _) => self.offer_and_wait(event, timeout),
             // The reason is counted.
-            (Some(queue), None) => drop(queue.offer(event)),
-            (Some(_), Some(timeout)) => self.offer_and_wait(event, timeout),
-            (None, _) => self.lost(DropReason::QueueClosed),
+            (None, Some(queue)) => drop(queue.offer(event)),
+            (None, None) => (),
         }
     }
 
@@ -156,6 +169,20 @@ impl AlertHandle {
         self.shared.queue.as_ref().is_some_and(|queue| queue.offer_awaited(awaited).is_ok())
     }
 
+    /// Counts one event lost if there is no alert thread, here or at all.
+    pub(crate) fn loses(&self) -> bool {
+        if self.shared.birth.is_elsewhere() {
+            self.lost(DropReason::Forked);
+            fork::complain();
+            return true;
+        }
+        let is_lost = self.shared.queue.is_none();
+        if is_lost {
+            self.lost(DropReason::QueueClosed);
+        }
+        is_lost
+    }
+
     /// Counts one event lost.
     pub(crate) fn lost(&self, reason: DropReason) {
         self.shared.counters.count_dropped(reason, 1);
@@ -171,23 +198,36 @@ impl AlertHandle {
     }
 
     fn flush_to(&self, goal: Goal, timeout: Duration) -> FlushReport {
+        if self.shared.birth.is_elsewhere() {
+            return self.report(false);
+        }
         let now = Instant::now();
         let deadline = now.checked_add(timeout).unwrap_or(now + LONGEST_WAIT);
         let done = Arc::new(Signal::new());
         let flush = Flush { goal, deadline, done: Arc::clone(&done) };
         let queued = self.shared.queue.as_ref().is_some_and(|queue| queue.flush(flush));
         let report = if queued { done.wait_until(deadline) } else { None };
+        let has_ended = || self.shared.ended.wait_until(deadline).is_some();
+        if goal == Goal::Shutdown && report.is_some() {
+            // The file is closed then: the process may fork, or move it.
+            let _: bool = has_ended();
+        }
         report.unwrap_or_else(|| {
             // Somebody else had it end: what it left is known when it has.
-            let ended = self.shared.ended.wait_until(deadline).is_some();
-            let counters = &self.shared.counters;
-            FlushReport {
-                persisted: counters.persisted.load(Ordering::Relaxed),
-                delivered: counters.delivered.load(Ordering::Relaxed),
-                pending: counters.pending.load(Ordering::Relaxed),
-                in_time: ended && counters.uncommitted() == 0,
-            }
+            let ended = has_ended();
+            self.report(ended && self.shared.counters.uncommitted() == 0)
         })
+    }
+
+    /// What is known without the alert thread.
+    fn report(&self, in_time: bool) -> FlushReport {
+        let counters = &self.shared.counters;
+        FlushReport {
+            persisted: counters.persisted.load(Ordering::Relaxed),
+            delivered: counters.delivered.load(Ordering::Relaxed),
+            pending: counters.pending.load(Ordering::Relaxed),
+            in_time,
+        }
     }
 }
 

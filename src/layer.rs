@@ -149,6 +149,9 @@ where
         if !self.gate.wants(event.metadata()) {
             return;
         }
+        if self.handle.loses() {
+            return;
+        }
         let caller = Caller::here();
         if caller.is_ours {
             return;

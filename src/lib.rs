@@ -74,6 +74,8 @@ pub use config::{Builder, EMAIL_DEADLINE, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY};
 mod error;
 pub use error::{Error, Problem};
 
+mod fork;
+
 mod handle;
 pub use handle::{AlertHandle, FlushReport};
 

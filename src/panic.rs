@@ -37,27 +37,70 @@ pub(crate) fn install(shared: &Arc<Shared>) {
     }
     // Taking the old hook and setting the new one are two steps: two layers
     // that are built at the same time must not lose each other's.
-    static INSTALLING: Mutex<()> = Mutex::new(());
-    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
-    let shared = Arc::downgrade(shared);
-    let before = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
+    static INSTALLED: Mutex<Option<Installed>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut layers = vec![Arc::downgrade(shared)];
+    let hook = panic::take_hook();
+    let before = match installed.as_ref().and_then(|ours| ours.front(&hook)) {
+        // Ours is replaced, and not put behind a new one: a program may build
+        // any number of layers.
+        Some(link) => {
+            layers.extend(link.layers.iter().filter(|layer| layer.strong_count() > 0).cloned());
+            Arc::clone(&link.before)
+        }
+        None => Arc::from(hook),
+    };
+    let link = Arc::new(Link { layers, before });
+    let known = Arc::downgrade(&link);
+    let hook: Hook = Box::new(move |info| link.call(info));
+    *installed = Some(Installed { link: known, at: address(&hook) });
+    panic::set_hook(hook);
+}
+
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
+
+/// Our link in the chain of hooks.
+struct Link {
+    /// The latest first.
+    layers: Vec<Weak<Shared>>,
+    before: Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>,
+}
+
+impl Link {
+    fn call(&self, info: &PanicHookInfo<'_>) {
         // A panic of the thread that looks things up is part of a panic that the
         // hook before was told of already.
         if Caller::here().name.as_deref() != Some(LOOK_UP_THREAD) {
-            capture_panic(&shared, info);
-            before(info);
+            self.layers.iter().filter_map(Weak::upgrade).for_each(|shared| capture_panic(shared, info));
+            (self.before)(info);
         }
-    }));
+    }
 }
 
-fn capture_panic(shared: &Weak<Shared>, info: &PanicHookInfo<'_>) {
+/// The hook that we set last.
+struct Installed {
+    link: Weak<Link>,
+    at: usize,
+}
+
+impl Installed {
+    /// Our link, if `hook` is what holds it, and not one that somebody has put in
+    /// front of it. While the link lives, nothing else can be where its hook is.
+    fn front(&self, hook: &Hook) -> Option<Arc<Link>> {
+        self.link.upgrade().filter(|_| self.at == address(hook))
+    }
+}
+
+/// Where `hook` is.
+fn address(hook: &Hook) -> usize {
+    std::ptr::from_ref(&**hook).cast::<()>().addr()
+}
+
+fn capture_panic(shared: Arc<Shared>, info: &PanicHookInfo<'_>) {
     let deadline = Instant::now() + COMMIT_TIMEOUT;
-    let Some(handle) = shared.upgrade().map(AlertHandle::new) else {
-        return;
-    };
+    let handle = AlertHandle::new(shared);
     let caller = Caller::here();
-    if caller.is_ours || !handle.captures_panics() {
+    if caller.is_ours || !handle.captures_panics() || handle.loses() {
         return;
     }
     let Some(capturing) = Capturing::start() else {

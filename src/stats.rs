@@ -21,6 +21,9 @@ pub enum DropReason {
     /// The event was emitted while another one was being captured on the same
     /// thread, by a `Debug` or `Display` impl; or capturing it panicked.
     Nested,
+    /// Emitted in a forked child of the process that built the layer: there is
+    /// no alert thread there.
+    Forked,
     /// There was no disk, and memory held as many events as it may.
     MemoryFull,
     /// Captured, but the store did not take it before the layer's or the
@@ -30,8 +33,14 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order an event can meet them.
-    pub const ALL: [Self; 5] =
-        [Self::Nested, Self::QueueFull, Self::QueueClosed, Self::MemoryFull, Self::NotCommitted];
+    pub const ALL: [Self; 6] = [
+        Self::Forked,
+        Self::Nested,
+        Self::QueueFull,
+        Self::QueueClosed,
+        Self::MemoryFull,
+        Self::NotCommitted,
+    ];
 
     /// The name it is stored under.
     #[cfg(feature = "sqlite")]
@@ -40,6 +49,7 @@ impl DropReason {
             Self::Nested => "nested",
             Self::QueueFull => "queue_full",
             Self::QueueClosed => "queue_closed",
+            Self::Forked => "forked",
             Self::MemoryFull => "memory_full",
             Self::NotCommitted => "not_committed",
         }
@@ -59,6 +69,7 @@ impl fmt::Display for DropReason {
             Self::QueueFull => "queue full",
             Self::QueueClosed => "queue closed",
             Self::Nested => "emitted while capturing another event",
+            Self::Forked => "emitted in a forked child",
             Self::MemoryFull => "memory full",
             Self::NotCommitted => "not committed in time",
         })
@@ -134,10 +145,15 @@ impl Counters {
 
     /// Events that were captured, and are neither committed nor lost.
     pub(crate) fn uncommitted(&self) -> u64 {
+        self.uncommitted_of(self.captured.load(Ordering::Relaxed))
+    }
+
+    /// As [`uncommitted`](Self::uncommitted), of the first `captured` events:
+    /// they are committed in turn.
+    pub(crate) fn uncommitted_of(&self, captured: u64) -> u64 {
         let lost_later = [DropReason::MemoryFull, DropReason::NotCommitted];
         let losses = self.losses();
         let lost: u64 = lost_later.iter().filter_map(|reason| losses.get(reason)).sum();
-        let captured = self.captured.load(Ordering::Relaxed);
         captured.saturating_sub(self.persisted.load(Ordering::Relaxed)).saturating_sub(lost)
     }
 
@@ -174,5 +190,21 @@ impl Counters {
             dropped: self.losses(),
             store,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_captured_later_is_not_lost_for_those_who_asked_before() {
+        let counters = Counters::default();
+        counters.captured.store(7, Ordering::Relaxed);
+        counters.persisted.store(3, Ordering::Relaxed);
+        counters.count_dropped(DropReason::MemoryFull, 1);
+        counters.count_dropped(DropReason::QueueFull, 100);
+        assert_eq!([4, 5, 7].map(|captured| counters.uncommitted_of(captured)), [0, 1, 3]);
+        assert_eq!(counters.uncommitted(), 3);
     }
 }

@@ -40,10 +40,9 @@ pub(crate) fn say(what: &str) {
         WRITING.fetch_sub(1, Ordering::Relaxed);
         return;
     }
-    let line = format!("tracing-alert: {what}\n");
     let said = Arc::new(Signal::new());
     let write = {
-        let said = Arc::clone(&said);
+        let (line, said) = (line(what), Arc::clone(&said));
         // One write, so that lines of several threads do not mix. There is
         // nobody left to tell if it fails.
         move || {
@@ -52,13 +51,37 @@ pub(crate) fn say(what: &str) {
             said.set(());
         }
     };
-    if std::thread::Builder::new()
-        .name(format!("{}-stderr", crate::dispatcher::THREAD_NAME))
-        .spawn(write)
-        .is_ok()
-    {
+    let thread = std::thread::Builder::new().name(format!("{}-stderr", crate::dispatcher::THREAD_NAME));
+    if thread.spawn(write).is_ok() {
         let _ = said.wait_until(Instant::now() + PATIENCE);
+    } else {
+        WRITING.fetch_sub(1, Ordering::Relaxed);
+        say_at_once(what);
     }
+}
+
+/// As [`say`], where there can be no other thread: not at all if stderr does not
+/// take it at once. Takes no lock: in a forked child, somebody may hold it who is
+/// not there.
+pub(crate) fn say_at_once(what: &str) {
+    #[cfg(unix)]
+    {
+        #![expect(unsafe_code, reason = "the standard library locks stderr")]
+        let line = line(what);
+        let mut stderr = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
+        // SAFETY: there is one `pollfd`, and the line is as long as it says.
+        unsafe {
+            if libc::poll(&raw mut stderr, 1, 0) == 1 && stderr.revents == libc::POLLOUT {
+                libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len());
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _: &str = what;
+}
+
+fn line(what: &str) -> String {
+    format!("tracing-alert: {what}\n")
 }
 
 /// Lines that may wait to be written.

@@ -176,7 +176,7 @@ impl Dispatcher<'_> {
                 let reason = error.to_string();
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
-                        self.note_failure(lane);
+                        self.note_failure(lane, &reason);
                         (&self.counters.retried, self.store.retry(claim, error, now + pause).await?)
                     }
                     Verdict::PauseSink(pause) => {
@@ -215,13 +215,13 @@ impl Dispatcher<'_> {
 
     /// A sink that fails again and again pauses, longer each time: then an outage
     /// costs one request at a time, however much is due.
-    fn note_failure(&mut self, lane: usize) {
+    fn note_failure(&mut self, lane: usize, reason: &str) {
         if let Some(times) = self.lanes[lane].fail() {
             let pause = self.retry.delay(times, jitter());
             let sink = self.lanes[lane].sink.name();
             trouble::report(
                 "circuit",
-                &format!("{sink} fails again and again; it is tried again in {pause:.0?}"),
+                &format!("{sink} fails again and again, and is tried again in {pause:.0?}: {reason}"),
             );
             self.lanes[lane].pause(pause);
         }

@@ -12,6 +12,7 @@ use std::{
 use super::{Attempted, Dispatcher, STORE_RETRY};
 use crate::{
     config::Database,
+    fork::OpenFile,
     stats::StoreState,
     store::{self, Memory, Sqlite, Store, StoreError},
     trouble,
@@ -41,6 +42,13 @@ impl Disk {
             complain("there is no directory for application state");
             return (memory(), Self::default());
         };
+        if OpenFile::is_inherited() {
+            trouble::say(
+                "this process was forked from one that had its database open: alerts are kept in memory, and lost \
+                 if the process ends first. Build no layer before the fork",
+            );
+            return (memory(), Self::default());
+        }
         let opened = open_patiently(&path).await;
         let disk = Self { path: Some(path.clone()), probed_at: Some(Instant::now()), ..Self::default() };
         match opened {

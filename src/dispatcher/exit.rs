@@ -7,7 +7,7 @@
 //! all; does nothing in a forked child, which has no alert thread.
 
 use std::{
-    sync::{Arc, Mutex, Once, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -59,15 +59,28 @@ fn drain_all() {
         return;
     };
     running.retain(|each| each.pid == std::process::id());
-    let waits: Vec<_> =
-        running.drain(..).map(|each| (Arc::clone(&each.counters), Wait::start(each, deadline))).collect();
-    for (counters, wait) in waits {
+    let waits: Vec<_> = running
+        .drain(..)
+        .map(|each| {
+            let counters = Arc::clone(&each.counters);
+            // What other threads capture from now on is not waited for.
+            let captured = counters.captured.load(Ordering::Relaxed);
+            (counters, captured, Wait::start(each, deadline))
+        })
+        .collect();
+    let (mut lost, mut late) = (0, 0);
+    for (counters, captured, wait) in waits {
         wait.finish(deadline);
-        let uncommitted = counters.uncommitted();
-        if uncommitted > 0 {
-            let are = if uncommitted == 1 { "event is" } else { "events are" };
-            trouble::say(&format!("{uncommitted} {are} lost: the database did not take them before the end"));
-        }
+        let uncommitted = counters.uncommitted_of(captured);
+        lost += uncommitted;
+        late += counters.uncommitted().saturating_sub(uncommitted);
+    }
+    let events = |count| if count == 1 { "1 event".to_owned() } else { format!("{count} events") };
+    if lost > 0 {
+        trouble::say(&format!("{} lost: the database did not take them before the end", events(lost)));
+    }
+    if late > 0 {
+        trouble::say(&format!("{} may be lost: captured while the process ended", events(late)));
     }
 }
 

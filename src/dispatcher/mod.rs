@@ -51,6 +51,9 @@ use lane::Lane;
 mod upkeep;
 use upkeep::Upkeep;
 
+mod clock;
+use clock::Clock;
+
 pub(crate) mod exit;
 
 /// No attempt takes longer: then it counts as
@@ -129,6 +132,8 @@ struct Dispatcher<'a> {
     upkeep: Upkeep,
     /// The process is over in a moment: what is claimed now would stay claimed.
     has_given_back: bool,
+    /// At the last turn.
+    clock: Clock,
 }
 
 impl Dispatcher<'_> {
@@ -137,6 +142,7 @@ impl Dispatcher<'_> {
         loop {
             // A storm that keeps the queue full must not keep attempts waiting.
             task::yield_now().await;
+            self.follow_the_clock().await;
             self.collect_finished();
             self.settle_finished().await;
             self.tell_of_dead().await;

@@ -19,6 +19,8 @@ use crate::{
 impl Dispatcher<'_> {
     /// Commits what waits, together with the losses nobody was told of.
     pub(super) async fn persist(&mut self) {
+        // Before there is anything that the new time was written to.
+        self.follow_the_clock().await;
         let losses = self.untold_losses();
         if self.inbox.waiting.is_empty() && losses.is_empty() {
             return;

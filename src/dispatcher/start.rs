@@ -1,16 +1,18 @@
 //! How the alert thread begins and ends, and which threads are ours.
 
 use std::{
+    array,
     collections::{HashMap, VecDeque},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
 };
 
-use tokio::task::JoinSet;
+use tokio::{runtime::Runtime, task::JoinSet};
 use uuid::Uuid;
 
-use super::{Disk, Dispatcher, Inbox, Lane, Upkeep};
+use super::{Clock, Disk, Dispatcher, Inbox, Lane, Upkeep};
 use crate::{
     config::{Config, Route},
     notice::{Losses, Process},
@@ -33,11 +35,7 @@ pub(crate) fn is_own_thread(name: Option<&str>) -> bool {
 }
 
 /// Starts the alert thread.
-pub(crate) fn start(
-    config: Config,
-    counters: Arc<Counters>,
-    queue: Receiver,
-) -> std::io::Result<Arc<Signal<()>>> {
+pub(crate) fn start(config: Config, counters: Arc<Counters>, queue: Receiver) -> io::Result<Arc<Signal<()>>> {
     let ended = Arc::new(Signal::new());
     let done = Arc::clone(&ended);
     std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
@@ -47,52 +45,54 @@ pub(crate) fn start(
     Ok(ended)
 }
 
+/// Why the alert thread has to begin again.
+enum Stopped {
+    NoRuntime(io::Error),
+    Defect,
+}
+
 /// The alert thread. A defect of ours that panics costs a second, not the
 /// alerts: what is committed is taken up again, and what is not yet is kept.
 fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
-    let mut inbox = Inbox {
-        run: Uuid::now_v7(),
-        waiting: Vec::new(),
-        acknowledge: Vec::new(),
-        late: Vec::new(),
-        late_since: None,
-        flushes: Vec::new(),
-        told: Losses::new(),
-        items: Vec::new(),
-        ending: None,
-    };
+    let mut inbox = Inbox::new();
     let mut defects = 0;
     loop {
-        match work_until_defect(config, counters, &mut queue, &mut inbox) {
+        match work_until_stopped(config, counters, &mut queue, &mut inbox) {
             Ok(()) => return,
-            Err(why) => trouble::report("defect", &format!("the alert thread starts again: {why}")),
+            // The process is short of descriptors; until it is not, events wait
+            // in the queue.
+            Err(Stopped::NoRuntime(error)) => {
+                trouble::report("runtime", &format!("alerts have to wait: no runtime can be built: {error}"));
+            }
+            Err(Stopped::Defect) => {
+                trouble::report("defect", "the alert thread panicked, and starts again; please report this");
+                defects += 1;
+            }
         }
-        defects += 1;
         if defects >= MOST_DEFECTS {
             // One of them may be what the loop cannot bear.
             let lost = inbox.waiting.drain(..).map(|captured| captured.count).sum();
             counters.count_dropped(DropReason::NotCommitted, lost);
-            trouble::say(&format!("{lost} events are lost: the alert thread could not bear them"));
+            trouble::report(
+                "unbearable",
+                &format!("{lost} events are lost: the alert thread could not bear them"),
+            );
             defects = 0;
         }
         if queue.is_finished() && inbox.waiting.is_empty() {
             return;
         }
-        std::thread::sleep(PAUSE_AFTER_DEFECT);
+        std::thread::sleep(PAUSE_AFTER_STOP);
     }
 }
 
-fn work_until_defect(
+fn work_until_stopped(
     config: &Config,
     counters: &Arc<Counters>,
     queue: &mut Receiver,
     inbox: &mut Inbox,
-) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .thread_name(format!("{THREAD_NAME}-io"))
-        .build()
-        .map_err(|error| format!("its runtime was not built: {error}"))?;
+) -> Result<(), Stopped> {
+    let runtime = runtime().map_err(Stopped::NoRuntime)?;
     let run = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let mut dispatcher = Dispatcher::open(config, Arc::clone(counters), inbox).await;
@@ -103,13 +103,41 @@ fn work_until_defect(
     // A name look-up that hangs must not keep the thread.
     runtime.shutdown_timeout(Duration::from_millis(100));
     run.map_err(|payload| {
+        // Its drop could panic again.
         std::mem::forget(payload);
-        "it panicked; please report this defect".to_owned()
+        Stopped::Defect
     })
 }
 
+impl Inbox {
+    pub(super) fn new() -> Self {
+        Self {
+            run: Uuid::now_v7(),
+            waiting: Vec::new(),
+            acknowledge: Vec::new(),
+            late: Vec::new(),
+            late_since: None,
+            flushes: Vec::new(),
+            told: Losses::new(),
+            items: Vec::new(),
+            ending: None,
+        }
+    }
+}
+
+/// A runtime of our own. Where the host's features add the driver of signals to
+/// it, tokio panics if there are no descriptors for that one: so there must be.
+fn runtime() -> io::Result<Runtime> {
+    let needed: [_; 4] = array::from_fn(|_| io::pipe());
+    needed.into_iter().collect::<io::Result<Vec<_>>>()?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name(format!("{THREAD_NAME}-io"))
+        .build()
+}
+
 impl<'a> Dispatcher<'a> {
-    async fn open(config: &Config, counters: Arc<Counters>, inbox: &'a mut Inbox) -> Self {
+    pub(super) async fn open(config: &Config, counters: Arc<Counters>, inbox: &'a mut Inbox) -> Self {
         let process = process(config);
         let (store, disk) = Disk::open(&config.database, &process.app).await;
         counters.set_store(match &store {
@@ -146,6 +174,7 @@ impl<'a> Dispatcher<'a> {
             disk,
             upkeep: Upkeep::new(),
             has_given_back: false,
+            clock: Clock::now(),
         }
     }
 }
@@ -180,4 +209,4 @@ fn process(config: &Config) -> Process {
 /// After so many, what waits to be committed is given up.
 const MOST_DEFECTS: u32 = 3;
 
-const PAUSE_AFTER_DEFECT: Duration = Duration::from_secs(1);
+const PAUSE_AFTER_STOP: Duration = Duration::from_secs(1);

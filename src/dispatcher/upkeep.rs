@@ -23,8 +23,8 @@ pub(super) struct Upkeep {
     look_at: Instant,
     /// The search for what is abandoned or long settled.
     sweep_at: Instant,
-    /// Two clocks read together.
-    clocks: Option<(Instant, SystemTime)>,
+    /// Whether what an earlier process decided was decided anew.
+    has_reconsidered: bool,
 }
 
 impl Upkeep {
@@ -32,14 +32,7 @@ impl Upkeep {
     /// first events come first.
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { look_at: now, sweep_at: now + STEP_PAUSE, clocks: None }
-    }
-
-    /// Whether the time of day jumped back since the last call; what it was at the
-    /// end of another process is not known, so the first one says yes.
-    fn has_jumped(&mut self, now: SystemTime) -> bool {
-        let before = self.clocks.replace((Instant::now(), now));
-        before.is_none_or(|(then, before)| now + JUMP < before + then.elapsed())
+        Self { look_at: now, sweep_at: now + STEP_PAUSE, has_reconsidered: false }
     }
 
     /// How long nothing will be due.
@@ -79,9 +72,11 @@ impl Dispatcher<'_> {
 
     async fn look(&mut self) -> Result<bool, StoreError> {
         let now = SystemTime::now();
-        if self.upkeep.has_jumped(now) {
+        if !self.upkeep.has_reconsidered {
+            // Nobody knows by which clock it was decided.
             self.store.reconsider(now).await?;
             self.tell_at = None;
+            self.upkeep.has_reconsidered = true;
         }
         let first_by = now + Builder::LONGEST_SETTLE;
         let again_by = now + longest_delay(&self.retry);
@@ -136,9 +131,6 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// How soon a turn goes on that had more to do than its time allowed.
 const STEP_PAUSE: Duration = Duration::from_secs(1);
-
-/// A clock that is set back by less is being corrected.
-const JUMP: Duration = Duration::from_secs(2);
 
 /// No step is begun later in a turn.
 const TURN: Duration = Duration::from_millis(20);

@@ -128,7 +128,13 @@ impl Http {
         build: impl FnOnce(&Client) -> RequestBuilder,
     ) -> Result<Answer, SendError> {
         let failure = |error| failure(self.provider, error, scrub);
-        let request = build(self.client().map_err(failure)?).header(ACCEPT, "application/json");
+        // Mostly for want of descriptors to read the certificates, and those
+        // come back.
+        let no_client = |error| {
+            let ours = format!("{}: no client can be made", self.provider);
+            Class::NotProcessed.error(scrub.reason(&ours, &chain(&error)), None)
+        };
+        let request = build(self.client().map_err(no_client)?).header(ACCEPT, "application/json");
         let mut response = request.send().await.map_err(failure)?;
         let status = response.status();
         let body = match read(&mut response, longest_body).await {

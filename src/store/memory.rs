@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod dead;
+mod upkeep;
 
 #[cfg(feature = "sqlite")]
 mod export;

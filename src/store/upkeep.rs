@@ -6,6 +6,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use uuid::Uuid;
+
 use super::{Store, StoreError};
 
 /// What has been delivered to everybody is kept this long.
@@ -70,6 +72,19 @@ impl Store {
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(store) => store.reconsider(now).await,
+        }
+    }
+
+    /// Moves what is pending of notices that `run` made, with its deadlines, by so
+    /// many milliseconds.
+    pub(crate) async fn shift(&mut self, run: Uuid, millis: i64) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(store) => {
+                store.shift(run, millis);
+                Ok(())
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(store) => store.shift(run, millis).await,
         }
     }
 

@@ -14,10 +14,13 @@ use crate::support::{CHILD, PATIENCE};
 
 pub(crate) mod feedback;
 
+mod host;
+
 mod layering;
 
 pub(crate) mod processes;
 
+mod limits;
 pub(crate) mod torture;
 
 #[test]
@@ -136,6 +139,7 @@ fn run() {
             assert_eq!(AlertHandle::current().unwrap().stats().dropped.values().sum::<u64>(), 1);
         }
         feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
+        name if name.starts_with("host-") => host::run(name),
         name if name.starts_with("layering-") => layering::run(name),
         name if name.starts_with("processes-") => processes::run(name),
         name if name.starts_with("torture-") => torture::run(name),

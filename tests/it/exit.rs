@@ -165,7 +165,7 @@ fn what_a_locked_database_does_not_take_before_the_end_is_told() {
     });
     ran(&output);
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("tracing-alert: 1 event is lost: "), "{stderr}");
+    assert!(stderr.contains("tracing-alert: 1 event lost: "), "{stderr}");
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::{
 };
 
 use tracing::{Level, error, warn};
-use tracing_alert::{AlertLayer, MemorySink, SendError};
+use tracing_alert::{AlertLayer, MemorySink, RetryPolicy, SendError};
 use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
-use crate::support::{Answer, Harness, PATIENCE, with_layer};
+use crate::support::{Answer, Harness, PATIENCE, eventually, rows, with_layer};
 
 #[test]
 fn a_level_that_is_raised_later_alerts_too() {
@@ -99,4 +99,19 @@ fn after_a_shutdown_an_event_is_counted_and_a_flush_returns_at_once() {
     let stats = handle.stats();
     assert_eq!((stats.captured, stats.dead, stats.dropped.values().sum::<u64>()), (1, 1, 1));
     assert!(handle.flush(PATIENCE).in_time);
+}
+
+#[test]
+fn a_flush_ends_when_another_process_has_sent_what_it_waits_for() {
+    let harness = Harness::new();
+    let mut retry = RetryPolicy::DEFAULT;
+    retry.initial = retry.cap;
+    let sink = MemorySink::failing_with([SendError::not_processed("503")]);
+    let builder = AlertLayer::builder().database(harness.database()).panics(false).retry(retry);
+    let handle = with_layer(builder.settle(Duration::ZERO).sink(sink, ["on-call"]), || error!("failed"));
+    eventually("an attempt failed", || handle.stats().retried == 1);
+    let flush = thread::spawn(move || handle.flush(Duration::from_secs(3600)));
+    rows(&harness.database(), "UPDATE delivery SET state = 'delivered', settled_at = due_at RETURNING id");
+    eventually("the flush is answered", || flush.is_finished());
+    assert!(flush.join().unwrap().is_complete());
 }

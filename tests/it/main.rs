@@ -11,6 +11,7 @@ mod fallback;
 mod faults;
 mod feedback;
 mod handle;
+mod host;
 mod late;
 mod layering;
 mod panics;

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use super::{StoreError, path};
+use crate::fork::OpenFile;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection,
     migrate::{MigrateError, Migrator},
@@ -41,12 +42,14 @@ pub(crate) struct Sqlite {
     /// Held as long as the file is open: who replaces a damaged file needs it
     /// for himself.
     _lock: Option<std::fs::File>,
+    _open: OpenFile,
 }
 
 impl Sqlite {
     /// Opens or creates the file at `path` and brings its schema up to date.
     /// Creates missing directories (0700) and the file (0600).
     pub(crate) async fn open(path: &std::path::Path) -> Result<Self, StoreError> {
+        let open = OpenFile::new();
         let lock = path::lock(path)?;
         path::prepare(path)?;
         let options = SqliteConnectOptions::new()
@@ -67,7 +70,7 @@ impl Sqlite {
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
         MIGRATOR.run(&mut *tx).await.map_err(migration_failed)?;
         tx.commit().await?;
-        Ok(Self { connection, identity: path::identity(path), _lock: lock })
+        Ok(Self { connection, identity: path::identity(path), _lock: lock, _open: open })
     }
 
     /// Puts a damaged file aside, and opens a new one with what can still be
@@ -81,8 +84,9 @@ impl Sqlite {
             .read_only(true)
             .thread_name(thread_name)
             .disable_statement_logging();
+        let open = OpenFile::new();
         if let Ok(connection) = read_only.connect().await {
-            let mut damaged = Self { connection, identity: None, _lock: None };
+            let mut damaged = Self { connection, identity: None, _lock: None, _open: open };
             let rescued = damaged.export().await;
             file.import(&rescued).await?;
         }

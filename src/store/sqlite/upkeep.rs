@@ -6,6 +6,7 @@
 use std::time::SystemTime;
 
 use sqlx::Connection;
+use uuid::Uuid;
 
 use super::{
     super::{
@@ -115,6 +116,19 @@ impl Sqlite {
         .await?;
         tx.commit().await?;
         Ok(done.rows_affected())
+    }
+
+    pub(in crate::store) async fn shift(&mut self, run: Uuid, millis: i64) -> Result<(), StoreError> {
+        let run = run.as_bytes().as_slice();
+        sqlx::query!(
+            "UPDATE delivery SET due_at = due_at + ?2, expires_at = expires_at + ?2
+              WHERE state = 'pending' AND notice_id IN (SELECT id FROM notice WHERE run = ?1)",
+            run,
+            millis
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
     }
 
     pub(in crate::store) async fn hasten(

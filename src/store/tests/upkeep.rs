@@ -54,6 +54,20 @@ every_store! {
         assert_eq!(bench.store.notice(&claim).await.unwrap().event_count(), 1);
     }
 
+    async fn what_a_run_has_pending_moves_with_its_clock_and_nothing_else_does(bench: &mut Bench) {
+        bench.persist(None, &[captured("of another run", Level::ERROR)], t(0)).await;
+        bench.run = Uuid::from_u128(2);
+        bench.persist(None, &[captured("a", Level::ERROR)], t(0)).await;
+        bench.store.shift(bench.run, 36_000_000).await.unwrap();
+        let claims = bench.store.claim("sms", 9, t(36_002), t(36_001)).await.unwrap();
+        let mut deadlines: Vec<_> = claims.iter().map(|claim| claim.expires_at).collect();
+        deadlines.sort();
+        assert_eq!(deadlines, [t(3_600), t(39_600)]);
+        bench.store.shift(bench.run, -36_000_000).await.unwrap();
+        let claim = bench.claim("sms", t(2)).await.unwrap();
+        assert_eq!((claim.expires_at, bench.claim("sms", t(2)).await), (t(3_600), None));
+    }
+
     async fn a_full_file_keeps_what_is_pending(bench: &mut Bench) {
         for n in 0..20 {
             bench.persist(None, &[captured("a", Level::ERROR)], t(n)).await;
