@@ -97,6 +97,7 @@ impl Builder {
             span_level: self.span_level,
             database: self.database,
             panics: self.panics,
+            fingerprint: self.fingerprint,
             settle: self.settle,
             wait_for_commit: self.wait_for_commit,
             retry: self.retry,

@@ -7,7 +7,7 @@ use tracing::Level;
 use super::{Dispatcher, persist::public_id};
 use crate::{
     event::{Event, Field, Value},
-    fingerprint::fingerprint,
+    fingerprint::keys,
     queue::Permit,
     sink::{is_phone_number, mask_phone, without_numbers},
     store::{Captured, Dead, Draft, Target},
@@ -30,7 +30,7 @@ impl Dispatcher<'_> {
             let now = SystemTime::now();
             let id = public_id();
             let draft = Draft { public_id: &id, run: self.inbox.run, process: &self.process, closes_at: now };
-            let tell = |dead: &Dead| captured(event(sink, dead, now));
+            let tell = |dead: &Dead| captured(event(sink, dead, now), &self.process.app);
             match self.store.tell_of_dead(sink, now - PAUSE, tell, &draft, &others, now).await {
                 Ok(Some(notice)) => {
                     self.last_notice = notice;
@@ -43,9 +43,9 @@ impl Dispatcher<'_> {
     }
 }
 
-fn captured(event: Event) -> Captured {
+fn captured(event: Event, app: &str) -> Captured {
     Captured {
-        fingerprint: fingerprint(&event),
+        fingerprint: keys(&event, app, None).own,
         last_at: event.at,
         count: 1,
         event,

@@ -8,7 +8,7 @@ use std::{
 use super::{Dispatcher, Inbox, random};
 use crate::{
     event::Event,
-    fingerprint::fingerprint,
+    fingerprint::Fingerprint,
     notice::Losses,
     queue::{Awaited, Permit},
     signal::Signal,
@@ -114,7 +114,7 @@ impl Inbox {
     /// Adds `event` to those that wait; one that is the same as another only
     /// counts.
     pub(super) fn add(&mut self, event: Event, permit: Permit) {
-        let fingerprint = fingerprint(&event);
+        let fingerprint = self.grouping.fingerprint(&event, Instant::now());
         let mut latest = self.waiting.iter_mut().rev().take(LOOK_BACK);
         match latest.find(|captured| captured.fingerprint == fingerprint) {
             Some(captured) => {
@@ -132,7 +132,7 @@ impl Inbox {
     pub(super) fn add_awaited(&mut self, awaited: Awaited, permit: Permit) {
         let Awaited { event, committed, backtrace } = awaited;
         if let Some(text) = backtrace {
-            let fingerprint = fingerprint(&event);
+            let fingerprint = self.grouping.fingerprint(&event, Instant::now());
             let now = Instant::now();
             self.late_since.get_or_insert(now);
             self.late.push(Late { fingerprint, text, notice: None, until: now + BACKTRACE_PATIENCE });
@@ -144,7 +144,7 @@ impl Inbox {
 
 /// A backtrace that is still to come.
 pub(super) struct Late {
-    fingerprint: [u8; 8],
+    fingerprint: Fingerprint,
     text: Arc<Signal<String>>,
     /// The notice its event is in, once that is committed.
     notice: Option<i64>,

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{Disk, Dispatcher, Inbox, Lane, Upkeep};
 use crate::{
     config::Config,
+    fingerprint::Grouping,
     notice::{Losses, Process},
     queue::Receiver,
     signal::Signal,
@@ -52,6 +53,7 @@ pub(crate) fn start(
 fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
     let mut inbox = Inbox {
         run: Uuid::now_v7(),
+        grouping: Grouping::new(process(config).app, config.fingerprint.clone()),
         waiting: Vec::new(),
         acknowledge: Vec::new(),
         late: Vec::new(),

@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     event::Event,
+    fingerprint::Fingerprint,
     notice::{Losses, Notice, Process},
     queue::Permit,
     sink::SendError,
@@ -59,7 +60,7 @@ pub(crate) const SAMPLES_PER_NOTICE: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Captured {
     pub(crate) event: Event,
-    pub(crate) fingerprint: [u8; 8],
+    pub(crate) fingerprint: Fingerprint,
     pub(crate) count: u64,
     pub(crate) last_at: SystemTime,
     /// Its share of the queue's bytes.
