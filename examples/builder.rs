@@ -46,6 +46,12 @@ fn main() -> Result<(), tracing_alert::Error> {
         .sink(pager.clone(), ["whoever is on call"])
         .wait_for_commit(Duration::from_millis(100))
         .settle(Duration::from_millis(500))
+        // Which events are the same: here, those of one cart.
+        .fingerprint(|event| {
+            let cart =
+                event.spans.iter().flat_map(|span| span.fields.iter()).find(|field| field.name == "cart")?;
+            Some(format!("{{{{default}}}} in cart {}", cart.value))
+        })
         .retry(retry)
         .panics(true);
     let builder = if in_memory {

@@ -10,6 +10,8 @@ use super::Database;
 use crate::{
     budget::Budget,
     error::Problem,
+    event::Event,
+    fingerprint::Custom,
     retry::RetryPolicy,
     sink::{DynSink, SendGridSink, Sink, TwilioSink},
 };
@@ -34,6 +36,7 @@ pub struct Builder {
     pub(super) entries: Vec<Entry>,
     pub(super) database: Database,
     pub(super) panics: bool,
+    pub(super) fingerprint: Option<Custom>,
     pub(super) settle: Duration,
     pub(super) sms_window: Duration,
     pub(super) email_window: Duration,
@@ -81,6 +84,7 @@ impl Builder {
             entries: Vec::new(),
             database: Database::Default,
             panics: Self::DEFAULT_PANICS,
+            fingerprint: None,
             settle: Self::DEFAULT_SETTLE,
             sms_window: Self::DEFAULT_SMS_WINDOW,
             email_window: Self::DEFAULT_EMAIL_WINDOW,
@@ -190,6 +194,27 @@ impl Builder {
     /// [`DEFAULT_PANICS`](Self::DEFAULT_PANICS).
     pub fn panics(mut self, panics: bool) -> Self {
         self.panics = panics;
+        self
+    }
+
+    /// What an event is the same as: events that `says` gives the same text for,
+    /// from one source file and of one level, are one incident; where it gives
+    /// none, those with the same message are, but for the numbers, ids and quoted
+    /// values in it, and the same root error. `{{default}}` in the text
+    /// stands for that. An event's own field `alert.fingerprint` counts more.
+    ///
+    /// It is called on the alert thread, for each event. If it panics, it gave
+    /// none.
+    ///
+    /// ```
+    /// # use tracing_alert::AlertLayer;
+    /// let builder = AlertLayer::builder().fingerprint(|event| {
+    ///     let tenant = event.fields.iter().find(|field| field.name == "tenant")?;
+    ///     Some(format!("{{{{default}}}} of {}", tenant.value))
+    /// });
+    /// ```
+    pub fn fingerprint(mut self, says: impl Fn(&Event) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.fingerprint = Some(Custom::new(says));
         self
     }
 

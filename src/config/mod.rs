@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{budget::Budget, incident::Rhythm, retry::RetryPolicy, sink::DynSink};
+use crate::{budget::Budget, fingerprint::Custom, incident::Rhythm, retry::RetryPolicy, sink::DynSink};
 
 mod builder;
 pub use builder::Builder;
@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// Whether a panic is an event.
     pub(crate) panics: bool,
+    /// The application's own idea of which events are the same.
+    pub(crate) fingerprint: Option<Custom>,
     /// How long a call that alerts waits for its commit, if it does.
     pub(crate) wait_for_commit: Option<Duration>,
     pub(crate) retry: RetryPolicy,

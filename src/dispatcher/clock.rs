@@ -84,6 +84,7 @@ mod tests {
         AlertLayer, MemorySink,
         dispatcher::Inbox,
         event::{from_millis, tests::event},
+        fingerprint::Grouping,
         queue::Permit,
     };
 
@@ -109,7 +110,7 @@ mod tests {
         runtime.block_on(async {
             let builder = AlertLayer::builder().in_memory().sink(MemorySink::new(), ["on-call"]);
             let config = builder.check().unwrap();
-            let mut inbox = Inbox::new();
+            let mut inbox = Inbox::new(Grouping::new("MyApp".to_owned(), None));
             let mut dispatcher = Dispatcher::open(&config, Arc::default(), &mut inbox).await;
             dispatcher.inbox.add(event("payment failed"), Permit::default());
             dispatcher.persist().await;

@@ -7,7 +7,7 @@ use tracing::Level;
 use super::{Dispatcher, tell::public_id};
 use crate::{
     event::{Event, Field, Value},
-    fingerprint::fingerprint,
+    fingerprint::keys,
     queue::Permit,
     sink::{is_phone_number, mask_phone, without_numbers},
     store::{About, Captured, Dead, Maker, Target},
@@ -29,7 +29,7 @@ impl Dispatcher<'_> {
             }
             let now = SystemTime::now();
             let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
-            let tell = |dead: &Dead| captured(event(sink, dead, now), dead.count);
+            let tell = |dead: &Dead| captured(event(sink, dead, now), dead.count, &self.process.app);
             match self.store.tell_of_dead(sink, now - PAUSE, tell, &maker, &others, now).await {
                 Ok(true) => self.tell_at = None,
                 Ok(false) => (),
@@ -39,9 +39,9 @@ impl Dispatcher<'_> {
     }
 }
 
-fn captured(event: Event, count: u64) -> Captured {
+fn captured(event: Event, count: u64, app: &str) -> Captured {
     Captured {
-        fingerprint: fingerprint(&event),
+        fingerprint: keys(&event, app, None).own,
         last_at: event.at,
         count,
         event,

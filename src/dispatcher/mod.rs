@@ -19,6 +19,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
+    fingerprint::Grouping,
     handle::FlushReport,
     notice::{Losses, Process},
     queue::{Flush, Goal, Item, Receiver},
@@ -64,6 +65,8 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 struct Inbox {
     /// This run of the process; notices say which run made them.
     run: Uuid,
+    /// Which events are the same.
+    grouping: Grouping,
     /// Captured, but not persisted yet.
     waiting: Vec<Captured>,
     /// To be set when [`Self::waiting`] is committed.

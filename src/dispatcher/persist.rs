@@ -8,7 +8,7 @@ use std::{
 use super::{Dispatcher, Inbox, tell::public_id};
 use crate::{
     event::Event,
-    fingerprint::{Fingerprint, fingerprint},
+    fingerprint::Fingerprint,
     notice::Losses,
     queue::{Awaited, Permit},
     signal::Signal,
@@ -92,7 +92,7 @@ impl Inbox {
     /// Adds `event` to those that wait; one that is the same as another only
     /// counts.
     pub(super) fn add(&mut self, event: Event, permit: Permit) {
-        let fingerprint = fingerprint(&event);
+        let fingerprint = self.grouping.fingerprint(&event, Instant::now());
         let mut latest = self.waiting.iter_mut().rev().take(LOOK_BACK);
         match latest.find(|captured| captured.fingerprint == fingerprint) {
             Some(captured) => {
@@ -118,7 +118,7 @@ impl Inbox {
     pub(super) fn add_awaited(&mut self, awaited: Awaited, permit: Permit) {
         let Awaited { event, committed, backtrace } = awaited;
         if let Some(text) = backtrace {
-            let fingerprint = fingerprint(&event);
+            let fingerprint = self.grouping.fingerprint(&event, Instant::now());
             let now = Instant::now();
             self.late_since.get_or_insert(now);
             let until = now + BACKTRACE_PATIENCE;

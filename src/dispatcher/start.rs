@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{Clock, Disk, Dispatcher, Inbox, Lane, Upkeep};
 use crate::{
     config::{Config, Route},
+    fingerprint::Grouping,
     notice::{Losses, Process},
     queue::Receiver,
     signal::Signal,
@@ -54,7 +55,7 @@ enum Stopped {
 /// The alert thread. A defect of ours that panics costs a second, not the
 /// alerts: what is committed is taken up again, and what is not yet is kept.
 fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
-    let mut inbox = Inbox::new();
+    let mut inbox = Inbox::new(Grouping::new(process(config).app, config.fingerprint.clone()));
     let mut defects = 0;
     loop {
         match work_until_stopped(config, counters, &mut queue, &mut inbox) {
@@ -110,9 +111,10 @@ fn work_until_stopped(
 }
 
 impl Inbox {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(grouping: Grouping) -> Self {
         Self {
             run: Uuid::now_v7(),
+            grouping,
             waiting: Vec::new(),
             acknowledge: Vec::new(),
             late: Vec::new(),

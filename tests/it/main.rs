@@ -10,6 +10,7 @@ mod exit;
 mod fallback;
 mod faults;
 mod feedback;
+mod grouping;
 mod handle;
 mod host;
 mod late;
