@@ -5,7 +5,7 @@
 //! as soon as that works again.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -13,42 +13,73 @@ use super::{Attempted, Dispatcher, STORE_RETRY};
 use crate::{
     config::Database,
     stats::StoreState,
-    store::{self, Memory, Sqlite, Store, StoreError},
+    store::{self, Bundle, Memory, Sqlite, Store, StoreError},
     trouble,
 };
 
 /// What is known of the file.
-#[derive(Default)]
 pub(super) struct Disk {
     /// None if there is to be no file.
     path: Option<PathBuf>,
+    /// How long a locked file is waited for before memory takes over.
+    busy_patience: Duration,
     busy_since: Option<Instant>,
     probed_at: Option<Instant>,
+    /// The file that failed, still open: it is closed before it is tried again.
+    failed: Option<Store>,
+    /// What is wrong with it, if it is to be replaced.
+    damage: Option<String>,
+    /// What was pending in a file that was moved or is damaged, until another
+    /// has it.
+    brought: Vec<Bundle>,
     /// What became of attempts whose deliveries are in a file that failed.
     deferred: Vec<Attempted>,
 }
 
+impl Default for Disk {
+    fn default() -> Self {
+        Self {
+            path: None,
+            busy_patience: BUSY_PATIENCE,
+            busy_since: None,
+            probed_at: None,
+            failed: None,
+            damage: None,
+            brought: Vec::new(),
+            deferred: Vec::new(),
+        }
+    }
+}
+
 impl Disk {
-    /// Opens the database; memory if that cannot be, or is not wanted.
-    pub(super) async fn open(database: &Database, app: &str) -> (Store, Self) {
-        let memory = || Store::Memory(Memory::default());
+    /// Opens the database in the place of the memory that `store` is; that stays
+    /// if it cannot be, or is not wanted.
+    pub(super) async fn open(&mut self, database: &Database, app: &str, store: &mut Store) {
+        if !matches!(store, Store::Memory(_)) {
+            // A defect of the loop left its connection in the middle of something.
+            *store = Store::Memory(Memory::default());
+        } else if self.path.is_some() {
+            // The same while the file fails: what memory holds goes there at the
+            // first probe.
+            self.probed_at = None;
+            return;
+        }
         let path = match database {
-            Database::Memory => return (memory(), Self::default()),
+            Database::Memory => return,
             Database::File(path) => Some(path.clone()),
             Database::Default => store::database_path(app, |name| std::env::var_os(name)),
         };
         let Some(path) = path else {
-            complain("there is no directory for application state");
-            return (memory(), Self::default());
+            return complain("there is no directory for application state");
         };
-        let opened = open_patiently(&path).await;
-        let disk = Self { path: Some(path.clone()), probed_at: Some(Instant::now()), ..Self::default() };
+        let opened = open_patiently(&path, self.busy_patience).await;
+        self.path = Some(path.clone());
+        self.probed_at = Some(Instant::now());
         match opened {
-            Ok(file) => (Store::Sqlite(Box::new(file)), disk),
-            Err(why) => {
-                complain(&format!("{}: {why}", path.display()));
-                (memory(), disk)
-            }
+            Ok(file) => *store = Store::Sqlite(Box::new(file)),
+            // The first probe replaces it.
+            Err(StoreError::Damaged(_)) => self.probed_at = None,
+            Err(why) => complain(&format!("{}: {why}", path.display())),
         }
     }
 }
@@ -60,14 +91,12 @@ fn complain(why: &str) {
     ));
 }
 
-/// Opens the file; other processes may be opening it too, and a damaged one is
-/// replaced.
-async fn open_patiently(path: &std::path::Path) -> Result<Sqlite, StoreError> {
-    let deadline = Instant::now() + BUSY_PATIENCE;
+/// Opens the file; other processes may be opening it too.
+async fn open_patiently(path: &Path, patience: Duration) -> Result<Sqlite, StoreError> {
+    let deadline = Instant::now() + patience;
     loop {
         match Sqlite::open(path).await {
             Err(StoreError::Busy) if Instant::now() < deadline => tokio::time::sleep(STORE_RETRY).await,
-            Err(StoreError::Damaged(why)) => return Sqlite::replace_damaged(path, &why).await,
             opened => return opened,
         }
     }
@@ -82,32 +111,44 @@ impl Dispatcher<'_> {
             Ok(()) | Err(StoreError::Full) => self.disk.busy_since = None,
             Err(StoreError::Busy) => {
                 let since = *self.disk.busy_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= BUSY_PATIENCE {
-                    self.fall_back("it is locked by another process");
+                if since.elapsed() >= self.disk.busy_patience {
+                    self.give_up("it is locked by another process");
                 } else {
                     trouble::report("busy", "the database is locked by another process; waiting");
                 }
             }
-            Err(error @ (StoreError::Failed(_) | StoreError::Damaged(_))) => {
-                self.fall_back(&error.to_string());
+            Err(StoreError::Failed(why)) => self.give_up(&why),
+            // It is told of when it is replaced, which is at once.
+            Err(StoreError::Damaged(why)) => {
+                if self.fall_back() {
+                    self.disk.probed_at = None;
+                    self.disk.damage = Some(why);
+                }
             }
         }
     }
 
-    /// Goes on in memory; what is in the file stays there.
-    fn fall_back(&mut self, why: &str) {
-        if matches!(self.store, Store::Memory(_)) {
-            return;
+    fn give_up(&mut self, why: &str) {
+        if self.fall_back() {
+            trouble::report(
+                "store",
+                &format!("the database failed ({why}); alerts are kept in memory until it works"),
+            );
         }
-        trouble::report(
-            "store",
-            &format!("the database failed ({why}); alerts are kept in memory until it works"),
-        );
-        self.store = Store::Memory(Memory::default());
+    }
+
+    /// Goes on in memory; what is in the file stays there. False if there was no
+    /// file.
+    fn fall_back(&mut self) -> bool {
+        if matches!(*self.store, Store::Memory(_)) {
+            return false;
+        }
+        self.disk.failed = Some(std::mem::replace(self.store, Store::Memory(Memory::default())));
         self.counters.set_store(StoreState::Memory);
         self.disk.busy_since = None;
         self.disk.probed_at = Some(Instant::now());
         self.begin_anew(i64::MAX);
+        true
     }
 
     /// Tries, now and then, whether a file that failed works again, and whether
@@ -118,20 +159,17 @@ impl Dispatcher<'_> {
             return;
         };
         self.disk.probed_at = Some(Instant::now());
-        let was_durable = !matches!(self.store, Store::Memory(_));
-        // A file that was moved keeps its journal here: first it has to be left.
-        let brought = self.store.leave().await;
-        let opened = match Sqlite::open(&path).await {
-            Err(StoreError::Damaged(why)) => Sqlite::replace_damaged(&path, &why).await,
-            opened => opened,
-        };
-        let moved = match opened {
-            Ok(file) => self.store.move_to(Box::new(file), &brought).await,
-            Err(error) => Err(error),
-        };
-        match moved {
+        let was_durable = !matches!(*self.store, Store::Memory(_));
+        // Its connection, or that of a file that was moved, may still have a
+        // journal here: first it has to be closed.
+        if let Some(mut failed) = self.disk.failed.take() {
+            // Another process may have replaced it.
+            self.disk.damage.take_if(|_| !failed.is_file_at(&path));
+            failed.shut().await;
+        }
+        self.disk.brought.extend(self.store.leave().await);
+        match self.take_up(&path).await {
             Ok(last_notice) => {
-                trouble::report("recovery", "the database works, and has what was kept elsewhere meanwhile");
                 self.counters.set_store(StoreState::Durable);
                 self.begin_anew(last_notice);
                 self.unsettled.extend(self.disk.deferred.drain(..));
@@ -142,20 +180,40 @@ impl Dispatcher<'_> {
                 if was_durable {
                     self.begin_anew(i64::MAX);
                 }
-                let lost = if brought.is_empty() {
-                    ""
-                } else {
-                    ", and what was pending is in a file that was moved"
+                let waits = match self.disk.brought.len() {
+                    0 => String::new(),
+                    number => format!("; {number} messages of a file that was moved or damaged wait for it"),
                 };
-                trouble::report("probe", &format!("the database fails: {error}{lost}"));
+                trouble::report("probe", &format!("the database fails: {error}{waits}"));
             }
         }
+    }
+
+    /// Goes over to the file, or to a new one if it has some damage.
+    async fn take_up(&mut self, path: &Path) -> Result<i64, StoreError> {
+        let opened = match self.disk.damage.take() {
+            Some(why) => Err(StoreError::Damaged(why)),
+            None => Sqlite::open(path).await,
+        };
+        let (file, is_new) = match opened {
+            Err(StoreError::Damaged(why)) => {
+                self.disk.brought.extend(Sqlite::set_aside(path, &why).await?);
+                (Sqlite::open(path).await?, true)
+            }
+            opened => (opened?, false),
+        };
+        let last_notice = self.store.move_to(Box::new(file), &self.disk.brought).await?;
+        self.disk.brought.clear();
+        if !is_new {
+            trouble::report("recovery", "the database works, and has what was kept elsewhere meanwhile");
+        }
+        Ok(last_notice)
     }
 
     /// True if the result of an attempt has to wait for the file its delivery is
     /// in.
     pub(super) fn is_deferred(&mut self, attempted: &Attempted) -> bool {
-        let is_outage = self.disk.path.is_some() && matches!(self.store, Store::Memory(_));
+        let is_outage = self.disk.path.is_some() && matches!(*self.store, Store::Memory(_));
         if is_outage && self.disk.deferred.len() < MOST_DEFERRED {
             self.disk.deferred.push(attempted.clone());
         }
@@ -174,7 +232,6 @@ impl Dispatcher<'_> {
     }
 }
 
-/// How long a locked file is waited for before memory takes over.
 const BUSY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often a file that failed is tried, and one that works is looked for.
@@ -182,3 +239,6 @@ const PROBE_PAUSE: Duration = Duration::from_secs(30);
 
 /// Many more than can be under way when a file fails.
 const MOST_DEFERRED: usize = 1024;
+
+#[cfg(test)]
+mod tests;

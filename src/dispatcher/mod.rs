@@ -96,7 +96,8 @@ struct Attempted {
 /// The state of the one loop.
 struct Dispatcher<'a> {
     inbox: &'a mut Inbox,
-    store: Store,
+    /// Outlives a defect of the loop, as [`Self::inbox`]: it may be memory.
+    store: &'a mut Store,
     counters: Arc<Counters>,
     process: Process,
     settle: Duration,
@@ -114,7 +115,7 @@ struct Dispatcher<'a> {
     /// Results that are not in the store yet.
     unsettled: VecDeque<Attempted>,
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is none"))]
-    disk: Disk,
+    disk: &'a mut Disk,
     upkeep: Upkeep,
     /// The settle time of the open notice is to end, and the store refused.
     must_close: bool,
@@ -188,7 +189,7 @@ impl Dispatcher<'_> {
     /// time.
     async fn begin_to_end(&mut self, queue: &mut Receiver) {
         if self.inbox.ending.is_none() {
-            self.inbox.ending = Some(Ending::callers_are_gone(&self.store));
+            self.inbox.ending = Some(Ending::callers_are_gone(self.store));
         }
         // From now on, who comes too late is told what is counted.
         let _counted = self.pending(i64::MAX).await;
@@ -301,7 +302,7 @@ impl Dispatcher<'_> {
         if lost > 0 {
             trouble::say(&format!("{lost} events are lost: the database did not take them in time"));
         }
-        if report.pending > 0 && matches!(self.store, Store::Memory(_)) {
+        if report.pending > 0 && matches!(*self.store, Store::Memory(_)) {
             trouble::say(&format!("{} deliveries were pending in memory, and are lost", report.pending));
         }
         self.in_flight.abort_all();

@@ -17,7 +17,7 @@ use crate::{
     queue::Receiver,
     signal::Signal,
     stats::{Counters, DropReason, StoreState},
-    store::{Store, Target},
+    store::{Memory, Store, Target},
     trouble,
 };
 
@@ -48,22 +48,13 @@ pub(crate) fn start(
 }
 
 /// The alert thread. A defect of ours that panics costs a second, not the
-/// alerts: what is committed is taken up again, and what is not yet is kept.
+/// alerts: what is committed is taken up again, and what is only in memory is kept.
 fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
-    let mut inbox = Inbox {
-        run: Uuid::now_v7(),
-        waiting: Vec::new(),
-        acknowledge: Vec::new(),
-        late: Vec::new(),
-        late_since: None,
-        flushes: Vec::new(),
-        told: Losses::new(),
-        items: Vec::new(),
-        ending: None,
-    };
+    let mut inbox = Inbox::new();
+    let mut outbox = (Store::Memory(Memory::default()), Disk::default());
     let mut defects = 0;
     loop {
-        match work_until_defect(config, counters, &mut queue, &mut inbox) {
+        match work_until_defect(config, counters, &mut queue, &mut inbox, &mut outbox) {
             Ok(()) => return,
             Err(why) => trouble::report("defect", &format!("the alert thread starts again: {why}")),
         }
@@ -72,7 +63,10 @@ fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
             // One of them may be what the loop cannot bear.
             let lost = inbox.waiting.drain(..).map(|captured| captured.count).sum();
             counters.count_dropped(DropReason::NotCommitted, lost);
-            trouble::say(&format!("{lost} events are lost: the alert thread could not bear them"));
+            outbox.0 = Store::Memory(Memory::default());
+            trouble::say(&format!(
+                "{lost} events are lost, and what was only in memory: the alert thread could not bear them"
+            ));
             defects = 0;
         }
         if queue.is_finished() && inbox.waiting.is_empty() {
@@ -87,6 +81,7 @@ fn work_until_defect(
     counters: &Arc<Counters>,
     queue: &mut Receiver,
     inbox: &mut Inbox,
+    outbox: &mut (Store, Disk),
 ) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -95,7 +90,7 @@ fn work_until_defect(
         .map_err(|error| format!("its runtime was not built: {error}"))?;
     let run = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let mut dispatcher = Dispatcher::open(config, Arc::clone(counters), inbox).await;
+            let mut dispatcher = Dispatcher::open(config, Arc::clone(counters), inbox, outbox).await;
             dispatcher.run(queue).await;
             dispatcher.end().await;
         });
@@ -108,11 +103,32 @@ fn work_until_defect(
     })
 }
 
+impl Inbox {
+    pub(super) fn new() -> Self {
+        Self {
+            run: Uuid::now_v7(),
+            waiting: Vec::new(),
+            acknowledge: Vec::new(),
+            late: Vec::new(),
+            late_since: None,
+            flushes: Vec::new(),
+            told: Losses::new(),
+            items: Vec::new(),
+            ending: None,
+        }
+    }
+}
+
 impl<'a> Dispatcher<'a> {
-    async fn open(config: &Config, counters: Arc<Counters>, inbox: &'a mut Inbox) -> Self {
+    pub(super) async fn open(
+        config: &Config,
+        counters: Arc<Counters>,
+        inbox: &'a mut Inbox,
+        (store, disk): &'a mut (Store, Disk),
+    ) -> Self {
         let process = process(config);
-        let (store, disk) = Disk::open(&config.database, &process.app).await;
-        counters.set_store(match &store {
+        disk.open(&config.database, &process.app, store).await;
+        counters.set_store(match store {
             Store::Memory(_) => StoreState::Memory,
             #[cfg(feature = "sqlite")]
             Store::Sqlite(_) => StoreState::Durable,

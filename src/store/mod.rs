@@ -40,6 +40,8 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+#[cfg(feature = "sqlite")]
+mod volume;
 
 #[cfg(feature = "sqlite")]
 pub(crate) use bundle::Bundle;
@@ -341,8 +343,8 @@ impl Store {
     }
 
     /// Closes the file, if there is one.
-    pub(crate) async fn shut(self) {
-        match self {
+    pub(crate) async fn shut(&mut self) {
+        match std::mem::replace(self, Self::Memory(Memory::default())) {
             Self::Memory(_) => (),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(store) => store.shut().await,

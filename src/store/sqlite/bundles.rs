@@ -1,6 +1,8 @@
 //! What comes over from another store: from memory after an outage, from a file
 //! that was moved or is damaged.
 
+use std::collections::BTreeSet;
+
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
@@ -18,7 +20,13 @@ impl Sqlite {
     pub(in crate::store) async fn import(&mut self, bundles: &[Bundle]) -> Result<i64, StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for bundle in bundles {
-            insert_bundle(&mut tx, bundle).await?;
+            let mut part = tx.begin().await?;
+            match insert_bundle(&mut part, bundle).await {
+                Ok(()) => part.commit().await?,
+                // It was read from a damaged file, and the schema refuses it.
+                Err(StoreError::Damaged(_)) => part.rollback().await?,
+                Err(error) => return Err(error),
+            }
         }
         let last = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "id!: i64" FROM notice"#)
             .fetch_one(&mut *tx)
@@ -30,15 +38,48 @@ impl Sqlite {
     /// Everything that is pending. What cannot be read is left out: the file may
     /// be damaged.
     pub(in crate::store) async fn export(&mut self) -> Vec<Bundle> {
-        let ids = sqlx::query_scalar!("SELECT DISTINCT notice_id FROM delivery WHERE state = 'pending'")
-            .fetch_all(&mut self.connection)
-            .await
-            .unwrap_or_default();
         let mut bundles = Vec::new();
-        for id in ids {
+        for id in self.pending_notices().await {
             bundles.extend(read_bundle(&mut self.connection, id).await.ok());
         }
         bundles
+    }
+
+    /// The notices of what is pending: up to the first row that cannot be read,
+    /// and from the end back to the last one.
+    async fn pending_notices(&mut self) -> BTreeSet<i64> {
+        let mut notices = BTreeSet::new();
+        let mut last = i64::MIN;
+        let is_whole = loop {
+            let next = sqlx::query!(
+                r#"SELECT id AS "id!", notice_id FROM delivery NOT INDEXED
+                    WHERE id > ?1 AND state = 'pending' ORDER BY id LIMIT 1"#,
+                last
+            );
+            match next.fetch_optional(&mut self.connection).await {
+                Ok(Some(row)) => {
+                    last = row.id;
+                    notices.insert(row.notice_id);
+                }
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        let mut first = i64::MAX;
+        while !is_whole {
+            let next = sqlx::query!(
+                r#"SELECT id AS "id!", notice_id FROM delivery NOT INDEXED
+                    WHERE id > ?1 AND id < ?2 AND state = 'pending' ORDER BY id DESC LIMIT 1"#,
+                last,
+                first
+            );
+            let Ok(Some(row)) = next.fetch_optional(&mut self.connection).await else {
+                break;
+            };
+            first = row.id;
+            notices.insert(row.notice_id);
+        }
+        notices
     }
 }
 
