@@ -151,6 +151,11 @@ impl Dispatcher<'_> {
         true
     }
 
+    /// True until a file that turned out to be damaged has been probed.
+    pub(super) fn has_damage(&self) -> bool {
+        self.disk.damage.is_some()
+    }
+
     /// Tries, now and then, whether a file that failed works again, and whether
     /// one that works is still where it was.
     pub(super) async fn probe(&mut self, at_once: bool) {

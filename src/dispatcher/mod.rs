@@ -137,6 +137,10 @@ impl Dispatcher<'_> {
                 self.close_open_notice().await;
             }
             let next = self.start_due_deliveries().await;
+            if self.has_damage() {
+                // What is in the file is still to be seen through.
+                continue;
+            }
             self.answer_flushes().await;
             if self.has_ended().await {
                 return;

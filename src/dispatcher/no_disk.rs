@@ -28,6 +28,10 @@ impl Dispatcher<'_> {
         }
     }
 
+    pub(super) fn has_damage(&self) -> bool {
+        false
+    }
+
     pub(super) async fn probe(&mut self, _at_once: bool) {}
 
     pub(super) fn is_deferred(&mut self, _attempted: &Attempted) -> bool {

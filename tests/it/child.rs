@@ -87,6 +87,7 @@ fn run() {
             let subscriber = tracing_subscriber::registry().with(AlertLayer::from_env());
             tracing::subscriber::with_default(subscriber, || error!("payment failed"));
         }
+        "damage" => crate::damage::run(),
         "stay" => {
             init();
             stay();

@@ -5,6 +5,7 @@
 mod capture;
 mod capture_bounds;
 mod child;
+mod damage;
 mod delivery;
 mod exit;
 mod fallback;

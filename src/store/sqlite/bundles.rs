@@ -4,15 +4,19 @@
 use std::collections::BTreeSet;
 
 use sqlx::{Connection, SqliteConnection};
+use tracing::Level;
 use uuid::Uuid;
 
 use super::{
     super::{
         StoreError,
         bundle::{Bundle, BundledDelivery, BundledEvent},
+        level_number, overflow_fingerprint,
     },
     Sqlite,
+    notices::json,
 };
+use crate::notice::Process;
 
 impl Sqlite {
     /// Takes in what another store has pending; what is there already stays as
@@ -154,41 +158,93 @@ async fn insert_bundle(connection: &mut SqliteConnection, bundle: &Bundle) -> Re
     Ok(())
 }
 
+/// Reads what can be read of a notice that has pending deliveries. Rather
+/// a message without its id, or with an event of which nothing is known, than none.
 async fn read_bundle(connection: &mut SqliteConnection, notice_id: i64) -> Result<Bundle, StoreError> {
+    let mut bundle = Bundle {
+        public_id: "0000".to_owned(),
+        run: Uuid::nil(),
+        kind: "first".to_owned(),
+        about: None,
+        process: json(&Process::default())?,
+        opened_at: 0,
+        closes_at: 0,
+        losses: Vec::new(),
+        events: read_events(connection, notice_id).await.unwrap_or_else(|_| vec![unreadable_event()]),
+        deliveries: read_deliveries(connection, notice_id).await?,
+    };
     let notice = sqlx::query!(
         "SELECT public_id, run, kind, about, process, opened_at, closes_at FROM notice WHERE id = ?1",
         notice_id
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    let losses = sqlx::query!("SELECT reason, count FROM loss WHERE notice_id = ?1", notice_id)
-        .fetch_all(&mut *connection)
-        .await?;
-    let events = sqlx::query_as!(
+    );
+    if let Ok(notice) = notice.fetch_one(&mut *connection).await {
+        bundle.public_id = notice.public_id;
+        bundle.run = Uuid::from_slice(&notice.run).unwrap_or_default();
+        bundle.kind = notice.kind;
+        bundle.about = notice.about;
+        bundle.process = notice.process;
+        bundle.opened_at = notice.opened_at;
+        bundle.closes_at = notice.closes_at;
+    }
+    let losses = sqlx::query!("SELECT reason, count FROM loss WHERE notice_id = ?1", notice_id);
+    let losses = losses.fetch_all(&mut *connection).await.unwrap_or_default();
+    bundle.losses = losses.into_iter().map(|loss| (loss.reason, loss.count)).collect();
+    Ok(bundle)
+}
+
+/// Reads the events of a notice: by the index, or without it if it is damaged.
+async fn read_events(
+    connection: &mut SqliteConnection,
+    notice_id: i64,
+) -> Result<Vec<BundledEvent>, StoreError> {
+    let by_index = sqlx::query_as!(
         BundledEvent,
         "SELECT fingerprint, level, count, first_at, last_at, payload FROM event WHERE notice_id = ?1 ORDER BY id",
         notice_id
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let deliveries = sqlx::query_as!(
+    );
+    if let Ok(events) = by_index.fetch_all(&mut *connection).await {
+        return Ok(events);
+    }
+    let one_by_one = sqlx::query_as!(
+        BundledEvent,
+        "SELECT fingerprint, level, count, first_at, last_at, payload FROM event NOT INDEXED
+          WHERE notice_id = ?1 ORDER BY id",
+        notice_id
+    );
+    Ok(one_by_one.fetch_all(&mut *connection).await?)
+}
+
+/// As [`read_events`], its pending deliveries.
+async fn read_deliveries(
+    connection: &mut SqliteConnection,
+    notice_id: i64,
+) -> Result<Vec<BundledDelivery>, StoreError> {
+    let by_index = sqlx::query_as!(
         BundledDelivery,
         "SELECT key, sink, recipient, level, due_at, attempt, claims, doubtful, created_at, expires_at
            FROM delivery WHERE notice_id = ?1 AND state = 'pending'",
         notice_id
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    Ok(Bundle {
-        public_id: notice.public_id,
-        run: Uuid::from_slice(&notice.run).unwrap_or_default(),
-        kind: notice.kind,
-        about: notice.about,
-        process: notice.process,
-        opened_at: notice.opened_at,
-        closes_at: notice.closes_at,
-        losses: losses.into_iter().map(|loss| (loss.reason, loss.count)).collect(),
-        events,
-        deliveries,
-    })
+    );
+    if let Ok(deliveries) = by_index.fetch_all(&mut *connection).await {
+        return Ok(deliveries);
+    }
+    let one_by_one = sqlx::query_as!(
+        BundledDelivery,
+        "SELECT key, sink, recipient, level, due_at, attempt, claims, doubtful, created_at, expires_at
+           FROM delivery NOT INDEXED WHERE notice_id = ?1 AND state = 'pending'",
+        notice_id
+    );
+    Ok(one_by_one.fetch_all(&mut *connection).await?)
+}
+
+/// Stands for the events of a notice that cannot be read.
+fn unreadable_event() -> BundledEvent {
+    BundledEvent {
+        fingerprint: overflow_fingerprint(Level::ERROR).to_vec(),
+        level: level_number(Level::ERROR).into(),
+        count: 1,
+        first_at: 0,
+        last_at: 0,
+        payload: None,
+    }
 }

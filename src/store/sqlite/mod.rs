@@ -83,6 +83,8 @@ impl Sqlite {
         let read_only = SqliteConnectOptions::new()
             .filename(&aside)
             .read_only(true)
+            // Reads on where the schema or the end of the file is missing.
+            .pragma("writable_schema", "on")
             .thread_name(thread_name)
             .disable_statement_logging();
         // One that cannot even be opened shows nothing.
