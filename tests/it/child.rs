@@ -88,6 +88,7 @@ fn run() {
             tracing::subscriber::with_default(subscriber, || error!("payment failed"));
         }
         "damage" => crate::damage::run(),
+        "full-for-a-while" => crate::disks::full_for_a_while(init),
         "stay" => {
             init();
             stay();

@@ -7,6 +7,7 @@ mod capture_bounds;
 mod child;
 mod damage;
 mod delivery;
+mod disks;
 mod exit;
 mod fallback;
 mod faults;
