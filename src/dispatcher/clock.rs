@@ -82,10 +82,11 @@ mod tests {
     use super::*;
     use crate::{
         AlertLayer, MemorySink,
-        dispatcher::Inbox,
+        dispatcher::{Disk, Inbox},
         event::{from_millis, tests::event},
         fingerprint::Grouping,
         queue::Permit,
+        store::{Memory, Store},
     };
 
     const HOUR: i64 = 3_600_000;
@@ -111,7 +112,8 @@ mod tests {
             let builder = AlertLayer::builder().in_memory().sink(MemorySink::new(), ["on-call"]);
             let config = builder.check().unwrap();
             let mut inbox = Inbox::new(Grouping::new("MyApp".to_owned(), None));
-            let mut dispatcher = Dispatcher::open(&config, Arc::default(), &mut inbox).await;
+            let mut outbox = (Store::Memory(Memory::default()), Disk::default());
+            let mut dispatcher = Dispatcher::open(&config, Arc::default(), &mut inbox, &mut outbox).await;
             dispatcher.inbox.add(event("payment failed"), Permit::default());
             dispatcher.persist().await;
             dispatcher.hurry();

@@ -92,8 +92,13 @@ impl Dispatcher<'_> {
         let notice = match self.store.notice(&claim).await {
             Ok(notice) => Arc::new(notice),
             Err(error) => {
-                let error = SendError::NotProcessed { reason: error.to_string(), retry_after: None };
-                return self.unsettled.push_back(Attempted { lane, claim, result: Err(error), segments: 0 });
+                let result = Err(SendError::not_processed(error.to_string()));
+                self.unsettled.push_back(Attempted { lane, claim, result, segments: 0 });
+                // Any other is this notice's own, or comes again at the next claim.
+                if matches!(error, StoreError::Damaged(_)) {
+                    self.note(Err(error));
+                }
+                return;
             }
         };
         let valid_for = claim.expires_at.duration_since(now).unwrap_or_default();

@@ -5,7 +5,7 @@
 //! as soon as that works again.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -14,49 +14,80 @@ use crate::{
     config::Database,
     fork::OpenFile,
     stats::StoreState,
-    store::{self, Memory, Sqlite, Store, StoreError},
+    store::{self, Bundle, Memory, Sqlite, Store, StoreError},
     trouble,
 };
 
 /// What is known of the file.
-#[derive(Default)]
 pub(super) struct Disk {
     /// None if there is to be no file.
     path: Option<PathBuf>,
+    /// How long a locked file is waited for before memory takes over.
+    busy_patience: Duration,
     busy_since: Option<Instant>,
     probed_at: Option<Instant>,
+    /// The file that failed, still open: it is closed before it is tried again.
+    failed: Option<Store>,
+    /// What is wrong with it, if it is to be replaced.
+    damage: Option<String>,
+    /// What was pending in a file that was moved or is damaged, until another
+    /// has it.
+    brought: Vec<Bundle>,
     /// What became of attempts whose deliveries are in a file that failed.
     deferred: Vec<Attempted>,
 }
 
+impl Default for Disk {
+    fn default() -> Self {
+        Self {
+            path: None,
+            busy_patience: BUSY_PATIENCE,
+            busy_since: None,
+            probed_at: None,
+            failed: None,
+            damage: None,
+            brought: Vec::new(),
+            deferred: Vec::new(),
+        }
+    }
+}
+
 impl Disk {
-    /// Opens the database; memory if that cannot be, or is not wanted.
-    pub(super) async fn open(database: &Database, app: &str) -> (Store, Self) {
-        let memory = || Store::Memory(Memory::default());
+    /// Opens the database in the place of the memory that `store` is; that stays
+    /// if it cannot be, or is not wanted.
+    pub(super) async fn open(&mut self, database: &Database, app: &str, store: &mut Store) {
+        if !matches!(store, Store::Memory(_)) {
+            // A defect of the loop left its connection in the middle of something.
+            *store = Store::Memory(Memory::default());
+        } else if self.path.is_some() {
+            // The same while the file fails: what memory holds goes there at the
+            // first probe.
+            self.probed_at = None;
+            return;
+        }
         let path = match database {
-            Database::Memory => return (memory(), Self::default()),
+            Database::Memory => return,
             Database::File(path) => Some(path.clone()),
             Database::Default => store::database_path(app, |name| std::env::var_os(name)),
         };
         let Some(path) = path else {
-            complain("there is no directory for application state");
-            return (memory(), Self::default());
+            return complain("there is no directory for application state");
         };
         if OpenFile::is_inherited() {
             trouble::say(
                 "this process was forked from one that had its database open: alerts are kept in memory, and lost \
                  if the process ends first. Build no layer before the fork",
             );
-            return (memory(), Self::default());
+            return;
         }
-        let opened = open_patiently(&path).await;
-        let disk = Self { path: Some(path.clone()), probed_at: Some(Instant::now()), ..Self::default() };
+        let opened = open_patiently(&path, self.busy_patience).await;
+        self.path = Some(path.clone());
+        self.probed_at = Some(Instant::now());
         match opened {
-            Ok(file) => (Store::Sqlite(Box::new(file)), disk),
-            Err(why) => {
-                complain(&format!("{}: {why}", path.display()));
-                (memory(), disk)
-            }
+            Ok(file) => *store = Store::Sqlite(Box::new(file)),
+            // The first probe replaces it.
+            Err(StoreError::Damaged(_)) => self.probed_at = None,
+            Err(why) => complain(&format!("{}: {why}", path.display())),
         }
     }
 }
@@ -68,14 +99,12 @@ fn complain(why: &str) {
     ));
 }
 
-/// Opens the file; other processes may be opening it too, and a damaged one is
-/// replaced.
-async fn open_patiently(path: &std::path::Path) -> Result<Sqlite, StoreError> {
-    let deadline = Instant::now() + BUSY_PATIENCE;
+/// Opens the file; other processes may be opening it too.
+async fn open_patiently(path: &Path, patience: Duration) -> Result<Sqlite, StoreError> {
+    let deadline = Instant::now() + patience;
     loop {
         match Sqlite::open(path).await {
             Err(StoreError::Busy) if Instant::now() < deadline => tokio::time::sleep(STORE_RETRY).await,
-            Err(StoreError::Damaged(why)) => return Sqlite::replace_damaged(path, &why).await,
             opened => return opened,
         }
     }
@@ -90,32 +119,49 @@ impl Dispatcher<'_> {
             Ok(()) | Err(StoreError::Full) => self.disk.busy_since = None,
             Err(StoreError::Busy) => {
                 let since = *self.disk.busy_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= BUSY_PATIENCE {
-                    self.fall_back("it is locked by another process");
+                if since.elapsed() >= self.disk.busy_patience {
+                    self.give_up("it is locked by another process");
                 } else {
                     trouble::report("busy", "the database is locked by another process; waiting");
                 }
             }
-            Err(error @ (StoreError::Failed(_) | StoreError::Damaged(_))) => {
-                self.fall_back(&error.to_string());
+            Err(StoreError::Failed(why)) => self.give_up(&why),
+            // It is told of when it is replaced, which is at once.
+            Err(StoreError::Damaged(why)) => {
+                if self.fall_back() {
+                    self.disk.probed_at = None;
+                    self.disk.damage = Some(why);
+                }
             }
         }
     }
 
-    /// Goes on in memory; what is in the file stays there.
-    fn fall_back(&mut self, why: &str) {
-        if matches!(self.store, Store::Memory(_)) {
-            return;
+    fn give_up(&mut self, why: &str) {
+        if self.fall_back() {
+            trouble::report(
+                "store",
+                &format!("the database failed ({why}); alerts are kept in memory until it works"),
+            );
         }
-        trouble::report(
-            "store",
-            &format!("the database failed ({why}); alerts are kept in memory until it works"),
-        );
-        self.store = Store::Memory(Memory::default());
+    }
+
+    /// Goes on in memory; what is in the file stays there. False if there was no
+    /// file.
+    fn fall_back(&mut self) -> bool {
+        if matches!(*self.store, Store::Memory(_)) {
+            return false;
+        }
+        self.disk.failed = Some(std::mem::replace(self.store, Store::Memory(Memory::default())));
         self.counters.set_store(StoreState::Memory);
         self.disk.busy_since = None;
         self.disk.probed_at = Some(Instant::now());
         self.begin_anew();
+        true
+    }
+
+    /// True until a file that turned out to be damaged has been probed.
+    pub(super) fn has_damage(&self) -> bool {
+        self.disk.damage.is_some()
     }
 
     /// Tries, now and then, whether a file that failed works again, and whether
@@ -126,20 +172,17 @@ impl Dispatcher<'_> {
             return;
         };
         self.disk.probed_at = Some(Instant::now());
-        let was_durable = !matches!(self.store, Store::Memory(_));
-        // A file that was moved keeps its journal here: first it has to be left.
-        let brought = self.store.leave().await;
-        let opened = match Sqlite::open(&path).await {
-            Err(StoreError::Damaged(why)) => Sqlite::replace_damaged(&path, &why).await,
-            opened => opened,
-        };
-        let moved = match opened {
-            Ok(file) => self.store.move_to(Box::new(file), &brought).await,
-            Err(error) => Err(error),
-        };
-        match moved {
+        let was_durable = !matches!(*self.store, Store::Memory(_));
+        // Its connection, or that of a file that was moved, may still have a
+        // journal here: first it has to be closed.
+        if let Some(mut failed) = self.disk.failed.take() {
+            // Another process may have replaced it.
+            self.disk.damage.take_if(|_| !failed.is_file_at(&path));
+            failed.shut().await;
+        }
+        self.disk.brought.push(self.store.leave().await);
+        match self.take_up(&path).await {
             Ok(()) => {
-                trouble::report("recovery", "the database works, and has what was kept elsewhere meanwhile");
                 self.counters.set_store(StoreState::Durable);
                 self.begin_anew();
                 self.unsettled.extend(self.disk.deferred.drain(..));
@@ -150,19 +193,39 @@ impl Dispatcher<'_> {
                 if was_durable {
                     self.begin_anew();
                 }
-                let lost = if brought.is_empty() {
-                    ""
-                } else {
-                    ", and what was pending is in a file that was moved"
+                let waits = match self.disk.brought.iter().map(Bundle::messages).sum::<usize>() {
+                    0 => String::new(),
+                    number => format!("; {number} messages of a file that was moved or damaged wait for it"),
                 };
-                trouble::report("probe", &format!("the database fails: {error}{lost}"));
+                trouble::report("probe", &format!("the database fails: {error}{waits}"));
             }
         }
     }
 
+    /// Goes over to the file, or to a new one if it has some damage.
+    async fn take_up(&mut self, path: &Path) -> Result<(), StoreError> {
+        let opened = match self.disk.damage.take() {
+            Some(why) => Err(StoreError::Damaged(why)),
+            None => Sqlite::open(path).await,
+        };
+        let (file, is_new) = match opened {
+            Err(StoreError::Damaged(why)) => {
+                self.disk.brought.push(Sqlite::set_aside(path, &why).await?);
+                (Sqlite::open(path).await?, true)
+            }
+            opened => (opened?, false),
+        };
+        self.store.move_to(Box::new(file), &self.disk.brought).await?;
+        self.disk.brought.clear();
+        if !is_new {
+            trouble::report("recovery", "the database works, and has what was kept elsewhere meanwhile");
+        }
+        Ok(())
+    }
+
     /// True while the file, and with it what was spent, cannot be read.
     pub(super) fn is_blind(&self) -> bool {
-        self.disk.path.is_some() && matches!(self.store, Store::Memory(_))
+        self.disk.path.is_some() && matches!(*self.store, Store::Memory(_))
     }
 
     /// True if the result of an attempt has to wait for the file its delivery is
@@ -184,7 +247,6 @@ impl Dispatcher<'_> {
     }
 }
 
-/// How long a locked file is waited for before memory takes over.
 const BUSY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often a file that failed is tried, and one that works is looked for.
@@ -192,3 +254,6 @@ const PROBE_PAUSE: Duration = Duration::from_secs(30);
 
 /// Many more than can be under way when a file fails.
 const MOST_DEFERRED: usize = 1024;
+
+#[cfg(test)]
+mod tests;

@@ -112,7 +112,8 @@ struct Sent {
 /// The state of the one loop.
 struct Dispatcher<'a> {
     inbox: &'a mut Inbox,
-    store: Store,
+    /// Outlives a defect of the loop, as [`Self::inbox`]: it may be memory.
+    store: &'a mut Store,
     counters: Arc<Counters>,
     process: Process,
     retry: RetryPolicy,
@@ -131,7 +132,7 @@ struct Dispatcher<'a> {
     /// Results that are not in the store yet.
     unsettled: VecDeque<Attempted>,
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is none"))]
-    disk: Disk,
+    disk: &'a mut Disk,
     upkeep: Upkeep,
     /// The process is over in a moment: what is claimed now would stay claimed.
     has_given_back: bool,
@@ -154,6 +155,10 @@ impl Dispatcher<'_> {
             self.probe(false).await;
             let to_tell = self.tell().await;
             let next = self.start_due_deliveries().await.min(to_tell);
+            if self.has_damage() {
+                // What is in the file is still to be seen through.
+                continue;
+            }
             self.answer_flushes().await;
             if self.has_ended().await {
                 return;
@@ -206,7 +211,7 @@ impl Dispatcher<'_> {
     /// time.
     async fn begin_to_end(&mut self, queue: &mut Receiver) {
         if self.inbox.ending.is_none() {
-            self.inbox.ending = Some(Ending::callers_are_gone(&self.store));
+            self.inbox.ending = Some(Ending::callers_are_gone(self.store));
         }
         // From now on, who comes too late is told what is counted.
         let _counted = self.pending(Mark::ALL).await;
@@ -330,7 +335,7 @@ impl Dispatcher<'_> {
         if lost > 0 {
             trouble::say(&format!("{lost} events are lost: the database did not take them in time"));
         }
-        if report.pending > 0 && matches!(self.store, Store::Memory(_)) {
+        if report.pending > 0 && matches!(*self.store, Store::Memory(_)) {
             trouble::say(&format!("{} deliveries were pending in memory, and are lost", report.pending));
         }
         self.give_back().await;

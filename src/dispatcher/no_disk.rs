@@ -3,21 +3,21 @@
 use super::{Attempted, Dispatcher};
 use crate::{
     config::Database,
-    store::{Memory, Store, StoreError},
+    store::{Store, StoreError},
     trouble,
 };
 
 /// There is no file.
+#[derive(Default)]
 pub(super) struct Disk;
 
 impl Disk {
-    pub(super) async fn open(database: &Database, _app: &str) -> (Store, Self) {
+    pub(super) async fn open(&mut self, database: &Database, _app: &str, _store: &mut Store) {
         if *database != Database::Memory {
             trouble::say(
                 "built without the feature `sqlite`: alerts are kept in memory, and lost with the process",
             );
         }
-        (Store::Memory(Memory::default()), Self)
     }
 }
 
@@ -29,6 +29,10 @@ impl Dispatcher<'_> {
     }
 
     pub(super) fn is_blind(&self) -> bool {
+        false
+    }
+
+    pub(super) fn has_damage(&self) -> bool {
         false
     }
 

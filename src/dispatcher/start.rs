@@ -20,7 +20,7 @@ use crate::{
     queue::Receiver,
     signal::Signal,
     stats::{Counters, DropReason, StoreState},
-    store::{Channel, Store, Target},
+    store::{Channel, Memory, Store, Target},
     trouble,
 };
 
@@ -53,12 +53,13 @@ enum Stopped {
 }
 
 /// The alert thread. A defect of ours that panics costs a second, not the
-/// alerts: what is committed is taken up again, and what is not yet is kept.
+/// alerts: what is committed is taken up again, and what is only in memory is kept.
 fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
     let mut inbox = Inbox::new(Grouping::new(process(config).app, config.fingerprint.clone()));
+    let mut outbox = (Store::Memory(Memory::default()), Disk::default());
     let mut defects = 0;
     loop {
-        match work_until_stopped(config, counters, &mut queue, &mut inbox) {
+        match work_until_stopped(config, counters, &mut queue, &mut inbox, &mut outbox) {
             Ok(()) => return,
             // The process is short of descriptors; until it is not, events wait
             // in the queue.
@@ -74,10 +75,11 @@ fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
             // One of them may be what the loop cannot bear.
             let lost = inbox.waiting.drain(..).map(|captured| captured.count).sum();
             counters.count_dropped(DropReason::NotCommitted, lost);
-            trouble::report(
-                "unbearable",
-                &format!("{lost} events are lost: the alert thread could not bear them"),
+            outbox.0 = Store::Memory(Memory::default());
+            let what = format!(
+                "{lost} events are lost, and what was only in memory: the alert thread could not bear them"
             );
+            trouble::report("unbearable", &what);
             defects = 0;
         }
         if queue.is_finished() && inbox.waiting.is_empty() {
@@ -92,11 +94,12 @@ fn work_until_stopped(
     counters: &Arc<Counters>,
     queue: &mut Receiver,
     inbox: &mut Inbox,
+    outbox: &mut (Store, Disk),
 ) -> Result<(), Stopped> {
     let runtime = runtime().map_err(Stopped::NoRuntime)?;
     let run = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let mut dispatcher = Dispatcher::open(config, Arc::clone(counters), inbox).await;
+            let mut dispatcher = Dispatcher::open(config, Arc::clone(counters), inbox, outbox).await;
             dispatcher.run(queue).await;
             dispatcher.end().await;
         });
@@ -139,10 +142,15 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 impl<'a> Dispatcher<'a> {
-    pub(super) async fn open(config: &Config, counters: Arc<Counters>, inbox: &'a mut Inbox) -> Self {
+    pub(super) async fn open(
+        config: &Config,
+        counters: Arc<Counters>,
+        inbox: &'a mut Inbox,
+        (store, disk): &'a mut (Store, Disk),
+    ) -> Self {
         let process = process(config);
-        let (store, disk) = Disk::open(&config.database, &process.app).await;
-        counters.set_store(match &store {
+        disk.open(&config.database, &process.app, store).await;
+        counters.set_store(match store {
             Store::Memory(_) => StoreState::Memory,
             #[cfg(feature = "sqlite")]
             Store::Sqlite(_) => StoreState::Durable,

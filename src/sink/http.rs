@@ -110,8 +110,9 @@ impl Http {
     ///
     /// # Errors
     ///
-    /// When there is no answer. A success whose body breaks off is one: the
-    /// status says that the message was accepted.
+    /// When there is no answer. One whose body breaks off is one if its status
+    /// says enough; of a refusal, which is final, the lost body may have said
+    /// that it is not.
     pub(crate) async fn exchange(
         &self,
         scrub: &Scrub<'_>,
@@ -139,8 +140,13 @@ impl Http {
         let status = response.status();
         let body = match read(&mut response, longest_body).await {
             Ok(body) => body,
-            Err(_) if status.is_success() => Vec::new(),
-            Err(error) => return Err(failure(error)),
+            Err(error) if !status.is_success() && Class::of(status).0 == Class::Rejected => {
+                let ours =
+                    format!("{} (HTTP {}): refused, and why broke off", self.provider, status.as_u16());
+                let reason = scrub.reason(&ours, &chain(&error.without_url()));
+                return Err(Class::NotProcessed.error(reason, None));
+            }
+            Err(_) => Vec::new(),
         };
         Ok(Answer { status, headers: std::mem::take(response.headers_mut()), body })
     }

@@ -42,6 +42,11 @@ impl Scrub<'_> {
         cut(&self.clean(&without_tags(&String::from_utf8_lossy(body))), LONGEST_EXCERPT)
     }
 
+    /// True if there is a credential in `text`.
+    pub(crate) fn finds_secret(&self, text: &str) -> bool {
+        self.secrets.iter().any(|secret| secret.redact(text) != text)
+    }
+
     /// `text` on one line, without the operator's words, or anything that looks
     /// like a phone number or an e-mail address.
     fn clean(&self, text: &str) -> String {

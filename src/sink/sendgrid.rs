@@ -15,6 +15,9 @@ use super::{
 };
 use crate::{error::Problem, secret::Secret};
 
+/// Many times as long as the ids that SendGrid gives.
+const LONGEST_REFERENCE: usize = 200;
+
 /// Sends e-mail through SendGrid, from an address that is verified there.
 ///
 /// ```
@@ -163,7 +166,8 @@ fn judge(answer: &Answer, scrub: &Scrub<'_>) -> Result<Receipt, SendError> {
     let status = answer.status;
     if status.is_success() {
         let reference = answer.headers.get("x-message-id").and_then(|id| id.to_str().ok()).map(id);
-        return Ok(reference.filter(|id| !id.is_empty()).map(Receipt::new).unwrap_or_default());
+        let is_fit = |id: &String| (1..=LONGEST_REFERENCE).contains(&id.len()) && !scrub.finds_secret(id);
+        return Ok(reference.filter(is_fit).map(Receipt::new).unwrap_or_default());
     }
     let (class, meaning) = match meaning(status.as_u16()) {
         Some(known) => known,

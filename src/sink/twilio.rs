@@ -5,6 +5,7 @@
 
 use std::{fmt, ops::RangeInclusive};
 
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde_json::Value;
 
 use super::{
@@ -49,6 +50,8 @@ const VALIDITY_SECS: RangeInclusive<u64> = 6..=14_400;
 pub struct TwilioSink {
     account_sid: String,
     login: Login,
+    /// What the login is in a header, but for the padding at its end.
+    encoded_login: Secret,
     sender_number: Option<String>,
     messaging_service_sid: Option<String>,
     base_url: String,
@@ -59,6 +62,15 @@ pub struct TwilioSink {
 enum Login {
     AuthToken(Secret),
     ApiKey { sid: Secret, secret: Secret },
+}
+
+impl Login {
+    fn user_and_password<'a>(&'a self, account_sid: &'a str) -> (&'a str, &'a str) {
+        match self {
+            Self::AuthToken(token) => (account_sid, token.expose()),
+            Self::ApiKey { sid, secret } => (sid.expose(), secret.expose()),
+        }
+    }
 }
 
 impl TwilioSink {
@@ -82,9 +94,12 @@ impl TwilioSink {
     }
 
     fn with_login(account_sid: String, login: Login) -> Self {
+        let (user, password) = login.user_and_password(&account_sid);
+        let encoded_login = Secret::new(BASE64_STANDARD_NO_PAD.encode(format!("{user}:{password}")));
         Self {
             account_sid,
             login,
+            encoded_login,
             sender_number: None,
             messaging_service_sid: None,
             base_url: Self::DEFAULT_BASE_URL.to_owned(),
@@ -183,17 +198,15 @@ impl TwilioSink {
     }
 
     fn user_and_password(&self) -> (&str, &str) {
-        match &self.login {
-            Login::AuthToken(token) => (self.account_sid.as_str(), token.expose()),
-            Login::ApiKey { sid, secret } => (sid.expose(), secret.expose()),
-        }
+        self.login.user_and_password(&self.account_sid)
     }
 
     fn scrub<'a>(&'a self, message: &'a Message) -> Scrub<'a> {
-        let secrets = match &self.login {
-            Login::AuthToken(token) => vec![token],
-            Login::ApiKey { sid, secret } => vec![secret, sid],
-        };
+        let mut secrets = vec![&self.encoded_login];
+        match &self.login {
+            Login::AuthToken(token) => secrets.push(token),
+            Login::ApiKey { sid, secret } => secrets.extend([secret, sid]),
+        }
         // Without its `+`, which may come back encoded.
         let number = |text: &'a str| text.trim_start_matches('+');
         let mut words =

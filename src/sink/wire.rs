@@ -10,7 +10,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::Message;
+use proptest::prelude::*;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Message, Receipt, SendError, reason::LONGEST_REASON};
 use crate::notice::{Kind, Notice, Process};
 
 /// What arrived, and what the answering thread made of it.
@@ -102,4 +105,49 @@ pub(super) fn message(recipient: &str) -> Message {
             losses: BTreeMap::new(),
         }),
     }
+}
+
+/// Headers with any values, `secret` among them, more often than not those that
+/// mean something.
+pub(super) fn any_headers(secret: &'static str) -> impl Strategy<Value = HeaderMap> {
+    let name = prop_oneof![
+        Just("retry-after".to_owned()),
+        Just("x-ratelimit-reset".to_owned()),
+        Just("x-message-id".to_owned()),
+        "[a-z][a-z-]{0,9}",
+    ];
+    let value = prop_oneof![
+        "-?[0-9]{0,25}".prop_map(String::into_bytes),
+        (0..600_usize).prop_map(|length| vec![b'x'; length]),
+        prop::collection::vec(any::<u8>(), 0..40),
+        Just(secret.as_bytes().to_vec()),
+    ];
+    prop::collection::vec((name, value), 0..6).prop_map(|headers| {
+        let header = |(name, value): (String, Vec<u8>)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::from_bytes(&value).ok()?))
+        };
+        headers.into_iter().filter_map(header).collect()
+    })
+}
+
+/// What is stored of a result is bounded, and shows none of `secrets`.
+pub(super) fn assert_fit(result: &Result<Receipt, SendError>, secrets: &[&str]) {
+    let shown = match result {
+        Ok(receipt) => receipt.reference.clone().unwrap_or_default(),
+        Err(error) => error.to_string(),
+    };
+    // The kind of the error stands before the reason.
+    assert!(shown.chars().count() <= LONGEST_REASON + 60, "{shown}");
+    for secret in secrets {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    let (SendError::NotProcessed { retry_after: wish, .. } | SendError::Ambiguous { retry_after: wish, .. }) =
+        (match result {
+            Err(error) => error,
+            Ok(_) => return,
+        })
+    else {
+        return;
+    };
+    assert!(wish.is_none_or(|wish| wish <= Duration::from_secs(60 * 60)), "{wish:?}");
 }

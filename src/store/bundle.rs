@@ -11,9 +11,9 @@ pub(crate) struct Bundle {
 }
 
 impl Bundle {
-    /// Whether nothing is to be brought anywhere.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.incidents.is_empty() && self.notices.is_empty()
+    /// How many messages wait in it.
+    pub(crate) fn messages(&self) -> usize {
+        self.notices.len()
     }
 }
 

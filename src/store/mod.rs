@@ -43,6 +43,8 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+#[cfg(feature = "sqlite")]
+mod volume;
 
 pub(crate) use batch::{About, Captured};
 #[cfg(feature = "sqlite")]
@@ -364,9 +366,11 @@ impl Store {
     pub(crate) async fn move_to(
         &mut self,
         mut file: Box<Sqlite>,
-        brought: &Bundle,
+        brought: &[Bundle],
     ) -> Result<(), StoreError> {
-        file.import(brought).await?;
+        for bundle in brought {
+            file.import(bundle).await?;
+        }
         if let Self::Memory(memory) = self {
             file.import(&memory.export()?).await?;
         }
@@ -384,8 +388,8 @@ impl Store {
     }
 
     /// Closes the file, if there is one.
-    pub(crate) async fn shut(self) {
-        match self {
+    pub(crate) async fn shut(&mut self) {
+        match std::mem::replace(self, Self::Memory(Memory::default())) {
             Self::Memory(_) => (),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(store) => store.shut().await,

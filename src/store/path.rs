@@ -146,7 +146,7 @@ pub(super) fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
         .map(|number| with_suffix(path, &format!(".damaged-{number}")))
         .find(|aside| !aside.exists())
         .ok_or_else(|| StoreError::Failed("damaged, and there are too many damaged ones".to_owned()))?;
-    for suffix in ["-wal", "-shm", ""] {
+    for suffix in ["-journal", "-wal", "-shm", ""] {
         match std::fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StoreError::Failed(format!("damaged, and cannot be renamed: {error}")));

@@ -96,6 +96,8 @@ fn run() {
             let subscriber = tracing_subscriber::registry().with(AlertLayer::from_env());
             tracing::subscriber::with_default(subscriber, || error!("payment failed"));
         }
+        "damage" => crate::damage::run(),
+        "full-for-a-while" => crate::disks::full_for_a_while(init),
         "stay" => {
             init();
             stay();

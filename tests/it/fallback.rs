@@ -126,6 +126,11 @@ fn a_file_that_is_deleted_under_us_is_made_anew_with_all_that_was_pending() {
     keeps_in_the_end(|_| (), |path| std::fs::remove_file(path).unwrap());
 }
 
+#[test]
+fn a_directory_that_is_deleted_under_us_is_made_anew_with_all_that_was_pending() {
+    keeps_in_the_end(|_| (), |path| std::fs::remove_dir_all(path.parent().unwrap()).unwrap());
+}
+
 /// No file of the child may grow beyond this, in blocks of 512 bytes.
 #[test]
 #[cfg(unix)]

@@ -9,8 +9,8 @@ use tracing::error;
 use tracing_alert::{AlertHandle, AlertLayer, Builder, MemorySink, RetryPolicy, SendError, TwilioSink};
 
 use crate::support::{
-    ACCOUNT_SID, AUTH_TOKEN, Answer, EMAIL, Harness, PATIENCE, Reaped, SENDER, eventually, rows, with_layer,
-    word,
+    ACCOUNT_SID, AUTH_TOKEN, Answer, EMAIL, Harness, PATIENCE, Provider, Reaped, SENDER, eventually, rows,
+    with_layer, word,
 };
 
 /// Retries that a test can wait for.
@@ -217,6 +217,44 @@ fn a_message_that_is_refused_says_nothing_of_the_number() {
     alert(&harness);
     alert(&harness);
     assert_eq!((harness.provider.sms().len(), harness.provider.sent()), (2, 1));
+}
+
+#[test]
+fn no_answer_of_a_provider_loses_an_alert_or_takes_it_elsewhere() {
+    let (harness, elsewhere) = (Harness::new(), Provider::start());
+    let raw = |text: &str| Answer::Raw(text.as_bytes().to_vec());
+    let page = "<!DOCTYPE html><html><h1>502 Bad Gateway</h1></html>";
+    let mut answers = vec![
+        Answer::With(502, Vec::new(), page.to_owned()).header("content-type", "text/html"),
+        Answer::status(500),
+        Answer::status(503).header("retry-after", "-5"),
+        Answer::With(500, Vec::new(), "{}".to_owned()).header("content-type", "image/png"),
+        Answer::Raw(vec![0xff; 4096]),
+        Answer::Raw(b"HTTP/1.1 500 \xff\r\ncontent-length: 3\r\n\r\n\xff\xfe\xc0".to_vec()),
+        raw(""),
+        raw("HTTP/1.1 "),
+        raw("HTTP/1.1 500 x\r\ncontent-length: 99\r\n\r\n{\"code\":"),
+        raw("HTTP/1.1 400 x\r\ncontent-length: 99\r\n\r\n{\"code\":"),
+        raw(&format!("HTTP/1.1 200 x\r\nx: {}\r\n\r\n", "x".repeat(4 << 20))),
+        Answer::Endless(503),
+        Answer::Cut,
+    ];
+    answers.extend([301, 302, 303, 307, 308].map(|status| {
+        Answer::status(status).header("location", format!("{}/v3/mail/send", elsewhere.url()))
+    }));
+    let number = answers.len();
+    harness.provider.script_sms(answers.clone());
+    harness.provider.script_mails(answers);
+    let mut policy = quick();
+    (policy.initial, policy.cap) = (Duration::from_millis(5), Duration::from_millis(20));
+    policy.probe = Duration::from_millis(5);
+    let handle = with_layer(harness.builder().retry(policy), || error!("payment failed"));
+    assert!(handle.flush(PATIENCE).is_complete(), "the alert is still pending: {:?}", handle.stats());
+    let settled = rows(&harness.database(), "SELECT state, attempt > 0 FROM delivery");
+    assert_eq!(settled, ["delivered|1", "delivered|1"], "the alert is lost");
+    let provider = &harness.provider;
+    assert_eq!((provider.sms().len(), provider.mails().len()), (number + 1, number + 1));
+    assert_eq!(elsewhere.requests().len(), 0, "the credentials went elsewhere");
 }
 
 /// Ten phones, each with a delivery of its own.

@@ -5,7 +5,9 @@
 mod capture;
 mod capture_bounds;
 mod child;
+mod damage;
 mod delivery;
+mod disks;
 mod exit;
 mod fallback;
 mod faults;

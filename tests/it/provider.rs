@@ -15,6 +15,10 @@ use crate::support::{Chance, PATIENCE};
 pub(crate) enum Answer {
     /// Answers with this status, these headers and this body.
     With(u16, Vec<(&'static str, String)>, String),
+    /// Writes these bytes and closes the connection.
+    Raw(Vec<u8>),
+    /// Answers with this status and a body that goes on until nobody reads it.
+    Endless(u16),
     /// Reads the request and never answers.
     Never,
     /// Reads the request and closes the connection.
@@ -42,7 +46,13 @@ impl Answer {
                 headers.push((name, value.to_string()));
                 Self::With(status, headers, body)
             }
-            Self::Never | Self::Cut | Self::Held | Self::SentThenNever | Self::SentThenCut => self,
+            Self::Raw(_)
+            | Self::Endless(_)
+            | Self::Never
+            | Self::Held
+            | Self::Cut
+            | Self::SentThenNever
+            | Self::SentThenCut => self,
         }
     }
 
@@ -296,6 +306,19 @@ impl Provider {
                     let inner = self.state.inner.lock().unwrap();
                     drop(self.state.changed.wait_while(inner, |inner| !inner.lets_go).unwrap());
                     (202, Vec::new(), String::new())
+                }
+                Answer::Raw(bytes) => {
+                    drop(stream.write_all(&bytes));
+                    return;
+                }
+                Answer::Endless(status) => {
+                    let head = format!("HTTP/1.1 {status} Scripted\r\ntransfer-encoding: chunked\r\n\r\n");
+                    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+                    let mut written = stream.write_all(head.as_bytes());
+                    while written.is_ok() {
+                        written = stream.write_all(chunk.as_bytes());
+                    }
+                    return;
                 }
                 Answer::Never | Answer::SentThenNever => {
                     std::thread::park();

@@ -144,11 +144,11 @@ fn echoing(secrets: &str) -> Vec<Answer> {
 }
 
 fn by_token() -> String {
-    format!("{AUTH_TOKEN} {ACCOUNT_SID}:{AUTH_TOKEN} Authorization: Basic {BY_TOKEN}")
+    format!("{AUTH_TOKEN} {ACCOUNT_SID}:{AUTH_TOKEN} Authorization: Basic {BY_TOKEN} auth={BY_TOKEN}")
 }
 
 fn by_key() -> String {
-    format!("{KEY_SID}:{KEY_SECRET} Authorization: Basic {BY_KEY}")
+    format!("{KEY_SID}:{KEY_SECRET} Authorization: Basic {BY_KEY} auth={BY_KEY}")
 }
 
 fn by_bearer() -> String {

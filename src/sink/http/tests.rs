@@ -248,13 +248,61 @@ async fn what_is_no_http_is_ambiguous() {
     assert_eq!(class, Class::Ambiguous, "{reason}");
 }
 
+/// What comes of an answer whose body breaks off.
+async fn broken_off(status: &str) -> Result<Answer, SendError> {
+    let server = answering(format!("HTTP/1.1 {status}\r\nContent-Length: 99\r\n\r\n{{\"code\":"));
+    exchange(&Http::new("Test"), &server.url).await
+}
+
 #[tokio::test]
-async fn a_body_that_breaks_off_leaves_a_success_one_and_a_failure_ambiguous() {
-    let cut = |status| format!("HTTP/1.1 {status}\r\nContent-Length: 99\r\n\r\n{{\"code\":");
-    let server = answering(cut("201 Created"));
-    assert_eq!(exchange(&Http::new("Test"), &server.url).await.unwrap().body, b"");
-    let server = answering(cut("400 Bad Request"));
-    assert_eq!(failed(exchange(&Http::new("Test"), &server.url).await).0, Class::Ambiguous);
+async fn a_body_that_breaks_off_leaves_what_the_status_says() {
+    for status in ["201 Created", "302 Found", "401 No", "429 Slow\r\nRetry-After: 7", "500 Oops"] {
+        let answer = broken_off(status).await.unwrap();
+        assert_eq!((answer.status.as_str(), answer.body.as_slice()), (&status[..3], b"".as_slice()));
+        assert_eq!(answer.wish().is_some(), answer.status == 429);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_breaks_off_is_not_final_as_its_code_is_lost() {
+    let (class, reason) = failed(broken_off("400 Bad Request").await);
+    assert_eq!(class, Class::NotProcessed);
+    assert!(reason.starts_with("Test (HTTP 400): refused, and why broke off: "), "{reason}");
+}
+
+// As for the huge answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_body_without_end_that_drips_counts_by_its_status() {
+    for (status, class) in [("201 Created", None), ("400 Bad Request", Some(Class::NotProcessed))] {
+        let head = format!("HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let server = Server::start(move |mut stream, _| {
+            let mut dripped = stream.write_all(head.as_bytes());
+            while dripped.is_ok() {
+                thread::sleep(Duration::from_millis(5));
+                dripped = stream.write_all(b"1\r\n{\r\n");
+            }
+        });
+        let answer = exchange(&impatient(), &server.url).await;
+        match class {
+            None => assert_eq!(answer.unwrap().body, b""),
+            Some(class) => assert_eq!(failed(answer).0, class),
+        }
+        server.join();
+    }
+}
+
+// As for the huge answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn headers_without_measure_are_no_answer() {
+    let many = "X-Many: 1\r\n".repeat(10_000);
+    let long = format!("X-Long: {}\r\n", "x".repeat(4 * 1024 * 1024));
+    for headers in [many, long] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n");
+        let server = Server::start(move |mut stream, _| drop(stream.write_all(answer.as_bytes())));
+        let (class, reason) = failed(exchange(&Http::new("Test"), &server.url).await);
+        assert_eq!(class, Class::Ambiguous, "{reason}");
+        server.join();
+    }
 }
 
 #[tokio::test]

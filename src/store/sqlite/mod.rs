@@ -6,24 +6,28 @@
 //! Invariant: the database file is only ever opened through SQLite; closing
 //! another descriptor of it would drop SQLite's locks.
 
-use std::time::Duration;
+use std::{fs::File, path::Path, time::Duration};
 
-use super::{StoreError, path};
+use super::{Bundle, StoreError, path, volume};
 use crate::fork::OpenFile;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection,
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteSynchronous},
 };
 
 mod bundles;
 mod dead;
 mod deliveries;
 mod incidents;
+mod journal;
 mod notices;
 pub(super) mod rows;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod upkeep;
+mod version;
 
 pub(crate) use path::database_path;
 
@@ -41,23 +45,26 @@ pub(crate) struct Sqlite {
     identity: Option<path::Identity>,
     /// Held as long as the file is open: who replaces a damaged file needs it
     /// for himself.
-    _lock: Option<std::fs::File>,
+    _lock: Option<File>,
     _open: OpenFile,
 }
 
 impl Sqlite {
     /// Opens or creates the file at `path` and brings its schema up to date.
     /// Creates missing directories (0700) and the file (0600).
-    pub(crate) async fn open(path: &std::path::Path) -> Result<Self, StoreError> {
-        let open = OpenFile::new();
+    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = path::lock(path)?;
         path::prepare(path)?;
+        Self::open_prepared(path, lock, volume::is_on_network(path)).await
+    }
+
+    async fn open_prepared(path: &Path, lock: Option<File>, is_network: bool) -> Result<Self, StoreError> {
+        let open = OpenFile::new();
         let options = SqliteConnectOptions::new()
             .filename(path)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("wal_autocheckpoint", "256")
             .pragma("journal_size_limit", "4194304")
@@ -65,6 +72,8 @@ impl Sqlite {
             .thread_name(thread_name)
             .disable_statement_logging();
         let mut connection = options.connect().await?;
+        version::may_write(&mut connection, &MIGRATOR).await?;
+        journal::choose(&mut connection, is_network).await?;
         // sqlx takes no lock for migrations on SQLite: without this, processes
         // that open a fresh file together run them twice.
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -73,28 +82,30 @@ impl Sqlite {
         Ok(Self { connection, identity: path::identity(path), _lock: lock, _open: open })
     }
 
-    /// Puts a damaged file aside, and opens a new one with what can still be
-    /// read of it.
-    pub(crate) async fn replace_damaged(path: &std::path::Path, why: &str) -> Result<Self, StoreError> {
+    /// Puts a damaged file aside. Returns what can still be read of it.
+    pub(crate) async fn set_aside(path: &Path, why: &str) -> Result<Bundle, StoreError> {
         let aside = path::set_aside(path)?;
         crate::trouble::say(&format!("the database is damaged ({why}); it is kept as {}", aside.display()));
-        let mut file = Self::open(path).await?;
         let read_only = SqliteConnectOptions::new()
             .filename(&aside)
             .read_only(true)
+            // Reads on where the schema or the end of the file is missing.
+            .pragma("writable_schema", "on")
             .thread_name(thread_name)
             .disable_statement_logging();
         let open = OpenFile::new();
-        if let Ok(connection) = read_only.connect().await {
-            let mut damaged = Self { connection, identity: None, _lock: None, _open: open };
-            let rescued = damaged.export().await;
-            file.import(&rescued).await?;
-        }
-        Ok(file)
+        // One that cannot even be opened shows nothing.
+        let Ok(connection) = read_only.connect().await else {
+            return Ok(Bundle::default());
+        };
+        let mut damaged = Self { connection, identity: None, _lock: None, _open: open };
+        let rescued = damaged.export().await;
+        damaged.shut().await;
+        Ok(rescued)
     }
 
     /// False if the file was moved or deleted.
-    pub(in crate::store) fn is_at(&self, path: &std::path::Path) -> bool {
+    pub(in crate::store) fn is_at(&self, path: &Path) -> bool {
         self.identity.is_none() || self.identity == path::identity(path)
     }
 
@@ -125,15 +136,21 @@ fn migration_failed(error: MigrateError) -> StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code());
-        match code.as_deref() {
-            // BUSY, LOCKED, BUSY_RECOVERY, BUSY_SNAPSHOT
-            Some("5" | "6" | "261" | "517") => Self::Busy,
-            // CORRUPT, NOTADB
-            Some("11" | "26") => Self::Damaged(error.to_string()),
+        // Without what an extended code adds.
+        let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+        match code {
+            // BUSY and LOCKED
+            Some(5 | 6) => Self::Busy,
+            // CORRUPT and NOTADB; and CONSTRAINT and MISMATCH, as no statement
+            // of ours breaks a rule of the schema in a file that keeps them.
+            Some(11 | 19 | 20 | 26) => Self::Damaged(error.to_string()),
+            // A value that the schema does not allow either.
+            None if matches!(error, sqlx::Error::ColumnDecode { .. }) => Self::Damaged(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }
     }
 }
 
-/// How long SQLite itself waits for another process's write to end.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long SQLite itself waits for another process's write to end; less in the
+/// tests of this crate, where the other one never ends.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 2_000 });

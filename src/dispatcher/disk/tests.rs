@@ -1,0 +1,181 @@
+//! Files that fail, with no time passing.
+
+use std::sync::Arc;
+
+use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
+
+use super::*;
+use crate::{
+    config::{Builder, Config},
+    dispatcher::Inbox,
+    event::tests::event,
+    fingerprint::Grouping,
+    queue::Permit,
+    sink::MemorySink,
+    stats::Counters,
+};
+
+/// What a dispatcher is made of, and where its file is.
+struct Bench {
+    config: Config,
+    counters: Arc<Counters>,
+    inbox: Inbox,
+    outbox: (Store, Disk),
+    directory: tempfile::TempDir,
+}
+
+fn check(work: impl AsyncFnOnce(Bench)) {
+    let directory = tempfile::tempdir().unwrap();
+    let builder = Builder::new().database(directory.path().join("alerts.db"));
+    let config = builder.settle(Duration::ZERO).sink(MemorySink::new(), ["on-call"]).check().unwrap();
+    let bench = Bench {
+        config,
+        counters: Arc::default(),
+        inbox: Inbox::new(Grouping::new("MyApp".to_owned(), None)),
+        outbox: (Store::Memory(Memory::default()), Disk::default()),
+        directory,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(work(bench));
+}
+
+impl Bench {
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("alerts.db")
+    }
+
+    /// Starts the alert thread's work, or starts it again.
+    async fn start(&mut self) -> Dispatcher<'_> {
+        let counters = Arc::clone(&self.counters);
+        Dispatcher::open(&self.config, counters, &mut self.inbox, &mut self.outbox).await
+    }
+}
+
+impl Dispatcher<'_> {
+    async fn capture(&mut self, message: &str) {
+        self.inbox.add(event(message), Permit::default());
+        self.persist().await;
+    }
+
+    fn is_durable(&self) -> bool {
+        self.counters.snapshot().store == StoreState::Durable
+    }
+
+    async fn claimed(&mut self) -> usize {
+        let now = std::time::SystemTime::now() + Duration::from_secs(1);
+        self.store.claim("memory", 9, now, now).await.unwrap().len()
+    }
+}
+
+/// Holds the file's write lock until it is dropped.
+async fn locked(path: &Path) -> sqlx::SqliteConnection {
+    let mut holder = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    holder.execute("BEGIN IMMEDIATE").await.unwrap();
+    holder
+}
+
+#[test]
+fn a_locked_file_is_waited_for_and_then_given_up_until_it_is_free() {
+    check(async |mut bench| {
+        let path = bench.path();
+        let mut dispatcher = bench.start().await;
+        let holder = locked(&path).await;
+        dispatcher.capture("one").await;
+        assert!(dispatcher.is_durable(), "it was not waited for");
+        assert_eq!(dispatcher.inbox.waiting.len(), 1);
+
+        dispatcher.disk.busy_patience = Duration::ZERO;
+        dispatcher.persist().await;
+        assert!(!dispatcher.is_durable(), "it is still waited for");
+        dispatcher.capture("two").await;
+        assert_eq!(dispatcher.inbox.waiting.len(), 0, "memory did not take it");
+
+        dispatcher.probe(true).await;
+        assert!(!dispatcher.is_durable(), "it is locked");
+        holder.close().await.unwrap();
+        dispatcher.probe(true).await;
+        assert!(dispatcher.is_durable(), "it is free");
+        assert_eq!(dispatcher.claimed().await, 1, "what memory held is not in the file");
+    });
+}
+
+#[test]
+fn a_file_that_is_locked_at_the_start_is_given_up_until_it_is_free() {
+    check(async |mut bench| {
+        bench.start().await.store.shut().await;
+        let holder = locked(&bench.path()).await;
+        bench.outbox.1 = Disk { busy_patience: Duration::ZERO, ..Disk::default() };
+        let mut dispatcher = bench.start().await;
+        dispatcher.capture("one").await;
+        assert!(!dispatcher.is_durable());
+        holder.close().await.unwrap();
+        dispatcher.probe(true).await;
+        assert!(dispatcher.is_durable());
+        assert_eq!(dispatcher.claimed().await, 1);
+    });
+}
+
+#[test]
+fn what_a_moved_file_held_waits_until_a_file_can_be_made() {
+    check(async |mut bench| {
+        let path = bench.path();
+        let mut dispatcher = bench.start().await;
+        dispatcher.capture("one").await;
+        std::fs::rename(&path, path.with_file_name("moved.db")).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        dispatcher.probe(true).await;
+        assert!(!dispatcher.is_durable());
+        dispatcher.probe(true).await;
+        std::fs::remove_dir(&path).unwrap();
+        dispatcher.probe(true).await;
+        assert!(dispatcher.is_durable());
+        assert_eq!(dispatcher.claimed().await, 1, "it is only in the file that was moved");
+    });
+}
+
+#[test]
+fn damage_that_is_met_while_working_is_mended_at_once() {
+    check(async |mut bench| {
+        let mut dispatcher = bench.start().await;
+        dispatcher.capture("one").await;
+        dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
+        assert!(!dispatcher.is_durable());
+        dispatcher.probe(false).await;
+        assert!(dispatcher.is_durable(), "it was not replaced");
+        assert_eq!(dispatcher.claimed().await, 1, "what could be read was not rescued");
+        assert!(bench.directory.path().join("alerts.db.damaged-1").exists());
+    });
+}
+
+#[test]
+fn damage_that_somebody_else_mended_is_not_mended_again() {
+    check(async |mut bench| {
+        let path = bench.path();
+        let mut dispatcher = bench.start().await;
+        dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
+        for suffix in ["", "-wal", "-shm"] {
+            let of = |name: &str| path.with_file_name(format!("{name}{suffix}"));
+            std::fs::rename(of("alerts.db"), of("aside.db")).unwrap();
+        }
+        let mut other = Store::Sqlite(Box::new(Sqlite::open(&path).await.unwrap()));
+        other.shut().await;
+        dispatcher.probe(false).await;
+        assert!(dispatcher.is_durable());
+        assert!(!path.with_file_name("alerts.db.damaged-1").exists(), "a good file was put aside");
+    });
+}
+
+#[test]
+fn a_defect_of_the_loop_keeps_what_is_only_in_memory() {
+    check(async |mut bench| {
+        let path = bench.path();
+        std::fs::create_dir(&path).unwrap();
+        bench.start().await.capture("one").await;
+        let mut dispatcher = bench.start().await;
+        assert!(!dispatcher.is_durable());
+        std::fs::remove_dir(&path).unwrap();
+        dispatcher.probe(false).await;
+        assert!(dispatcher.is_durable(), "it was not tried at once");
+        assert_eq!(dispatcher.claimed().await, 1);
+    });
+}
