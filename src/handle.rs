@@ -12,9 +12,11 @@ use std::{
 use tracing::{dispatcher, level_filters::LevelFilter};
 
 use crate::{
+    dispatcher::Silence,
     event::Event,
     fork::{self, Birth},
     gate::Gate,
+    matcher::Matcher,
     queue::{Awaited, Flush, Goal, Queue},
     signal::Signal,
     stats::{Counters, DropReason, Stats},
@@ -143,6 +145,30 @@ impl AlertHandle {
         self.shared.gate.set_level(level.into());
     }
 
+    /// Tells nobody of the events that `matcher` means, for so long from now, and
+    /// then how many there were, in one message that shows the first. Other
+    /// processes do not know of it, nor does the next start. Waits for room in the
+    /// queue, if it is full, for a second at most. False if that came to nothing,
+    /// or if there is no alert thread.
+    ///
+    /// ```
+    /// # use tracing_alert::{AlertLayer, MemorySink};
+    /// # let layer: AlertLayer = AlertLayer::builder().in_memory().sink(MemorySink::new(), ["on-call"]).build().unwrap();
+    /// use std::time::Duration;
+    ///
+    /// use tracing_alert::Matcher;
+    ///
+    /// // While the database is migrated.
+    /// let silenced = layer.handle().silence(Matcher::new().target("my_app::db"), Duration::from_secs(600));
+    /// assert!(silenced);
+    /// ```
+    pub fn silence(&self, matcher: Matcher, duration: Duration) -> bool {
+        let silence = Silence::new(matcher, duration.min(LONGEST_WAIT));
+        let deadline = Instant::now() + SILENCE_PATIENCE;
+        let queue = self.shared.queue.as_ref().filter(|_| !self.shared.birth.is_elsewhere());
+        queue.is_some_and(|queue| queue.silence(silence, deadline))
+    }
+
     /// Queues `event`, or counts why not, if it is not lost anyway. Waits for its commit if that was asked
     /// for.
     pub(crate) fn offer(&self, event: Event) {
@@ -239,3 +265,6 @@ impl fmt::Debug for AlertHandle {
 
 /// Stands for "for ever" where a clock cannot count that far.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How long a silence waits for room in the queue.
+const SILENCE_PATIENCE: Duration = Duration::from_secs(1);

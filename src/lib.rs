@@ -45,6 +45,9 @@ pub use stats::{DropReason, Stats, StoreState};
 mod dispatcher;
 pub use dispatcher::SEND_TIMEOUT;
 
+mod matcher;
+pub use matcher::Matcher;
+
 mod fingerprint;
 
 mod incident;

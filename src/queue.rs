@@ -15,6 +15,7 @@ use std::{
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
+    dispatcher::Silence,
     event::Event,
     handle::FlushReport,
     signal::Signal,
@@ -30,6 +31,8 @@ pub(crate) enum Item {
     Awaited(Box<Awaited>, Permit),
     /// A wish to see everything before it through.
     Flush(Flush),
+    /// A wish not to hear of what comes after it.
+    Silence(Box<Silence>),
 }
 
 /// An event whose commit somebody waits for.
@@ -154,7 +157,13 @@ impl Queue {
     /// Queues `flush` behind everything that is queued now, waiting for room.
     /// False if there is no alert thread any more.
     pub(crate) fn flush(&self, flush: Flush) -> bool {
-        send(&self.sender, flush)
+        let deadline = flush.deadline;
+        send(&self.sender, Item::Flush(flush), deadline)
+    }
+
+    /// As [`flush`](Self::flush), if there is room before `deadline`.
+    pub(crate) fn silence(&self, silence: Silence, deadline: Instant) -> bool {
+        send(&self.sender, Item::Silence(Box::new(silence)), deadline)
     }
 }
 
@@ -165,13 +174,12 @@ pub(crate) struct WeakQueue(mpsc::WeakSender<Item>);
 impl WeakQueue {
     /// As [`Queue::flush`].
     pub(crate) fn flush(&self, flush: Flush) -> bool {
-        self.0.upgrade().is_some_and(|sender| send(&sender, flush))
+        let deadline = flush.deadline;
+        self.0.upgrade().is_some_and(|sender| send(&sender, Item::Flush(flush), deadline))
     }
 }
 
-fn send(sender: &mpsc::Sender<Item>, flush: Flush) -> bool {
-    let deadline = flush.deadline;
-    let mut item = Item::Flush(flush);
+fn send(sender: &mpsc::Sender<Item>, mut item: Item, deadline: Instant) -> bool {
     loop {
         match sender.try_send(item) {
             Ok(()) => return true,

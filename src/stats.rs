@@ -100,6 +100,8 @@ pub struct Stats {
     pub captured: u64,
     /// Events that were committed to the store.
     pub persisted: u64,
+    /// Events that [`Builder::ignore`](crate::Builder::ignore) means.
+    pub ignored: u64,
     /// Deliveries that a provider accepted.
     pub delivered: u64,
     /// Attempts that failed and will be repeated.
@@ -119,6 +121,7 @@ pub struct Stats {
 pub(crate) struct Counters {
     pub(crate) captured: AtomicU64,
     pub(crate) persisted: AtomicU64,
+    pub(crate) ignored: AtomicU64,
     pub(crate) delivered: AtomicU64,
     pub(crate) retried: AtomicU64,
     pub(crate) dead: AtomicU64,
@@ -143,7 +146,7 @@ impl Counters {
         }
     }
 
-    /// Events that were captured, and are neither committed nor lost.
+    /// Events that were captured, and are neither committed, ignored nor lost.
     pub(crate) fn uncommitted(&self) -> u64 {
         self.uncommitted_of(self.captured.load(Ordering::Relaxed))
     }
@@ -154,7 +157,8 @@ impl Counters {
         let lost_later = [DropReason::MemoryFull, DropReason::NotCommitted];
         let losses = self.losses();
         let lost: u64 = lost_later.iter().filter_map(|reason| losses.get(reason)).sum();
-        captured.saturating_sub(self.persisted.load(Ordering::Relaxed)).saturating_sub(lost)
+        let taken = self.persisted.load(Ordering::Relaxed) + self.ignored.load(Ordering::Relaxed);
+        captured.saturating_sub(taken).saturating_sub(lost)
     }
 
     /// All losses so far.
@@ -183,6 +187,7 @@ impl Counters {
         Stats {
             captured: load(&self.captured),
             persisted: load(&self.persisted),
+            ignored: load(&self.ignored),
             delivered: load(&self.delivered),
             retried: load(&self.retried),
             dead: load(&self.dead),

@@ -12,6 +12,7 @@ use crate::{
     error::Problem,
     event::Event,
     fingerprint::Custom,
+    matcher::Matcher,
     retry::RetryPolicy,
     sink::{DynSink, SendGridSink, Sink, TwilioSink},
 };
@@ -36,6 +37,7 @@ pub struct Builder {
     pub(super) entries: Vec<Entry>,
     pub(super) database: Database,
     pub(super) panics: bool,
+    pub(super) ignored: Vec<Matcher>,
     pub(super) fingerprint: Option<Custom>,
     pub(super) settle: Duration,
     pub(super) sms_window: Duration,
@@ -84,6 +86,7 @@ impl Builder {
             entries: Vec::new(),
             database: Database::Default,
             panics: Self::DEFAULT_PANICS,
+            ignored: Vec::new(),
             fingerprint: None,
             settle: Self::DEFAULT_SETTLE,
             sms_window: Self::DEFAULT_SMS_WINDOW,
@@ -194,6 +197,15 @@ impl Builder {
     /// [`DEFAULT_PANICS`](Self::DEFAULT_PANICS).
     pub fn panics(mut self, panics: bool) -> Self {
         self.panics = panics;
+        self
+    }
+
+    /// Tells nobody of the events that `matcher` means: they are counted, in
+    /// [`Stats::ignored`](crate::Stats::ignored), and forgotten. May be called for
+    /// several. To keep quiet for a while only, there is
+    /// [`AlertHandle::silence`](crate::AlertHandle::silence).
+    pub fn ignore(mut self, matcher: Matcher) -> Self {
+        self.ignored.push(matcher);
         self
     }
 

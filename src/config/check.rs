@@ -126,6 +126,7 @@ impl Builder {
             span_level: self.span_level,
             database: self.database,
             panics: self.panics,
+            ignored: self.ignored,
             fingerprint: self.fingerprint,
             wait_for_commit: self.wait_for_commit,
             retry: self.retry,

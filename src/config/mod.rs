@@ -4,7 +4,10 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{budget::Budget, fingerprint::Custom, incident::Rhythm, retry::RetryPolicy, sink::DynSink};
+use crate::{
+    budget::Budget, fingerprint::Custom, incident::Rhythm, matcher::Matcher, retry::RetryPolicy,
+    sink::DynSink,
+};
 
 mod builder;
 pub use builder::Builder;
@@ -33,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// Whether a panic is an event.
     pub(crate) panics: bool,
+    /// What nobody is told of.
+    pub(crate) ignored: Vec<Matcher>,
     /// The application's own idea of which events are the same.
     pub(crate) fingerprint: Option<Custom>,
     /// How long a call that alerts waits for its commit, if it does.

@@ -111,7 +111,7 @@ mod tests {
         runtime.block_on(async {
             let builder = AlertLayer::builder().in_memory().sink(MemorySink::new(), ["on-call"]);
             let config = builder.check().unwrap();
-            let mut inbox = Inbox::new(Grouping::new("MyApp".to_owned(), None));
+            let mut inbox = Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new());
             let mut outbox = (Store::Memory(Memory::default()), Disk::default());
             let mut dispatcher = Dispatcher::open(&config, Arc::default(), &mut inbox, &mut outbox).await;
             dispatcher.inbox.add(event("payment failed"), Permit::default());

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     fingerprint::Grouping,
     handle::FlushReport,
+    matcher::Matcher,
     notice::{Losses, Process},
     queue::{Flush, Goal, Item, Receiver},
     retry::RetryPolicy,
@@ -40,6 +41,9 @@ use disk::Disk;
 
 mod persist;
 use persist::Late;
+
+mod silence;
+pub(crate) use silence::Silence;
 
 mod tell;
 
@@ -79,6 +83,10 @@ struct Inbox {
     late_since: Option<Instant>,
     /// Losses that a notice tells of already.
     told: Losses,
+    /// What is never told.
+    ignored: Vec<Matcher>,
+    /// What is not told yet.
+    silences: Vec<Silence>,
     /// Received, and not taken up yet.
     items: Vec<Item>,
     /// Set when the loop takes no more events.
@@ -189,8 +197,13 @@ impl Dispatcher<'_> {
         let mut flushed = false;
         for item in std::mem::take(&mut self.inbox.items) {
             match item {
+                Item::Event(event, _) if self.inbox.ignores(&event, &self.counters) => (),
                 Item::Event(event, permit) => self.inbox.add(*event, permit),
+                Item::Awaited(awaited, _) if self.inbox.ignores(&awaited.event, &self.counters) => {
+                    awaited.committed.set(());
+                }
                 Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit),
+                Item::Silence(silence) => self.inbox.silences.push(*silence),
                 Item::Flush(flush) => {
                     flushed = true;
                     if flush.goal == Goal::Shutdown {

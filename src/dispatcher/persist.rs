@@ -91,8 +91,12 @@ impl Dispatcher<'_> {
 impl Inbox {
     /// Adds `event` to those that wait; one that is the same as another only
     /// counts.
-    pub(super) fn add(&mut self, event: Event, permit: Permit) {
-        let fingerprint = self.grouping.fingerprint(&event, Instant::now());
+    pub(super) fn add(&mut self, mut event: Event, permit: Permit) {
+        let silenced = self.silence(&mut event);
+        let (fingerprint, not_before) = match silenced {
+            Some((fingerprint, until)) => (fingerprint, Some(until)),
+            None => (self.grouping.fingerprint(&event, Instant::now()), None),
+        };
         let mut latest = self.waiting.iter_mut().rev().take(LOOK_BACK);
         match latest.find(|captured| captured.fingerprint == fingerprint) {
             Some(captured) => {
@@ -107,7 +111,7 @@ impl Inbox {
                     count: 1,
                     last_at,
                     about: None,
-                    not_before: None,
+                    not_before,
                     permit,
                 });
             }

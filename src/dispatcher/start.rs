@@ -16,6 +16,7 @@ use super::{Clock, Disk, Dispatcher, Inbox, Lane, Upkeep};
 use crate::{
     config::{Config, Route},
     fingerprint::Grouping,
+    matcher::Matcher,
     notice::{Losses, Process},
     queue::Receiver,
     signal::Signal,
@@ -55,7 +56,8 @@ enum Stopped {
 /// The alert thread. A defect of ours that panics costs a second, not the
 /// alerts: what is committed is taken up again, and what is only in memory is kept.
 fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
-    let mut inbox = Inbox::new(Grouping::new(process(config).app, config.fingerprint.clone()));
+    let grouping = Grouping::new(process(config).app, config.fingerprint.clone());
+    let mut inbox = Inbox::new(grouping, config.ignored.clone());
     let mut outbox = (Store::Memory(Memory::default()), Disk::default());
     let mut defects = 0;
     loop {
@@ -114,7 +116,7 @@ fn work_until_stopped(
 }
 
 impl Inbox {
-    pub(super) fn new(grouping: Grouping) -> Self {
+    pub(super) fn new(grouping: Grouping, ignored: Vec<Matcher>) -> Self {
         Self {
             run: Uuid::now_v7(),
             grouping,
@@ -124,6 +126,8 @@ impl Inbox {
             late_since: None,
             flushes: Vec::new(),
             told: Losses::new(),
+            ignored,
+            silences: Vec::new(),
             items: Vec::new(),
             ending: None,
         }

@@ -20,6 +20,7 @@ mod layering;
 mod panics;
 mod processes;
 mod provider;
+mod quiet;
 mod secrets;
 mod support;
 mod tidy;

@@ -31,7 +31,7 @@ fn check(work: impl AsyncFnOnce(Bench)) {
     let bench = Bench {
         config,
         counters: Arc::default(),
-        inbox: Inbox::new(Grouping::new("MyApp".to_owned(), None)),
+        inbox: Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new()),
         outbox: (Store::Memory(Memory::default()), Disk::default()),
         directory,
     };

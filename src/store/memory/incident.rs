@@ -111,7 +111,7 @@ impl Incident {
             let heard_at = accounts.get(&recipient).and_then(|account| account.heard_at);
             let fresh = Standing::fresh(self.opened_at, tally.not_before);
             let due_at = Some(fresh.next(&target.rhythm, heard_at, now).at());
-            self.standings.entry(recipient).or_insert(Known {
+            self.standings.entry(recipient).or_insert_with(|| Known {
                 not_before: tally.not_before,
                 due_at,
                 ..Known::default()

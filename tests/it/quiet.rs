@@ -1,0 +1,73 @@
+//! What nobody wants to hear of: ignored, or silenced for a while.
+
+use std::time::Duration;
+
+use tracing::error;
+use tracing_alert::{AlertLayer, Builder, Matcher, MemorySink};
+use tracing_subscriber::prelude::*;
+
+use crate::support::{PATIENCE, with_layer};
+
+fn builder(sink: &MemorySink) -> Builder {
+    AlertLayer::builder()
+        .in_memory()
+        .settle(Duration::ZERO)
+        .email_window(Duration::ZERO)
+        .email_budget(None)
+        .panics(false)
+        .sink(sink.clone(), ["on-call"])
+}
+
+/// What was told, by message and count.
+fn told(sink: &MemorySink) -> Vec<(String, u64)> {
+    let samples = sink.messages().into_iter().flat_map(|message| message.notice.samples.clone());
+    samples.map(|sample| (sample.event.message, sample.count)).collect()
+}
+
+#[test]
+fn what_is_ignored_is_counted_and_told_to_nobody() {
+    let sink = MemorySink::new();
+    let flaky = Matcher::new().message("flaky").when(|event| event.panic || !event.message.is_empty());
+    let builder = builder(&sink).ignore(flaky).ignore(Matcher::new().target("noisy"));
+    let handle = with_layer(builder.wait_for_commit(PATIENCE), || {
+        error!("a flaky connection");
+        error!(target: "noisy::part", "again");
+        error!("payment failed");
+    });
+    assert!(handle.flush(PATIENCE).is_complete());
+    assert_eq!(told(&sink), [("payment failed".to_owned(), 1)]);
+    let stats = handle.stats();
+    assert_eq!((stats.captured, stats.persisted, stats.ignored), (3, 1, 2));
+}
+
+#[test]
+fn a_predicate_that_panics_ignores_nothing() {
+    let sink = MemorySink::new();
+    let broken =
+        Matcher::new().when(|event| if event.message.is_empty() { true } else { panic!("a defect") });
+    let handle = with_layer(builder(&sink).ignore(broken), || error!("payment failed"));
+    assert!(handle.flush(PATIENCE).is_complete());
+    assert_eq!(told(&sink), [("payment failed".to_owned(), 1)]);
+}
+
+#[test]
+fn what_is_silenced_is_counted_exactly_and_told_when_the_silence_ends() {
+    let sink = MemorySink::new();
+    let layer = builder(&sink).build().unwrap();
+    let handle = layer.handle();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        assert!(handle.silence(Matcher::new().message("migration"), Duration::from_secs(2)));
+        for table in 0..312 {
+            error!(table, "the migration is at work");
+        }
+        error!("payment failed");
+        assert!(handle.flush(PATIENCE).is_complete());
+        assert_eq!(told(&sink), [("payment failed".to_owned(), 1)]);
+        let told = sink.wait_for(2, PATIENCE).last().unwrap().notice.samples.clone();
+        let first = "silenced for 2s: \"migration\"; the first: the migration is at work";
+        assert_eq!((told[0].event.message.as_str(), told[0].count), (first, 312));
+        error!("the migration is at work");
+    });
+    assert!(handle.flush(PATIENCE).is_complete());
+    assert_eq!(told(&sink).last(), Some(&("the migration is at work".to_owned(), 1)));
+}
