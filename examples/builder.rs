@@ -13,7 +13,7 @@ mod stand_in;
 use std::time::Duration;
 
 use tracing::{Level, error, info_span, level_filters::LevelFilter, warn};
-use tracing_alert::{AlertLayer, MemorySink, RetryPolicy, SendGridSink, TwilioSink};
+use tracing_alert::{AlertLayer, Budget, Matcher, MemorySink, RetryPolicy, SendGridSink, TwilioSink};
 use tracing_subscriber::prelude::*;
 
 #[expect(clippy::print_stdout, reason = "it shows what happened")]
@@ -46,6 +46,14 @@ fn main() -> Result<(), tracing_alert::Error> {
         .sink(pager.clone(), ["whoever is on call"])
         .wait_for_commit(Duration::from_millis(100))
         .settle(Duration::from_millis(500))
+        // How often: who heard something waits for what else is new, and an SMS
+        // costs money.
+        .sms_window(Duration::from_secs(5 * 60))
+        .email_window(Duration::from_secs(60))
+        .sms_budget(Budget::new(2, Duration::from_secs(15 * 60), 10))
+        .email_budget(Budget::EMAIL)
+        // What nobody wants to hear of.
+        .ignore(Matcher::new().target("builder::noise").message("connection reset"))
         // Which events are the same: here, those of one cart.
         .fingerprint(|event| {
             let cart =
@@ -54,11 +62,7 @@ fn main() -> Result<(), tracing_alert::Error> {
         })
         .retry(retry)
         .panics(true);
-    let builder = if in_memory {
-        builder.in_memory()
-    } else {
-        builder.database(std::env::temp_dir().join("tracing-alert-example").join("shop.db"))
-    };
+    let builder = if in_memory { builder.in_memory() } else { builder.database(stand_in::fresh_database()) };
     let alerts = builder.build()?;
     let handle = alerts.handle();
     tracing_subscriber::registry().with(alerts).init();

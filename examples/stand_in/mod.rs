@@ -22,8 +22,20 @@ pub(crate) fn settings(builder: Builder) -> Builder {
     let twilio = TwilioSink::new("AC00000000000000000000000000000000", "not-a-real-token");
     let sendgrid = SendGridSink::new("SG.not-a-real-key", "alerts@example.com");
     builder
+        .database(fresh_database())
         .sms(twilio.sender_number("+15550009999").base_url(&url), ["+15551230001"])
         .email(sendgrid.base_url(&url), ["on-call@example.com"])
+}
+
+/// A file that knows nothing yet: of what it has told, a second run would be
+/// silent until there is much more of it.
+pub(crate) fn fresh_database() -> PathBuf {
+    let directory = std::env::temp_dir().join("tracing-alert-example");
+    for suffix in ["", "-wal", "-shm"] {
+        // It need not be there.
+        drop(std::fs::remove_file(directory.join(format!("alerts.db{suffix}"))));
+    }
+    directory.join("alerts.db")
 }
 
 /// True if a provider's variables are set.
