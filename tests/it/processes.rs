@@ -12,7 +12,9 @@ use tracing_alert::{AlertLayer, MemorySink, SendError};
 
 use crate::{
     child::processes::{MANY, READY},
-    support::{Answer, EMAIL, Harness, PHONE, Provider, Reaped, eventually, rows, time_passes, with_layer},
+    support::{
+        Answer, EMAIL, Harness, PATIENCE, PHONE, Provider, Reaped, eventually, rows, time_passes, with_layer,
+    },
 };
 
 /// Starts `count` children that begin at the same moment, and waits for all of
@@ -66,7 +68,7 @@ fn was_all_sent_once(harness: &Harness) {
 fn counts_agree_in_the_end(harness: &Harness) {
     const HOURS: i64 = 3_600_000;
     rows(&harness.database(), &time_passes(5 * HOURS));
-    let _next = with_layer(harness.builder(), || ());
+    let next = with_layer(harness.builder(), || ());
     eventually("all incidents are over, and told", || {
         let left = "SELECT 1 FROM standing WHERE due_at IS NOT NULL UNION ALL
                     SELECT 1 FROM delivery WHERE state <> 'delivered' UNION ALL
@@ -78,6 +80,7 @@ fn counts_agree_in_the_end(harness: &Harness) {
                      ON incident_id = incident.id
                   GROUP BY incident.id HAVING incident.count IS NOT sum(item.count)";
     assert_eq!(rows(&harness.database(), wrong), [""; 0], "broken: each event is told once by mail");
+    assert!(next.shutdown(PATIENCE).is_complete());
 }
 
 #[test]
@@ -182,7 +185,9 @@ fn each_delivery_goes_through_a_process_that_has_its_sink() {
     assert_eq!(to(OTHER_PHONE), ["[MyApp] ERROR: payment failed (x2)"]);
     let mails: Vec<_> = harness.provider.mails().iter().map(|mail| mail.json()).collect();
     assert!(mails.iter().all(|mail| mail["personalizations"][0]["to"][0]["email"] == EMAIL));
-    assert!(mails.iter().any(|mail| mail["content"][0]["value"].as_str().unwrap().contains("round = by mail")));
+    assert!(
+        mails.iter().any(|mail| mail["content"][0]["value"].as_str().unwrap().contains("round = by mail"))
+    );
     assert_eq!(harness.provider.sms().len(), 2);
 }
 
