@@ -12,7 +12,9 @@ use tracing_alert::{AlertLayer, MemorySink, SendError};
 
 use crate::{
     child::processes::{MANY, READY},
-    support::{Answer, EMAIL, Harness, PHONE, Provider, Reaped, eventually, rows, with_layer},
+    support::{
+        Answer, EMAIL, Harness, PATIENCE, PHONE, Provider, Reaped, eventually, rows, time_passes, with_layer,
+    },
 };
 
 /// Starts `count` children that begin at the same moment, and waits for all of
@@ -61,13 +63,34 @@ fn was_all_sent_once(harness: &Harness) {
     );
 }
 
+/// When time has passed and the incidents are over, the mails have told of each
+/// event once.
+fn counts_agree_in_the_end(harness: &Harness) {
+    const HOURS: i64 = 3_600_000;
+    rows(&harness.database(), &time_passes(5 * HOURS));
+    let next = with_layer(harness.builder(), || ());
+    eventually("all incidents are over, and told", || {
+        let left = "SELECT 1 FROM standing WHERE due_at IS NOT NULL UNION ALL
+                    SELECT 1 FROM delivery WHERE state <> 'delivered' UNION ALL
+                    SELECT 1 FROM incident WHERE closed_at IS NULL";
+        rows(&harness.database(), left).is_empty()
+    });
+    let wrong = "SELECT incident.count, sum(item.count) FROM incident
+                   LEFT JOIN (item JOIN delivery ON delivery.notice_id = item.notice_id AND sink = 'sendgrid')
+                     ON incident_id = incident.id
+                  GROUP BY incident.id HAVING incident.count IS NOT sum(item.count)";
+    assert_eq!(rows(&harness.database(), wrong), [""; 0], "broken: each event is told once by mail");
+    assert!(next.shutdown(PATIENCE).is_complete());
+}
+
 #[test]
 fn processes_that_make_the_file_at_once_all_commit_and_none_complains() {
     for _ in 0..4 {
         let harness = Harness::new();
         begin_together(&harness, "processes-one", 8);
-        assert_eq!(rows(&harness.database(), "SELECT sum(count) FROM event"), ["8"]);
+        assert_eq!(rows(&harness.database(), "SELECT count FROM incident"), ["8"]);
         was_all_sent_once(&harness);
+        counts_agree_in_the_end(&harness);
     }
 }
 
@@ -75,9 +98,10 @@ fn processes_that_make_the_file_at_once_all_commit_and_none_complains() {
 fn four_processes_with_many_errors_send_each_once_and_none_complains() {
     let harness = Harness::new();
     begin_together(&harness, "processes-many", 4);
-    let told = rows(&harness.database(), "SELECT sum(count) FROM event");
-    assert_eq!(told, [(4 * MANY).to_string()]);
+    let counts = rows(&harness.database(), "SELECT count(*), min(count), max(count) FROM incident");
+    assert_eq!(counts, [format!("{MANY}|4|4")]);
     was_all_sent_once(&harness);
+    counts_agree_in_the_end(&harness);
 }
 
 #[cfg(unix)]
@@ -146,9 +170,10 @@ fn each_delivery_goes_through_a_process_that_has_its_sink() {
     };
     let _mails = start("by mail", "ALERT_PHONE", PHONE);
     let _sms = start("by SMS", "ALERT_EMAIL", OTHER_PHONE);
-    harness.provider.wait_for(2, 2);
-    eventually("nothing is pending", || {
-        rows(&harness.database(), "SELECT DISTINCT state FROM delivery") == ["delivered"]
+    eventually("nothing is left to send", || {
+        let left = "SELECT 1 FROM delivery WHERE state <> 'delivered' UNION ALL
+                    SELECT 1 FROM standing WHERE told_at IS NULL";
+        rows(&harness.database(), left).is_empty()
     });
     let to = |phone: &str| {
         let all = harness.provider.sms();
@@ -156,10 +181,14 @@ fn each_delivery_goes_through_a_process_that_has_its_sink() {
         texts.map(|text| text.split(" #").next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(to(PHONE), ["[MyApp] ERROR: payment failed"]);
-    assert_eq!(to(OTHER_PHONE), ["[MyApp] ERROR: payment failed in round by SMS"]);
+    // One joined the incident of the other.
+    assert_eq!(to(OTHER_PHONE), ["[MyApp] ERROR: payment failed (x2)"]);
     let mails: Vec<_> = harness.provider.mails().iter().map(|mail| mail.json()).collect();
     assert!(mails.iter().all(|mail| mail["personalizations"][0]["to"][0]["email"] == EMAIL));
-    assert_eq!((mails.len(), harness.provider.sms().len()), (2, 2));
+    assert!(
+        mails.iter().any(|mail| mail["content"][0]["value"].as_str().unwrap().contains("round = by mail"))
+    );
+    assert_eq!(harness.provider.sms().len(), 2);
 }
 
 #[test]

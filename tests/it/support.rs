@@ -174,6 +174,26 @@ pub(crate) fn try_rows(database: &Path, sql: &str) -> Result<Vec<String>, sqlx::
     })
 }
 
+/// The statements after which everything in the file happened `millis` earlier:
+/// for the programs that share it, so much time has passed.
+pub(crate) fn time_passes(millis: i64) -> String {
+    let columns = [
+        ("incident", &["opened_at", "last_at", "closed_at"][..]),
+        ("standing", &["told_at", "not_before", "due_at"]),
+        ("account", &["heard_at", "full_at"]),
+        ("notice", &["made_at"]),
+        ("delivery", &["due_at", "created_at", "expires_at", "settled_at"]),
+        ("refusal", &["since"]),
+        ("dead_told", &["told_at"]),
+    ];
+    let earlier = |column: &&str| format!("{column} = {column} - ({millis})");
+    let update = |(table, columns): (&str, &[&str])| {
+        let columns: Vec<_> = columns.iter().map(earlier).collect();
+        format!("UPDATE {table} SET {};", columns.join(", "))
+    };
+    columns.into_iter().map(update).collect()
+}
+
 /// A word of letters for `number`: no two messages with different ones are the
 /// same but for a number.
 pub(crate) fn word(number: usize) -> String {

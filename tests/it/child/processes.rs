@@ -7,11 +7,11 @@ use tracing_alert::{AlertHandle, StoreState};
 use tracing_subscriber::prelude::*;
 
 use super::{init, say, stay};
-use crate::support::{PATIENCE, eventually, impatient, inherited_builder};
+use crate::support::{PATIENCE, eventually, impatient, inherited_builder, word};
 
 pub(crate) const READY: &str = "ready";
 
-/// How many errors a program with many has, in how many groups.
+/// How many kinds of error a program with many has, in how many groups.
 pub(crate) const MANY: usize = GROUPS * GROUP;
 const GROUPS: usize = 25;
 const GROUP: usize = 4;
@@ -30,7 +30,7 @@ pub(super) fn run(scenario: &str) {
             let handle = AlertHandle::current().unwrap();
             for group in 0..GROUPS {
                 for number in 0..GROUP {
-                    error!("{group} of {number} failed");
+                    error!("{} failed", word(group * GROUP + number));
                 }
                 let captured = (group + 1) * GROUP;
                 eventually("it is committed", || handle.stats().persisted == captured as u64);

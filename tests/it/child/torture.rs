@@ -1,5 +1,5 @@
-//! A program that fails all the time, and writes down which of its errors are
-//! committed: whatever happens then, somebody has to be told of them.
+//! A program that fails all the time, and writes down what it does and which of
+//! its errors are committed: whatever happens then, somebody has to be told.
 
 use std::{fs::OpenOptions, io::Write, thread, time::Duration};
 
@@ -8,10 +8,13 @@ use tracing_alert::StoreState;
 use tracing_subscriber::prelude::*;
 
 use super::stay;
-use crate::support::{Chance, PATIENCE, eventually, impatient, inherited_builder};
+use crate::support::{Chance, PATIENCE, eventually, impatient, inherited_builder, word};
 
-/// Which life of a program it is: what its errors are called depends on it.
+/// Which life of a program it is.
 pub(crate) const LIFE: &str = "TEST_LIFE";
+
+/// Where each error is written down before it happens.
+pub(crate) const EMITTED: &str = "TEST_EMITTED";
 
 /// Where what is committed is written down.
 pub(crate) const ACKNOWLEDGED: &str = "TEST_ACKNOWLEDGED";
@@ -19,11 +22,11 @@ pub(crate) const ACKNOWLEDGED: &str = "TEST_ACKNOWLEDGED";
 /// What the program does when is drawn from this.
 pub(crate) const SEED: &str = "TEST_SEED";
 
-/// A life has no more errors: one mail shows them all.
+/// A life has no more errors.
 const ERRORS: u64 = 20;
 
-/// How each word of ours begins that stands for an error.
-pub(crate) const WORD: &str = "zq";
+/// How many kinds of error there are: each has an incident of its own.
+pub(crate) const KINDS: usize = 400;
 
 pub(super) fn run(scenario: &str) {
     match scenario {
@@ -52,37 +55,29 @@ fn fail() {
     let handle = alerts.handle();
     tracing_subscriber::registry().with(alerts).init();
 
-    let path = std::env::var(ACKNOWLEDGED).unwrap();
-    let mut acknowledged = OpenOptions::new().append(true).create(true).open(path).unwrap();
+    let diary =
+        |name: &str| OpenOptions::new().append(true).create(true).open(std::env::var(name).unwrap()).unwrap();
+    let (mut emitted, mut acknowledged) = (diary(EMITTED), diary(ACKNOWLEDGED));
     let mut failed = 0;
     while failed < ERRORS {
         thread::sleep(chance.pause(Duration::from_millis(80)));
-        let mut words = String::new();
-        for _ in 0..=chance.below(3).min(ERRORS - failed - 1) {
-            let word = word(life * ERRORS + failed);
+        let more = 1 + chance.below(3).min(ERRORS - failed - 1);
+        let words: Vec<_> = (0..more).map(|_| word(chance.index(KINDS))).collect();
+        let lines = words.join("\n") + "\n";
+        emitted.write_all(lines.as_bytes()).unwrap();
+        for word in words {
             error!("{word} failed");
-            words += &format!("{word}\n");
-            failed += 1;
         }
+        failed += more;
         if waits {
             assert_eq!(handle.stats().persisted, failed, "a call came back before its commit");
         } else {
             eventually("the errors are committed", || handle.stats().persisted == failed);
         }
         assert_eq!(handle.stats().store, StoreState::Durable);
-        acknowledged.write_all(words.as_bytes()).unwrap();
+        acknowledged.write_all(lines.as_bytes()).unwrap();
     }
     if !ends {
         stay();
     }
-}
-
-/// A word of letters only: numbers in messages may be taken for the same.
-fn word(mut number: u64) -> String {
-    let letters = std::iter::repeat_with(|| {
-        let letter = b'a' + u8::try_from(number % 26).unwrap();
-        number /= 26;
-        char::from(letter)
-    });
-    letters.take(6).fold(WORD.to_owned(), |word, letter| word + &letter.to_string())
 }

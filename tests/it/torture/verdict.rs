@@ -1,33 +1,13 @@
 //! What is left of a torture is compared: what was known to be committed, what
 //! the provider got, and what the file says became of it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    fmt::Write,
+use std::{collections::BTreeMap, fmt::Write};
+
+use super::{
+    Torture,
+    evidence::{Delivery, Evidence},
 };
-
-use super::Torture;
-use crate::{
-    child::torture::WORD,
-    provider::{PAGE, Request},
-    support::{Answer, rows},
-};
-
-/// One delivery as the file has it.
-struct Delivery {
-    sink: String,
-    state: String,
-    last_error: String,
-}
-
-/// What the provider got for one delivery.
-#[derive(Default)]
-struct Sent {
-    /// For each message that was accepted, how many of its kind were before it.
-    at: Vec<usize>,
-    /// How many of these were accepted and not answered.
-    cut: usize,
-}
+use crate::provider::PAGE;
 
 /// Promises, and what breaks them.
 #[derive(Default)]
@@ -43,58 +23,17 @@ impl Torture {
     /// The figures; fails if a promise is broken.
     pub(super) fn verdict(&self) -> String {
         let mut broken = Broken::default();
-        let (deliveries, sms_keys) = self.deliveries();
-
-        let mut sent: HashMap<String, Sent> = HashMap::new();
-        let mut told: HashMap<String, HashSet<String>> = HashMap::new();
-        let (mut mails, mut sms, mut failed) = (0, 0, 0);
-        let exchanges = self.harness.provider.exchanges();
-        for (request, answer) in exchanges.iter().filter(|(request, _)| !request.is_lookup()) {
-            if !answer.is_sent() {
-                failed += 1;
-                continue;
-            }
-            let (key, before) = if request.is_mail() {
-                let (key, words) = mail(request);
-                for word in words {
-                    told.entry(word).or_default().insert(key.clone());
-                }
-                (Some(key), &mut mails)
-            } else {
-                (sms_keys.get(&sms_id(&request.text())).cloned(), &mut sms)
-            };
-            match key.filter(|key| deliveries.contains_key(key)) {
-                Some(key) => {
-                    let sent = sent.entry(key).or_default();
-                    sent.at.push(*before);
-                    sent.cut += usize::from(matches!(answer, Answer::SentThenCut));
-                }
-                None => broken.note("what is sent is in the file", &request.body),
-            }
-            *before += 1;
+        let evidence = self.evidence();
+        for body in &evidence.unknown {
+            broken.note("what is sent is in the file", body);
         }
-
-        let acknowledged: BTreeSet<String> = self.read("acknowledged").lines().map(str::to_owned).collect();
-        for word in acknowledged.iter().filter(|word| !told.contains_key(*word)) {
-            broken.note("what is committed is told", word);
+        for mail in &evidence.wrong {
+            broken.note("a mail shows what it tells, and its number", mail);
         }
-        for (word, keys) in told.iter().filter(|(_, keys)| keys.len() > 1) {
-            broken.note("an event is in one message", format!("{word} in {keys:?}"));
-        }
-        let mut expired = 0;
-        for (key, delivery) in &deliveries {
-            let Delivery { sink, state, last_error } = delivery;
-            match state.as_str() {
-                "delivered" if sent.contains_key(key) => (),
-                "delivered" => broken.note("what counts as delivered was sent", format!("{sink} {key}")),
-                "dead" if sink == "twilio" && self.leases.aged.contains(key) => expired += 1,
-                other => {
-                    let what = format!("{sink} {key}: {other}, {last_error}");
-                    broken.note("all is delivered but SMS whose hour the clock leapt over", what);
-                }
-            }
-        }
-        let duplicates = self.duplicates(&deliveries, &sent, &mut broken);
+        counted(&evidence, &mut broken);
+        let expired = self.settled(&evidence, &mut broken);
+        conserved(&evidence, &mut broken);
+        let duplicates = self.duplicates(&evidence, &mut broken);
         for line in self.read("said").lines().filter(|line| line.contains("tracing-alert: ")) {
             let is_expected = ["fails again and again", "its deadline passed", "ended undelivered"]
                 .iter()
@@ -104,72 +43,36 @@ impl Torture {
             }
         }
         assert!(broken.0.is_empty(), "broken: {:#?}\nTORTURE_SEED={}", broken.0, self.seed);
-
-        let mut figures = String::new();
-        let (lives, kills, ends) = (self.lives, self.kills, self.ends);
-        let jumps = self.jumps.iter().filter(|jump| **jump > 0).count();
-        let lookups = exchanges.iter().filter(|(request, _)| request.is_lookup()).count();
-        writeln!(figures, "{lives} lives, {kills} killed, {ends} ended by themselves").unwrap();
-        writeln!(
-            figures,
-            "{jumps} jumps of the clock forward, {} back, of 3 or 6 hours",
-            self.jumps.len() - jumps
-        )
-        .unwrap();
-        writeln!(figures, "{} events acknowledged, {} told", acknowledged.len(), told.len()).unwrap();
-        let cut: usize = sent.values().map(|sent| sent.cut).sum();
-        writeln!(
-            figures,
-            "{} requests: {failed} refused, {cut} accepted and cut; {lookups} look-ups",
-            exchanges.len() - lookups
-        )
-        .unwrap();
-        writeln!(figures, "{mails} mails and {sms} SMS sent, {expired} SMS dead after a jump").unwrap();
-        let stale = self.leases.stale.len();
-        writeln!(figures, "{stale} leases of the dead ended, {} by a jump", self.leases.jumped.len())
-            .unwrap();
-        figures + &duplicates
+        self.figures(&evidence, expired).unwrap() + &duplicates
     }
 
-    /// Every delivery by its key, and the keys of SMS by [`sms_id`].
-    fn deliveries(&self) -> (HashMap<String, Delivery>, HashMap<String, String>) {
-        let sql = "SELECT lower(hex(key)), sink, state, public_id, coalesce(last_error, ''),
-                          (SELECT payload ->> 'message' FROM event
-                            WHERE event.notice_id = notice.id ORDER BY event.id LIMIT 1)
-                     FROM delivery JOIN notice ON notice.id = delivery.notice_id";
-        let mut deliveries = HashMap::new();
-        let mut sms_keys = HashMap::new();
-        for row in rows(&self.harness.database(), sql) {
-            let [key, sink, state, id, last_error, message] = row.splitn(6, '|').collect::<Vec<_>>()[..]
-            else {
-                panic!("{row}");
-            };
-            let (sink, state) = (sink.to_owned(), state.to_owned());
-            let is_sms = sink == "twilio";
-            deliveries.insert(key.to_owned(), Delivery { sink, state, last_error: last_error.to_owned() });
-            if is_sms {
-                sms_keys.insert(sms_id(&format!("{message} #{id}")), key.to_owned());
+    /// Every delivery ended as it had to. Returns how many SMS are dead.
+    fn settled(&self, evidence: &Evidence, broken: &mut Broken) -> usize {
+        let mut expired = 0;
+        for (key, Delivery { sink, state, last_error, .. }) in &evidence.deliveries {
+            match state.as_str() {
+                "delivered" if evidence.sent.contains_key(key) => (),
+                "delivered" => broken.note("what counts as delivered was sent", format!("{sink} {key}")),
+                "dead" if sink == "twilio" && self.leases.aged.contains(key) => expired += 1,
+                other => {
+                    let what = format!("{sink} {key}: {other}, {last_error}");
+                    broken.note("all is delivered but SMS whose hour the clock leapt over", what);
+                }
             }
         }
-        (deliveries, sms_keys)
+        expired
     }
 
     /// Each message that came twice has a cause. An SMS is looked up first, so
     /// that the death of a program is none, nor an answer that was cut.
-    fn duplicates(
-        &self,
-        deliveries: &HashMap<String, Delivery>,
-        sent: &HashMap<String, Sent>,
-        broken: &mut Broken,
-    ) -> String {
+    fn duplicates(&self, evidence: &Evidence, broken: &mut Broken) -> String {
         let times = |keys: &[String], key: &String| keys.iter().filter(|each| *each == key).count();
         let (mut mails, mut sms, mut spared) = (0, 0, 0);
-        for (key, sent) in sent {
-            let Some(delivery) = deliveries.get(key) else { continue };
+        for (key, sent) in &evidence.sent {
             let again = sent.at.len() - 1;
             let jumped = times(&self.leases.jumped, key);
             let lost = sent.cut + times(&self.leases.stale, key);
-            if delivery.sink == "sendgrid" {
+            if evidence.deliveries[key].sink == "sendgrid" {
                 mails += again;
                 if again > lost + jumped {
                     broken.note("a mail comes twice only for a cause", format!("{key}: {again} times"));
@@ -186,23 +89,93 @@ impl Torture {
         }
         format!("sent more than once: {mails} mails, {sms} SMS; {spared} SMS were found instead")
     }
+
+    fn figures(&self, evidence: &Evidence, expired: usize) -> Result<String, std::fmt::Error> {
+        let mut figures = String::new();
+        let (lives, kills, ends) = (self.lives, self.kills, self.ends);
+        writeln!(figures, "{lives} lives, {kills} killed, {ends} ended by themselves")?;
+        let forward = self.jumps.iter().filter(|jump| **jump > 0).count();
+        let back = self.jumps.len() - forward;
+        writeln!(figures, "{forward} jumps of the clock forward, {back} back, of 3 or 6 hours")?;
+        let sum = |tally: &BTreeMap<String, u64>| tally.values().sum::<u64>();
+        let counted: u64 = evidence.incidents.values().map(|incident| incident.count).sum();
+        let (emitted, acknowledged) = (sum(&evidence.emitted), sum(&evidence.acknowledged));
+        let incidents = evidence.incidents.len();
+        writeln!(
+            figures,
+            "{emitted} events, {acknowledged} acknowledged; {counted} told, in {incidents} incidents"
+        )?;
+        let (seen, kinds) = (evidence.visible.len(), evidence.visible.union(&evidence.crowded).count());
+        writeln!(figures, "{seen} of {kinds} kinds could be read, the others counted")?;
+        let Evidence { mails, sms, refused, lookups, .. } = evidence;
+        let cut: usize = evidence.sent.values().map(|sent| sent.cut).sum();
+        let requests = mails + sms + refused;
+        writeln!(
+            figures,
+            "{requests} requests: {refused} refused, {cut} accepted and cut; {lookups} look-ups"
+        )?;
+        writeln!(figures, "{mails} mails and {sms} SMS sent, {expired} SMS dead after a jump")?;
+        let (stale, jumped) = (self.leases.stale.len(), self.leases.jumped.len());
+        writeln!(figures, "{stale} leases of the dead ended, {jumped} by a jump")?;
+        Ok(figures)
+    }
 }
 
-/// The key of a mail, and the words in it.
-fn mail(request: &Request) -> (String, Vec<String>) {
-    let mail = request.json();
-    let key = mail["personalizations"][0]["custom_args"]["delivery"].as_str().unwrap().replace('-', "");
-    (key, words(mail["content"][0]["value"].as_str().unwrap()).map(str::to_owned).collect())
+/// Every event that was acknowledged is counted, none twice, and its word can be
+/// read in a mail, unless that had more to tell than it shows.
+fn counted(evidence: &Evidence, broken: &mut Broken) {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for (id, incident) in &evidence.incidents {
+        match (&incident.word, incident.about.as_str()) {
+            (Some(word), _) => *counts.entry(word).or_default() += incident.count,
+            (None, "dead") => (),
+            (None, about) => broken.note("nothing is lost", format!("{id}: {} {about}", incident.count)),
+        }
+    }
+    let times = |tally: &BTreeMap<String, u64>, word: &str| tally.get(word).copied().unwrap_or(0);
+    for (word, acknowledged) in &evidence.acknowledged {
+        let count = counts.get(word.as_str()).copied().unwrap_or(0);
+        if count < *acknowledged {
+            broken.note("what is committed is counted", format!("{word}: {count} of {acknowledged}"));
+        }
+        if !evidence.visible.contains(word) && !evidence.crowded.contains(word) {
+            broken.note("what is committed can be read in a mail that has room for it", word);
+        }
+    }
+    for (word, count) in counts {
+        let emitted = times(&evidence.emitted, word);
+        if count > emitted {
+            broken.note("nothing is counted twice", format!("{word}: {count}, and {emitted} there were"));
+        }
+    }
 }
 
-/// What tells an SMS from the others: its first word and the notice's id, of
-/// which there are not enough.
-fn sms_id(text: &str) -> String {
-    let id = text.rsplit('#').next().unwrap_or_default();
-    format!("{} {id}", words(text).next().unwrap_or_default())
-}
-
-/// The words that stand for errors.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.starts_with(WORD))
+/// Told and dead together are all there was: by mail always, by SMS but for what
+/// the mails told of the end.
+fn conserved(evidence: &Evidence, broken: &mut Broken) {
+    let mut sums: BTreeMap<(i64, &str, &str), u64> = BTreeMap::new();
+    for (key, delivery) in &evidence.deliveries {
+        let is_true = delivery.state != "delivered" || evidence.sent.contains_key(key);
+        for (incident, count) in delivery.items.iter().filter(|_| is_true) {
+            *sums.entry((*incident, &delivery.sink, &delivery.state)).or_default() += count;
+        }
+    }
+    for (id, incident) in &evidence.incidents {
+        let sum = |sink, state| sums.get(&(*id, sink, state)).copied().unwrap_or(0);
+        let what = || format!("incident {id}, {:?}: {} events", incident.word, incident.count);
+        let mailed = sum("sendgrid", "delivered");
+        if mailed != incident.count || incident.told.get("sendgrid") != Some(&mailed) {
+            broken.note("the mails tell of every event once", format!("{}, {mailed} told", what()));
+        }
+        let (sms, dead) = (sum("twilio", "delivered"), sum("twilio", "dead"));
+        let told = incident.told.get("twilio").copied();
+        let is_right = match told {
+            Some(told) => (1..=incident.count).contains(&told) && told == sms + dead,
+            None => incident.about == "dead" && sms + dead == 0,
+        };
+        if !is_right {
+            let what = format!("{}, {sms} told, {dead} dead, of {told:?}", what());
+            broken.note("the SMS tell of every event once, or a mail does", what);
+        }
+    }
 }
