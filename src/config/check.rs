@@ -114,9 +114,7 @@ impl Builder {
                 deadline,
                 rhythm,
                 budget,
-                segments_per_day: budget
-                    .filter(|_| entry.kind == Kind::Sms)
-                    .map(|_| SMS_SEGMENTS_PER_DAY),
+                segments_per_day: budget.filter(|_| entry.kind == Kind::Sms).map(|_| SMS_SEGMENTS_PER_DAY),
             }
         };
         Config {

@@ -25,8 +25,7 @@ impl Dispatcher<'_> {
         }
         let now = SystemTime::now();
         let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
-        let persisted =
-            self.store.persist(&self.inbox.waiting, &losses, &maker, &self.targets, now).await;
+        let persisted = self.store.persist(&self.inbox.waiting, &losses, &maker, &self.targets, now).await;
         match persisted {
             Ok(()) => {
                 self.note(Ok(()));

@@ -29,7 +29,8 @@ impl Dispatcher<'_> {
                 Ok(told) => {
                     next = told.next.map_or(next, |at| at.min(next));
                     if let Some(notice) = told.notice {
-                        self.last_notice = if self.last_notice == i64::MAX { notice } else { self.last_notice.max(notice) };
+                        self.last_notice =
+                            if self.last_notice == i64::MAX { notice } else { self.last_notice.max(notice) };
                         self.lanes.iter_mut().for_each(super::Lane::wake);
                     }
                 }

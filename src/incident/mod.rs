@@ -133,8 +133,7 @@ impl Standing {
         }
         let update = (self.count >= next_power_of_ten(self.told))
             .then(|| Next::Tell(Reason::Update, when_free(told_at + rhythm.update)));
-        let reminder =
-            rhythm.reminder.map(|pause| Next::Tell(Reason::Reminder, when_free(told_at + pause)));
+        let reminder = rhythm.reminder.map(|pause| Next::Tell(Reason::Reminder, when_free(told_at + pause)));
         [update, reminder, Some(end)].into_iter().flatten().min_by_key(|next| next.at()).unwrap_or(end)
     }
 

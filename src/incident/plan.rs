@@ -45,11 +45,8 @@ pub(crate) fn plan(
     hurried: bool,
     now: SystemTime,
 ) -> Plan {
-    let nexts: Vec<Next> = desk
-        .standings
-        .iter()
-        .map(|standing| standing.next(rhythm, desk.account.heard_at, now))
-        .collect();
+    let nexts: Vec<Next> =
+        desk.standings.iter().map(|standing| standing.next(rhythm, desk.account.heard_at, now)).collect();
     let is_due = |index: usize| nexts[index].at() <= now;
     let due = |next: &Next| match next {
         Next::Close(at) if *at <= now => None,
@@ -65,8 +62,7 @@ pub(crate) fn plan(
         may_join(standing) && has_news
     };
     let calls = |index: usize| {
-        tells(index)
-            && (is_due(index) || (hurried && is_first(index) && may_join(&desk.standings[index])))
+        tells(index) && (is_due(index) || (hurried && is_first(index) && may_join(&desk.standings[index])))
     };
     let all = 0..desk.standings.len();
     let has_call = all.clone().any(calls) || (desk.has_open_message && all.clone().any(joins));
@@ -74,7 +70,9 @@ pub(crate) fn plan(
         return plan;
     }
     if !desk.has_open_message {
-        let is_new = all.clone().any(|index| is_first(index) && desk.standings[index].is_new);
+        let is_told = |index: usize| calls(index) || joins(index);
+        let is_new =
+            all.clone().any(|index| is_told(index) && is_first(index) && desk.standings[index].is_new);
         let until = match desk.account.allows(budget, is_new, now) {
             _ if desk.blocked_until.is_some() => desk.blocked_until,
             Allowance::NotBefore(at) => Some(at),

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{budget::{Account, Budget}, event::from_millis};
+use crate::{
+    budget::{Account, Budget},
+    event::from_millis,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -118,6 +121,17 @@ fn what_the_budget_does_not_allow_waits_for_it() {
     let desk = Desk { account: spent, ..desk(vec![open(1, t(0))]) };
     let plan = plan(&desk, &SMS, Some(&Budget::SMS), false, t(1));
     assert_eq!((plan.tell.len(), plan.due), (0, vec![Some(t(600))]));
+}
+
+#[test]
+fn what_is_silenced_spends_nothing_of_what_is_kept_for_the_new() {
+    let day = crate::budget::day_of(t(0));
+    let account = Account { day, today: 15, ..Account::default() };
+    let known = Standing { is_new: false, ..open(1, t(0)) };
+    let silenced = Standing { not_before: Some(t(60)), ..open(1, t(0)) };
+    let desk = Desk { account, ..desk(vec![known, silenced]) };
+    let plan = plan(&desk, &SMS, Some(&Budget::SMS), false, t(1));
+    assert_eq!((plan.tell.len(), plan.account), (0, None));
 }
 
 #[test]

@@ -25,8 +25,12 @@ pub(super) fn short(notice: &Notice) -> String {
     let environment = gsm7::fold(&clean::line(environment(&notice.process), 20));
     let full = tag(&cut(&app, 32), &cut(&environment, 16));
     let least = tag(&cut(&app, 12), "");
-    let entries: Vec<Entry> =
-        notice.samples.iter().take(MAX_ENTRIES).map(|sample| Entry::new(sample, notice.kind == Kind::Health)).collect();
+    let entries: Vec<Entry> = notice
+        .samples
+        .iter()
+        .take(MAX_ENTRIES)
+        .map(|sample| Entry::new(sample, notice.kind == Kind::Health))
+        .collect();
     let total = total(notice);
 
     // From all there is to say to what fits with any counts.

@@ -4,20 +4,23 @@
 //! Invariant: bounded; a notice is dropped with its delivery, an incident when
 //! nobody is to be told of it any more.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
 
 use tracing::Level;
 use uuid::Uuid;
 
 use super::{
-    Claim, Dead, MOST_INCIDENTS, Maker, StoreError, Target,
-    batch::{About, Captured, Tally, overflow_fingerprint, tallies},
+    Claim, Dead, Maker, StoreError, Target,
+    batch::{About, Captured, tallies},
     upkeep::{Prune, Pruned},
 };
 use crate::{
     budget::{Account, day_of},
     event::Event,
-    incident::{QUIET_AFTER, Reason, Standing},
+    incident::Reason,
     notice::{Kind, Losses, Process},
     sink::SendError,
 };
@@ -27,6 +30,7 @@ mod dead;
 #[cfg(feature = "sqlite")]
 mod export;
 
+mod incidents;
 mod tell;
 
 /// How many bytes of events are kept, but for one batch.
@@ -39,6 +43,10 @@ pub(crate) struct Memory {
     /// Of all events that are kept.
     bytes: usize,
     incidents: BTreeMap<i64, Incident>,
+    /// Those that are open, by fingerprint.
+    open: BTreeMap<Vec<u8>, i64>,
+    /// The fingerprints there were.
+    seen: BTreeSet<Vec<u8>>,
     notices: BTreeMap<i64, Kept>,
     deliveries: BTreeMap<Uuid, Delivery>,
     accounts: BTreeMap<Recipient, Account>,
@@ -126,88 +134,7 @@ impl Memory {
         if self.bytes > MOST_BYTES {
             return Err(StoreError::Full);
         }
-        for tally in &tallies(batch, losses, now) {
-            self.join(tally, maker, targets, now);
-        }
-        Ok(())
-    }
-
-    /// Adds `tally` to its open incident, or opens one.
-    fn join(&mut self, tally: &Tally<'_>, maker: &Maker<'_>, targets: &[Target], now: SystemTime) {
-        if self.count(&tally.fingerprint, tally, targets, now) {
-            return;
-        }
-        let is_open = |incident: &&Incident| incident.closed_at.is_none() && incident.about.is_none();
-        let has_room = || self.incidents.values().filter(is_open).count() < MOST_INCIDENTS;
-        if tally.about.is_some() || has_room() {
-            return self.open(tally.fingerprint.clone(), tally.about, tally, maker, targets, now);
-        }
-        let overflow = overflow_fingerprint(tally.level);
-        if !self.count(&overflow, tally, targets, now) {
-            self.open(overflow, Some(About::Overflow), tally, maker, targets, now);
-        }
-    }
-
-    /// Counts `tally` in the open incident of `fingerprint`. False if there is
-    /// none, or if it ended meanwhile.
-    fn count(&mut self, fingerprint: &[u8], tally: &Tally<'_>, targets: &[Target], now: SystemTime) -> bool {
-        let mut open = self
-            .incidents
-            .values_mut()
-            .filter(|incident| incident.closed_at.is_none() && incident.fingerprint == fingerprint);
-        let Some(incident) = open.next() else { return false };
-        if incident.last_at + QUIET_AFTER <= now {
-            incident.closed_at = Some(now);
-            return false;
-        }
-        incident.count = incident.count.saturating_add(tally.count);
-        incident.last_at = incident.last_at.min(now).max(tally.last_at);
-        incident.concern(tally, targets, &self.accounts, now);
-        incident.look_sooner(targets, &self.accounts, now);
-        true
-    }
-
-    fn open(
-        &mut self,
-        fingerprint: Vec<u8>,
-        about: Option<About>,
-        tally: &Tally<'_>,
-        maker: &Maker<'_>,
-        targets: &[Target],
-        now: SystemTime,
-    ) {
-        let payload = tally.event.cloned();
-        self.bytes += payload.as_ref().map_or(0, Event::size_bytes);
-        let mut incident = Incident {
-            public_id: (maker.new_id)(),
-            level: tally.level,
-            about,
-            run: maker.run,
-            process: maker.process.clone(),
-            is_new: !self.incidents.values().any(|known| known.fingerprint == fingerprint),
-            fingerprint,
-            count: tally.count,
-            opened_at: tally.first_at.min(now),
-            last_at: tally.last_at,
-            closed_at: None,
-            payload,
-            standings: BTreeMap::new(),
-        };
-        incident.concern(tally, targets, &self.accounts, now);
-        self.last_id += 1;
-        self.incidents.insert(self.last_id, incident);
-    }
-
-    pub(super) fn add_backtrace(&mut self, fingerprint: &[u8], backtrace: &str) -> Result<(), StoreError> {
-        let mut open = self
-            .incidents
-            .values_mut()
-            .filter(|incident| incident.closed_at.is_none() && incident.fingerprint == fingerprint);
-        let event = open.next().and_then(|incident| incident.payload.as_mut());
-        if let Some(event) = event.filter(|event| event.backtrace.is_none()) {
-            event.backtrace = Some(backtrace.to_owned());
-            self.bytes += backtrace.len();
-        }
+        self.join(tallies(batch, losses, now), maker, targets, now);
         Ok(())
     }
 
@@ -319,9 +246,21 @@ impl Memory {
     }
 
     pub(super) fn reconsider(&mut self, now: SystemTime) {
-        let standings = self.incidents.values_mut().flat_map(|incident| incident.standings.values_mut());
-        for due_at in standings.filter_map(|known| known.due_at.as_mut()) {
-            *due_at = now.min(*due_at);
+        for incident in self.incidents.values_mut() {
+            let live = incident.standings.values_mut().filter(|known| known.due_at.is_some());
+            let mut is_live = false;
+            for known in live {
+                is_live = true;
+                known.due_at = known.due_at.min(Some(now));
+                known.told_at = known.told_at.min(Some(now));
+            }
+            if is_live {
+                incident.opened_at = incident.opened_at.min(now);
+                incident.last_at = incident.last_at.min(now);
+            }
+        }
+        for account in self.accounts.values_mut() {
+            *account = account.heard_by(now);
         }
     }
 
@@ -349,84 +288,5 @@ impl Memory {
         self.notices.remove(&claim.notice_id);
         self.drop_ended();
         true
-    }
-
-    /// Drops the incidents that ended and that nothing tells of any more.
-    fn drop_ended(&mut self) {
-        let notices = &self.notices;
-        let bytes = &mut self.bytes;
-        self.incidents.retain(|id, incident| {
-            let is_live = incident.closed_at.is_none()
-                || incident.standings.values().any(|known| known.due_at.is_some())
-                || notices.values().any(|notice| notice.items.contains_key(id));
-            if !is_live {
-                *bytes -= incident.payload.as_ref().map_or(0, Event::size_bytes);
-            }
-            is_live
-        });
-    }
-}
-
-impl Incident {
-    fn standing(&self, recipient: &Recipient, known: &Known) -> Standing {
-        let is_covered =
-            self.standings.iter().any(|((sink, _), other)| *sink != recipient.0 && other.told_at.is_some());
-        Standing {
-            opened_at: self.opened_at,
-            last_at: self.last_at,
-            count: self.count,
-            told: known.told,
-            told_at: known.told_at,
-            tellings: known.tellings,
-            is_new: self.is_new,
-            not_before: known.not_before,
-            is_covered,
-        }
-    }
-
-    /// Gives each target whom `tally` concerns a standing, unless he has one.
-    fn concern(
-        &mut self,
-        tally: &Tally<'_>,
-        targets: &[Target],
-        accounts: &BTreeMap<Recipient, Account>,
-        now: SystemTime,
-    ) {
-        for target in targets.iter().filter(|target| tally.level <= target.level) {
-            let recipient = (target.sink, target.recipient.clone());
-            let heard_at = accounts.get(&recipient).and_then(|account| account.heard_at);
-            let fresh = Standing::fresh(self.opened_at, tally.not_before);
-            let due_at = Some(fresh.next(&target.rhythm, heard_at, now).at());
-            self.standings.entry(recipient).or_insert(Known {
-                not_before: tally.not_before,
-                due_at,
-                ..Known::default()
-            });
-        }
-    }
-
-    /// Lets those who were told be told again in time, now that there is more.
-    fn look_sooner(
-        &mut self,
-        targets: &[Target],
-        accounts: &BTreeMap<Recipient, Account>,
-        now: SystemTime,
-    ) {
-        let mut dues = Vec::new();
-        for (recipient, known) in &self.standings {
-            let target = targets
-                .iter()
-                .find(|target| target.sink == recipient.0 && target.recipient == recipient.1);
-            let (Some(target), Some(due_at), Some(_)) = (target, known.due_at, known.told_at) else {
-                continue;
-            };
-            let heard_at = accounts.get(recipient).and_then(|account| account.heard_at);
-            let standing = Standing { is_covered: false, ..self.standing(recipient, known) };
-            let due = standing.next(&target.rhythm, heard_at, now).at();
-            dues.extend((due < due_at).then(|| (recipient.clone(), due)));
-        }
-        for (recipient, due) in dues {
-            self.standings.entry(recipient).or_default().due_at = Some(due);
-        }
     }
 }

@@ -44,9 +44,9 @@ mod sqlite;
 mod tests;
 mod upkeep;
 
+pub(crate) use batch::{About, Captured};
 #[cfg(feature = "sqlite")]
 pub(crate) use bundle::Bundle;
-pub(crate) use batch::{About, Captured};
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
@@ -349,10 +349,11 @@ impl Store {
         mut file: Box<Sqlite>,
         brought: &Bundle,
     ) -> Result<i64, StoreError> {
-        let mut last = file.import(brought).await?;
-        if let Self::Memory(memory) = self {
-            last = file.import(&memory.export()?).await?;
-        }
+        let own = match self {
+            Self::Memory(memory) => memory.export()?,
+            Self::Sqlite(_) => Bundle::default(),
+        };
+        let last = file.import(&[brought, &own]).await?;
         *self = Self::Sqlite(file);
         Ok(last)
     }

@@ -40,7 +40,8 @@ impl Memory {
         let Some(sink) = self.claimed(claim).map(|delivery| delivery.sink) else {
             return Ok(false);
         };
-        if let Some(notice) = self.notices.get(&claim.notice_id).filter(|notice| notice.kind != Kind::Health) {
+        if let Some(notice) = self.notices.get(&claim.notice_id).filter(|notice| notice.kind != Kind::Health)
+        {
             let dead = Dead {
                 count: 1 + self.untold.get(sink).map_or(0, |dead| dead.count),
                 recipient: claim.recipient.clone(),
@@ -66,9 +67,7 @@ impl Memory {
         }
         let Some(dead) = self.untold.remove(sink) else { return false };
         self.told_at.insert(sink, now);
-        for tally in &tallies(&[tell(&dead)], &Losses::new(), now) {
-            self.join(tally, maker, targets, now);
-        }
+        self.join(tallies(&[tell(&dead)], &Losses::new(), now), maker, targets, now);
         true
     }
 }

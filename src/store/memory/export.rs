@@ -7,9 +7,7 @@ use crate::{
     store::{
         StoreError,
         batch::level_number,
-        bundle::{
-            Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding,
-        },
+        bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding},
         sqlite::rows::{about_text, json, kind_name, number, reason_name},
     },
 };
@@ -59,11 +57,7 @@ impl Incident {
     }
 }
 
-fn bundle_notice(
-    notice: &Kept,
-    key: &[u8],
-    delivery: &Delivery,
-) -> Result<BundledNotice, StoreError> {
+fn bundle_notice(notice: &Kept, key: &[u8], delivery: &Delivery) -> Result<BundledNotice, StoreError> {
     let items = notice.items.iter().map(|(id, item)| BundledItem {
         incident_id: *id,
         reason: reason_name(item.reason).to_owned(),

@@ -8,27 +8,27 @@ use sqlx::{Connection, SqliteConnection};
 use super::{
     super::{
         StoreError,
-        bundle::{
-            Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding,
-        },
+        bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding},
     },
     Sqlite,
 };
 
 impl Sqlite {
-    /// Takes in what another store has; what is there already stays as it is.
-    /// Returns the last notice.
-    pub(in crate::store) async fn import(&mut self, bundle: &Bundle) -> Result<i64, StoreError> {
+    /// Takes in what other stores have, all or nothing; what is there already
+    /// stays as it is. Returns the last notice.
+    pub(in crate::store) async fn import(&mut self, bundles: &[&Bundle]) -> Result<i64, StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let mut ids = HashMap::new();
-        for incident in &bundle.incidents {
-            ids.insert(incident.id, insert_incident(&mut tx, incident).await?);
-        }
-        for notice in &bundle.notices {
-            insert_notice(&mut tx, notice, &ids).await?;
-        }
-        for account in &bundle.accounts {
-            insert_account(&mut tx, account).await?;
+        for bundle in bundles {
+            let mut ids = HashMap::new();
+            for incident in &bundle.incidents {
+                ids.insert(incident.id, insert_incident(&mut tx, incident).await?);
+            }
+            for notice in &bundle.notices {
+                insert_notice(&mut tx, notice, &ids).await?;
+            }
+            for account in &bundle.accounts {
+                insert_account(&mut tx, account).await?;
+            }
         }
         let last = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "id!: i64" FROM notice"#)
             .fetch_one(&mut *tx)
@@ -214,16 +214,18 @@ async fn insert_notice(
 }
 
 /// What both stores spent was spent.
-async fn insert_account(connection: &mut SqliteConnection, account: &BundledAccount) -> Result<(), StoreError> {
+async fn insert_account(
+    connection: &mut SqliteConnection,
+    account: &BundledAccount,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO account (sink, recipient, heard_at, full_at, day, today)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (sink, recipient) DO UPDATE
                 SET heard_at = max(coalesce(heard_at, 0), coalesce(excluded.heard_at, 0)),
                     full_at = max(coalesce(full_at, 0), coalesce(excluded.full_at, 0)),
-                    today = iif(day = excluded.day, today, 0) + excluded.today,
-                    day = excluded.day
-              WHERE excluded.day >= day",
+                    today = iif(day >= excluded.day, today, 0) + iif(excluded.day >= day, excluded.today, 0),
+                    day = max(day, excluded.day)",
         account.sink,
         account.recipient,
         account.heard_at,

@@ -84,9 +84,15 @@ impl Sqlite {
         if let Ok(connection) = read_only.connect().await {
             let mut damaged = Self { connection, identity: None, _lock: None };
             let rescued = damaged.export().await;
-            file.import(&rescued).await?;
+            file.import(&[&rescued]).await?;
         }
         Ok(file)
+    }
+
+    /// Leaves it to the system when the disk gets what is committed.
+    #[cfg(test)]
+    pub(in crate::store) async fn never_sync(&mut self) {
+        sqlx::query("PRAGMA synchronous = OFF").execute(&mut self.connection).await.unwrap();
     }
 
     /// False if the file was moved or deleted.
@@ -111,7 +117,9 @@ fn migration_failed(error: MigrateError) -> StoreError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
         // Before the first release the schema was not kept.
-        MigrateError::VersionMismatch(_) => StoreError::Damaged("it has the schema of an unreleased version".to_owned()),
+        MigrateError::VersionMismatch(_) => {
+            StoreError::Damaged("it has the schema of an unreleased version".to_owned())
+        }
         other => StoreError::Failed(other.to_string()),
     }
 }
