@@ -76,6 +76,14 @@ impl Account {
         Self { day, today: self.on(day).saturating_add(more), ..*self }
     }
 
+    /// The same account after the clock jumped back to `now`: what was to come
+    /// after the last message still comes as long after it.
+    pub(crate) fn heard_by(&self, now: SystemTime) -> Self {
+        let ahead = self.heard_at.and_then(|at| at.duration_since(now).ok()).unwrap_or_default();
+        let back = |at: Option<SystemTime>| at.map(|at| at - ahead);
+        Self { heard_at: back(self.heard_at), full_at: back(self.full_at), ..*self }
+    }
+
     /// Whether `budget` allows a message at `now` that tells of something never
     /// seen before, or does not.
     ///
@@ -176,6 +184,19 @@ mod tests {
         assert_eq!(last.iter().filter(|is_last| **is_last).count(), 1);
         let tomorrow = midnight() + DAY;
         assert!(matches!(account.allows(Some(&Budget::SMS), false, tomorrow), Allowance::Message { .. }));
+    }
+
+    #[test]
+    fn after_the_clock_jumped_back_a_bucket_fills_as_fast_as_before() {
+        let later = midnight() + MINUTE * 600;
+        let Allowance::Message { after, .. } = Account::default().allows(Some(&Budget::SMS), true, later)
+        else {
+            panic!("an account that was never used allows nothing");
+        };
+        let now = midnight() + MINUTE;
+        let jumped = after.heard_by(now);
+        assert_eq!((jumped.heard_at, jumped.full_at), (Some(now), Some(now + MINUTE * 10)));
+        assert_eq!(jumped.heard_by(now + MINUTE), jumped, "what is past stays");
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Dispatcher<'_> {
         loop {
             let pruned = self.store.prune(what).await?;
             let is_search_for_room = matches!(what, Prune::Excess { .. });
-            if is_search_for_room && pruned.notices == 0 && pruned.used_bytes > FILE_CAP_BYTES {
+            if is_search_for_room && !pruned.more && pruned.used_bytes > FILE_CAP_BYTES {
                 let cap = FILE_CAP_BYTES / 1024 / 1024;
                 trouble::report("size", &format!("more than {cap} MiB of alerts are not sent yet"));
             }

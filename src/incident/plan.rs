@@ -70,7 +70,9 @@ pub(crate) fn plan(
         return plan;
     }
     if !desk.has_open_message {
-        let is_new = all.clone().any(|index| is_first(index) && desk.standings[index].is_new);
+        let is_told = |index: usize| calls(index) || joins(index);
+        let is_new =
+            all.clone().any(|index| is_told(index) && is_first(index) && desk.standings[index].is_new);
         let until = match desk.account.allows(budget, is_new, now) {
             _ if desk.blocked_until.is_some() => desk.blocked_until,
             Allowance::NotBefore(at) => Some(at),

@@ -124,6 +124,17 @@ fn what_the_budget_does_not_allow_waits_for_it() {
 }
 
 #[test]
+fn what_is_silenced_spends_nothing_of_what_is_kept_for_the_new() {
+    let day = crate::budget::day_of(t(0));
+    let account = Account { day, today: 15, ..Account::default() };
+    let known = Standing { is_new: false, ..open(1, t(0)) };
+    let silenced = Standing { not_before: Some(t(60)), ..open(1, t(0)) };
+    let desk = Desk { account, ..desk(vec![known, silenced]) };
+    let plan = plan(&desk, &SMS, Some(&Budget::SMS), false, t(1));
+    assert_eq!((plan.tell.len(), plan.account), (0, None));
+}
+
+#[test]
 fn a_sink_that_cost_enough_waits_for_tomorrow() {
     let tomorrow = crate::budget::start_of(crate::budget::day_of(t(0)) + 1);
     assert_eq!(blocked_until(0, 59, Some(60), t(0)), Some(tomorrow));

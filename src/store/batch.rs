@@ -55,13 +55,13 @@ pub(super) fn level_number(level: Level) -> u8 {
 
 /// The fingerprint of the incident that counts what has none of its own at
 /// `level`: shorter than any other.
-pub(super) fn overflow_fingerprint(level: Level) -> Vec<u8> {
+fn overflow_fingerprint(level: Level) -> Vec<u8> {
     vec![level_number(level)]
 }
 
 /// The fingerprint of the incident that counts what was lost for `reason`:
 /// longer than that, and shorter than an event's.
-pub(super) fn loss_fingerprint(reason: DropReason) -> Vec<u8> {
+fn loss_fingerprint(reason: DropReason) -> Vec<u8> {
     let place = DropReason::ALL.iter().position(|each| *each == reason).unwrap_or_default();
     vec![0, u8::try_from(place).unwrap_or(u8::MAX)]
 }
@@ -115,6 +115,24 @@ pub(super) fn tallies<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTim
         event: None,
     }));
     tallies
+}
+
+/// Counts `tally` among those that have no incident of their own: one for each
+/// level.
+pub(super) fn overflow<'a>(rest: &mut Vec<Tally<'a>>, tally: Tally<'a>) {
+    match rest.iter_mut().find(|each| each.level == tally.level) {
+        Some(each) => {
+            each.count += tally.count;
+            each.last_at = each.last_at.max(tally.last_at);
+        }
+        None => rest.push(Tally {
+            fingerprint: overflow_fingerprint(tally.level),
+            about: Some(About::Overflow),
+            // What is silenced must not silence the others.
+            not_before: None,
+            ..tally
+        }),
+    }
 }
 
 /// The public id of a message that tells of one incident, for the first time or

@@ -4,7 +4,10 @@
 //! Invariant: bounded; a notice is dropped with its delivery, an incident when
 //! nobody is to be told of it any more.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
 
 use tracing::Level;
 use uuid::Uuid;
@@ -28,7 +31,7 @@ mod upkeep;
 #[cfg(feature = "sqlite")]
 mod export;
 
-mod incident;
+mod incidents;
 mod tell;
 
 /// How many bytes of events are kept, but for one batch.
@@ -41,6 +44,10 @@ pub(crate) struct Memory {
     /// Of all events that are kept.
     bytes: usize,
     incidents: BTreeMap<i64, Incident>,
+    /// Those that are open, by fingerprint.
+    open: BTreeMap<Vec<u8>, i64>,
+    /// The fingerprints there were.
+    seen: BTreeSet<Vec<u8>>,
     notices: BTreeMap<i64, Kept>,
     deliveries: BTreeMap<Uuid, Delivery>,
     accounts: BTreeMap<Recipient, Account>,
@@ -128,22 +135,7 @@ impl Memory {
         if self.bytes > MOST_BYTES {
             return Err(StoreError::Full);
         }
-        for tally in &tallies(batch, losses, now) {
-            self.join(tally, maker, targets, now);
-        }
-        Ok(())
-    }
-
-    pub(super) fn add_backtrace(&mut self, fingerprint: &[u8], backtrace: &str) -> Result<(), StoreError> {
-        let mut open = self
-            .incidents
-            .values_mut()
-            .filter(|incident| incident.closed_at.is_none() && incident.fingerprint == fingerprint);
-        let event = open.next().and_then(|incident| incident.payload.as_mut());
-        if let Some(event) = event.filter(|event| event.backtrace.is_none()) {
-            event.backtrace = Some(backtrace.to_owned());
-            self.bytes += backtrace.len();
-        }
+        self.join(tallies(batch, losses, now), maker, targets, now);
         Ok(())
     }
 
@@ -260,9 +252,21 @@ impl Memory {
     }
 
     pub(super) fn reconsider(&mut self, now: SystemTime) {
-        let standings = self.incidents.values_mut().flat_map(|incident| incident.standings.values_mut());
-        for due_at in standings.filter_map(|known| known.due_at.as_mut()) {
-            *due_at = now.min(*due_at);
+        for incident in self.incidents.values_mut() {
+            let live = incident.standings.values_mut().filter(|known| known.due_at.is_some());
+            let mut is_live = false;
+            for known in live {
+                is_live = true;
+                known.due_at = known.due_at.min(Some(now));
+                known.told_at = known.told_at.min(Some(now));
+            }
+            if is_live {
+                incident.opened_at = incident.opened_at.min(now);
+                incident.last_at = incident.last_at.min(now);
+            }
+        }
+        for account in self.accounts.values_mut() {
+            *account = account.heard_by(now);
         }
     }
 
@@ -290,20 +294,5 @@ impl Memory {
         self.notices.remove(&claim.notice_id);
         self.drop_ended();
         true
-    }
-
-    /// Drops the incidents that ended and that nothing tells of any more.
-    fn drop_ended(&mut self) {
-        let notices = &self.notices;
-        let bytes = &mut self.bytes;
-        self.incidents.retain(|id, incident| {
-            let is_live = incident.closed_at.is_none()
-                || incident.standings.values().any(|known| known.due_at.is_some())
-                || notices.values().any(|notice| notice.items.contains_key(id));
-            if !is_live {
-                *bytes -= incident.payload.as_ref().map_or(0, Event::size_bytes);
-            }
-            is_live
-        });
     }
 }

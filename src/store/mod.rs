@@ -368,12 +368,12 @@ impl Store {
         mut file: Box<Sqlite>,
         brought: &[Bundle],
     ) -> Result<(), StoreError> {
-        for bundle in brought {
-            file.import(bundle).await?;
-        }
-        if let Self::Memory(memory) = self {
-            file.import(&memory.export()?).await?;
-        }
+        let own = match self {
+            Self::Memory(memory) => memory.export()?,
+            Self::Sqlite(_) => Bundle::default(),
+        };
+        let all: Vec<&Bundle> = brought.iter().chain([&own]).collect();
+        file.import(&all).await?;
         *self = Self::Sqlite(file);
         Ok(())
     }

@@ -25,14 +25,15 @@ pub(crate) const FILE_CAP_BYTES: u64 = 64 * 1024 * 1024;
 #[cfg(feature = "sqlite")]
 pub(super) const ROOM_PERCENT: u64 = 80;
 
-/// Which notices a step may delete, if all their deliveries are settled.
+/// Which notices a step may delete, if all their deliveries are settled; and
+/// which incidents, if they ended and no notice tells of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prune {
     /// Those that nobody will want to look up any more.
     Expired {
-        /// The newest delivery was settled by then.
+        /// The delivery was settled by then, or the incident ended.
         delivered_by: SystemTime,
-        /// The same, if one of them is dead.
+        /// The same of a delivery that is dead.
         dead_by: SystemTime,
     },
     /// The oldest, as many as a file that may have this many bytes has too many.
@@ -44,6 +45,8 @@ pub(crate) enum Prune {
 pub(crate) struct Pruned {
     /// How many notices are gone.
     pub(crate) notices: u64,
+    /// How many incidents are gone.
+    pub(crate) incidents: u64,
     /// Whether another step would find something to do.
     pub(crate) more: bool,
     /// How many bytes of the file hold something.
@@ -51,9 +54,10 @@ pub(crate) struct Pruned {
 }
 
 impl Store {
-    /// Deletes some of the notices that `what` names, with their deliveries
-    /// and the incidents that nothing else tells of, and gives room that is free back to the disk. The notice
-    /// and the delivery that were made last stay, so that no id ever comes again.
+    /// Deletes some of the notices that `what` names, with their deliveries, or of
+    /// the incidents that no notice tells of any more, and gives room that is free
+    /// back to the disk. The notice and the delivery that were made last stay, so
+    /// that no id ever comes again.
     pub(crate) async fn prune(&mut self, what: Prune) -> Result<Pruned, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.prune(what)),
@@ -63,7 +67,8 @@ impl Store {
     }
 
     /// Decides anew of everything what there is to tell and when: what was decided
-    /// may be hours away since the clock jumped.
+    /// may be hours away since the clock jumped. What happened at a time that is
+    /// still to come happened now, or it would be waited for.
     pub(crate) async fn reconsider(&mut self, now: SystemTime) -> Result<(), StoreError> {
         match self {
             Self::Memory(store) => {

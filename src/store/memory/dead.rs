@@ -67,9 +67,7 @@ impl Memory {
         }
         let Some(dead) = self.untold.remove(sink) else { return false };
         self.told_at.insert(sink, now);
-        for tally in &tallies(&[tell(&dead)], &Losses::new(), now) {
-            self.join(tally, maker, targets, now);
-        }
+        self.join(tallies(&[tell(&dead)], &Losses::new(), now), maker, targets, now);
         true
     }
 }

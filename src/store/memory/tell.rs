@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Delivery, Item, Kept, Memory, Recipient};
 use crate::{
     budget::day_of,
-    incident::{Desk, Plan, QUIET_AFTER, Reason, blocked_until, plan},
+    incident::{Desk, Plan, Reason, blocked_until, plan},
     notice::{Kind, Losses, Notice, Sample},
     render::MAX_SEGMENTS,
     store::{
@@ -34,11 +34,7 @@ impl Memory {
             .map(|(recipient, ..)| recipient.clone())
             .collect();
         if !waiting.is_empty() {
-            for incident in self.incidents.values_mut() {
-                if incident.closed_at.is_none() && incident.last_at + QUIET_AFTER <= now {
-                    incident.closed_at = Some(now);
-                }
-            }
+            self.close_ended(now);
         }
         for recipient in waiting {
             told.notice = told.notice.max(self.tell_one(&recipient, channel, maker, hurried, now));
@@ -103,11 +99,12 @@ impl Memory {
         if let Some(account) = plan.account {
             self.accounts.insert(recipient.clone(), account);
         }
+        let told: BTreeSet<usize> = plan.tell.iter().map(|(index, _)| *index).collect();
         for (index, due) in plan.due.iter().enumerate() {
             let Some(incident) = self.incidents.get_mut(&ids[index]) else { continue };
             let Some(known) = incident.standings.get_mut(recipient) else { continue };
             known.due_at = *due;
-            if plan.tell.iter().any(|(told, _)| *told == index) {
+            if told.contains(&index) {
                 known.told = incident.count;
                 known.told_at = Some(now);
                 known.tellings += 1;
@@ -161,7 +158,7 @@ impl Memory {
             total: 0,
             last_at: incident.last_at,
         });
-        item.count += incident.count - known.told;
+        item.count += incident.count.saturating_sub(known.told);
         item.total = incident.count;
         item.last_at = incident.last_at;
     }

@@ -24,6 +24,7 @@ CREATE TABLE incident (
 
 CREATE UNIQUE INDEX incident_open ON incident (fingerprint) WHERE closed_at IS NULL;
 CREATE INDEX incident_fingerprint ON incident (fingerprint);
+CREATE INDEX incident_ended ON incident (closed_at, last_at);
 
 -- What one recipient knows of an incident: `told` of its events are in notices.
 -- At `due_at` it is decided anew what there is to tell; NULL once that is all.

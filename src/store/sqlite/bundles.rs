@@ -14,18 +14,21 @@ use super::{
 };
 
 impl Sqlite {
-    /// Takes in what another store has; what is there already stays as it is.
-    pub(in crate::store) async fn import(&mut self, bundle: &Bundle) -> Result<(), StoreError> {
+    /// Takes in what other stores have, all or nothing; what is there already
+    /// stays as it is.
+    pub(in crate::store) async fn import(&mut self, bundles: &[&Bundle]) -> Result<(), StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let mut ids = HashMap::new();
-        for incident in &bundle.incidents {
-            ids.insert(incident.id, insert_incident(&mut tx, incident).await?);
-        }
-        for notice in &bundle.notices {
-            insert_notice(&mut tx, notice, &ids).await?;
-        }
-        for account in &bundle.accounts {
-            insert_account(&mut tx, account).await?;
+        for bundle in bundles {
+            let mut ids = HashMap::new();
+            for incident in &bundle.incidents {
+                ids.insert(incident.id, insert_incident(&mut tx, incident).await?);
+            }
+            for notice in &bundle.notices {
+                insert_notice(&mut tx, notice, &ids).await?;
+            }
+            for account in &bundle.accounts {
+                insert_account(&mut tx, account).await?;
+            }
         }
         tx.commit().await?;
         Ok(())
@@ -218,9 +221,8 @@ async fn insert_account(
              ON CONFLICT (sink, recipient) DO UPDATE
                 SET heard_at = max(coalesce(heard_at, 0), coalesce(excluded.heard_at, 0)),
                     full_at = max(coalesce(full_at, 0), coalesce(excluded.full_at, 0)),
-                    today = iif(day = excluded.day, today, 0) + excluded.today,
-                    day = excluded.day
-              WHERE excluded.day >= day",
+                    today = iif(day >= excluded.day, today, 0) + iif(excluded.day >= day, excluded.today, 0),
+                    day = max(day, excluded.day)",
         account.sink,
         account.recipient,
         account.heard_at,

@@ -115,7 +115,7 @@ impl Sqlite {
             public_id: last.public_id,
             reason: last.last_error.unwrap_or_default(),
         };
-        join(&mut tx, &tallies(&[tell(&dead)], &Losses::new(), now), maker, targets, now).await?;
+        join(&mut tx, tallies(&[tell(&dead)], &Losses::new(), now), maker, targets, now).await?;
         tx.commit().await?;
         Ok(true)
     }

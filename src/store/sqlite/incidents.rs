@@ -7,10 +7,11 @@ use sqlx::{Connection, SqliteConnection};
 use super::{
     super::{
         MOST_INCIDENTS, Maker, StoreError, Target,
-        batch::{About, Captured, Tally, level_number, overflow_fingerprint, tallies},
+        batch::{Captured, Tally, level_number, overflow, tallies},
     },
     Sqlite,
     rows::{about_text, json, number, unsigned},
+    tell::account,
 };
 use crate::{
     event::{from_millis, to_millis},
@@ -28,7 +29,7 @@ impl Sqlite {
         now: SystemTime,
     ) -> Result<(), StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        join(&mut tx, &tallies(batch, losses, now), maker, targets, now).await?;
+        join(&mut tx, tallies(batch, losses, now), maker, targets, now).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -51,39 +52,74 @@ impl Sqlite {
     }
 }
 
+/// What it takes to join events to incidents, the same for a whole batch.
+struct Joining<'a> {
+    maker: &'a Maker<'a>,
+    /// Who may be told, and when he heard something last.
+    targets: Vec<(&'a Target, Option<SystemTime>)>,
+    now: SystemTime,
+}
+
 /// Adds `tallies` to their open incidents, and opens those that are not there.
 pub(super) async fn join(
     connection: &mut SqliteConnection,
-    tallies: &[Tally<'_>],
+    tallies: Vec<Tally<'_>>,
     maker: &Maker<'_>,
     targets: &[Target],
     now: SystemTime,
 ) -> Result<(), StoreError> {
+    close_ended(connection, now).await?;
+    let mut joining = Joining { maker, targets: Vec::with_capacity(targets.len()), now };
+    for target in targets {
+        let heard_at = account(connection, target.sink, &target.recipient).await?.heard_at;
+        joining.targets.push((target, heard_at));
+    }
     let mut room = None;
+    let mut rest = Vec::new();
     for tally in tallies {
-        if count(connection, &tally.fingerprint, tally, targets, now).await? {
+        if joining.count(connection, &tally).await? {
+            continue;
+        }
+        if tally.about.is_some() {
+            joining.open(connection, &tally).await?;
             continue;
         }
         let left = match room {
             Some(left) => left,
             None => MOST_INCIDENTS.saturating_sub(count_open(connection).await?),
         };
-        if tally.about.is_some() {
-            open(connection, &tally.fingerprint, tally.about, tally, maker, targets, now).await?;
-        } else if left > 0 {
-            open(connection, &tally.fingerprint, None, tally, maker, targets, now).await?;
-            room = Some(left - 1);
+        room = Some(left.saturating_sub(1));
+        if left > 0 {
+            joining.open(connection, &tally).await?;
         } else {
-            room = Some(0);
-            let overflow = overflow_fingerprint(tally.level);
-            if !count(connection, &overflow, tally, targets, now).await? {
-                open(connection, &overflow, Some(About::Overflow), tally, maker, targets, now).await?;
-            }
+            overflow(&mut rest, tally);
+        }
+    }
+    for tally in rest {
+        if !joining.count(connection, &tally).await? {
+            joining.open(connection, &tally).await?;
         }
     }
     Ok(())
 }
 
+/// Closes the incidents that had no event for long.
+pub(super) async fn close_ended(
+    connection: &mut SqliteConnection,
+    now: SystemTime,
+) -> Result<(), StoreError> {
+    let (ended_by, now) = (to_millis(now - QUIET_AFTER), to_millis(now));
+    sqlx::query!(
+        "UPDATE incident SET closed_at = ?2 WHERE closed_at IS NULL AND last_at <= ?1",
+        ended_by,
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// How many incidents are open that are events of one kind.
 async fn count_open(connection: &mut SqliteConnection) -> Result<usize, StoreError> {
     let open = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!: i64" FROM incident WHERE closed_at IS NULL AND about IS NULL"#
@@ -93,168 +129,132 @@ async fn count_open(connection: &mut SqliteConnection) -> Result<usize, StoreErr
     Ok(usize::try_from(open).unwrap_or(0))
 }
 
-/// Counts `tally` in the open incident of `fingerprint`. False if there is none,
-/// or if it ended meanwhile.
-async fn count(
-    connection: &mut SqliteConnection,
-    fingerprint: &[u8],
-    tally: &Tally<'_>,
-    targets: &[Target],
-    now: SystemTime,
-) -> Result<bool, StoreError> {
-    let (more, last_at) = (number(tally.count), to_millis(tally.last_at));
-    let (ended_by, now_ms) = (to_millis(now - QUIET_AFTER), to_millis(now));
-    let incident = sqlx::query!(
-        r#"UPDATE incident SET count = count + ?2, last_at = max(min(last_at, ?5), ?3)
-            WHERE fingerprint = ?1 AND closed_at IS NULL AND last_at > ?4
-           RETURNING id AS "id!", opened_at"#,
-        fingerprint,
-        more,
-        last_at,
-        ended_by,
-        now_ms
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(incident) = incident else {
-        sqlx::query!(
-            "UPDATE incident SET closed_at = ?2 WHERE fingerprint = ?1 AND closed_at IS NULL",
-            fingerprint,
-            now_ms
-        )
-        .execute(&mut *connection)
-        .await?;
-        return Ok(false);
-    };
-    concern(connection, incident.id, from_millis(incident.opened_at), tally, targets, now).await?;
-    look_sooner(connection, incident.id, targets, now).await?;
-    Ok(true)
-}
-
-async fn open(
-    connection: &mut SqliteConnection,
-    fingerprint: &[u8],
-    about: Option<About>,
-    tally: &Tally<'_>,
-    maker: &Maker<'_>,
-    targets: &[Target],
-    now: SystemTime,
-) -> Result<(), StoreError> {
-    let public_id = (maker.new_id)();
-    let level = i64::from(level_number(tally.level));
-    let about = about.map(about_text);
-    let run = maker.run.as_bytes().as_slice();
-    let process = json(maker.process)?;
-    let opened = tally.first_at.min(now);
-    let (more, opened_at) = (number(tally.count), to_millis(opened));
-    let last_at = to_millis(tally.last_at);
-    let payload = tally.event.map(json).transpose()?;
-    let id = sqlx::query_scalar!(
-        r#"INSERT INTO incident (public_id, fingerprint, level, about, run, process, is_new,
-                                 count, opened_at, last_at, payload)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6,
-                   NOT EXISTS (SELECT 1 FROM incident WHERE fingerprint = ?2), ?7, ?8, ?9, ?10)
-           RETURNING id AS "id!""#,
-        public_id,
-        fingerprint,
-        level,
-        about,
-        run,
-        process,
-        more,
-        opened_at,
-        last_at,
-        payload
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    concern(connection, id, opened, tally, targets, now).await
-}
-
-/// Gives each target whom `tally` concerns a standing, unless he has one.
-async fn concern(
-    connection: &mut SqliteConnection,
-    incident: i64,
-    opened_at: SystemTime,
-    tally: &Tally<'_>,
-    targets: &[Target],
-    now: SystemTime,
-) -> Result<(), StoreError> {
-    for target in targets.iter().filter(|target| tally.level <= target.level) {
-        let heard_at = sqlx::query_scalar!(
-            "SELECT heard_at FROM account WHERE sink = ?1 AND recipient = ?2",
-            target.sink,
-            target.recipient
+impl Joining<'_> {
+    /// Counts `tally` in its open incident. False if there is none.
+    async fn count(&self, connection: &mut SqliteConnection, tally: &Tally<'_>) -> Result<bool, StoreError> {
+        let (more, last_at) = (number(tally.count), to_millis(tally.last_at));
+        let now = to_millis(self.now);
+        let incident = sqlx::query!(
+            r#"UPDATE incident SET count = count + ?2, last_at = max(min(last_at, ?4), ?3)
+                WHERE fingerprint = ?1 AND closed_at IS NULL
+               RETURNING id AS "id!", opened_at"#,
+            tally.fingerprint,
+            more,
+            last_at,
+            now
         )
         .fetch_optional(&mut *connection)
-        .await?
-        .flatten();
-        let fresh = Standing::fresh(opened_at, tally.not_before);
-        let due_at = to_millis(fresh.next(&target.rhythm, heard_at.map(from_millis), now).at());
-        let not_before = tally.not_before.map(to_millis);
-        sqlx::query!(
-            "INSERT INTO standing (incident_id, sink, recipient, not_before, due_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (incident_id, sink, recipient) DO NOTHING",
-            incident,
-            target.sink,
-            target.recipient,
-            not_before,
-            due_at
-        )
-        .execute(&mut *connection)
         .await?;
+        let Some(incident) = incident else { return Ok(false) };
+        self.concern(connection, incident.id, from_millis(incident.opened_at), tally).await?;
+        self.look_sooner(connection, incident.id).await?;
+        Ok(true)
     }
-    Ok(())
-}
 
-/// Lets those who were told be told again in time, now that there is more. A
-/// look that comes too early decides again; so only an earlier one is noted.
-async fn look_sooner(
-    connection: &mut SqliteConnection,
-    incident: i64,
-    targets: &[Target],
-    now: SystemTime,
-) -> Result<(), StoreError> {
-    let rows = sqlx::query!(
-        r#"SELECT standing.sink, standing.recipient, told, told_at, tellings, not_before, due_at AS "due_at!",
-                  count, opened_at, last_at, is_new AS "is_new: bool", heard_at AS "heard_at?"
-             FROM standing JOIN incident ON incident.id = incident_id
-             LEFT JOIN account ON account.sink = standing.sink AND account.recipient = standing.recipient
-            WHERE incident_id = ?1 AND due_at IS NOT NULL AND told_at IS NOT NULL"#,
-        incident
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    for row in rows {
-        let standing = Standing {
-            opened_at: from_millis(row.opened_at),
-            last_at: from_millis(row.last_at),
-            count: unsigned(row.count),
-            told: unsigned(row.told),
-            told_at: row.told_at.map(from_millis),
-            tellings: u32::try_from(row.tellings).unwrap_or(u32::MAX),
-            is_new: row.is_new,
-            not_before: row.not_before.map(from_millis),
-            is_covered: false,
-        };
-        let known =
-            targets.iter().find(|target| target.sink == row.sink && target.recipient == row.recipient);
-        // Of another process's recipient only that process knows the rhythm.
-        let due = known
-            .map_or(now, |target| standing.next(&target.rhythm, row.heard_at.map(from_millis), now).at());
-        let due_at = to_millis(due);
-        if due_at < row.due_at {
+    async fn open(&self, connection: &mut SqliteConnection, tally: &Tally<'_>) -> Result<(), StoreError> {
+        let public_id = (self.maker.new_id)();
+        let level = i64::from(level_number(tally.level));
+        let about = tally.about.map(about_text);
+        let run = self.maker.run.as_bytes().as_slice();
+        let process = json(self.maker.process)?;
+        let opened = tally.first_at.min(self.now);
+        let (count, opened_at, last_at) = (number(tally.count), to_millis(opened), to_millis(tally.last_at));
+        let payload = tally.event.map(json).transpose()?;
+        let id = sqlx::query_scalar!(
+            r#"INSERT INTO incident (public_id, fingerprint, level, about, run, process, is_new,
+                                     count, opened_at, last_at, payload)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6,
+                       NOT EXISTS (SELECT 1 FROM incident WHERE fingerprint = ?2), ?7, ?8, ?9, ?10)
+               RETURNING id AS "id!""#,
+            public_id,
+            tally.fingerprint,
+            level,
+            about,
+            run,
+            process,
+            count,
+            opened_at,
+            last_at,
+            payload
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        self.concern(connection, id, opened, tally).await
+    }
+
+    /// Gives each target whom `tally` concerns a standing, unless he has one; one
+    /// that was abandoned is taken up again.
+    async fn concern(
+        &self,
+        connection: &mut SqliteConnection,
+        incident: i64,
+        opened_at: SystemTime,
+        tally: &Tally<'_>,
+    ) -> Result<(), StoreError> {
+        for (target, heard_at) in self.targets.iter().filter(|(target, _)| tally.level <= target.level) {
+            let fresh = Standing::fresh(opened_at, tally.not_before);
+            let due_at = to_millis(fresh.next(&target.rhythm, *heard_at, self.now).at());
+            let not_before = tally.not_before.map(to_millis);
             sqlx::query!(
-                "UPDATE standing SET due_at = ?4 WHERE incident_id = ?1 AND sink = ?2 AND recipient = ?3",
+                "INSERT INTO standing (incident_id, sink, recipient, not_before, due_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT (incident_id, sink, recipient) DO UPDATE
+                        SET due_at = excluded.due_at WHERE due_at IS NULL",
                 incident,
-                row.sink,
-                row.recipient,
+                target.sink,
+                target.recipient,
+                not_before,
                 due_at
             )
             .execute(&mut *connection)
             .await?;
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Lets those who were told be told again in time, now that there is more. A
+    /// look that comes too early decides again; so only an earlier one is noted.
+    async fn look_sooner(&self, connection: &mut SqliteConnection, incident: i64) -> Result<(), StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT sink, recipient, told, told_at, tellings, not_before, due_at AS "due_at!",
+                      count, opened_at, last_at, is_new AS "is_new: bool"
+                 FROM standing JOIN incident ON incident.id = incident_id
+                WHERE incident_id = ?1 AND due_at IS NOT NULL AND told_at IS NOT NULL"#,
+            incident
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in rows {
+            let standing = Standing {
+                opened_at: from_millis(row.opened_at),
+                last_at: from_millis(row.last_at),
+                count: unsigned(row.count),
+                told: unsigned(row.told),
+                told_at: row.told_at.map(from_millis),
+                tellings: u32::try_from(row.tellings).unwrap_or(u32::MAX),
+                is_new: row.is_new,
+                not_before: row.not_before.map(from_millis),
+                is_covered: false,
+            };
+            let is_his = |target: &Target| target.sink == row.sink && target.recipient == row.recipient;
+            let known = self.targets.iter().find(|(target, _)| is_his(target));
+            // Of another process's recipient only that process knows the rhythm.
+            let due = known.map_or(self.now, |(target, heard_at)| {
+                standing.next(&target.rhythm, *heard_at, self.now).at()
+            });
+            let due_at = to_millis(due);
+            if due_at < row.due_at {
+                sqlx::query!(
+                    "UPDATE standing SET due_at = ?4 WHERE incident_id = ?1 AND sink = ?2 AND recipient = ?3",
+                    incident,
+                    row.sink,
+                    row.recipient,
+                    due_at
+                )
+                .execute(&mut *connection)
+                .await?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -104,6 +104,12 @@ impl Sqlite {
         Ok(rescued)
     }
 
+    /// Leaves it to the system when the disk gets what is committed.
+    #[cfg(test)]
+    pub(in crate::store) async fn never_sync(&mut self) {
+        sqlx::query("PRAGMA synchronous = OFF").execute(&mut self.connection).await.unwrap();
+    }
+
     /// False if the file was moved or deleted.
     pub(in crate::store) fn is_at(&self, path: &Path) -> bool {
         self.identity.is_none() || self.identity == path::identity(path)

@@ -6,7 +6,7 @@ use super::{
     rows::{about_of, kind_of, unsigned},
 };
 use crate::{
-    event::from_millis,
+    event::{Event, from_millis},
     notice::{Losses, Notice, Sample},
 };
 
@@ -19,10 +19,10 @@ impl Sqlite {
         .fetch_one(&mut self.connection)
         .await?;
         let items = sqlx::query!(
-            "SELECT item.count, item.total, item.last_at, public_id, about, opened_at, payload
+            r#"SELECT incident_id AS "incident_id!", item.count, item.total, item.last_at, public_id, about, opened_at
                FROM item JOIN incident ON incident.id = incident_id
               WHERE notice_id = ?1
-              ORDER BY reason <> 'first', incident_id",
+              ORDER BY reason <> 'first', incident_id"#,
             claim.notice_id
         )
         .fetch_all(&mut self.connection)
@@ -45,8 +45,8 @@ impl Sqlite {
                 continue;
             }
             let has_room = about != Some(About::Overflow) && notice.samples.len() < SAMPLES_PER_NOTICE;
-            // A payload that cannot be read is still an event that is told of.
-            match item.payload.filter(|_| has_room).and_then(|payload| serde_json::from_str(&payload).ok()) {
+            let event = if has_room { self.event(item.incident_id).await? } else { None };
+            match event {
                 Some(event) => notice.samples.push(Sample {
                     event,
                     incident: item.public_id,
@@ -59,5 +59,13 @@ impl Sqlite {
             }
         }
         Ok(notice)
+    }
+
+    /// The first event of an incident. One that cannot be read is still told of.
+    async fn event(&mut self, incident: i64) -> Result<Option<Event>, StoreError> {
+        let payload = sqlx::query_scalar!("SELECT payload FROM incident WHERE id = ?1", incident)
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(payload.and_then(|payload| serde_json::from_str(&payload).ok()))
     }
 }

@@ -1,6 +1,6 @@
 //! What there is to tell becomes notices, one delivery each.
 
-use std::time::SystemTime;
+use std::{collections::HashSet, time::SystemTime};
 
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
@@ -8,12 +8,13 @@ use uuid::Uuid;
 use super::{
     super::{Channel, Maker, StoreError, Told, batch::message_id},
     Sqlite,
+    incidents::close_ended,
     rows::{json, number, reason_name, unsigned},
 };
 use crate::{
     budget::{Account, day_of},
     event::{from_millis, to_millis},
-    incident::{Desk, Plan, QUIET_AFTER, Reason, Standing, blocked_until, plan},
+    incident::{Desk, Plan, Reason, Standing, blocked_until, plan},
     render::MAX_SEGMENTS,
 };
 
@@ -67,18 +68,6 @@ async fn waiting(
     Ok(recipients)
 }
 
-async fn close_ended(connection: &mut SqliteConnection, now: SystemTime) -> Result<(), StoreError> {
-    let (ended_by, now) = (to_millis(now - QUIET_AFTER), to_millis(now));
-    sqlx::query!(
-        "UPDATE incident SET closed_at = ?2 WHERE closed_at IS NULL AND last_at <= ?1",
-        ended_by,
-        now
-    )
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
-}
-
 /// What is kept of an incident for one recipient.
 struct Known {
     incident_id: i64,
@@ -86,6 +75,7 @@ struct Known {
     count: u64,
     told: u64,
     last_at: i64,
+    due_at: i64,
 }
 
 /// Decides for one recipient. Returns the notice that there is now, or more of.
@@ -129,9 +119,13 @@ async fn tell_one(
     if let Some(account) = &plan.account {
         save_account(connection, channel.sink, recipient, account).await?;
     }
+    let told: HashSet<usize> = plan.tell.iter().map(|(index, _)| *index).collect();
     for (index, due) in plan.due.iter().enumerate() {
         let (known, due_at) = (&known[index], due.map(to_millis));
-        let is_told = plan.tell.iter().any(|(told, _)| *told == index);
+        let is_told = told.contains(&index);
+        if !is_told && due_at == Some(known.due_at) {
+            continue;
+        }
         let (count, now) = (number(known.count), to_millis(now));
         sqlx::query!(
             "UPDATE standing
@@ -158,8 +152,8 @@ async fn standings(
     recipient: &str,
 ) -> Result<(Vec<Known>, Vec<Standing>), StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT incident_id AS "incident_id!", told, told_at, tellings, not_before, count, opened_at, last_at,
-                  is_new AS "is_new: bool",
+        r#"SELECT incident_id AS "incident_id!", told, told_at, tellings, not_before, due_at AS "due_at!",
+                  count, opened_at, last_at, is_new AS "is_new: bool",
                   EXISTS (SELECT 1 FROM standing AS other
                            WHERE other.incident_id = standing.incident_id AND other.sink <> ?1
                              AND other.told_at IS NOT NULL) AS "is_covered!: bool"
@@ -190,6 +184,7 @@ async fn standings(
             count: standing.count,
             told: standing.told,
             last_at: row.last_at,
+            due_at: row.due_at,
         };
         (known, standing)
     });
@@ -324,7 +319,7 @@ async fn insert_item(
     reason: Reason,
 ) -> Result<(), StoreError> {
     let reason = reason_name(reason);
-    let (count, total) = (number(known.count - known.told), number(known.count));
+    let (count, total) = (number(known.count.saturating_sub(known.told)), number(known.count));
     sqlx::query!(
         "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)

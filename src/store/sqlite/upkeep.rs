@@ -30,16 +30,22 @@ impl Sqlite {
                 (i64::MAX, i64::MAX, excess.min(BYTES_PER_STEP))
             }
         };
-        let chosen = if enough > 0 { self.choose(delivered_by, dead_by, enough).await? } else { Vec::new() };
-        let notices = if chosen.is_empty() { 0 } else { self.delete(&chosen).await? };
-        if notices == 0 && before.free_pages < PAGES_PER_STEP {
-            return Ok(Pruned { notices, more: false, used_bytes: before.used_bytes() });
+        let mut pruned = Pruned::default();
+        if enough > 0 {
+            pruned.incidents = self.delete_incidents(delivered_by, enough).await?;
+        }
+        if enough > 0 && pruned.incidents == 0 {
+            pruned.notices = self.delete_notices(delivered_by, dead_by, enough).await?;
+        }
+        let has_deleted = pruned.incidents + pruned.notices > 0;
+        if !has_deleted && before.free_pages < PAGES_PER_STEP {
+            return Ok(Pruned { used_bytes: before.used_bytes(), ..pruned });
         }
         sqlx::query!("PRAGMA incremental_vacuum(256)").execute(&mut self.connection).await?;
         let after = self.size().await?;
         // A file that was made without the means to shrink does not.
         let shrinks = after.pages < before.pages && after.free_pages >= PAGES_PER_STEP;
-        Ok(Pruned { notices, more: notices > 0 || shrinks, used_bytes: after.used_bytes() })
+        Ok(Pruned { more: has_deleted || shrinks, used_bytes: after.used_bytes(), ..pruned })
     }
 
     async fn size(&mut self) -> Result<Size, StoreError> {
@@ -58,63 +64,80 @@ impl Sqlite {
         })
     }
 
-    /// The oldest notices that may go: until they hold `enough` bytes, or a step
-    /// has no more.
-    async fn choose(&mut self, delivered_by: i64, dead_by: i64, enough: u64) -> Result<Vec<i64>, StoreError> {
+    /// Deletes the incidents that ended first, and of which nobody is to be told
+    /// and no notice tells: until `enough` bytes are free, or a step has no more.
+    async fn delete_incidents(&mut self, ended_by: i64, enough: u64) -> Result<u64, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT notice.id AS "id!",
-                      (SELECT coalesce(sum(octet_length(payload)), 0)
-                         FROM item JOIN incident ON incident.id = incident_id
-                        WHERE item.notice_id = notice.id) AS "bytes!: i64"
-                 FROM notice LEFT JOIN delivery ON delivery.notice_id = notice.id
-                WHERE made_at <= ?1 AND notice.id < (SELECT max(id) FROM notice)
-                GROUP BY notice.id
-               HAVING count(*) FILTER (WHERE state = 'pending') = 0
-                  AND coalesce(max(settled_at), made_at)
-                      <= CASE WHEN max(state = 'dead') THEN ?2 ELSE ?1 END
-                  AND max(delivery.id) IS NOT (SELECT max(id) FROM delivery)
-                ORDER BY notice.id LIMIT ?3"#,
-            delivered_by,
-            dead_by,
-            NOTICES_PER_STEP
+            r#"SELECT id AS "id!", coalesce(octet_length(payload), 0) AS "bytes!: i64" FROM incident
+                WHERE closed_at <= ?1
+                  AND NOT EXISTS (SELECT 1 FROM item WHERE incident_id = incident.id)
+                  AND NOT EXISTS (SELECT 1 FROM standing
+                                   WHERE incident_id = incident.id AND due_at IS NOT NULL)
+                ORDER BY closed_at LIMIT ?2"#,
+            ended_by,
+            ROWS_PER_STEP
         )
         .fetch_all(&mut self.connection)
         .await?;
-        let mut bytes = 0;
-        let mut chosen = Vec::new();
-        for row in rows {
-            if bytes >= enough {
-                break;
-            }
-            bytes += u64::try_from(row.bytes).unwrap_or(0) + BYTES_OF_ROWS;
-            chosen.push(row.id);
+        let chosen = until_enough(rows.into_iter().map(|row| (row.id, row.bytes)), enough);
+        if chosen.is_empty() {
+            return Ok(0);
         }
-        Ok(chosen)
+        let chosen = json(&chosen)?;
+        let done = sqlx::query!(
+            "DELETE FROM incident
+              WHERE id IN (SELECT value FROM json_each(?1)) AND closed_at IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM item WHERE incident_id = incident.id)
+                AND NOT EXISTS (SELECT 1 FROM standing
+                                 WHERE incident_id = incident.id AND due_at IS NOT NULL)",
+            chosen
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(done.rows_affected())
     }
 
-    /// Deletes notices, but for one of which somebody is to be told again; and
-    /// incidents that ended, and that no notice tells of any more.
-    async fn delete(&mut self, notices: &[i64]) -> Result<u64, StoreError> {
-        let notices = json(&notices)?;
-        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+    /// Deletes the oldest notices that may go, in the same measure: with the last
+    /// one that tells of it an incident that ended may go, too.
+    async fn delete_notices(
+        &mut self,
+        delivered_by: i64,
+        dead_by: i64,
+        enough: u64,
+    ) -> Result<u64, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT notice.id AS "id!",
+                      (SELECT coalesce(sum(octet_length(payload)), 0)
+                         FROM item JOIN incident ON incident.id = item.incident_id
+                        WHERE item.notice_id = notice.id AND closed_at IS NOT NULL
+                          AND NOT EXISTS (SELECT 1 FROM item AS later
+                                           WHERE later.incident_id = item.incident_id
+                                             AND later.notice_id > item.notice_id)) AS "bytes!: i64"
+                 FROM notice LEFT JOIN delivery ON delivery.notice_id = notice.id
+                WHERE made_at <= ?1 AND notice.id < (SELECT max(id) FROM notice)
+                  AND coalesce(settled_at, made_at) <= iif(state = 'dead', ?2, ?1)
+                  AND state IS NOT 'pending'
+                  AND delivery.id IS NOT (SELECT max(id) FROM delivery)
+                ORDER BY notice.id LIMIT ?3"#,
+            delivered_by,
+            dead_by,
+            ROWS_PER_STEP
+        )
+        .fetch_all(&mut self.connection)
+        .await?;
+        let chosen = until_enough(rows.into_iter().map(|row| (row.id, row.bytes)), enough);
+        if chosen.is_empty() {
+            return Ok(0);
+        }
+        let chosen = json(&chosen)?;
         let done = sqlx::query!(
             "DELETE FROM notice
               WHERE id IN (SELECT value FROM json_each(?1))
                 AND NOT EXISTS (SELECT 1 FROM delivery WHERE notice_id = notice.id AND state = 'pending')",
-            notices
+            chosen
         )
-        .execute(&mut *tx)
+        .execute(&mut self.connection)
         .await?;
-        sqlx::query!(
-            "DELETE FROM incident
-              WHERE closed_at IS NOT NULL
-                AND NOT EXISTS (SELECT 1 FROM item WHERE incident_id = incident.id)
-                AND NOT EXISTS (SELECT 1 FROM standing
-                                 WHERE incident_id = incident.id AND due_at IS NOT NULL)"
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
         Ok(done.rows_affected())
     }
 
@@ -161,17 +184,39 @@ impl Sqlite {
 
     pub(in crate::store) async fn reconsider(&mut self, now: SystemTime) -> Result<(), StoreError> {
         let now = to_millis(now);
-        let later = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM standing WHERE due_at > ?1) AS "any!: bool""#,
+        let ahead = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM standing WHERE due_at > ?1)
+                   OR EXISTS (SELECT 1 FROM account WHERE heard_at > ?1) AS "any!: bool""#,
             now
         )
         .fetch_one(&mut self.connection)
         .await?;
-        if later {
-            sqlx::query!("UPDATE standing SET due_at = ?1 WHERE due_at > ?1", now)
-                .execute(&mut self.connection)
-                .await?;
+        if !ahead {
+            return Ok(());
         }
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query!(
+            "UPDATE incident SET opened_at = min(opened_at, ?1), last_at = min(last_at, ?1)
+              WHERE (opened_at > ?1 OR last_at > ?1)
+                AND id IN (SELECT incident_id FROM standing WHERE due_at IS NOT NULL)",
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE standing SET due_at = min(due_at, ?1), told_at = min(told_at, ?1)
+              WHERE due_at IS NOT NULL AND (due_at > ?1 OR told_at > ?1)",
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE account SET full_at = full_at - (heard_at - ?1), heard_at = ?1 WHERE heard_at > ?1",
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -207,6 +252,17 @@ impl Sqlite {
     }
 }
 
+/// The first of `rows` that hold `enough` bytes together.
+fn until_enough(rows: impl Iterator<Item = (i64, i64)>, enough: u64) -> Vec<i64> {
+    let mut bytes = 0;
+    let still = rows.take_while(|(_, more)| {
+        let goes_on = bytes < enough;
+        bytes += u64::try_from(*more).unwrap_or(0) + BYTES_OF_ROWS;
+        goes_on
+    });
+    still.map(|(id, _)| id).collect()
+}
+
 /// How large the file is.
 struct Size {
     pages: u64,
@@ -220,13 +276,13 @@ impl Size {
     }
 }
 
-/// How many notices one step deletes at most.
-const NOTICES_PER_STEP: i64 = 200;
+/// How many notices, or incidents, one step deletes at most.
+const ROWS_PER_STEP: i64 = 200;
 
-/// A step takes no more notices when those it has hold this much.
+/// A step takes no more of them when those it has hold this much.
 const BYTES_PER_STEP: u64 = 4 * 1024 * 1024;
 
-/// What a notice's rows hold besides its events, about.
+/// What their rows hold besides events, about.
 const BYTES_OF_ROWS: u64 = 1024;
 
 /// How many free pages a step gives back to the disk; as many may stay.
