@@ -15,6 +15,7 @@ mod feedback;
 mod handle;
 mod late;
 mod layering;
+mod models;
 mod panics;
 mod provider;
 mod secrets;

@@ -53,8 +53,8 @@ impl Sqlite {
     /// and from the end back to the last one.
     async fn pending_notices(&mut self) -> BTreeSet<i64> {
         let mut notices = BTreeSet::new();
-        let mut last = i64::MIN;
-        let is_whole = loop {
+        let (mut last, mut first) = (i64::MIN, i64::MAX);
+        loop {
             let next = sqlx::query!(
                 r#"SELECT id AS "id!", notice_id FROM delivery NOT INDEXED
                     WHERE id > ?1 AND state = 'pending' ORDER BY id LIMIT 1"#,
@@ -65,12 +65,11 @@ impl Sqlite {
                     last = row.id;
                     notices.insert(row.notice_id);
                 }
-                Ok(None) => break true,
-                Err(_) => break false,
+                Ok(None) => return notices,
+                Err(_) => break,
             }
-        };
-        let mut first = i64::MAX;
-        while !is_whole {
+        }
+        loop {
             let next = sqlx::query!(
                 r#"SELECT id AS "id!", notice_id FROM delivery NOT INDEXED
                     WHERE id > ?1 AND id < ?2 AND state = 'pending' ORDER BY id DESC LIMIT 1"#,
@@ -78,12 +77,11 @@ impl Sqlite {
                 first
             );
             let Ok(Some(row)) = next.fetch_optional(&mut self.connection).await else {
-                break;
+                return notices;
             };
             first = row.id;
             notices.insert(row.notice_id);
         }
-        notices
     }
 }
 
