@@ -38,6 +38,8 @@ mod panic;
 // 2. It is handed over without waiting, or counted.
 mod queue;
 
+mod permit;
+
 mod stats;
 pub use stats::{DropReason, Stats, StoreState};
 
@@ -87,6 +89,11 @@ mod secret;
 mod signal;
 
 mod trouble;
+
+/// What `tests/it/models.rs` replaces to try every order of events.
+mod sync {
+    pub(crate) use std::sync::{Arc, Condvar, Mutex, atomic::AtomicUsize};
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -5,10 +5,7 @@
 //! counted.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
@@ -21,6 +18,8 @@ use crate::{
     signal::Signal,
     stats::{Counters, DropReason},
 };
+
+pub(crate) use crate::permit::Permit;
 
 /// What travels through the queue.
 #[derive(Debug)]
@@ -77,30 +76,6 @@ pub(crate) enum Goal {
     Shutdown,
 }
 
-/// An event's share of the queue's bytes: given back when it is dropped, which
-/// is when the event is committed.
-#[derive(Debug, Default)]
-pub(crate) struct Permit {
-    bytes: Arc<AtomicUsize>,
-    held: usize,
-}
-
-impl Permit {
-    /// Takes `size` of the bytes that the queue may hold; none if there are not
-    /// so many left.
-    fn take(bytes: &Arc<AtomicUsize>, size: usize) -> Option<Self> {
-        let permit = Self { bytes: Arc::clone(bytes), held: size };
-        let before = bytes.fetch_add(size, Ordering::Relaxed);
-        (before + size <= MOST_BYTES).then_some(permit)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.bytes.fetch_sub(self.held, Ordering::Relaxed);
-    }
-}
-
 /// The callers' end: bounded by number and by bytes.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -134,7 +109,7 @@ impl Queue {
     }
 
     fn offer_item(&self, size: usize, item: impl FnOnce(Permit) -> Item) -> Result<(), DropReason> {
-        let lost = match Permit::take(&self.bytes, size) {
+        let lost = match Permit::take(&self.bytes, size, MOST_BYTES) {
             None => DropReason::QueueFull,
             Some(permit) => match self.sender.try_send(item(permit)) {
                 Ok(()) => {

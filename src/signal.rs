@@ -3,10 +3,9 @@
 //! Invariant: works with no runtime, inside one, and while the process exits;
 //! it uses no thread-local storage.
 
-use std::{
-    sync::{Condvar, Mutex, PoisonError},
-    time::Instant,
-};
+use std::{sync::PoisonError, time::Instant};
+
+use super::sync::{Condvar, Mutex};
 
 /// Set once by the alert thread; waited for, with a deadline, by others.
 #[derive(Debug)]

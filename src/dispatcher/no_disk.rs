@@ -9,7 +9,7 @@ use crate::{
 
 /// There is no file.
 #[derive(Default)]
-pub(super) struct Disk;
+pub(super) struct Disk {}
 
 impl Disk {
     pub(super) async fn open(&mut self, database: &Database, _app: &str, _store: &mut Store) {

@@ -1,5 +1,6 @@
 //! Files that are damaged in every place: an alert flows afterwards, and what
 //! can still be read is delivered.
+#![expect(clippy::print_stdout, reason = "whoever tries all damages reads it")]
 
 use std::{
     fs,

@@ -1,6 +1,7 @@
 //! Disks that are full, read-only or gone: real ones where this machine lets
 //! a process mount them for itself.
 #![cfg(unix)]
+#![expect(clippy::print_stdout, reason = "a test that could not run says so")]
 
 use std::{
     fs::File,

@@ -1,0 +1,31 @@
+//! [`Permit`]: an event's share of the bytes that the queue may hold.
+//!
+//! Invariant: the shares that are out never exceed the bound, and waiting for
+//! one is not possible.
+
+use std::sync::atomic::Ordering;
+
+use super::sync::{Arc, AtomicUsize};
+
+/// Given back when it is dropped, which is when the event is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Permit {
+    bytes: Arc<AtomicUsize>,
+    held: usize,
+}
+
+impl Permit {
+    /// Takes `size` of the `most` bytes that may be out, of which `bytes` are;
+    /// none if there are not so many left.
+    pub(crate) fn take(bytes: &Arc<AtomicUsize>, size: usize, most: usize) -> Option<Self> {
+        let permit = Self { bytes: Arc::clone(bytes), held: size };
+        let before = bytes.fetch_add(size, Ordering::Relaxed);
+        (before + size <= most).then_some(permit)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.bytes.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
