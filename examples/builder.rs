@@ -47,6 +47,10 @@ fn main() -> Result<(), tracing_alert::Error> {
         .wait_for_commit(Duration::from_millis(100))
         .settle(Duration::from_millis(500))
         .retry(retry)
+        // `password` and the like need no mention.
+        .redaction(true)
+        .redact_fields(["license_plate"])
+        .safe_fields(["session"])
         .panics(true);
     let builder = if in_memory {
         builder.in_memory()

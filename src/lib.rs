@@ -45,6 +45,8 @@ pub use stats::{DropReason, Stats, StoreState};
 mod dispatcher;
 pub use dispatcher::SEND_TIMEOUT;
 
+mod redact;
+
 mod fingerprint;
 
 mod notice;

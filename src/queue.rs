@@ -32,6 +32,16 @@ pub(crate) enum Item {
     Flush(Flush),
 }
 
+impl Item {
+    pub(crate) fn event_mut(&mut self) -> Option<&mut Event> {
+        match self {
+            Self::Event(event, _) => Some(event),
+            Self::Awaited(awaited, _) => Some(&mut awaited.event),
+            Self::Flush(_) => None,
+        }
+    }
+}
+
 /// An event whose commit somebody waits for.
 #[derive(Debug)]
 pub(crate) struct Awaited {

@@ -36,6 +36,9 @@ pub struct Builder {
     pub(super) settle: Duration,
     pub(super) wait_for_commit: Option<Duration>,
     pub(super) retry: RetryPolicy,
+    pub(super) redaction: bool,
+    pub(super) redact_fields: Vec<String>,
+    pub(super) safe_fields: Vec<String>,
 }
 
 impl Builder {
@@ -54,6 +57,9 @@ impl Builder {
     /// No alert waits longer than this for company.
     pub const LONGEST_SETTLE: Duration = Duration::from_secs(60);
 
+    /// Secrets are replaced before anything is kept.
+    pub const DEFAULT_REDACTION: bool = true;
+
     pub(crate) fn new() -> Self {
         Self {
             origin: Origin::Code,
@@ -70,6 +76,9 @@ impl Builder {
             settle: Self::DEFAULT_SETTLE,
             wait_for_commit: None,
             retry: RetryPolicy::DEFAULT,
+            redaction: Self::DEFAULT_REDACTION,
+            redact_fields: Vec::new(),
+            safe_fields: Vec::new(),
         }
     }
 
@@ -198,6 +207,31 @@ impl Builder {
     /// When a failed attempt is repeated. Default: [`RetryPolicy::DEFAULT`].
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Whether secrets in messages, fields, spans and error chains are replaced,
+    /// like `[redacted:password]`, before an event is kept or sent. They are known
+    /// by their names, like `password`, or by their own shape. Default:
+    /// [`DEFAULT_REDACTION`](Self::DEFAULT_REDACTION).
+    pub fn redaction(mut self, redaction: bool) -> Self {
+        self.redaction = redaction;
+        self
+    }
+
+    /// Names that hold a secret beyond those that everybody uses so, like
+    /// `license_plate`. Case and style do not count; a name that has these words
+    /// among others is meant, too. Adds to what was given before.
+    pub fn redact_fields(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.redact_fields.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Names that hold no secret although a rule says so, like `session`: a field
+    /// of just this name stays as it is. Case and style do not count. Adds to what
+    /// was given before.
+    pub fn safe_fields(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.safe_fields.extend(names.into_iter().map(Into::into));
         self
     }
 

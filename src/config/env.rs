@@ -51,6 +51,12 @@ pub(crate) fn read(vars: impl IntoIterator<Item = (OsString, OsString)>) -> (Bui
     if let Some(settle) = vars.parse("ALERT_SETTLE", parse_duration, "a duration", &default) {
         builder = builder.settle(settle);
     }
+    let default = if Builder::DEFAULT_REDACTION { "on" } else { "off" };
+    if let Some(redaction) = vars.parse("ALERT_REDACTION", parse_switch, "`on` or `off`", default) {
+        builder = builder.redaction(redaction);
+    }
+    builder = builder.redact_fields(vars.list("ALERT_REDACT_FIELDS"));
+    builder = builder.safe_fields(vars.list("ALERT_SAFE_FIELDS"));
     let sms_level = vars.parse("ALERT_SMS_LEVEL", parse_level, "a level", "that of ALERT_LEVEL");
     if let Some(level) = sms_level {
         builder = builder.sms_level(level);
@@ -191,6 +197,13 @@ impl Variables {
         self.values.get(name).cloned()
     }
 
+    /// The entries of `name`, which has commas between.
+    fn list(&self, name: &str) -> Vec<String> {
+        let value = self.values.get(name).map(String::as_str).unwrap_or_default();
+        let entries = value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        entries.map(str::to_owned).collect()
+    }
+
     /// The value of `name` as `parse` reads it; `expected` and `default` are
     /// told if it cannot.
     fn parse<T>(
@@ -223,11 +236,7 @@ impl Variables {
                 self.problems.push(Problem::new(only, what, format!("set {}", channel.credentials)));
                 None
             }
-            _ => {
-                let recipients = self.get(channel.recipients).unwrap_or_default();
-                let entries = recipients.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-                Some(entries.map(str::to_owned).collect())
-            }
+            _ => Some(self.list(channel.recipients)),
         }
     }
 
@@ -319,7 +328,7 @@ const EMAIL: Channel = Channel {
 };
 
 /// Every variable, each with an example.
-const VARIABLES: [(&str, &str); 21] = [
+const VARIABLES: [(&str, &str); 24] = [
     ("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>"),
     ("TWILIO_AUTH_TOKEN", "<from console.twilio.com>"),
     ("TWILIO_API_KEY", "SK<32 hexadecimal digits>"),
@@ -341,6 +350,9 @@ const VARIABLES: [(&str, &str); 21] = [
     ("ALERT_DATABASE", "/var/lib/myapp/alerts.db"),
     ("ALERT_PANICS", "on"),
     ("ALERT_SETTLE", "2s"),
+    ("ALERT_REDACTION", "on"),
+    ("ALERT_REDACT_FIELDS", "license_plate"),
+    ("ALERT_SAFE_FIELDS", "session"),
 ];
 
 /// A variable that is farther than this from every known one is no slip of the

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{retry::RetryPolicy, sink::DynSink};
+use crate::{redact::Policy, retry::RetryPolicy, sink::DynSink};
 
 mod builder;
 pub use builder::Builder;
@@ -38,6 +38,8 @@ pub(crate) struct Config {
     /// How long a call that alerts waits for its commit, if it does.
     pub(crate) wait_for_commit: Option<Duration>,
     pub(crate) retry: RetryPolicy,
+    /// What is replaced before it is kept.
+    pub(crate) redaction: Policy,
 }
 
 /// A sink with its recipients.

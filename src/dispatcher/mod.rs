@@ -22,6 +22,7 @@ use crate::{
     handle::FlushReport,
     notice::{Losses, Process},
     queue::{Flush, Goal, Item, Receiver},
+    redact::{Policy, redact},
     retry::RetryPolicy,
     signal::Signal,
     sink::{Receipt, SendError},
@@ -101,6 +102,7 @@ struct Dispatcher<'a> {
     process: Process,
     settle: Duration,
     retry: RetryPolicy,
+    redaction: Policy,
     /// One per sink.
     lanes: Vec<Lane>,
     targets: Vec<Target>,
@@ -164,7 +166,11 @@ impl Dispatcher<'_> {
     /// Takes up what was received.
     async fn take(&mut self) {
         let mut flushed = false;
-        for item in std::mem::take(&mut self.inbox.items) {
+        for mut item in std::mem::take(&mut self.inbox.items) {
+            // Before it is grouped, kept or shown.
+            if let Some(event) = item.event_mut() {
+                redact(event, &self.redaction);
+            }
             match item {
                 Item::Event(event, permit) => self.inbox.add(*event, permit),
                 Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit),

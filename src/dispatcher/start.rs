@@ -136,6 +136,7 @@ impl<'a> Dispatcher<'a> {
             process,
             settle: config.settle,
             retry: config.retry,
+            redaction: config.redaction.clone(),
             lanes: config.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
             open: None,

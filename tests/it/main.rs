@@ -15,6 +15,7 @@ mod late;
 mod layering;
 mod panics;
 mod provider;
+mod redaction;
 mod secrets;
 mod support;
 mod tidy;

@@ -32,7 +32,7 @@ const MAIL: [(&str, &str); 3] = [
 ];
 
 /// Every variable.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 24] = [
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",
     "TWILIO_API_KEY",
@@ -54,6 +54,9 @@ const NAMES: [&str; 21] = [
     "ALERT_DATABASE",
     "ALERT_PANICS",
     "ALERT_SETTLE",
+    "ALERT_REDACTION",
+    "ALERT_REDACT_FIELDS",
+    "ALERT_SAFE_FIELDS",
 ];
 
 fn problems(builder: Builder) -> Vec<Problem> {
