@@ -61,6 +61,10 @@ fn main() -> Result<(), tracing_alert::Error> {
             Some(format!("{{{{default}}}} in cart {}", cart.value))
         })
         .retry(retry)
+        // `password` and the like need no mention.
+        .redaction(true)
+        .redact_fields(["license_plate"])
+        .safe_fields(["session"])
         .panics(true);
     let builder = if in_memory { builder.in_memory() } else { builder.database(stand_in::fresh_database()) };
     let alerts = builder.build()?;

@@ -47,6 +47,8 @@ pub use stats::{DropReason, Stats, StoreState};
 mod dispatcher;
 pub use dispatcher::SEND_TIMEOUT;
 
+mod redact;
+
 mod matcher;
 pub use matcher::Matcher;
 

@@ -34,6 +34,16 @@ pub(crate) enum Item {
     Silence(Box<Silence>),
 }
 
+impl Item {
+    pub(crate) fn event_mut(&mut self) -> Option<&mut Event> {
+        match self {
+            Self::Event(event, _) => Some(event),
+            Self::Awaited(awaited, _) => Some(&mut awaited.event),
+            Self::Flush(_) | Self::Silence(_) => None,
+        }
+    }
+}
+
 /// An event whose commit somebody waits for.
 #[derive(Debug)]
 pub(crate) struct Awaited {

@@ -46,6 +46,9 @@ pub struct Builder {
     pub(super) email_budget: Option<Budget>,
     pub(super) wait_for_commit: Option<Duration>,
     pub(super) retry: RetryPolicy,
+    pub(super) redaction: bool,
+    pub(super) redact_fields: Vec<String>,
+    pub(super) safe_fields: Vec<String>,
 }
 
 impl Builder {
@@ -72,6 +75,8 @@ impl Builder {
 
     /// Nobody waits longer than this for what is new, but for a budget.
     pub const LONGEST_WINDOW: Duration = Duration::from_secs(60 * 60);
+    /// Secrets are replaced before anything is kept.
+    pub const DEFAULT_REDACTION: bool = true;
 
     pub(crate) fn new() -> Self {
         Self {
@@ -95,6 +100,9 @@ impl Builder {
             email_budget: Some(Budget::EMAIL),
             wait_for_commit: None,
             retry: RetryPolicy::DEFAULT,
+            redaction: Self::DEFAULT_REDACTION,
+            redact_fields: Vec::new(),
+            safe_fields: Vec::new(),
         }
     }
 
@@ -284,6 +292,31 @@ impl Builder {
     /// When a failed attempt is repeated. Default: [`RetryPolicy::DEFAULT`].
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Whether secrets in messages, fields, spans and error chains are replaced,
+    /// like `[redacted:password]`, before an event is kept or sent. They are known
+    /// by their names, like `password`, or by their own shape. Default:
+    /// [`DEFAULT_REDACTION`](Self::DEFAULT_REDACTION).
+    pub fn redaction(mut self, redaction: bool) -> Self {
+        self.redaction = redaction;
+        self
+    }
+
+    /// Names that hold a secret beyond those that everybody uses so, like
+    /// `license_plate`. Case and style do not count; a name that has these words
+    /// among others is meant, too. Adds to what was given before.
+    pub fn redact_fields(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.redact_fields.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Names that hold no secret although a rule says so, like `session`: a field
+    /// of just this name stays as it is. Case and style do not count. Adds to what
+    /// was given before.
+    pub fn safe_fields(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.safe_fields.extend(names.into_iter().map(Into::into));
         self
     }
 

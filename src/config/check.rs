@@ -15,6 +15,7 @@ use crate::{
     budget::Budget,
     error::{Error, Problem, quoted, shown},
     incident::Rhythm,
+    redact::{Policy, is_field_name},
     retry::RetryPolicy,
     sink::{is_email_address, is_phone_number, mask_phone},
 };
@@ -88,6 +89,18 @@ impl Builder {
             report.add(RETRY, wrong, "the default is used");
             self.retry = RetryPolicy::DEFAULT;
         }
+        for (names, setting) in
+            [(&mut self.redact_fields, REDACT_FIELDS), (&mut self.safe_fields, SAFE_FIELDS)]
+        {
+            names.retain(|name| {
+                let is_name = is_field_name(name);
+                if !is_name {
+                    let what = format!("{} is no field's name", shown(name));
+                    report.add(setting, what, "that entry is left out");
+                }
+                is_name
+            });
+        }
         for mut entry in mem::take(&mut self.entries) {
             let twin = self.entries.iter().any(|other| other.sink.name() == entry.sink.name());
             if entry.sift(twin, &mut report) {
@@ -130,6 +143,7 @@ impl Builder {
             fingerprint: self.fingerprint,
             wait_for_commit: self.wait_for_commit,
             retry: self.retry,
+            redaction: Policy::new(self.redaction, &self.redact_fields, &self.safe_fields),
         }
     }
 }
@@ -300,6 +314,10 @@ const EMAIL_BUDGET: Setting =
 const SMS: Setting = Setting { call: r#"sms(twilio, ["+12065550147"])"#, line: "ALERT_PHONE=+12065550147" };
 const EMAIL: Setting =
     Setting { call: r#"email(sendgrid, ["ops@example.com"])"#, line: "ALERT_EMAIL=ops@example.com" };
+const REDACT_FIELDS: Setting =
+    Setting { call: r#"redact_fields(["license_plate"])"#, line: "ALERT_REDACT_FIELDS=license_plate" };
+const SAFE_FIELDS: Setting =
+    Setting { call: r#"safe_fields(["session"])"#, line: "ALERT_SAFE_FIELDS=session" };
 
 // These have no variable.
 const VERSION: Setting = Setting { call: r#"version("1.2.3")"#, line: r#"version("1.2.3")"# };

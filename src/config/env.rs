@@ -67,6 +67,12 @@ pub(crate) fn read(vars: impl IntoIterator<Item = (OsString, OsString)>) -> (Bui
     if let Some(budget) = vars.parse("ALERT_EMAIL_BUDGET", parse_budget, wanted, "the default") {
         builder = builder.email_budget(budget);
     }
+    let default = if Builder::DEFAULT_REDACTION { "on" } else { "off" };
+    if let Some(redaction) = vars.parse("ALERT_REDACTION", parse_switch, "`on` or `off`", default) {
+        builder = builder.redaction(redaction);
+    }
+    builder = builder.redact_fields(vars.list("ALERT_REDACT_FIELDS"));
+    builder = builder.safe_fields(vars.list("ALERT_SAFE_FIELDS"));
     let sms_level = vars.parse("ALERT_SMS_LEVEL", parse_level, "a level", "that of ALERT_LEVEL");
     if let Some(level) = sms_level {
         builder = builder.sms_level(level);
@@ -216,6 +222,13 @@ impl Variables {
         self.values.get(name).cloned()
     }
 
+    /// The entries of `name`, which has commas between.
+    fn list(&self, name: &str) -> Vec<String> {
+        let value = self.values.get(name).map(String::as_str).unwrap_or_default();
+        let entries = value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        entries.map(str::to_owned).collect()
+    }
+
     /// The value of `name` as `parse` reads it; `expected` and `default` are
     /// told if it cannot.
     fn parse<T>(
@@ -248,11 +261,7 @@ impl Variables {
                 self.problems.push(Problem::new(only, what, format!("set {}", channel.credentials)));
                 None
             }
-            _ => {
-                let recipients = self.get(channel.recipients).unwrap_or_default();
-                let entries = recipients.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-                Some(entries.map(str::to_owned).collect())
-            }
+            _ => Some(self.list(channel.recipients)),
         }
     }
 
@@ -344,7 +353,7 @@ const EMAIL: Channel = Channel {
 };
 
 /// Every variable, each with an example.
-const VARIABLES: [(&str, &str); 25] = [
+const VARIABLES: [(&str, &str); 28] = [
     ("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>"),
     ("TWILIO_AUTH_TOKEN", "<from console.twilio.com>"),
     ("TWILIO_API_KEY", "SK<32 hexadecimal digits>"),
@@ -370,6 +379,9 @@ const VARIABLES: [(&str, &str); 25] = [
     ("ALERT_EMAIL_WINDOW", "5m"),
     ("ALERT_SMS_BUDGET", "3,10m,20"),
     ("ALERT_EMAIL_BUDGET", "10,1m,200"),
+    ("ALERT_REDACTION", "on"),
+    ("ALERT_REDACT_FIELDS", "license_plate"),
+    ("ALERT_SAFE_FIELDS", "session"),
 ];
 
 /// A variable that is farther than this from every known one is no slip of the

@@ -5,8 +5,8 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
-    budget::Budget, fingerprint::Custom, incident::Rhythm, matcher::Matcher, retry::RetryPolicy,
-    sink::DynSink,
+    budget::Budget, fingerprint::Custom, incident::Rhythm, matcher::Matcher, redact::Policy,
+    retry::RetryPolicy, sink::DynSink,
 };
 
 mod builder;
@@ -43,6 +43,8 @@ pub(crate) struct Config {
     /// How long a call that alerts waits for its commit, if it does.
     pub(crate) wait_for_commit: Option<Duration>,
     pub(crate) retry: RetryPolicy,
+    /// What is replaced before it is kept.
+    pub(crate) redaction: Policy,
 }
 
 /// A sink with its recipients.

@@ -24,6 +24,7 @@ use crate::{
     matcher::Matcher,
     notice::{Losses, Process},
     queue::{Flush, Goal, Item, Receiver},
+    redact::{Policy, redact},
     retry::RetryPolicy,
     signal::Signal,
     sink::{Receipt, SendError},
@@ -125,6 +126,7 @@ struct Dispatcher<'a> {
     counters: Arc<Counters>,
     process: Process,
     retry: RetryPolicy,
+    redaction: Policy,
     /// One per sink.
     lanes: Vec<Lane>,
     /// How each lane's recipients are told.
@@ -195,7 +197,11 @@ impl Dispatcher<'_> {
     /// Takes up what was received.
     async fn take(&mut self) {
         let mut flushed = false;
-        for item in std::mem::take(&mut self.inbox.items) {
+        for mut item in std::mem::take(&mut self.inbox.items) {
+            // Before it is grouped, kept or shown.
+            if let Some(event) = item.event_mut() {
+                redact(event, &self.redaction);
+            }
             match item {
                 Item::Event(event, _) if self.inbox.ignores(&event, &self.counters) => (),
                 Item::Event(event, permit) => self.inbox.add(*event, permit),

@@ -177,6 +177,7 @@ impl<'a> Dispatcher<'a> {
             counters,
             process,
             retry: config.retry,
+            redaction: config.redaction.clone(),
             lanes: config.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
             channels: config.routes.iter().map(Route::channel).collect(),

@@ -22,6 +22,7 @@ mod panics;
 mod processes;
 mod provider;
 mod quiet;
+mod redaction;
 mod secrets;
 mod support;
 mod tidy;

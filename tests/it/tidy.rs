@@ -211,11 +211,12 @@ fn the_readme_has_every_setter_and_the_defaults() {
     for (setter, _) in setters.filter(|(_, rest)| rest.starts_with("self,") || rest.starts_with("mut self")) {
         assert!(readme.contains(&format!("`{setter}`")), "{setter}");
     }
-    let panics = if Builder::DEFAULT_PANICS { "on" } else { "off" };
+    let switch = |is_on| if is_on { "on" } else { "off" }.to_owned();
     for (variable, default) in [
         ("ALERT_LEVEL", Builder::DEFAULT_LEVEL.to_string()),
         ("ALERT_SPAN_LEVEL", Builder::DEFAULT_SPAN_LEVEL.to_string()),
-        ("ALERT_PANICS", panics.to_owned()),
+        ("ALERT_PANICS", switch(Builder::DEFAULT_PANICS)),
+        ("ALERT_REDACTION", switch(Builder::DEFAULT_REDACTION)),
         ("ALERT_SETTLE", format!("{:?}", Builder::DEFAULT_SETTLE)),
     ] {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{variable}` |"))).unwrap();

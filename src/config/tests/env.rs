@@ -346,3 +346,21 @@ fn a_value_that_is_not_unicode_is_a_problem() {
         assert_eq!(route(&config, "sendgrid").is_none(), is_mail, "{name}");
     }
 }
+
+#[test]
+fn redaction_is_on_or_off_and_takes_names() {
+    let config = sound(
+        &SMS,
+        &[
+            ("ALERT_REDACTION", "off"),
+            ("ALERT_REDACT_FIELDS", "plate, "),
+            ("ALERT_SAFE_FIELDS", "session,sig"),
+        ],
+    );
+    let shown = format!("{:?}", config.redaction);
+    assert_eq!(shown, r#"Policy { is_on: false, more: ["plate"], safe: ["session", "sig"] }"#);
+    let (config, problem) = wrong(&SMS, &[("ALERT_SAFE_FIELDS", "session,--")], "ALERT_SAFE_FIELDS");
+    assert_eq!(problem.what, r#""--" is no field's name: that entry is left out"#);
+    assert!(format!("{:?}", config.redaction).contains(r#"is_on: true, more: [], safe: ["session"]"#));
+    wrong(&SMS, &[("ALERT_REDACTION", "maybe")], "ALERT_REDACTION");
+}

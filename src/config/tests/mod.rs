@@ -32,7 +32,7 @@ const MAIL: [(&str, &str); 3] = [
 ];
 
 /// Every variable.
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 28] = [
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",
     "TWILIO_API_KEY",
@@ -58,6 +58,9 @@ const NAMES: [&str; 25] = [
     "ALERT_EMAIL_WINDOW",
     "ALERT_SMS_BUDGET",
     "ALERT_EMAIL_BUDGET",
+    "ALERT_REDACTION",
+    "ALERT_REDACT_FIELDS",
+    "ALERT_SAFE_FIELDS",
 ];
 
 fn problems(builder: Builder) -> Vec<Problem> {

@@ -1,0 +1,107 @@
+//! Secrets are replaced by the name of the rule that found them.
+//!
+//! Runs on the alert thread, before an event is grouped, kept or shown. A secret
+//! is known by its key (`keys`), wherever a key and a value stand together
+//! (`scan`, `value`, `judge`), or by its own shape (`shapes`, `card`).
+//! Invariant: pure; time is linear in an event's text; what was redacted once
+//! stays as it is.
+
+use std::sync::Arc;
+
+use crate::event::{Event, Field, Value};
+
+mod card;
+mod judge;
+mod keys;
+mod scan;
+mod shapes;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use judge::{Form, Shape};
+use keys::Words;
+
+/// What is redacted beyond the rules, and what is not although a rule says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    is_on: bool,
+    /// Names that hold a secret, as their words with `_` between.
+    more: Vec<String>,
+    /// Names that hold none, likewise.
+    safe: Vec<String>,
+}
+
+impl Policy {
+    pub(crate) fn new(is_on: bool, more: &[String], safe: &[String]) -> Self {
+        let normal = |names: &[String]| names.iter().map(|name| Words::of(name).joined()).collect();
+        Self { is_on, more: normal(more), safe: normal(safe) }
+    }
+}
+
+/// Whether `name` has a letter or a digit, without which it names no field.
+pub(crate) fn is_field_name(name: &str) -> bool {
+    name.len() <= keys::MOST_KEY_BYTES && !Words::of(name).joined().is_empty()
+}
+
+/// Replaces the secrets in an event's message, fields and spans.
+pub(crate) fn redact(event: &mut Event, policy: &Policy) {
+    if !policy.is_on {
+        return;
+    }
+    if let Some(clean) = scan::clean(&event.message, policy) {
+        event.message = clean;
+    }
+    redact_fields(&mut event.fields, policy);
+    for span in &mut event.spans {
+        // Other events of the span share its fields: only what changes is copied.
+        if span.fields.iter().any(|field| redacted(field, policy).is_some()) {
+            let fields: &mut Vec<_> = Arc::make_mut(&mut span.fields);
+            redact_fields(fields, policy);
+        }
+    }
+}
+
+fn redact_fields(fields: &mut [Field], policy: &Policy) {
+    for field in fields {
+        if let Some(value) = redacted(field, policy) {
+            field.value = value;
+        }
+    }
+}
+
+/// What stands for the field's value; none if it holds no secret.
+fn redacted(field: &Field, policy: &Policy) -> Option<Value> {
+    let key = policy.key(&field.name);
+    if matches!(key, Some(keys::Key::Safe)) {
+        return None;
+    }
+    let secret = match &key {
+        Some(keys::Key::Secret(secret)) => Some(secret),
+        Some(keys::Key::Safe) | None => None,
+    };
+    let by_key = |text: &str| {
+        let secret = secret.filter(|secret| judge::is_secret(text, Shape::Quoted, Form::Assigned, secret))?;
+        Some(Value::Str(scan::mark(secret.rule)))
+    };
+    let number = |text: String| {
+        let card = || card::is_number(&text).then(|| Value::Str(scan::mark(card::RULE)));
+        by_key(&text).or_else(card)
+    };
+    match &field.value {
+        Value::Bool(_) | Value::F64(_) => None,
+        Value::I64(value) => number(value.to_string()),
+        Value::U64(value) => number(value.to_string()),
+        Value::I128(value) => number(value.to_string()),
+        Value::U128(value) => number(value.to_string()),
+        Value::Str(text) => by_key(text).or_else(|| scan::clean(text, policy).map(Value::Str)),
+        Value::Error(chain) => {
+            let clean: Vec<_> = chain.iter().map(|link| scan::clean(link, policy)).collect();
+            clean.iter().any(Option::is_some).then(|| {
+                let links = chain.iter().zip(clean);
+                Value::Error(links.map(|(link, clean)| clean.unwrap_or_else(|| link.clone())).collect())
+            })
+        }
+    }
+}

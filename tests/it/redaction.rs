@@ -1,0 +1,112 @@
+//! A secret in an event reaches neither the disk nor a provider.
+
+use std::{error::Error, fmt, path::Path, time::Duration};
+
+use tracing::{error, info_span};
+use tracing_alert::AlertHandle;
+
+use crate::support::{Harness, PATIENCE, with_layer};
+
+/// One for each place in an event.
+const SECRETS: [&str; 9] = [
+    "in-the-message-1",
+    "in-a-url-2",
+    "in-a-field-3",
+    "in-a-debug-text-4",
+    "in-a-cause-5",
+    "in-a-span-6",
+    "recorded-later-7",
+    "9182736455",
+    "4242424242424242",
+];
+
+#[derive(Debug)]
+struct Failure(&'static str, Option<Box<Self>>);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.1.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "only its Debug is read")]
+struct Login {
+    user: &'static str,
+    password: &'static str,
+}
+
+fn fail() {
+    let cause = Failure("GET /?api_key=in-a-cause-5 refused", None);
+    let failure = Failure("the request failed", Some(Box::new(cause)));
+    let span = info_span!("login", session_id = "in-a-span-6", token = tracing::field::Empty);
+    span.record("token", "recorded-later-7");
+    let _entered = span.entered();
+    error!(
+        access_token = "in-a-field-3",
+        pin = 9_182_736_455_u64,
+        card = 4_242_424_242_424_242_u64,
+        login = ?Login { user: "bob", password: "in-a-debug-text-4" },
+        url = "postgres://app:in-a-url-2@db/orders",
+        error = &failure as &dyn Error,
+        "login failed: password=in-the-message-1"
+    );
+}
+
+/// What of the secrets is in the database's files, as bytes.
+fn on_disk(directory: &Path) -> (Vec<&'static str>, usize) {
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> =
+        files.filter(|path| path.is_file()).map(|path| std::fs::read(path).unwrap()).collect();
+    let has =
+        |text: &str| files.iter().any(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()));
+    assert!(has("login failed"), "the event is not on disk");
+    (SECRETS.into_iter().filter(|secret| has(secret)).collect(), files.len())
+}
+
+fn sent(harness: &Harness) -> Vec<&'static str> {
+    let requests = harness.provider.requests();
+    let bodies: Vec<_> =
+        requests.iter().map(|request| format!("{} {}", request.path, request.body)).collect();
+    assert!(requests.iter().any(|request| request.is_sms()), "no SMS");
+    assert!(requests.iter().any(|request| request.is_mail()), "no mail");
+    SECRETS.into_iter().filter(|secret| bodies.iter().any(|body| body.contains(secret))).collect()
+}
+
+fn flushed(handle: &AlertHandle) {
+    assert!(handle.flush(PATIENCE).is_complete());
+}
+
+#[test]
+fn no_secret_of_an_event_reaches_the_disk_or_a_provider() {
+    let harness = Harness::new();
+    let handle = with_layer(harness.builder(), fail);
+    flushed(&handle);
+    let directory = harness.database().parent().unwrap().to_owned();
+    let (leaked, files) = on_disk(&directory);
+    assert_eq!(leaked, [""; 0], "on disk, with the journal");
+    assert!(files > 1, "the journal was not looked at");
+    assert!(handle.shutdown(Duration::from_secs(20)).is_complete());
+    assert_eq!(on_disk(&directory).0, [""; 0], "on disk, after the end");
+    assert_eq!(sent(&harness), [""; 0], "sent");
+    let requests = harness.provider.requests();
+    let mail = requests.iter().find(|request| request.is_mail()).unwrap();
+    for rule in ["password", "token", "api_key", "session", "pin", "card"] {
+        assert!(mail.body.contains(&format!("[redacted:{rule}]")), "the mail names no {rule}: {}", mail.body);
+    }
+}
+
+#[test]
+fn with_redaction_off_an_event_is_kept_and_sent_as_it_is() {
+    let harness = Harness::new();
+    let handle = with_layer(harness.builder().redaction(false), fail);
+    flushed(&handle);
+    assert_eq!(on_disk(harness.database().parent().unwrap()).0, SECRETS);
+    assert_eq!(sent(&harness), SECRETS);
+}
