@@ -130,12 +130,13 @@ fn looks_secret(word: &str) -> bool {
     if digits == word.len() {
         return digits >= SHORTEST_CODE;
     }
-    let is_place = word.starts_with('/') || word.contains([':', '.', '(', '<', '{', '['].as_slice());
-    let is_algorithm = word.len() <= 16 && {
+    let is_place = || word.starts_with('/') || word.contains([':', '.', '(', '<', '{', '[']);
+    let is_algorithm = || {
         let lower = word.to_ascii_lowercase();
-        ALGORITHMS.iter().any(|name| lower.starts_with(name))
+        word.len() <= 16 && ALGORITHMS.iter().any(|name| lower.starts_with(name))
     };
-    !is_place && !is_algorithm && letters > 0 && (digits >= 2 && word.len() >= 8 || looks_random(word))
+    let looks_so = letters > 0 && (digits >= 2 && word.len() >= 8 || looks_random(word));
+    looks_so && !is_place() && !is_algorithm()
 }
 
 /// Long, of letters and digits, with nothing that a sentence has.

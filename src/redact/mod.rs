@@ -40,7 +40,7 @@ impl Policy {
     }
 }
 
-/// Whether `name` has a letter or a digit, without which it names no field.
+/// Whether `name` can be a field's: it has a letter, and is not too long.
 pub(crate) fn is_field_name(name: &str) -> bool {
     name.len() <= keys::MOST_KEY_BYTES && !Words::of(name).joined().is_empty()
 }

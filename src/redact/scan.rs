@@ -1,4 +1,5 @@
-//! Finds the secrets in a text, from left to right, each place looked at once.
+//! Finds the secrets in a text, from left to right. How far it looks ahead in
+//! vain is bounded, so that time stays linear.
 
 use std::ops::Range;
 

@@ -127,7 +127,7 @@ fn user_info(text: &str, end: usize) -> Option<Found<'static>> {
     };
     let (user_info, _) = user_info.rsplit_once('@').filter(|(user_info, _)| !user_info.contains(MARK))?;
     match user_info.split_once(':') {
-        Some((_, password)) if password.is_empty() => None,
+        Some((_, "")) => None,
         Some((user, password)) => {
             let at = start + user.len() + 1;
             Some(Found { range: at..at + password.len(), rule: "password" })
