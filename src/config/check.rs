@@ -15,6 +15,7 @@ use crate::{
     budget::Budget,
     error::{Error, Problem, quoted, shown},
     incident::Rhythm,
+    render::{Clock, Renderer},
     retry::RetryPolicy,
     sink::{is_email_address, is_phone_number, mask_phone},
 };
@@ -84,6 +85,11 @@ impl Builder {
                 *budget = Some(default);
             }
         }
+        if let Some(name) = self.timezone.as_deref().filter(|name| Clock::named(name).is_none()) {
+            let what = format!("the system's time zone database has no {}", shown(name));
+            report.add(TIMEZONE, what, "times are told in UTC");
+            self.timezone = None;
+        }
         if let Some(wrong) = wrong_policy(&self.retry) {
             report.add(RETRY, wrong, "the default is used");
             self.retry = RetryPolicy::DEFAULT;
@@ -129,6 +135,10 @@ impl Builder {
             database: self.database,
             panics: self.panics,
             wait_for_commit: self.wait_for_commit,
+            renderer: Renderer::new(
+                self.timezone.as_deref().and_then(Clock::named).unwrap_or_default(),
+                self.render,
+            ),
             retry: self.retry,
         }
     }
@@ -297,6 +307,8 @@ const EMAIL_WINDOW: Setting =
 const SMS_BUDGET: Setting = Setting { call: "sms_budget(Budget::SMS)", line: "ALERT_SMS_BUDGET=3,10m,20" };
 const EMAIL_BUDGET: Setting =
     Setting { call: "email_budget(Budget::EMAIL)", line: "ALERT_EMAIL_BUDGET=10,1m,200" };
+const TIMEZONE: Setting =
+    Setting { call: r#"timezone("Europe/Riga")"#, line: "ALERT_TIMEZONE=Europe/Riga" };
 const SMS: Setting = Setting { call: r#"sms(twilio, ["+12065550147"])"#, line: "ALERT_PHONE=+12065550147" };
 const EMAIL: Setting =
     Setting { call: r#"email(sendgrid, ["ops@example.com"])"#, line: "ALERT_EMAIL=ops@example.com" };

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{budget::Budget, incident::Rhythm, retry::RetryPolicy, sink::DynSink};
+use crate::{budget::Budget, incident::Rhythm, render::Renderer, retry::RetryPolicy, sink::DynSink};
 
 mod builder;
 pub use builder::Builder;
@@ -35,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) panics: bool,
     /// How long a call that alerts waits for its commit, if it does.
     pub(crate) wait_for_commit: Option<Duration>,
+    pub(crate) renderer: Renderer,
     pub(crate) retry: RetryPolicy,
 }
 

@@ -22,6 +22,7 @@ use crate::{
     handle::FlushReport,
     notice::{Losses, Process},
     queue::{Flush, Goal, Item, Receiver},
+    render::Renderer,
     retry::RetryPolicy,
     signal::Signal,
     sink::{Receipt, SendError},
@@ -110,6 +111,7 @@ struct Dispatcher<'a> {
     counters: Arc<Counters>,
     process: Process,
     retry: RetryPolicy,
+    renderer: Renderer,
     /// One per sink.
     lanes: Vec<Lane>,
     /// How each lane's recipients are told.

@@ -135,6 +135,7 @@ impl<'a> Dispatcher<'a> {
             counters,
             process,
             retry: config.retry,
+            renderer: config.renderer.clone(),
             lanes: config.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
             channels: config.routes.iter().map(Route::channel).collect(),

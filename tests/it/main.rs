@@ -13,6 +13,7 @@ mod feedback;
 mod handle;
 mod late;
 mod layering;
+mod messages;
 mod panics;
 mod provider;
 mod secrets;
