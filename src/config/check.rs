@@ -307,8 +307,7 @@ const EMAIL_WINDOW: Setting =
 const SMS_BUDGET: Setting = Setting { call: "sms_budget(Budget::SMS)", line: "ALERT_SMS_BUDGET=3,10m,20" };
 const EMAIL_BUDGET: Setting =
     Setting { call: "email_budget(Budget::EMAIL)", line: "ALERT_EMAIL_BUDGET=10,1m,200" };
-const TIMEZONE: Setting =
-    Setting { call: r#"timezone("Europe/Riga")"#, line: "ALERT_TIMEZONE=Europe/Riga" };
+const TIMEZONE: Setting = Setting { call: r#"timezone("Europe/Riga")"#, line: "ALERT_TIMEZONE=Europe/Riga" };
 const SMS: Setting = Setting { call: r#"sms(twilio, ["+12065550147"])"#, line: "ALERT_PHONE=+12065550147" };
 const EMAIL: Setting =
     Setting { call: r#"email(sendgrid, ["ops@example.com"])"#, line: "ALERT_EMAIL=ops@example.com" };

@@ -167,7 +167,11 @@ fn storm() -> Notice {
     let samples = (0_u32..).zip(services).map(|(place, service)| {
         let message = format!("upstream {service} answered 503 Service Unavailable after 3 attempts");
         let failed = event(Level::ERROR, "shop::upstream", "src/upstream.rs", 61, &message);
-        sample(failed, ["2CGH", "3FJK", "4MNP", "5QRT", "6VWX", "8ZBC"][place as usize], 170_000 + u64::from(place))
+        sample(
+            failed,
+            ["2CGH", "3FJK", "4MNP", "5QRT", "6VWX", "8ZBC"][place as usize],
+            170_000 + u64::from(place),
+        )
     });
     let mut storm = notice(samples.collect());
     let poisoned = event(Level::ERROR, "panic", "src/pool.rs", 9, "the pool is poisoned");
@@ -189,7 +193,8 @@ fn losses() -> Notice {
 }
 
 fn non_latin() -> Notice {
-    let mut failed = event(Level::ERROR, "shop::payment", "src/payment.rs", 88, "платёж не прошёл 🔥 支付失败");
+    let mut failed =
+        event(Level::ERROR, "shop::payment", "src/payment.rs", 88, "платёж не прошёл 🔥 支付失败");
     failed.fields = vec![field("покупатель", "Ольга"), field("顧客", "田中さん"), field("عميل", "ليلى")];
     notice(vec![sample(failed, "7K3Q", 2)])
 }

@@ -6,7 +6,10 @@
 
 use askama::Template;
 
-use super::{Clock, clean, counted, environment, facts, headline, headline_with_cause, panic_place, total, trace, word, words};
+use super::{
+    Clock, clean, counted, environment, facts, headline, headline_with_cause, panic_place, total, trace,
+    word, words,
+};
 use crate::{
     event::Event,
     notice::{Kind, Notice, Sample},
@@ -58,7 +61,10 @@ pub(super) fn plain_html(text: &str) -> String {
 }
 
 #[derive(Template)]
-#[template(source = r#"<pre style="white-space:pre-wrap;word-break:break-word">{{ text }}</pre>"#, ext = "html")]
+#[template(
+    source = r#"<pre style="white-space:pre-wrap;word-break:break-word">{{ text }}</pre>"#,
+    ext = "html"
+)]
 struct PlainHtml<'a> {
     text: &'a str,
 }
@@ -264,7 +270,9 @@ fn preview(notice: &Notice) -> String {
             let headline = headline_with_cause(&only.event, 160);
             if place.is_empty() { headline } else { format!("{headline}{}", words::at_place(&place)) }
         }
-        several => several.iter().take(3).map(|sample| headline(&sample.event, 60)).collect::<Vec<_>>().join(", "),
+        several => {
+            several.iter().take(3).map(|sample| headline(&sample.event, 60)).collect::<Vec<_>>().join(", ")
+        }
     };
     clean::line(&text, 200)
 }

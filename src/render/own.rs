@@ -174,7 +174,9 @@ impl Renderer {
                 Err("it panicked".to_owned())
             }
         };
-        checked.map_err(|what| *fault = Some(format!("your `Render` gave no message, ours is sent: {what}"))).ok()
+        checked
+            .map_err(|what| *fault = Some(format!("your `Render` gave no message, ours is sent: {what}")))
+            .ok()
     }
 }
 
@@ -214,7 +216,10 @@ const LONGEST_BODY: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::{error, hostile, notice}, *};
+    use super::{
+        super::tests::{error, hostile, notice},
+        *,
+    };
     use proptest::prelude::*;
     use tracing::Level;
 
@@ -271,7 +276,9 @@ mod tests {
             assert!(rendered.fault.unwrap().contains("the SMS is "), "{sms}");
         }
         let long = "a".repeat(256 * 1024);
-        for email in [Email::new("\r\n", "b"), Email::new("a", " "), good().with_html(""), Email::new("a", long)] {
+        for email in
+            [Email::new("\r\n", "b"), Email::new("a", " "), good().with_html(""), Email::new("a", long)]
+        {
             let rendered = fixed("c", email);
             assert_eq!((rendered.short.as_str(), &rendered.email), ("c #7K3Q", &ours.email));
             assert!(rendered.fault.unwrap().contains("of the mail is "));

@@ -41,7 +41,8 @@ fn is_own(frame: &[&str]) -> bool {
     let Some(name) = frame.first().and_then(|line| name(line)) else { return false };
     let first = name.trim_start_matches(['<', '&', '*', '(', '[']).trim_start_matches("dyn ");
     let Some((first, _)) = first.split_once("::") else { return false };
-    let is_library = LIBRARIES.contains(&first) || LIBRARY_FAMILIES.iter().any(|family| first.starts_with(family));
+    let is_library =
+        LIBRARIES.contains(&first) || LIBRARY_FAMILIES.iter().any(|family| first.starts_with(family));
     let place = frame.iter().find_map(|line| line.trim_start().strip_prefix("at "));
     !is_library && !place.is_some_and(|place| SOURCES_OF_OTHERS.iter().any(|part| place.contains(part)))
 }
@@ -97,7 +98,10 @@ mod tests {
     fn the_programs_own_frames_are_apart() {
         let (own, others) = split(TRACE);
         let numbers = |part: &str| -> Vec<usize> {
-            part.lines().filter(|line| is_start(line)).map(|line| line.split(':').next().unwrap().parse().unwrap()).collect()
+            part.lines()
+                .filter(|line| is_start(line))
+                .map(|line| line.split(':').next().unwrap().parse().unwrap())
+                .collect()
         };
         assert_eq!((numbers(&own), numbers(&others)), (vec![2, 3, 6], vec![0, 1, 4, 5, 7, 8, 9]));
         assert!(own.starts_with("2: shop::payment::charge::{{closure}}\n    at ./src/payment.rs:41:18"));

@@ -6,7 +6,9 @@
 
 use std::{env, fs, path::Path};
 
-use tracing_alert::{DefaultRender, Email, Notice};
+use tracing_alert::{DefaultRender, Email, Notice, Render};
+
+use crate::support::{Harness, with_layer};
 
 #[test]
 fn every_message_is_the_one_that_was_reviewed() {
@@ -40,4 +42,33 @@ fn no_reviewed_message_is_left_behind() {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap();
         assert!(names.contains(&name), "{name}");
     }
+}
+
+/// Has words of its own for an SMS, and panics over a mail.
+struct Halfway;
+
+impl Render for Halfway {
+    fn sms(&self, notice: &Notice, default: &DefaultRender) -> Option<String> {
+        Some(default.sms(notice).replace("ERROR", "FEHLER"))
+    }
+
+    fn email(&self, _: &Notice, _: &DefaultRender) -> Option<Email> {
+        panic!("no words for it")
+    }
+}
+
+#[test]
+fn a_users_own_words_are_sent_and_ours_where_they_fail() {
+    let harness = Harness::new();
+    let handle = with_layer(harness.builder().render(Halfway), || tracing::error!("payment failed"));
+    harness.provider.wait_for(1, 1);
+    let sms = harness.provider.sms()[0].text();
+    assert!(sms.starts_with("[MyApp] FEHLER: payment failed #"), "{sms}");
+    let mail = harness.provider.mails()[0].json();
+    assert_eq!(mail["subject"], "[MyApp] ERROR: payment failed · it::messages");
+    let id = sms.rsplit_once('#').unwrap().1.to_owned();
+    assert_eq!(mail["headers"]["X-Alert-Id"], id, "both tell of the same incident");
+    let root = mail["headers"]["References"].as_str().unwrap();
+    assert!(root.starts_with(&format!("<incident-{id}-")) && root.ends_with("@example.com>"), "{root}");
+    drop(handle);
 }

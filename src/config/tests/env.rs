@@ -315,3 +315,10 @@ fn a_value_that_is_not_unicode_is_a_problem() {
         assert_eq!(route(&config, "sendgrid").is_none(), is_mail, "{name}");
     }
 }
+
+#[test]
+fn an_unknown_time_zone_is_told_and_times_are_in_utc() {
+    sound(&MAIL, &[("ALERT_TIMEZONE", "UTC")]);
+    let (_, problem) = wrong(&MAIL, &[("ALERT_TIMEZONE", "Olympus")], "ALERT_TIMEZONE");
+    assert!(problem.what.ends_with(": times are told in UTC"), "{problem}");
+}

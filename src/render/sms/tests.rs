@@ -43,10 +43,7 @@ fn a_default_panic_text_is_one_segment() {
     let mut event = event(Level::ERROR, "called `Option::unwrap()` on a `None` value");
     event.panic = true;
     let text = short(&notice(vec![sample(event, 1)]));
-    assert_eq!(
-        text,
-        "[MyApp] PANIC: called 'Option::unwrap()' on a 'None' value at src/payment.rs:17 #7K3Q"
-    );
+    assert_eq!(text, "[MyApp] PANIC: called 'Option::unwrap()' on a 'None' value at src/payment.rs:17 #7K3Q");
     assert_eq!(gsm7::segments(&text), 1);
 }
 
@@ -96,7 +93,8 @@ fn what_is_worst_is_shown_if_not_all_fits() {
     samples[45].event.panic = true;
     let text = short(&notice(samples));
     assert!(text.starts_with("[MyApp] WARN: disk"), "{text}");
-    let (failed, panicked) = (text.find("ERROR: payment failed, ").unwrap(), text.find("PANIC: disk").unwrap());
+    let (failed, panicked) =
+        (text.find("ERROR: payment failed, ").unwrap(), text.find("PANIC: disk").unwrap());
     assert!(failed < panicked, "in the order they happened: {text}");
 }
 
@@ -134,7 +132,8 @@ fn a_panic_says_where_and_in_one_segment() {
     assert_eq!(gsm7::segments(&text), 1);
     let mut panic = event(Level::ERROR, &"a".repeat(1000));
     panic.panic = true;
-    panic.file = Some("/home/build/.cargo/registry/src/index-6f17d22bba15001f/some-library-1.2.3/src/lib.rs".into());
+    panic.file =
+        Some("/home/build/.cargo/registry/src/index-6f17d22bba15001f/some-library-1.2.3/src/lib.rs".into());
     let text = short(&notice(vec![sample(panic, 1)]));
     assert!(text.ends_with("a... at ...some-library-1.2.3/src/lib.rs:17 #7K3Q"), "{text}");
 }

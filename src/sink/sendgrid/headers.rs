@@ -44,10 +44,14 @@ pub(super) fn headers(message: &Message, sender: &str) -> BTreeMap<&'static str,
 fn labels(notice: &Notice) -> String {
     let environment = notice.process.environment.as_deref().unwrap_or_default();
     let label = |name: &str| -> String {
-        let spaced: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' }).collect();
+        let spaced: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' })
+            .collect();
         spaced.split_whitespace().collect::<Vec<_>>().join("-").chars().take(LONGEST_LABEL).collect()
     };
-    let labels = [label(&notice.process.app), label(environment)].into_iter().filter(|label| !label.is_empty());
+    let labels =
+        [label(&notice.process.app), label(environment)].into_iter().filter(|label| !label.is_empty());
     labels.map(|label| label + ".").collect()
 }
 
@@ -85,7 +89,8 @@ mod tests {
 
     #[test]
     fn all_mails_of_one_incident_are_one_conversation() {
-        let roots = ["first", "update", "reminder", "quiet"].map(|name| headers_of(example(name))["References"].clone());
+        let roots = ["first", "update", "reminder", "quiet"]
+            .map(|name| headers_of(example(name))["References"].clone());
         assert_eq!(roots[0], "<incident-7K3Q-1795376463123@mail.example.org>");
         assert!(roots.iter().all(|root| *root == roots[0]), "{roots:?}");
         let mut recurred = example("first");
