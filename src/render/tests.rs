@@ -1,10 +1,11 @@
 //! What must hold for the texts of any notice.
 
 mod colors;
+mod properties;
 
 use std::{sync::Arc, time::Duration};
 
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{collection::vec, prelude::*};
 use tracing::Level;
 
 use super::*;
@@ -329,98 +330,4 @@ pub(super) fn hostile(max_chars: usize) -> impl Strategy<Value = String> {
         vec(proptest::char::range(' ', '~'), 0..=max_chars),
     ]
     .prop_map(String::from_iter)
-}
-
-fn any_count() -> impl Strategy<Value = u64> {
-    prop_oneof![1..50_u64, any::<u64>()]
-}
-
-prop_compose! {
-    fn any_sample()(
-        message in hostile(400),
-        target in hostile(60),
-        (name, value, cause) in (hostile(20), hostile(40), option::of(hostile(60))),
-        level in proptest::sample::select(vec![Level::ERROR, Level::WARN, Level::INFO]),
-        panic in any::<bool>(),
-        count in prop_oneof![Just(0), any_count()],
-        told in prop_oneof![Just(0), any_count()],
-        place in option::of(hostile(60)),
-        backtrace in option::of(hostile(200)),
-    ) -> Sample {
-        let mut event = event(level, &message);
-        event.target = target.into();
-        event.panic = panic;
-        event.fields = vec![Field::new(name, Value::Str(value))];
-        event.fields.extend(cause.map(|cause| Field::new("error", Value::Error(vec![cause]))));
-        event.file = place.map(Into::into);
-        event.backtrace = backtrace;
-        Sample { total: count.saturating_add(told), ..sample(event, count) }
-    }
-}
-
-prop_compose! {
-    fn any_notice()(
-        samples in vec(any_sample(), 0..5),
-        app in hostile(100),
-        environment in option::of(hostile(40)),
-        host in option::of(hostile(40)),
-        kind in proptest::sample::select(vec![
-            Kind::First, Kind::Digest, Kind::Update, Kind::Reminder, Kind::Quiet, Kind::Health,
-        ]),
-        is_last_today in any::<bool>(),
-        unsampled in prop_oneof![Just(0), any_count()],
-        losses in vec(any_count(), 0..=DropReason::ALL.len()),
-    ) -> Notice {
-        let mut notice = notice(samples);
-        notice.process = Process { app, environment, host, ..notice.process };
-        notice.kind = kind;
-        notice.is_last_today = is_last_today;
-        notice.unsampled = unsampled;
-        notice.losses = DropReason::ALL.into_iter().zip(losses).collect();
-        notice
-    }
-}
-
-proptest! {
-    #[test]
-    fn any_short_text_is_two_segments_at_most_and_ends_with_its_id(notice in any_notice()) {
-        let short = sms::short(&notice);
-        prop_assert!(segments(&short) <= 2, "{}", short);
-        prop_assert!(short.encode_utf16().count() <= 1600);
-        prop_assert!(short.ends_with(" #7K3Q"), "{}", short);
-        prop_assert!(!short.contains(clean::is_unsafe), "{:?}", short);
-        let app = gsm7::fold(&clean::line(&notice.process.app, 40));
-        let starts_with_tag = short.starts_with('[') && short.contains("] ");
-        prop_assert!(app.is_empty() || starts_with_tag, "{:?}", short);
-    }
-
-    #[test]
-    fn any_short_text_accounts_for_each_event(counts in vec(1..1000_u64, 1..60), message in hostile(120)) {
-        let notice = notice(counts.iter().map(|count| error(Level::ERROR, &message, *count)).collect());
-        let short = sms::short(&notice);
-        let hidden = short.rsplit_once(", +").and_then(|(_, rest)| rest.split_once(" more #"));
-        let hidden = hidden.and_then(|(number, _)| number.parse().ok()).unwrap_or(0_u64);
-        let all: u64 = counts.iter().sum();
-        let shown = (1..=counts.len()).find(|shown| counts.iter().take(*shown).sum::<u64>() + hidden == all);
-        prop_assert!(shown.is_some(), "{} of {}", short, all);
-    }
-
-    #[test]
-    fn any_subject_is_one_line_of_at_most_120_characters(notice in any_notice()) {
-        let subject = subject(&notice);
-        prop_assert!(subject.chars().count() <= 120, "{}", subject);
-        prop_assert!(!subject.is_empty());
-        prop_assert!(!subject.contains(clean::is_unsafe), "{:?}", subject);
-    }
-
-    #[test]
-    fn any_mail_ends_with_its_id_and_has_no_control_character(notice in any_notice()) {
-        let rendered = DefaultRender::default().email(&notice);
-        prop_assert!(rendered.text.ends_with("\n#7K3Q"));
-        prop_assert!(rendered.html.contains(">#7K3Q</td>"));
-        for body in [&rendered.text, &rendered.html] {
-            prop_assert!(!body.contains(|c| clean::is_unsafe(c) && c != '\n' && c != '\t'), "{:?}", body);
-            prop_assert!(body.len() < 64 * 1024);
-        }
-    }
 }

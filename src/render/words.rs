@@ -37,7 +37,7 @@ pub(super) fn number(count: u64) -> String {
     let digits = count.to_string();
     let mut number = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             number.push(',');
         }
         number.push(digit);
