@@ -1,7 +1,8 @@
 //! From settings to a running layer.
 //!
 //! Runs on the caller's thread, once.
-//! Invariant: opens no file and no socket; the alert thread does that.
+//! Invariant: opens no file and no socket, the alert thread does that; but a
+//! time zone that is set is looked up.
 
 use std::sync::Arc;
 

@@ -65,6 +65,7 @@ pub use notice::{Kind, Losses, Notice, Process, Sample};
 mod store;
 
 mod render;
+pub use render::{DefaultRender, Email, Render};
 
 mod sink;
 pub use sink::{MemorySink, Message, Receipt, SendError, SendGridSink, Sink, TwilioSink};

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{event::Event, stats::DropReason};
 
+mod examples;
+
 /// What one message is about: what its recipient was not told before.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -13,6 +13,7 @@ use crate::{
     event::Event,
     fingerprint::Custom,
     matcher::Matcher,
+    render::Render,
     retry::RetryPolicy,
     sink::{DynSink, SendGridSink, Sink, TwilioSink},
 };
@@ -45,6 +46,8 @@ pub struct Builder {
     pub(super) sms_budget: Option<Budget>,
     pub(super) email_budget: Option<Budget>,
     pub(super) wait_for_commit: Option<Duration>,
+    pub(super) timezone: Option<String>,
+    pub(super) render: Option<Arc<dyn Render>>,
     pub(super) retry: RetryPolicy,
     pub(super) redaction: bool,
     pub(super) redact_fields: Vec<String>,
@@ -99,6 +102,8 @@ impl Builder {
             sms_budget: Some(Budget::SMS),
             email_budget: Some(Budget::EMAIL),
             wait_for_commit: None,
+            timezone: None,
+            render: None,
             retry: RetryPolicy::DEFAULT,
             redaction: Self::DEFAULT_REDACTION,
             redact_fields: Vec::new(),
@@ -286,6 +291,21 @@ impl Builder {
     /// some milliseconds later.
     pub fn wait_for_commit(mut self, timeout: Duration) -> Self {
         self.wait_for_commit = Some(timeout);
+        self
+    }
+
+    /// The time zone of those who are told, by its IANA name, like
+    /// `Europe/Riga`: mails tell times in it and in UTC. It is read from the
+    /// system's time zone database. Default: UTC only.
+    pub fn timezone(mut self, name: impl Into<String>) -> Self {
+        self.timezone = Some(name.into());
+        self
+    }
+
+    /// Messages in words of your own, or in another language. Default:
+    /// [`DefaultRender`](crate::DefaultRender).
+    pub fn render(mut self, render: impl Render) -> Self {
+        self.render = Some(Arc::new(render));
         self
     }
 

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Problem, quoted, shown},
     incident::Rhythm,
     redact::{Policy, is_field_name},
+    render::{Clock, Renderer},
     retry::RetryPolicy,
     sink::{is_email_address, is_phone_number, mask_phone},
 };
@@ -85,6 +86,11 @@ impl Builder {
                 *budget = Some(default);
             }
         }
+        if let Some(name) = self.timezone.as_deref().filter(|name| Clock::named(name).is_none()) {
+            let what = format!("the system's time zone database has no {}", shown(name));
+            report.add(TIMEZONE, what, "times are told in UTC");
+            self.timezone = None;
+        }
         if let Some(wrong) = wrong_policy(&self.retry) {
             report.add(RETRY, wrong, "the default is used");
             self.retry = RetryPolicy::DEFAULT;
@@ -142,6 +148,10 @@ impl Builder {
             ignored: self.ignored,
             fingerprint: self.fingerprint,
             wait_for_commit: self.wait_for_commit,
+            renderer: Renderer::new(
+                self.timezone.as_deref().and_then(Clock::named).unwrap_or_default(),
+                self.render,
+            ),
             retry: self.retry,
             redaction: Policy::new(self.redaction, &self.redact_fields, &self.safe_fields),
         }
@@ -311,6 +321,7 @@ const EMAIL_WINDOW: Setting =
 const SMS_BUDGET: Setting = Setting { call: "sms_budget(Budget::SMS)", line: "ALERT_SMS_BUDGET=3,10m,20" };
 const EMAIL_BUDGET: Setting =
     Setting { call: "email_budget(Budget::EMAIL)", line: "ALERT_EMAIL_BUDGET=10,1m,200" };
+const TIMEZONE: Setting = Setting { call: r#"timezone("Europe/Riga")"#, line: "ALERT_TIMEZONE=Europe/Riga" };
 const SMS: Setting = Setting { call: r#"sms(twilio, ["+12065550147"])"#, line: "ALERT_PHONE=+12065550147" };
 const EMAIL: Setting =
     Setting { call: r#"email(sendgrid, ["ops@example.com"])"#, line: "ALERT_EMAIL=ops@example.com" };

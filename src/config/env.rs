@@ -33,6 +33,9 @@ pub(crate) fn read(vars: impl IntoIterator<Item = (OsString, OsString)>) -> (Bui
     if let Some(environment) = vars.get("ALERT_ENVIRONMENT") {
         builder = builder.environment(environment);
     }
+    if let Some(timezone) = vars.get("ALERT_TIMEZONE") {
+        builder = builder.timezone(timezone);
+    }
     if let Some(path) = vars.get("ALERT_DATABASE") {
         builder = builder.database(path);
     }
@@ -353,7 +356,7 @@ const EMAIL: Channel = Channel {
 };
 
 /// Every variable, each with an example.
-const VARIABLES: [(&str, &str); 28] = [
+const VARIABLES: [(&str, &str); 29] = [
     ("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>"),
     ("TWILIO_AUTH_TOKEN", "<from console.twilio.com>"),
     ("TWILIO_API_KEY", "SK<32 hexadecimal digits>"),
@@ -372,6 +375,7 @@ const VARIABLES: [(&str, &str); 28] = [
     ("ALERT_SPAN_LEVEL", "info"),
     ("ALERT_APP_NAME", "MyApp"),
     ("ALERT_ENVIRONMENT", "production"),
+    ("ALERT_TIMEZONE", "Europe/Riga"),
     ("ALERT_DATABASE", "/var/lib/myapp/alerts.db"),
     ("ALERT_PANICS", "on"),
     ("ALERT_SETTLE", "2s"),

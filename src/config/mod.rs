@@ -6,7 +6,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
     budget::Budget, fingerprint::Custom, incident::Rhythm, matcher::Matcher, redact::Policy,
-    retry::RetryPolicy, sink::DynSink,
+    render::Renderer, retry::RetryPolicy, sink::DynSink,
 };
 
 mod builder;
@@ -42,6 +42,7 @@ pub(crate) struct Config {
     pub(crate) fingerprint: Option<Custom>,
     /// How long a call that alerts waits for its commit, if it does.
     pub(crate) wait_for_commit: Option<Duration>,
+    pub(crate) renderer: Renderer,
     pub(crate) retry: RetryPolicy,
     /// What is replaced before it is kept.
     pub(crate) redaction: Policy,

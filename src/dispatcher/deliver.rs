@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{Attempted, Dispatcher, LONGEST_SLEEP, SEND_TIMEOUT, STORE_RETRY, Sent, random};
 use crate::{
-    render::{Rendered, render, segments},
+    render::{Email, Rendered, segments},
     retry::Verdict,
     sink::{Message, SendError},
     stats::Counters,
@@ -105,9 +105,14 @@ impl Dispatcher<'_> {
         let (recipient, key, attempt) = (claim.recipient.clone(), claim.key.to_string(), claim.attempt);
         let may_have_been_sent = claim.is_doubtful;
         let sink = Arc::clone(&self.lanes[lane].sink);
+        let renderer = self.renderer.clone();
         let task = self.in_flight.spawn(async move {
             // In the task: a notice that cannot be rendered costs itself only.
-            let Rendered { short, subject, text, html } = render(&notice);
+            let Rendered { short, email, fault } = renderer.render(&notice);
+            if let Some(fault) = fault {
+                trouble::report("render", &fault);
+            }
+            let Email { subject, text, html } = email;
             let message = Message {
                 recipient,
                 key,

@@ -25,6 +25,7 @@ use crate::{
     notice::{Losses, Process},
     queue::{Flush, Goal, Item, Receiver},
     redact::{Policy, redact},
+    render::Renderer,
     retry::RetryPolicy,
     signal::Signal,
     sink::{Receipt, SendError},
@@ -127,6 +128,7 @@ struct Dispatcher<'a> {
     process: Process,
     retry: RetryPolicy,
     redaction: Policy,
+    renderer: Renderer,
     /// One per sink.
     lanes: Vec<Lane>,
     /// How each lane's recipients are told.

@@ -178,6 +178,7 @@ impl<'a> Dispatcher<'a> {
             process,
             retry: config.retry,
             redaction: config.redaction.clone(),
+            renderer: config.renderer.clone(),
             lanes: config.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
             channels: config.routes.iter().map(Route::channel).collect(),

@@ -4,35 +4,38 @@
 //! say the same; all text in it is clean and bounded, and the HTML template
 //! escapes it.
 
-use std::time::SystemTime;
-
 use askama::Template;
-use jiff::Timestamp;
 
-use super::{clean, environment, events, headline, total, word};
+use super::{
+    Clock, clean, counted, environment, facts, headline, headline_with_cause, panic_place, total, trace,
+    word, words,
+};
 use crate::{
-    event::{Event, Field, Value},
-    notice::{Kind, Notice, Process, Sample},
+    event::Event,
+    notice::{Kind, Notice, Sample},
 };
 
 /// Neither body is longer.
-const MAX_BODY_BYTES: usize = 64 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// What the templates write round the events, with the facts of the process.
-const FRAME_BYTES: usize = 6000;
+const FRAME_BYTES: usize = 9000;
 
 /// What the templates write round one event and its backtrace.
-const ENTRY_BYTES: usize = 900;
+const ENTRY_BYTES: usize = 1300;
 
 /// More events than that are a number.
 const MAX_ENTRIES: usize = 25;
+
+/// How much of an event its line in the overview shows.
+const MAX_OVERVIEW_CHARS: usize = 56;
 
 /// Marks where a text was cut.
 const CUT: &str = "… [cut]";
 
 /// The bodies of the mail about `notice`: plain text, HTML.
-pub(super) fn bodies(notice: &Notice, subject: &str) -> (String, String) {
-    let mail = Mail::new(notice);
+pub(super) fn bodies(notice: &Notice, subject: &str, clock: &Clock) -> (String, String) {
+    let mail = Mail::new(notice, clock);
     // A template of strings cannot fail to render: writing to a String does not.
     let text = TextBody { mail: &mail }.render().unwrap_or_default();
     let html = HtmlBody { mail: &mail, subject }.render().unwrap_or_default();
@@ -52,17 +55,37 @@ struct HtmlBody<'a> {
     subject: &'a str,
 }
 
+/// HTML that shows `text` as it is.
+pub(super) fn plain_html(text: &str) -> String {
+    PlainHtml { text }.render().unwrap_or_default()
+}
+
+#[derive(Template)]
+#[template(
+    source = r#"<pre style="white-space:pre-wrap;word-break:break-word">{{ text }}</pre>"#,
+    ext = "html"
+)]
+struct PlainHtml<'a> {
+    text: &'a str,
+}
+
 /// What a mail says, in its order.
 struct Mail {
+    /// What an inbox shows beside the subject.
+    preview: String,
     /// Why this mail.
     reason: String,
-    /// What else there is to know about the number of events.
+    /// What else there is to know before the events.
     notes: Vec<String>,
+    /// One line for each event, if there are several.
+    overview: Vec<String>,
     entries: Vec<Entry>,
     /// What is counted but not shown.
     omitted: Vec<String>,
     process: Row,
     backtraces: Vec<Row>,
+    /// How events are grouped.
+    grouping: Option<Row>,
     id: String,
 }
 
@@ -88,40 +111,60 @@ impl Row {
 }
 
 impl Mail {
-    fn new(notice: &Notice) -> Self {
+    fn new(notice: &Notice, clock: &Clock) -> Self {
         let (shown, omitted) = notice.samples.split_at(notice.samples.len().min(MAX_ENTRIES));
         let mut left = MAX_BODY_BYTES.saturating_sub(FRAME_BYTES + shown.len() * ENTRY_BYTES);
         let traced = shown.iter().filter(|sample| sample.event.backtrace.is_some()).count();
+        let overview = if shown.len() > 1 { overview(shown, &mut left) } else { Vec::new() };
         let mut reserved = if traced > 0 { left / 3 } else { 0 };
         left -= reserved;
 
         let mut entries = Vec::with_capacity(shown.len());
+        let is_health = notice.kind == Kind::Health;
         for (sample, rest) in shown.iter().zip((1..=shown.len()).rev()) {
-            entries.push(share(&mut left, rest, |budget| Entry::new(sample, budget)));
+            entries.push(share(&mut left, rest, |budget| Entry::new(sample, is_health, clock, budget)));
         }
         reserved += left;
         let mut backtraces = Vec::with_capacity(traced);
         let texts =
             shown.iter().filter_map(|sample| Some((&sample.event, sample.event.backtrace.as_deref()?)));
         for ((event, text), rest) in texts.zip((1..=traced).rev()) {
-            let label = match shown.len() {
-                1 => "Backtrace".to_owned(),
-                _ => format!("Backtrace of {}: {}", word(event), headline(event, 60)),
-            };
-            backtraces.push(share(&mut reserved, rest, |budget| {
-                let label = budget.spend(&label, budget.0);
-                Row::new(label, budget.spend(&block(text), budget.0))
-            }));
+            let several = shown.len() > 1;
+            backtraces.extend(share(&mut reserved, rest, |budget| backtrace(event, text, several, budget)));
         }
 
+        let grouping = if is_health { String::new() } else { facts::grouping(shown) };
         Self {
-            reason: reason(notice),
+            preview: preview(notice),
+            reason: reason(notice, clock),
             notes: notes(notice),
+            overview,
             entries,
             omitted: omissions(omitted, notice.unsampled),
-            process: process(&notice.process),
+            process: Row::new(words::label::PROCESS, facts::process(&notice.process)),
             backtraces,
+            grouping: (!grouping.is_empty()).then(|| Row::new(words::label::GROUPING, grouping)),
             id: clean::line(&notice.id, 40),
+        }
+    }
+}
+
+/// The frames of the program itself, and behind them all others.
+fn backtrace(event: &Event, text: &str, several: bool, budget: &mut Budget) -> Vec<Row> {
+    let (own, others) = trace::split(&facts::block(text));
+    let of_which = |label: &str| match several {
+        false => label.to_owned(),
+        true => format!("{label} ({}: {})", word(event), headline(event, 60)),
+    };
+    let mut row = |label: &str, text: &str| {
+        let label = budget.spend(&of_which(label), budget.0);
+        Row::new(label, budget.spend(text, budget.0))
+    };
+    match (own.is_empty(), others.is_empty()) {
+        (true, _) => vec![row(words::label::BACKTRACE, &others)],
+        (false, true) => vec![row(words::label::BACKTRACE, &own)],
+        (false, false) => {
+            vec![row(words::label::BACKTRACE, &own), row(words::label::OTHER_FRAMES, &others)]
         }
     }
 }
@@ -169,24 +212,24 @@ fn body_bytes(c: char) -> usize {
 impl Entry {
     /// No part can hide the others: what can be long gets a third of what is
     /// left, after what cannot.
-    fn new(sample: &Sample, budget: &mut Budget) -> Self {
+    fn new(sample: &Sample, is_health: bool, clock: &Clock, budget: &mut Budget) -> Self {
         let event = &sample.event;
-        let times = budget.spend(&times(sample), budget.0);
-        let thread = budget.spend(&clean::line(event.thread.as_deref().unwrap_or_default(), 40), budget.0);
-        let message = block(&event.message);
+        let times = budget.spend(&facts::times(sample, clock), budget.0);
+        let message = facts::block(&event.message);
         let message = if message.is_empty() { headline(event, 200) } else { message };
         let message = budget.spend(&message, budget.0 / 3);
-        let place = budget.spend(&place(event), budget.0 / 3);
-        let errors = budget.spend(&errors(&event.fields), budget.0 / 3);
-        let spans = budget.spend(&spans(event), budget.0 / 3);
-        let fields = budget.spend(&fields(&event.fields), budget.0);
+        // What is about the alerting comes from nowhere in the program.
+        let place = if is_health { String::new() } else { facts::place(event) };
+        let place = budget.spend(&place, budget.0 / 3);
+        let errors = budget.spend(&facts::errors(&event.fields), budget.0 / 3);
+        let spans = budget.spend(&facts::spans(event), budget.0 / 3);
+        let fields = budget.spend(&facts::fields(&event.fields), budget.0);
         let rows = [
-            Row::new("Error", errors),
-            Row::new("Where", place),
-            Row::new("Spans", spans),
-            Row::new("When", times),
-            Row::new("Fields", fields),
-            Row::new("Thread", thread),
+            Row::new(words::label::ERROR, errors),
+            Row::new(words::label::PLACE, place),
+            Row::new(words::label::SPANS, spans),
+            Row::new(words::label::TIMES, times),
+            Row::new(words::label::FIELDS, fields),
         ];
         let color = match event.level {
             _ if event.panic => "#8a1c1c",
@@ -203,137 +246,77 @@ impl Entry {
     }
 }
 
-/// `3 events from MyApp (production) on host, 2026-11-22 19:41:03 UTC`.
-fn reason(notice: &Notice) -> String {
+/// Like `37x ERROR: payment failed #7K3Q`.
+fn overview(shown: &[Sample], left: &mut usize) -> Vec<String> {
+    let mut budget = Budget(*left);
+    let lines = shown.iter().map(|sample| {
+        let what = headline_with_cause(&sample.event, MAX_OVERVIEW_CHARS);
+        let incident = clean::line(&sample.incident, 16);
+        let line = format!("{}x {}: {what} #{incident}", words::number(sample.count), word(&sample.event));
+        budget.spend(&line, budget.0)
+    });
+    let lines = lines.collect();
+    *left = budget.0;
+    lines
+}
+
+/// The cause and the place: the subject has the message, and the first line of
+/// the mail says why it comes.
+fn preview(notice: &Notice) -> String {
+    let text = match notice.samples.as_slice() {
+        [] => String::new(),
+        [only] => {
+            let place = panic_place(&only.event, 80);
+            let headline = headline_with_cause(&only.event, 160);
+            if place.is_empty() { headline } else { format!("{headline}{}", words::at_place(&place)) }
+        }
+        several => {
+            several.iter().take(3).map(|sample| headline(&sample.event, 60)).collect::<Vec<_>>().join(", ")
+        }
+    };
+    clean::line(&text, 200)
+}
+
+/// Like `New in MyApp (production) on host: happened 3 times since 2026-11-22 19:41:03 UTC`.
+fn reason(notice: &Notice, clock: &Clock) -> String {
     let process = &notice.process;
-    let app = clean::line(&process.app, 80);
-    let environment = clean::line(environment(process), 40);
-    let host = clean::line(process.host.as_deref().unwrap_or_default(), 80);
-    let mut from = if app.is_empty() { "an unnamed application".to_owned() } else { app };
-    if !environment.is_empty() {
-        from.push_str(&format!(" ({environment})"));
-    }
-    if !host.is_empty() {
-        from.push_str(&format!(" on {host}"));
-    }
-    let at = time(notice.made_at);
-    match total(notice) {
-        _ if notice.kind == Kind::Health => format!("About the alerts of {from}, {at}"),
-        0 => format!("No event captured from {from}, {at}"),
-        total => format!("{} from {from}, {at}", events(total)),
+    let from = words::from(
+        &clean::line(&process.app, 80),
+        &clean::line(environment(process), 40),
+        &clean::line(process.host.as_deref().unwrap_or_default(), 80),
+    );
+    let made_at = clock.time(notice.made_at);
+    let samples = notice.samples.as_slice();
+    let ([first], false) = (samples, notice.kind == Kind::Health) else {
+        return match samples {
+            _ if notice.kind == Kind::Health => words::why::health(&from, &made_at),
+            [] => words::why::unsampled(&from, total(notice), &made_at),
+            several => {
+                let since = several.iter().map(|sample| sample.event.at).min().unwrap_or(notice.made_at);
+                words::why::digest(&from, several.len(), total(notice), &clock.time(since))
+            }
+        };
+    };
+    let since = clock.time(first.event.at);
+    let (count, all) = (first.count, first.total);
+    match notice.kind {
+        Kind::Update => words::why::update(&from, all, count, &since),
+        Kind::Reminder => words::why::reminder(&from, all, count, &since),
+        Kind::Quiet => words::why::quiet(&from, all, count, &clock.time(first.last_at)),
+        Kind::First | Kind::Digest | Kind::Health if all > count => {
+            words::why::update(&from, all, count, &since)
+        }
+        Kind::First | Kind::Digest | Kind::Health => words::why::first(&from, count, &since),
     }
 }
 
 fn notes(notice: &Notice) -> Vec<String> {
-    let kinds = notice.samples.len();
-    let kinds = (kinds > 1).then(|| format!("{kinds} different kinds of event."));
     let losses = notice.losses.iter().filter(|(_, count)| **count > 0);
-    kinds
-        .into_iter()
-        .chain(losses.map(|(reason, count)| format!("{} not captured ({reason}).", events(*count))))
-        .collect()
+    let losses = losses.map(|(reason, count)| words::lost(*count, &reason.to_string()));
+    losses.chain(notice.is_last_today.then(|| words::LAST_TODAY.to_owned())).collect()
 }
 
 fn omissions(omitted: &[Sample], unsampled: u64) -> Vec<String> {
-    let kinds = match omitted.len() {
-        0 => None,
-        1 => Some("and 1 more kind of event".to_owned()),
-        kinds => Some(format!("and {kinds} more kinds of event")),
-    };
-    let kinds = kinds.map(|kinds| format!("{kinds} ({})", events(super::counted(omitted))));
-    let unsampled =
-        (unsampled > 0).then(|| format!("and {} of which only the number was kept", events(unsampled)));
-    kinds.into_iter().chain(unsampled).collect()
-}
-
-/// The chain of each error, one link a line.
-fn errors(fields: &[Field]) -> String {
-    let mut lines = Vec::new();
-    for field in fields {
-        let Value::Error(chain) = &field.value else { continue };
-        let mut name = clean::line(&field.name, 80);
-        for link in chain {
-            lines.push(format!("{name}: {}", continued(link)));
-            name = "caused by".to_owned();
-        }
-    }
-    lines.join("\n")
-}
-
-/// The fields that are no error chain, one a line.
-fn fields(fields: &[Field]) -> String {
-    let plain = fields.iter().filter(|field| !matches!(field.value, Value::Error(_)));
-    let lines: Vec<String> = plain
-        .map(|field| format!("{} = {}", clean::line(&field.name, 80), continued(&field.value.to_string())))
-        .collect();
-    lines.join("\n")
-}
-
-/// More of `text` than fits, so that what is cut is marked.
-fn block(text: &str) -> String {
-    clean::block(text, MAX_BODY_BYTES)
-}
-
-/// `text` with further lines indented, so that they cannot pass for fields.
-fn continued(text: &str) -> String {
-    block(text).replace('\n', "\n    ")
-}
-
-fn place(event: &Event) -> String {
-    let target = clean::line(&event.target, 200);
-    let location = clean::line(&event.location().unwrap_or_default(), 300);
-    let module = clean::line(event.module_path.as_deref().unwrap_or_default(), 200);
-    let module = if module == target { String::new() } else { module };
-    let lines: Vec<String> = [target, location, module].into_iter().filter(|line| !line.is_empty()).collect();
-    lines.join("\n")
-}
-
-/// `root{field=value} > leaf{field=value}`.
-fn spans(event: &Event) -> String {
-    let spans: Vec<String> = event
-        .spans
-        .iter()
-        .map(|span| {
-            let name = clean::line(&span.name, 80);
-            let fields: Vec<String> = span
-                .fields
-                .iter()
-                .map(|field| {
-                    let value = clean::line(&field.value.to_string(), 1000);
-                    format!("{}={value}", clean::line(&field.name, 80))
-                })
-                .collect();
-            if fields.is_empty() { name } else { format!("{name}{{{}}}", fields.join(" ")) }
-        })
-        .collect();
-    spans.join(" > ")
-}
-
-fn times(sample: &Sample) -> String {
-    let first = time(sample.event.at);
-    match sample.count {
-        0 | 1 => first,
-        count => format!("x{count}, first {first}, last {}", time(sample.last_at)),
-    }
-}
-
-/// `at` in UTC, to the second.
-fn time(at: SystemTime) -> String {
-    match Timestamp::try_from(at) {
-        Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        Err(_) => "at an unknown time".to_owned(),
-    }
-}
-
-fn process(process: &Process) -> Row {
-    let facts = [
-        ("application", clean::line(&process.app, 80)),
-        ("environment", clean::line(environment(process), 40)),
-        ("version", clean::line(process.version.as_deref().unwrap_or_default(), 40)),
-        ("host", clean::line(process.host.as_deref().unwrap_or_default(), 80)),
-        ("process id", process.pid.to_string()),
-    ];
-    let facts = facts.iter().filter(|(_, fact)| !fact.is_empty());
-    let lines: Vec<String> = facts.map(|(name, fact)| format!("{name} = {fact}")).collect();
-    Row::new("Process", lines.join("\n"))
+    let kinds = (!omitted.is_empty()).then(|| words::omitted_kinds(omitted.len(), counted(omitted)));
+    kinds.into_iter().chain((unsampled > 0).then(|| words::omitted(unsampled))).collect()
 }

@@ -167,7 +167,10 @@ fn equivalent(c: char) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
+    use sms_splitter::SplitSms;
+
+    use super::{super::tests::hostile, *};
 
     #[test]
     fn the_alphabet_has_its_size() {
@@ -226,5 +229,14 @@ mod tests {
             "'x' - \"q\" ... a->b took 5us * +-> Ça déjà naive e"
         );
         assert_eq!(fold("платёж 🔥 支付"), "платёж 🔥 支付");
+    }
+
+    proptest! {
+        #[test]
+        fn an_independent_counter_counts_the_same(text in hostile(400), folded: bool) {
+            let text = if folded { fold(&text) } else { text };
+            let theirs = SplitSms::default().split(text.clone()).parts.len().max(1);
+            prop_assert_eq!(segments(&text) as usize, theirs, "{:?}", text);
+        }
     }
 }

@@ -3,12 +3,21 @@
 //! Invariant: pure; no clock, no randomness, no I/O. Every text of an event is
 //! hostile: nothing of it leaves this module but through `clean`.
 
+mod own;
+pub use own::{DefaultRender, Email, Render};
+pub(crate) use own::{Rendered, Renderer};
+
 mod clean;
+mod clock;
+pub(crate) use clock::Clock;
 mod email;
+mod facts;
 mod gsm7;
 pub(crate) use gsm7::segments;
 mod sms;
 pub(crate) use sms::MAX_SEGMENTS;
+mod trace;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -21,42 +30,26 @@ use crate::{
 /// The longest subject, in characters.
 const MAX_SUBJECT_CHARS: usize = 120;
 
-/// The texts of one message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rendered {
-    /// The SMS: one line that ends with the notice's id.
-    pub(crate) short: String,
-    /// The subject of the mail: one line, the same for every mail about an event.
-    pub(crate) subject: String,
-    /// The mail as plain text.
-    pub(crate) text: String,
-    /// The mail as HTML: same content, same order.
-    pub(crate) html: String,
-}
-
-/// Renders all texts of `notice`.
-pub(crate) fn render(notice: &Notice) -> Rendered {
-    let subject = subject(notice);
-    let (text, html) = email::bodies(notice, &subject);
-    Rendered { short: sms::short(notice), subject, text, html }
-}
-
-/// Names the worst event only, and no count: mail clients thread by an equal
-/// subject.
+/// Names the worst event only, and no count that changes: mail clients thread
+/// by an equal subject.
 fn subject(notice: &Notice) -> String {
     let tag = tag(&clean::line(&notice.process.app, 24), &clean::line(environment(&notice.process), 16));
-    let worst =
-        notice.samples.iter().map(|sample| &sample.event).min_by_key(|event| (!event.panic, event.level));
-    let Some(event) = worst else {
-        return format!("{tag}{}", if lost(&notice.losses) > 0 { "Events not captured" } else { "Events" });
+    let Some(Sample { event, .. }) = notice.samples.iter().min_by_key(|sample| rank(&sample.event)) else {
+        let what = if lost(&notice.losses) > 0 { words::NOT_CAPTURED } else { words::EVENTS };
+        return format!("{tag}{what}");
     };
     if notice.kind == Kind::Health {
         return clean::line(&format!("{tag}{}", headline(event, MAX_SUBJECT_CHARS)), MAX_SUBJECT_CHARS);
     }
     let start = format!("{tag}{}: ", word(event));
-    let target = clean::line(&event.target, 36);
     let headline = headline(event, MAX_SUBJECT_CHARS);
-    let end = if target.is_empty() || target == headline { String::new() } else { format!(" · {target}") };
+    let place = if event.panic { panic_place(event, 36) } else { clean::line(&event.target, 36) };
+    let place = if place.is_empty() || place == headline { String::new() } else { format!(" · {place}") };
+    let more = match notice.samples.len() {
+        0 | 1 => String::new(),
+        several => words::more_kinds(several - 1),
+    };
+    let end = format!("{place}{more}");
     let room = MAX_SUBJECT_CHARS.saturating_sub(start.chars().count() + end.chars().count());
     format!("{start}{}{end}", clean::line(&headline, room))
 }
@@ -80,6 +73,23 @@ fn word(event: &Event) -> &'static str {
     if event.panic { "PANIC" } else { event.level.as_str() }
 }
 
+/// The worst is the least.
+fn rank(event: &Event) -> (bool, tracing::Level) {
+    (!event.panic, event.level)
+}
+
+/// Where a panic happened, in at most `max_chars`: the end of it says more than
+/// the start. Other events have a target for that.
+fn panic_place(event: &Event, max_chars: usize) -> String {
+    let place = clean::line(&event.location().filter(|_| event.panic).unwrap_or_default(), 300);
+    let skipped = place.chars().count().saturating_sub(max_chars);
+    if skipped == 0 {
+        return place;
+    }
+    let end: String = place.chars().skip(skipped + 1).collect();
+    format!("…{}", end.split_once('/').map_or(end.as_str(), |(_, file)| file))
+}
+
 /// What happened, on one line of at most `max_chars`: the message, or else the
 /// first fields, or else the target.
 fn headline(event: &Event, max_chars: usize) -> String {
@@ -94,7 +104,7 @@ fn headline(event: &Event, max_chars: usize) -> String {
     match (fields.is_empty(), target.is_empty()) {
         (false, _) => fields,
         (true, false) => target,
-        (true, true) => clean::line("(no message)", max_chars),
+        (true, true) => clean::line(words::NO_MESSAGE, max_chars),
     }
 }
 
@@ -123,15 +133,10 @@ fn total(notice: &Notice) -> u64 {
     counted(&notice.samples).saturating_add(notice.unsampled)
 }
 
-fn counted(samples: &[Sample]) -> u64 {
-    samples.iter().fold(0, |sum, sample| sum.saturating_add(sample.count))
+fn counted<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> u64 {
+    samples.into_iter().fold(0, |sum, sample| sum.saturating_add(sample.count))
 }
 
 fn lost(losses: &Losses) -> u64 {
     losses.values().fold(0, |sum, count| sum.saturating_add(*count))
-}
-
-/// `1 event`, `2 events`.
-fn events(count: u64) -> String {
-    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
 }

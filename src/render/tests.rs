@@ -1,8 +1,11 @@
 //! What must hold for the texts of any notice.
 
+mod colors;
+mod properties;
+
 use std::{sync::Arc, time::Duration};
 
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{collection::vec, prelude::*};
 use tracing::Level;
 
 use super::*;
@@ -49,22 +52,36 @@ pub(super) fn notice(samples: Vec<Sample>) -> Notice {
     }
 }
 
+/// Our own words about `notice`.
+struct Texts {
+    short: String,
+    subject: String,
+    text: String,
+    html: String,
+}
+
+fn texts(notice: &Notice) -> Texts {
+    let Rendered { short, email: Email { subject, text, html }, fault } = Renderer::default().render(notice);
+    assert_eq!(fault, None);
+    Texts { short, subject, text, html }
+}
+
 pub(super) fn error(level: Level, message: &str, count: u64) -> Sample {
     sample(event(level, message), count)
 }
 
-/// A notice with everything that a notice can have.
 #[test]
 fn what_is_about_the_alerting_reads_as_such() {
     let message = "An SMS could not be delivered (alert #9XYZ): Twilio 21211 (HTTP 400): invalid To number";
     let mut notice = notice(vec![error(Level::ERROR, message, 1)]);
     notice.kind = Kind::Health;
-    let rendered = render(&notice);
+    let rendered = texts(&notice);
     assert_eq!(rendered.subject, format!("[MyApp] {message}"));
     assert_eq!(rendered.short, format!("[MyApp] {message} #7K3Q"));
     assert!(rendered.text.starts_with("About the alerts of MyApp, "), "{}", rendered.text);
 }
 
+/// A notice with everything that a notice can have.
 fn full() -> Notice {
     let mut failed = event(Level::ERROR, "payment failed\nfor good");
     failed.module_path = Some("my_app::payment::retry".into());
@@ -94,11 +111,12 @@ fn full() -> Notice {
 #[test]
 fn the_text_is_complete_and_in_order() {
     assert_eq!(
-        render(&full()).text,
+        texts(&full()).text,
         "\
-40 events from MyApp (production) on web-1, 2026-11-22 19:41:03 UTC
-2 different kinds of event.
+2 kinds of event in MyApp (production) on web-1: 40 events since 2026-11-22 19:41:03 UTC
 12 events not captured (queue full).
+    37x ERROR: payment failed for good: connection refused #7K3Q
+    1x PANIC: index out of bounds #7K3Q
 
 ERROR: payment failed
   for good
@@ -106,24 +124,26 @@ Error
     error: request failed
     caused by: connection refused
 Where
-    my_app::payment
     src/payment.rs:17
+    my_app::payment
     my_app::payment::retry
+    thread main
 Spans
-    request{method=POST} > charge
+    request{method=POST}
+    > charge
 When
-    x37, first 2026-11-22 19:41:03 UTC, last 2026-11-22 19:42:03 UTC
+    37 times
+    first 2026-11-22 19:41:03 UTC
+    last  2026-11-22 19:42:03 UTC
 Fields
     order = 17
     query = SELECT
         1
-Thread
-    main
 
 PANIC: index out of bounds
 Where
-    my_app::payment
     src/payment.rs:17
+    my_app::payment
 When
     2026-11-22 19:41:03 UTC
 
@@ -136,9 +156,14 @@ Process
     host = web-1
     process id = 4242
 
-Backtrace of PANIC: index out of bounds
-       0: rust_begin_unwind
-       1: my_app::main
+Backtrace (PANIC: index out of bounds)
+    1: my_app::main
+
+Frames of libraries (PANIC: index out of bounds)
+    0: rust_begin_unwind
+
+Grouping
+    Events of one level, target, file and message are told as one; numbers, ids, addresses and the like in the message make no difference, nor do fields. An event is grouped by its field alert.fingerprint instead, if it has one.
 
 #7K3Q"
     );
@@ -146,15 +171,57 @@ Backtrace of PANIC: index out of bounds
 
 #[test]
 fn the_html_says_what_the_text_says() {
-    let rendered = render(&full());
-    let bare = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let (_, body) = rendered.html.split_once("<body").unwrap_or_default();
-    let mut shown = String::new();
-    for piece in body.split('<') {
-        shown.push_str(piece.split_once('>').map_or("", |(_, text)| text));
+    let rest = |html: &str, end| html.split_once(end).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+    for (name, notice) in Notice::examples().into_iter().chain([("full", full())]) {
+        let texts = texts(&notice);
+        let body = rest(&rest(&texts.html, "<body"), "</div>");
+        let shown: String = body.split('<').filter_map(|piece| Some(piece.split_once('>')?.1)).collect();
+        let mut shown = shown.replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"");
+        shown = shown.replace("&#39;", "'").replace("&#38;", "&");
+        let bare = |text: &str| text.replace(':', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(bare(&shown), bare(&texts.text), "{name}");
     }
-    let shown = shown.replace("PANIC index", "PANIC: index").replace("ERROR payment", "ERROR: payment");
-    assert_eq!(bare(&shown.replace("&#62;", ">")), bare(&rendered.text));
+}
+
+#[test]
+fn the_first_line_says_why() {
+    let why = |name: &str| {
+        let notice = Notice::examples().into_iter().find(|(known, _)| *known == name).unwrap().1;
+        texts(&notice).text.lines().next().unwrap_or_default().to_owned()
+    };
+    let (since, last) = ("2026-11-22 19:41:03 UTC", "2026-11-23 00:26:03 UTC");
+    let shop = "Shop (production) on web-1";
+    assert_eq!(why("first"), format!("New in {shop}: happened 37 times since {since}"));
+    assert_eq!(why("panic"), format!("New in {shop}: happened once, {since}"));
+    assert_eq!(why("digest"), format!("3 kinds of event in {shop}: 98 events since {since}"));
+    let update = format!("Happened 1,000 times by now in {shop}, since {since}; 963 of them not told before");
+    assert_eq!(why("update"), update);
+    let reminder =
+        format!("Goes on in {shop} since {since}: 1,187 times by now; 187 of them not told before");
+    assert_eq!(why("reminder"), reminder);
+    let quiet = format!("Quiet in {shop} since {last}: 1,204 in all; 17 of them not told before");
+    assert_eq!(why("quiet"), quiet);
+    assert_eq!(why("health"), format!("About the alerts of {shop}, 2026-11-22 19:43:03 UTC"));
+}
+
+#[test]
+fn a_subject_is_the_same_as_long_as_an_incident_lasts() {
+    let subject = |name: &str| {
+        let notice = Notice::examples().into_iter().find(|(known, _)| *known == name).unwrap().1;
+        texts(&notice).subject
+    };
+    let first = subject("first");
+    assert_eq!(first, "[Shop/production] ERROR: payment failed · shop::payment");
+    assert!(["update", "reminder", "quiet", "last-today"].map(subject).iter().all(|other| *other == first));
+    assert!(subject("panic").ends_with("on a `None` value · src/payment.rs:41"), "{}", subject("panic"));
+}
+
+#[test]
+fn what_groups_an_event_by_its_own_field_is_told() {
+    let mut event = event(Level::ERROR, "payment failed");
+    event.fields = vec![Field::new("alert.fingerprint", Value::Str("bank\n\u{202E}down".into()))];
+    let text = texts(&notice(vec![sample(event, 1)])).text;
+    assert!(text.contains("Events with the field alert.fingerprint = bank down are told as one."), "{text}");
 }
 
 #[test]
@@ -180,43 +247,31 @@ fn no_text_of_an_event_is_markup() {
         host: Some(mark.into()),
         pid: 1,
     };
-    let html = render(&notice).html;
+    let html = texts(&notice).html;
     assert!(!html.contains("<script"), "{html}");
     assert!(html.matches("&#60;script").count() > 15, "{html}");
-}
-
-#[test]
-fn the_html_brings_its_colors_and_nothing_else() {
-    let html = render(&full()).html;
-    assert!(html.contains(r#"<meta name="color-scheme" content="light dark">"#));
-    for absent in ["<img", "<script", "<link", "<style", "href", "src=", "url(", "http"] {
-        assert!(!html.contains(absent), "{absent}");
-    }
-    for style in html.split("style=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-        assert_eq!(style.contains("background:"), style.contains(";color:"), "{style}");
-    }
 }
 
 #[test]
 fn the_subject_names_the_worst_event_and_no_count() {
     let mut notice = notice(vec![error(Level::WARN, "low", 3), error(Level::ERROR, "payment failed", 37)]);
     notice.process.environment = Some("prod".into());
-    assert_eq!(render(&notice).subject, "[MyApp/prod] ERROR: payment failed · my_app::payment");
+    assert_eq!(texts(&notice).subject, "[MyApp/prod] ERROR: payment failed · my_app::payment (+1 more)");
     notice.samples.truncate(1);
-    assert_eq!(render(&notice).subject, "[MyApp/prod] WARN: low · my_app::payment");
+    assert_eq!(texts(&notice).subject, "[MyApp/prod] WARN: low · my_app::payment");
     notice.samples = vec![error(Level::ERROR, &"long ".repeat(99), 1)];
-    let subject = render(&notice).subject;
+    let subject = texts(&notice).subject;
     assert!(subject.ends_with("… · my_app::payment"), "{subject}");
     assert!((118..=120).contains(&subject.chars().count()), "{subject}");
     notice.samples.clear();
     notice.losses = Losses::from([(DropReason::QueueFull, 12)]);
-    assert_eq!(render(&notice).subject, "[MyApp/prod] Events not captured");
+    assert_eq!(texts(&notice).subject, "[MyApp/prod] Events not captured");
 }
 
 #[test]
 fn more_kinds_of_event_than_a_mail_shows_are_counted() {
     let notice = notice((0..30).map(|number| error(Level::ERROR, &format!("kind {number}"), 2)).collect());
-    let text = render(&notice).text;
+    let text = texts(&notice).text;
     assert!(text.contains("ERROR: kind 24\n") && !text.contains("kind 25"), "{text}");
     assert!(text.contains("\nand 5 more kinds of event (10 events)\n"), "{text}");
 }
@@ -225,15 +280,15 @@ fn more_kinds_of_event_than_a_mail_shows_are_counted() {
 fn a_long_backtrace_is_cut_and_marked() {
     let mut panic = event(Level::ERROR, "out of luck");
     panic.backtrace = Some("  17: core::ops::function::FnOnce::call_once<'_>\n".repeat(20_000));
-    let rendered = render(&notice(vec![sample(panic, 1)]));
-    assert!(rendered.text.ends_with("… [cut]\n\n#7K3Q"));
+    let rendered = texts(&notice(vec![sample(panic, 1)]));
+    assert!(rendered.text.contains("… [cut]\n\nGrouping\n"));
     assert!((40_000..=64 * 1024).contains(&rendered.html.len()), "{}", rendered.html.len());
 }
 
 #[test]
 fn the_largest_notice_stays_within_its_limits() {
     for piece in ["<", "a", "\n", "{", "🔥", "\u{1B}]", "\u{202E}"] {
-        let long = piece.repeat(1 << 14);
+        let long = piece.repeat(1 << 12);
         let mut event = event(Level::ERROR, &long);
         event.target = long.clone().into();
         event.file = Some(long.clone().into());
@@ -254,7 +309,7 @@ fn the_largest_notice_stays_within_its_limits() {
             host: Some(long.clone()),
             pid: u32::MAX,
         };
-        let rendered = render(&notice);
+        let rendered = texts(&notice);
         assert!(rendered.html.len() < 64 * 1024, "{piece:?}: {}", rendered.html.len());
         assert!(rendered.text.len() < 64 * 1024, "{piece:?}: {}", rendered.text.len());
         assert!(segments(&rendered.short) <= 2, "{}", rendered.short);
@@ -275,84 +330,4 @@ pub(super) fn hostile(max_chars: usize) -> impl Strategy<Value = String> {
         vec(proptest::char::range(' ', '~'), 0..=max_chars),
     ]
     .prop_map(String::from_iter)
-}
-
-fn any_count() -> impl Strategy<Value = u64> {
-    prop_oneof![1..50_u64, any::<u64>()]
-}
-
-prop_compose! {
-    fn any_sample()(
-        message in hostile(400),
-        target in hostile(60),
-        (name, value, cause) in (hostile(20), hostile(40), option::of(hostile(60))),
-        level in proptest::sample::select(vec![Level::ERROR, Level::WARN, Level::INFO]),
-        panic in any::<bool>(),
-        count in any_count(),
-    ) -> Sample {
-        let mut event = event(level, &message);
-        event.target = target.into();
-        event.panic = panic;
-        event.fields = vec![Field::new(name, Value::Str(value))];
-        event.fields.extend(cause.map(|cause| Field::new("error", Value::Error(vec![cause]))));
-        sample(event, count)
-    }
-}
-
-prop_compose! {
-    fn any_notice()(
-        samples in vec(any_sample(), 0..5),
-        app in hostile(100),
-        environment in option::of(hostile(40)),
-        host in option::of(hostile(40)),
-        unsampled in prop_oneof![Just(0), any_count()],
-        losses in vec(any_count(), 0..=DropReason::ALL.len()),
-    ) -> Notice {
-        let mut notice = notice(samples);
-        notice.process = Process { app, environment, host, ..notice.process };
-        notice.unsampled = unsampled;
-        notice.losses = DropReason::ALL.into_iter().zip(losses).collect();
-        notice
-    }
-}
-
-proptest! {
-    #[test]
-    fn any_short_text_is_two_segments_at_most_and_ends_with_its_id(notice in any_notice()) {
-        let short = render(&notice).short;
-        prop_assert!(segments(&short) <= 2, "{}", short);
-        prop_assert!(short.encode_utf16().count() <= 1600);
-        prop_assert!(short.ends_with(" #7K3Q"), "{}", short);
-        prop_assert!(!short.contains(clean::is_unsafe), "{:?}", short);
-    }
-
-    #[test]
-    fn any_short_text_accounts_for_each_event(counts in vec(1..1000_u64, 1..60), message in hostile(120)) {
-        let notice = notice(counts.iter().map(|count| error(Level::ERROR, &message, *count)).collect());
-        let short = render(&notice).short;
-        let hidden = short.rsplit_once(", +").and_then(|(_, rest)| rest.split_once(" more #"));
-        let hidden = hidden.and_then(|(number, _)| number.parse().ok()).unwrap_or(0_u64);
-        let all: u64 = counts.iter().sum();
-        let shown = (1..=counts.len()).find(|shown| counts.iter().take(*shown).sum::<u64>() + hidden == all);
-        prop_assert!(shown.is_some(), "{} of {}", short, all);
-    }
-
-    #[test]
-    fn any_subject_is_one_line_of_at_most_120_characters(notice in any_notice()) {
-        let subject = render(&notice).subject;
-        prop_assert!(subject.chars().count() <= 120, "{}", subject);
-        prop_assert!(!subject.is_empty());
-        prop_assert!(!subject.contains(clean::is_unsafe), "{:?}", subject);
-    }
-
-    #[test]
-    fn any_mail_ends_with_its_id_and_has_no_control_character(notice in any_notice()) {
-        let rendered = render(&notice);
-        prop_assert!(rendered.text.ends_with("\n#7K3Q"));
-        prop_assert!(rendered.html.contains(">#7K3Q</td>"));
-        for body in [&rendered.text, &rendered.html] {
-            prop_assert!(!body.contains(|c| clean::is_unsafe(c) && c != '\n' && c != '\t'), "{:?}", body);
-            prop_assert!(body.len() < 64 * 1024);
-        }
-    }
 }

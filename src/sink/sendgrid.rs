@@ -15,6 +15,9 @@ use super::{
 };
 use crate::{error::Problem, secret::Secret};
 
+mod headers;
+use headers::headers;
+
 /// Many times as long as the ids that SendGrid gives.
 const LONGEST_REFERENCE: usize = 200;
 
@@ -112,12 +115,10 @@ impl SendGridSink {
         if let Some(name) = self.sender_name.as_deref().map(display_name).filter(|name| !name.is_empty()) {
             from["name"] = name.into();
         }
-        let key = id(&message.key);
-        let domain = self.sender_email.split_once('@').map_or("localhost", |(_, domain)| domain);
         json!({
             "personalizations": [{
                 "to": [{ "email": message.recipient }],
-                "custom_args": { "delivery": key },
+                "custom_args": { "delivery": id(&message.key) },
             }],
             "from": from,
             "subject": one_line(&message.subject),
@@ -125,13 +126,7 @@ impl SendGridSink {
                 { "type": "text/plain", "value": message.text },
                 { "type": "text/html", "value": message.html },
             ],
-            "headers": {
-                // The same for each attempt: some inboxes fold such duplicates.
-                "Message-ID": format!("<{key}@{}>", id(domain)),
-                // RFC 3834: no out-of-office answers.
-                "Auto-Submitted": "auto-generated",
-                "X-Alert-Id": id(&message.notice.id),
-            },
+            "headers": headers(message, &self.sender_email),
             "categories": ["alert"],
             "tracking_settings": {
                 "click_tracking": { "enable": false, "enable_text": false },

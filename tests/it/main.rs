@@ -17,6 +17,7 @@ mod handle;
 mod host;
 mod late;
 mod layering;
+mod messages;
 mod models;
 mod panics;
 mod processes;

@@ -249,3 +249,14 @@ fn debug_shows_no_recipient_and_no_credential() {
         assert!(!shown.contains(hidden), "{hidden} in {shown}");
     }
 }
+
+#[test]
+fn a_time_zone_is_one_that_the_system_knows() {
+    let zone = |builder: Builder| format!("{:?}", builder.check().unwrap().renderer);
+    assert!(zone(sound().timezone("UTC")).contains("UTC") && !zone(sound()).contains("UTC"));
+    let Err(Error::Settings(problems)) = sound().timezone("Mars/Olympus_Mons").check() else { panic!() };
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(problem.setting, "timezone");
+    assert!(problem.what.contains("has no \"Mars/Olympus_Mons\""), "{problem}");
+    assert_eq!(problem.mend, r#"set it like `timezone("Europe/Riga")`"#);
+}

@@ -364,3 +364,10 @@ fn redaction_is_on_or_off_and_takes_names() {
     assert!(format!("{:?}", config.redaction).contains(r#"is_on: true, more: [], safe: ["session"]"#));
     wrong(&SMS, &[("ALERT_REDACTION", "maybe")], "ALERT_REDACTION");
 }
+
+#[test]
+fn an_unknown_time_zone_is_told_and_times_are_in_utc() {
+    sound(&MAIL, &[("ALERT_TIMEZONE", "UTC")]);
+    let (_, problem) = wrong(&MAIL, &[("ALERT_TIMEZONE", "Olympus")], "ALERT_TIMEZONE");
+    assert!(problem.what.ends_with(": times are told in UTC"), "{problem}");
+}

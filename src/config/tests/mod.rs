@@ -32,7 +32,7 @@ const MAIL: [(&str, &str); 3] = [
 ];
 
 /// Every variable.
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 29] = [
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",
     "TWILIO_API_KEY",
@@ -54,6 +54,7 @@ const NAMES: [&str; 28] = [
     "ALERT_DATABASE",
     "ALERT_PANICS",
     "ALERT_SETTLE",
+    "ALERT_TIMEZONE",
     "ALERT_SMS_WINDOW",
     "ALERT_EMAIL_WINDOW",
     "ALERT_SMS_BUDGET",

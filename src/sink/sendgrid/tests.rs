@@ -105,7 +105,9 @@ fn a_mail_is_text_before_html_untracked_and_without_a_null() {
             "headers": {
                 "Message-ID": "<0198-key@mail.example.org>",
                 "Auto-Submitted": "auto-generated",
+                "List-Id": "<alerts.mail.example.org>",
                 "X-Alert-Id": "7K3Q",
+                "X-Alert-Kind": "first",
             },
             "categories": ["alert"],
             "tracking_settings": {

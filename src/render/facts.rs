@@ -1,0 +1,118 @@
+//! What is known of an event and its process, as the rows of a mail.
+//!
+//! Invariant: what comes out is clean, and nothing in it that has several lines
+//! can pass for another row.
+
+use super::{Clock, clean, environment, words};
+use crate::{
+    event::{Event, Field, Value},
+    notice::{Process, Sample},
+};
+
+/// The chain of each error, one link a line.
+pub(super) fn errors(fields: &[Field]) -> String {
+    let mut lines = Vec::new();
+    for field in fields {
+        let Value::Error(chain) = &field.value else { continue };
+        let mut name = clean::line(&field.name, 80);
+        for link in chain {
+            lines.push(format!("{name}: {}", continued(link)));
+            name = words::CAUSED_BY.to_owned();
+        }
+    }
+    lines.join("\n")
+}
+
+/// The fields that are no error chain, one a line.
+pub(super) fn fields(fields: &[Field]) -> String {
+    let plain = fields.iter().filter(|field| !matches!(field.value, Value::Error(_)));
+    let lines: Vec<String> = plain
+        .map(|field| format!("{} = {}", clean::line(&field.name, 80), continued(&field.value.to_string())))
+        .collect();
+    lines.join("\n")
+}
+
+/// More of `text` than fits, so that what is cut is marked.
+pub(super) fn block(text: &str) -> String {
+    clean::block(text, super::email::MAX_BODY_BYTES)
+}
+
+/// `text` with further lines indented, so that they cannot pass for fields.
+fn continued(text: &str) -> String {
+    block(text).replace('\n', "\n    ")
+}
+
+/// File and line first: that is what one opens.
+pub(super) fn place(event: &Event) -> String {
+    let location = clean::line(&event.location().unwrap_or_default(), 300);
+    let target = clean::line(&event.target, 200);
+    let module = clean::line(event.module_path.as_deref().unwrap_or_default(), 200);
+    let module = if module == target { String::new() } else { module };
+    // A panic has no target of its own.
+    let target = if event.panic && target == "panic" { String::new() } else { target };
+    let thread = clean::line(event.thread.as_deref().unwrap_or_default(), 40);
+    let thread = if thread.is_empty() { thread } else { words::thread(&thread) };
+    let lines = [location, target, module, thread];
+    lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// One span a line, root first: `request{method=POST}`, `> charge{order=17}`.
+pub(super) fn spans(event: &Event) -> String {
+    let spans = event.spans.iter().map(|span| {
+        let name = clean::line(&span.name, 80);
+        let fields: Vec<String> = span
+            .fields
+            .iter()
+            .map(|field| {
+                let value = clean::line(&field.value.to_string(), 1000);
+                format!("{}={value}", clean::line(&field.name, 80))
+            })
+            .collect();
+        if fields.is_empty() { name } else { format!("{name}{{{}}}", fields.join(" ")) }
+    });
+    spans.collect::<Vec<_>>().join("\n> ")
+}
+
+/// How often, since when, and when last.
+pub(super) fn times(sample: &Sample, clock: &Clock) -> String {
+    let first = clock.time(sample.event.at);
+    match words::long_count(sample.count, sample.total) {
+        None => first,
+        Some(count) => {
+            let last = words::last_at(&clock.time(sample.last_at));
+            format!("{count}\n{}\n{last}", words::first_at(&first))
+        }
+    }
+}
+
+pub(super) fn process(process: &Process) -> String {
+    let facts = [
+        clean::line(&process.app, 80),
+        clean::line(environment(process), 40),
+        clean::line(process.version.as_deref().unwrap_or_default(), 40),
+        clean::line(process.host.as_deref().unwrap_or_default(), 80),
+        process.pid.to_string(),
+    ];
+    let facts = words::PROCESS_FACTS.iter().zip(&facts).filter(|(_, fact)| !fact.is_empty());
+    facts.map(|(name, fact)| format!("{name} = {fact}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Why these events are one kind, and how to change that; nothing if several
+/// kinds have several reasons.
+pub(super) fn grouping(samples: &[Sample]) -> String {
+    let own = |sample: &Sample| {
+        let field = sample.event.fields.iter().find(|field| field.name == GROUPING_FIELD)?;
+        Some(clean::line(&field.value.to_string(), 80))
+    };
+    match samples {
+        [] => String::new(),
+        [only] => own(only).map_or_else(
+            || words::GROUPED_BY_DEFAULT.to_owned(),
+            |fingerprint| words::grouped_by_field(&fingerprint),
+        ),
+        _ => words::GROUPED_BY_DEFAULT.to_owned(),
+    }
+}
+
+/// The field by whose value an event is grouped.
+const GROUPING_FIELD: &str = "alert.fingerprint";

@@ -1,0 +1,202 @@
+//! Our own few words, all in one place: whoever wants a message in another
+//! language changes this file, or gives a [`Render`](super::Render).
+//!
+//! Invariant: every text that comes in is clean already, and a name is short.
+
+/// What ends the SMS after which a recipient's budget allows no more today.
+pub(super) const LAST_TODAY_SHORT: &str = "last message today but for new errors";
+
+/// The same in a mail.
+pub(super) const LAST_TODAY: &str =
+    "The last message today but for what was never seen before; the rest is kept, and told tomorrow.";
+
+pub(super) const NO_MESSAGE: &str = "(no message)";
+pub(super) const NOT_CAPTURED: &str = "Events not captured";
+pub(super) const EVENTS: &str = "Events";
+pub(super) const CAUSED_BY: &str = "caused by";
+pub(super) const UNKNOWN_TIME: &str = "at an unknown time";
+
+/// The labels of a mail's rows.
+pub(super) mod label {
+    pub(in super::super) const ERROR: &str = "Error";
+    pub(in super::super) const PLACE: &str = "Where";
+    pub(in super::super) const SPANS: &str = "Spans";
+    pub(in super::super) const TIMES: &str = "When";
+    pub(in super::super) const FIELDS: &str = "Fields";
+    pub(in super::super) const PROCESS: &str = "Process";
+    pub(in super::super) const BACKTRACE: &str = "Backtrace";
+    pub(in super::super) const OTHER_FRAMES: &str = "Frames of libraries";
+    pub(in super::super) const GROUPING: &str = "Grouping";
+}
+
+/// The facts of [`label::PROCESS`].
+pub(super) const PROCESS_FACTS: [&str; 5] = ["application", "environment", "version", "host", "process id"];
+
+/// How many, with commas between the thousands.
+pub(super) fn number(count: u64) -> String {
+    let digits = count.to_string();
+    let mut number = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            number.push(',');
+        }
+        number.push(digit);
+    }
+    number
+}
+
+/// `1 event`, `2 events`.
+pub(super) fn events(count: u64) -> String {
+    if count == 1 { "1 event".to_owned() } else { format!("{} events", number(count)) }
+}
+
+/// `once`, `2 times`.
+pub(super) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{} times", number(count)) }
+}
+
+/// `1 kind of event`, `2 kinds of event`.
+pub(super) fn kinds(count: usize) -> String {
+    if count == 1 { "1 kind of event".to_owned() } else { format!("{count} kinds of event") }
+}
+
+/// Where a message comes from.
+pub(super) fn from(app: &str, environment: &str, host: &str) -> String {
+    let mut from = if app.is_empty() { "an unnamed application".to_owned() } else { app.to_owned() };
+    if !environment.is_empty() {
+        from.push_str(&format!(" ({environment})"));
+    }
+    if !host.is_empty() {
+        from.push_str(&format!(" on {host}"));
+    }
+    from
+}
+
+/// Why a message: each is the first line of a mail.
+pub(super) mod why {
+    use super::{events, kinds, number, times};
+
+    pub(in super::super) fn health(from: &str, at: &str) -> String {
+        format!("About the alerts of {from}, {at}")
+    }
+
+    pub(in super::super) fn first(from: &str, total: u64, since: &str) -> String {
+        match total {
+            0 | 1 => format!("New in {from}: happened once, {since}"),
+            total => format!("New in {from}: happened {} since {since}", times(total)),
+        }
+    }
+
+    pub(in super::super) fn digest(from: &str, different: usize, count: u64, since: &str) -> String {
+        format!("{} in {from}: {} since {since}", kinds(different), events(count))
+    }
+
+    pub(in super::super) fn update(from: &str, total: u64, count: u64, since: &str) -> String {
+        format!("Happened {} by now in {from}, since {since}; {}", times(total), not_told(count))
+    }
+
+    pub(in super::super) fn reminder(from: &str, total: u64, count: u64, since: &str) -> String {
+        format!("Goes on in {from} since {since}: {} by now; {}", times(total), not_told(count))
+    }
+
+    pub(in super::super) fn quiet(from: &str, total: u64, count: u64, last: &str) -> String {
+        format!("Quiet in {from} since {last}: {} in all; {}", number(total), not_told(count))
+    }
+
+    pub(in super::super) fn unsampled(from: &str, count: u64, at: &str) -> String {
+        format!("{} in {from}, {at}", events(count))
+    }
+
+    fn not_told(count: u64) -> String {
+        match count {
+            0 => "all of them told before".to_owned(),
+            count => format!("{} of them not told before", number(count)),
+        }
+    }
+}
+
+/// How the count of one kind of event reads in an SMS: what is told now, and
+/// what there is in all if that is more.
+pub(super) fn short_count(count: u64, total: u64) -> String {
+    match (count, total) {
+        (0, total) => format!(" ({total} in all)"),
+        (count, total) if total > count => format!(" (x{count}, {total} in all)"),
+        (1, _) => String::new(),
+        (count, _) => format!(" (x{count})"),
+    }
+}
+
+/// The same in a mail; nothing of what happened just once.
+pub(super) fn long_count(count: u64, total: u64) -> Option<String> {
+    match (count, total) {
+        (0, total) => Some(format!("{} in all, told before", times(total))),
+        (count, total) if total > count => {
+            Some(format!("{} in all, {} of them not told before", times(total), number(count)))
+        }
+        (1, _) => None,
+        (count, _) => Some(times(count)),
+    }
+}
+
+/// What stands before the message in the SMS about an incident that is quiet,
+/// or that goes on.
+pub(super) const QUIET: &str = "quiet: ";
+pub(super) const GOES_ON: &str = "goes on: ";
+
+/// What is not shown in an SMS.
+pub(super) fn more(count: u64) -> String {
+    format!("+{count} more")
+}
+
+/// How many other kinds of event the mail with this subject is about.
+pub(super) fn more_kinds(count: usize) -> String {
+    format!(" (+{count} more)")
+}
+
+/// Events that were lost; `reasons` may be empty.
+pub(super) fn lost_short(subject: &str, reasons: &str) -> String {
+    match reasons {
+        "" => format!("{subject} not captured"),
+        reasons => format!("{subject} not captured ({reasons})"),
+    }
+}
+
+pub(super) fn lost(count: u64, reason: &str) -> String {
+    format!("{} not captured ({reason}).", events(count))
+}
+
+/// What is counted in a mail, but not shown.
+pub(super) fn omitted_kinds(different: usize, count: u64) -> String {
+    let s = if different == 1 { "" } else { "s" };
+    format!("and {different} more kind{s} of event ({})", events(count))
+}
+
+pub(super) fn omitted(count: u64) -> String {
+    format!("and {} of which only the number was kept", events(count))
+}
+
+/// The place of a panic, after its message.
+pub(super) fn at_place(place: &str) -> String {
+    format!(" at {place}")
+}
+
+pub(super) fn thread(name: &str) -> String {
+    format!("thread {name}")
+}
+
+pub(super) fn first_at(time: &str) -> String {
+    format!("first {time}")
+}
+
+pub(super) fn last_at(time: &str) -> String {
+    format!("last  {time}")
+}
+
+/// How events are grouped, and how that is changed.
+pub(super) const GROUPED_BY_DEFAULT: &str = "Events of one level, target, file and message are told as one; numbers, ids, \
+     addresses and the like in the message make no difference, nor do fields. An event is grouped by its field \
+     alert.fingerprint instead, if it has one.";
+
+pub(super) fn grouped_by_field(fingerprint: &str) -> String {
+    format!("Events with the field alert.fingerprint = {fingerprint} are told as one.")
+}
