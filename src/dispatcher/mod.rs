@@ -8,7 +8,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -20,18 +20,16 @@ use uuid::Uuid;
 
 use crate::{
     fingerprint::Grouping,
-    handle::FlushReport,
     matcher::Matcher,
     notice::{Losses, Process},
-    queue::{Flush, Goal, Item, Receiver},
+    queue::{Goal, Item, Receiver},
     redact::{Policy, redact},
     render::Renderer,
     retry::RetryPolicy,
     signal::Signal,
     sink::{Receipt, SendError},
-    stats::{Counters, DropReason},
+    stats::Counters,
     store::{Captured, Channel, Claim, Mark, Store, Target},
-    trouble,
 };
 
 mod start;
@@ -51,6 +49,9 @@ mod tell;
 
 mod dead;
 mod deliver;
+
+mod flush;
+use flush::{Ending, Waiter};
 
 mod lane;
 use lane::Lane;
@@ -93,14 +94,6 @@ struct Inbox {
     items: Vec<Item>,
     /// Set when the loop takes no more events.
     ending: Option<Ending>,
-}
-
-/// A flush, and what it is about.
-struct Waiter {
-    flush: Flush,
-    /// Up to where it is about: none until everything captured before it is
-    /// committed.
-    mark: Option<Mark>,
 }
 
 /// An attempt that is over.
@@ -249,139 +242,8 @@ impl Dispatcher<'_> {
         self.inbox.waiting.len() < MOST_WAITING
     }
 
-    async fn has_ended(&mut self) -> bool {
-        let Some(Ending { goal, deadline }) = self.inbox.ending else {
-            return false;
-        };
-        let is_committed = self.inbox.waiting.is_empty();
-        deadline <= Instant::now() || (is_committed && self.is_reached(goal, Some(Mark::ALL)).await)
-    }
-
-    /// Whether what is up to `mark` has come to `goal`.
-    async fn is_reached(&mut self, goal: Goal, mark: Option<Mark>) -> bool {
-        let Some(mark) = mark else {
-            return false;
-        };
-        match goal {
-            Goal::FirstAttempts => {
-                let is_stuck = self.must_hurry || self.lanes.iter().any(Lane::is_stuck);
-                let is_held = !self.inbox.waiting.is_empty() || self.holds_deliveries();
-                self.in_flight.is_empty() && self.unsettled.is_empty() && !is_stuck && !is_held
-            }
-            Goal::Delivered | Goal::Shutdown => self.pending(mark).await == Some(0),
-        }
-    }
-
-    /// How long until somebody who waits has to be told, or may be: what they wait
-    /// for, another process may settle.
-    fn until_next_answer(&self) -> Duration {
-        let waiters = self.inbox.flushes.iter().map(|waiter| waiter.flush.answer_by());
-        let first = waiters.chain(self.inbox.ending.as_ref().map(|ending| ending.deadline)).min();
-        first.map_or(LONGEST_SLEEP, |deadline| {
-            deadline.saturating_duration_since(Instant::now()).min(SETTLED_POLL)
-        })
-    }
-
-    /// Answers the flushes whose goal is reached or whose time is up.
-    async fn answer_flushes(&mut self) {
-        for mut waiter in std::mem::take(&mut self.inbox.flushes) {
-            if waiter.mark.is_none() && self.inbox.waiting.is_empty() && !self.must_hurry {
-                waiter.mark = self.store.mark().await.ok();
-            }
-            let Waiter { flush, mark } = &waiter;
-            // A shutdown is answered at the end, unless it has no more time.
-            let reached = flush.goal != Goal::Shutdown && self.is_reached(flush.goal, *mark).await;
-            if reached || flush.answer_by() <= Instant::now() {
-                if flush.goal == Goal::FirstAttempts {
-                    self.give_back().await;
-                }
-                flush.done.set(self.report(*mark, reached).await);
-            } else {
-                self.inbox.flushes.push(waiter);
-            }
-        }
-    }
-
-    async fn report(&mut self, mark: Option<Mark>, in_time: bool) -> FlushReport {
-        let pending = self.pending(mark.unwrap_or(Mark::ALL)).await;
-        let stats = self.counters.snapshot();
-        FlushReport {
-            persisted: stats.persisted,
-            delivered: stats.delivered,
-            pending: pending.unwrap_or_else(|| self.counters.pending.load(Ordering::Relaxed)),
-            in_time: in_time && pending.is_some(),
-        }
-    }
-
-    /// Messages of this run, up to `mark`, that are not settled; none if the store
-    /// does not say.
-    async fn pending(&mut self, mark: Mark) -> Option<u64> {
-        match self.store.pending(self.inbox.run, mark).await {
-            Ok(pending) => {
-                self.counters.pending.store(pending, Ordering::Relaxed);
-                Some(pending)
-            }
-            Err(error) => {
-                self.note(Err(error));
-                None
-            }
-        }
-    }
-
     fn wake_lanes(&mut self) {
         self.lanes.iter_mut().for_each(Lane::wake);
-    }
-
-    /// Gives back what is claimed, and attempts nothing more. Nobody knows how far
-    /// it came; who comes next takes it up at once.
-    async fn give_back(&mut self) {
-        self.has_given_back = true;
-        self.in_flight.abort_all();
-        let now = SystemTime::now();
-        let ended = SendError::ambiguous("the process ended during the attempt");
-        for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
-            let released = self.store.retry(&claim, &ended, now).await;
-            self.note(released.map(drop));
-        }
-    }
-
-    /// Writes down what came of the attempts, gives back what is claimed, answers
-    /// who waits for the end, and closes the store.
-    async fn end(mut self) {
-        self.collect_finished();
-        self.settle_finished().await;
-        let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
-        self.counters.count_dropped(DropReason::NotCommitted, lost);
-        let report = self.report(None, lost == 0 && self.unsettled.is_empty()).await;
-        if lost > 0 {
-            trouble::say(&format!("{lost} events are lost: the database did not take them in time"));
-        }
-        if report.pending > 0 && matches!(*self.store, Store::Memory(_)) {
-            trouble::say(&format!("{} deliveries were pending in memory, and are lost", report.pending));
-        }
-        self.give_back().await;
-        for waiter in self.inbox.flushes.drain(..) {
-            waiter.flush.done.set(report.clone());
-        }
-        self.store.shut().await;
-    }
-}
-
-/// Until when the loop goes on although it takes no more events.
-struct Ending {
-    goal: Goal,
-    deadline: Instant,
-}
-
-impl Ending {
-    /// Nobody waits; what was never attempted is attempted, and what no file
-    /// keeps is seen through.
-    fn callers_are_gone(store: &Store) -> Self {
-        match store {
-            Store::Memory(_) => Self { goal: Goal::Delivered, deadline: Instant::now() + MEMORY_PATIENCE },
-            #[cfg(feature = "sqlite")]
-            Store::Sqlite(_) => Self { goal: Goal::FirstAttempts, deadline: Instant::now() + SEND_TIMEOUT },
-        }
     }
 }
 
@@ -395,15 +257,8 @@ const BATCH: usize = 16_384;
 /// How many different events may wait for a busy store.
 const MOST_WAITING: usize = 4096;
 
-/// How long the alert thread of a layer that is gone sees through what is only
-/// in memory.
-const MEMORY_PATIENCE: Duration = Duration::from_secs(60 * 60);
-
 /// How soon what the store refused is tried again.
 const STORE_RETRY: Duration = Duration::from_millis(200);
-
-/// How soon what others may have settled is looked at while somebody waits for it.
-const SETTLED_POLL: Duration = Duration::from_millis(100);
 
 /// The loop looks at the clock at least this often: it may have jumped.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@
 use std::time::{Duration, SystemTime};
 
 mod plan;
-pub(crate) use plan::{Desk, Plan, blocked_until, plan};
+pub(crate) use plan::{Desk, PENDING_PAUSE, Plan, blocked_until, plan};
 
 /// How often one recipient hears of things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

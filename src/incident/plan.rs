@@ -130,5 +130,6 @@ pub(crate) fn blocked_until(
 /// nobody can send must not hold up all others.
 const MOST_PENDING: u64 = 3;
 
-/// How soon is looked again whether there are fewer.
-const PENDING_PAUSE: Duration = Duration::from_secs(30);
+/// How soon is looked again whether there are fewer, unless one of them is
+/// delivered before.
+pub(crate) const PENDING_PAUSE: Duration = Duration::from_secs(30);

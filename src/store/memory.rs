@@ -20,7 +20,7 @@ use super::{
 use crate::{
     budget::{Account, day_of},
     event::Event,
-    incident::Reason,
+    incident::{PENDING_PAUSE, Reason},
     notice::{Kind, Losses, Process},
     sink::SendError,
 };
@@ -183,6 +183,14 @@ impl Memory {
         self.accounts.entry((sink, claim.recipient.clone())).or_default().heard_at = Some(now);
         let cost = self.accounts.entry((sink, String::new())).or_default();
         *cost = cost.spent(segments, day_of(now));
+        // What waited for fewer to be under way is decided anew.
+        let his = (sink, claim.recipient.clone());
+        let standings = self.incidents.values_mut().filter_map(|incident| incident.standings.get_mut(&his));
+        for due_at in standings.filter_map(|known| known.due_at.as_mut()) {
+            if *due_at <= now + PENDING_PAUSE {
+                *due_at = now.min(*due_at);
+            }
+        }
         Ok(self.settle(claim))
     }
 

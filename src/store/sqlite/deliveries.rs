@@ -8,11 +8,12 @@ use uuid::Uuid;
 use super::{
     super::{Claim, Mark, StoreError},
     Sqlite,
-    tell::{account, save_account},
+    accounts::{account, save_account},
 };
 use crate::{
     budget::{Account, day_of},
     event::{from_millis, to_millis},
+    incident::PENDING_PAUSE,
     sink::SendError,
 };
 
@@ -82,6 +83,18 @@ impl Sqlite {
             save_account(&mut tx, sink, &claim.recipient, &heard).await?;
             let cost = account(&mut tx, sink, "").await?.spent(segments, day_of(now));
             save_account(&mut tx, sink, "", &cost).await?;
+            // What waited for fewer to be under way is decided anew.
+            let held_until = to_millis(now + PENDING_PAUSE);
+            sqlx::query!(
+                "UPDATE standing SET due_at = ?3
+                  WHERE sink = ?1 AND recipient = ?2 AND due_at > ?3 AND due_at <= ?4",
+                sink,
+                claim.recipient,
+                now_ms,
+                held_until
+            )
+            .execute(&mut *tx)
+            .await?;
         }
         tx.commit().await?;
         Ok(sink.is_some())

@@ -10,8 +10,8 @@ use super::{
         batch::{Captured, Tally, level_number, overflow, tallies},
     },
     Sqlite,
+    accounts::account,
     rows::{about_text, json, number, unsigned},
-    tell::account,
 };
 use crate::{
     event::{from_millis, to_millis},

@@ -16,6 +16,7 @@ use sqlx::{
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteSynchronous},
 };
 
+mod accounts;
 mod bundles;
 mod dead;
 mod deliveries;

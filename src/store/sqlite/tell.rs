@@ -1,6 +1,6 @@
 //! What there is to tell becomes notices, one delivery each.
 
-use std::{collections::HashSet, time::SystemTime};
+use std::{collections::BTreeSet, time::SystemTime};
 
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
@@ -8,11 +8,12 @@ use uuid::Uuid;
 use super::{
     super::{Channel, Maker, StoreError, Told, batch::message_id},
     Sqlite,
+    accounts::{account, save_account},
     incidents::close_ended,
     rows::{json, number, reason_name, unsigned},
 };
 use crate::{
-    budget::{Account, day_of},
+    budget::day_of,
     event::{from_millis, to_millis},
     incident::{Desk, Plan, Reason, Standing, blocked_until, plan},
     render::MAX_SEGMENTS,
@@ -119,31 +120,46 @@ async fn tell_one(
     if let Some(account) = &plan.account {
         save_account(connection, channel.sink, recipient, account).await?;
     }
-    let told: HashSet<usize> = plan.tell.iter().map(|(index, _)| *index).collect();
-    for (index, due) in plan.due.iter().enumerate() {
-        let (known, due_at) = (&known[index], due.map(to_millis));
-        let is_told = told.contains(&index);
-        if !is_told && due_at == Some(known.due_at) {
-            continue;
-        }
-        let (count, now) = (number(known.count), to_millis(now));
-        sqlx::query!(
-            "UPDATE standing
-                SET due_at = ?4,
-                    told = iif(?5, ?6, told), told_at = iif(?5, ?7, told_at), tellings = tellings + ?5
-              WHERE incident_id = ?1 AND sink = ?2 AND recipient = ?3",
-            known.incident_id,
-            channel.sink,
-            recipient,
-            due_at,
-            is_told,
-            count,
-            now
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
+    save_standings(connection, recipient, channel, &known, &plan, now).await?;
     Ok(notice)
+}
+
+/// One statement for all that changed: others wait for the lock.
+async fn save_standings(
+    connection: &mut SqliteConnection,
+    recipient: &str,
+    channel: &Channel,
+    known: &[Known],
+    plan: &Plan,
+    now: SystemTime,
+) -> Result<(), StoreError> {
+    let told: BTreeSet<usize> = plan.tell.iter().map(|(index, _)| *index).collect();
+    let changed = known.iter().zip(&plan.due).enumerate().filter_map(|(index, (known, due))| {
+        let (due_at, is_told) = (due.map(to_millis), told.contains(&index));
+        let is_same = due_at == Some(known.due_at) && !is_told;
+        (!is_same).then(|| (known.incident_id, due_at, is_told, number(known.count)))
+    });
+    let changed: Vec<_> = changed.collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let (changed, now) = (json(&changed)?, to_millis(now));
+    sqlx::query!(
+        "UPDATE standing
+            SET due_at = new.value ->> 1,
+                told = iif(new.value ->> 2, new.value ->> 3, told),
+                told_at = iif(new.value ->> 2, ?4, told_at),
+                tellings = tellings + (new.value ->> 2)
+           FROM json_each(?1) AS new
+          WHERE incident_id = new.value ->> 0 AND sink = ?2 AND recipient = ?3",
+        changed,
+        channel.sink,
+        recipient,
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
 }
 
 async fn standings(
@@ -226,51 +242,6 @@ async fn blocked(
     let spent = account(connection, channel.sink, "").await?.on(day_of(now));
     let spent = u64::from(spent) + unsigned(pending.all) * u64::from(MAX_SEGMENTS);
     Ok(blocked_until(unsigned(pending.his), spent, channel.segments_per_day, now))
-}
-
-pub(super) async fn account(
-    connection: &mut SqliteConnection,
-    sink: &str,
-    recipient: &str,
-) -> Result<Account, StoreError> {
-    let row = sqlx::query!(
-        "SELECT heard_at, full_at, day, today FROM account WHERE sink = ?1 AND recipient = ?2",
-        sink,
-        recipient
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    Ok(row.map_or_else(Account::default, |row| Account {
-        heard_at: row.heard_at.map(from_millis),
-        full_at: row.full_at.map(from_millis),
-        day: u32::try_from(row.day).unwrap_or(0),
-        today: u32::try_from(row.today).unwrap_or(u32::MAX),
-    }))
-}
-
-pub(super) async fn save_account(
-    connection: &mut SqliteConnection,
-    sink: &str,
-    recipient: &str,
-    account: &Account,
-) -> Result<(), StoreError> {
-    let (heard_at, full_at) = (account.heard_at.map(to_millis), account.full_at.map(to_millis));
-    sqlx::query!(
-        "INSERT INTO account (sink, recipient, heard_at, full_at, day, today)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (sink, recipient) DO UPDATE
-                SET heard_at = excluded.heard_at, full_at = excluded.full_at,
-                    day = excluded.day, today = excluded.today",
-        sink,
-        recipient,
-        heard_at,
-        full_at,
-        account.day,
-        account.today
-    )
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
 }
 
 async fn insert_notice(

@@ -1,0 +1,164 @@
+//! Who waits for what, and the end of the loop.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{Dispatcher, LONGEST_SLEEP, SEND_TIMEOUT, lane::Lane};
+use crate::{
+    handle::FlushReport,
+    queue::{Flush, Goal},
+    sink::SendError,
+    stats::DropReason,
+    store::{Mark, Store},
+    trouble,
+};
+
+/// A flush, and what it is about.
+pub(super) struct Waiter {
+    pub(super) flush: Flush,
+    /// Up to where it is about: none until everything captured before it is
+    /// committed.
+    pub(super) mark: Option<Mark>,
+}
+
+impl Dispatcher<'_> {
+    pub(super) async fn has_ended(&mut self) -> bool {
+        let Some(Ending { goal, deadline }) = self.inbox.ending else {
+            return false;
+        };
+        let is_committed = self.inbox.waiting.is_empty();
+        deadline <= Instant::now() || (is_committed && self.is_reached(goal, Some(Mark::ALL)).await)
+    }
+
+    /// Whether what is up to `mark` has come to `goal`.
+    pub(super) async fn is_reached(&mut self, goal: Goal, mark: Option<Mark>) -> bool {
+        let Some(mark) = mark else {
+            return false;
+        };
+        match goal {
+            Goal::FirstAttempts => {
+                let is_stuck = self.must_hurry || self.lanes.iter().any(Lane::is_stuck);
+                let is_held = !self.inbox.waiting.is_empty() || self.holds_deliveries();
+                self.in_flight.is_empty() && self.unsettled.is_empty() && !is_stuck && !is_held
+            }
+            Goal::Delivered | Goal::Shutdown => self.pending(mark).await == Some(0),
+        }
+    }
+
+    /// How long until somebody who waits has to be told, or may be: what they wait
+    /// for, another process may settle.
+    pub(super) fn until_next_answer(&self) -> Duration {
+        let waiters = self.inbox.flushes.iter().map(|waiter| waiter.flush.answer_by());
+        let first = waiters.chain(self.inbox.ending.as_ref().map(|ending| ending.deadline)).min();
+        first.map_or(LONGEST_SLEEP, |deadline| {
+            deadline.saturating_duration_since(Instant::now()).min(SETTLED_POLL)
+        })
+    }
+
+    /// Answers the flushes whose goal is reached or whose time is up.
+    pub(super) async fn answer_flushes(&mut self) {
+        for mut waiter in std::mem::take(&mut self.inbox.flushes) {
+            if waiter.mark.is_none() && self.inbox.waiting.is_empty() && !self.must_hurry {
+                waiter.mark = self.store.mark().await.ok();
+            }
+            let Waiter { flush, mark } = &waiter;
+            // A shutdown is answered at the end, unless it has no more time.
+            let reached = flush.goal != Goal::Shutdown && self.is_reached(flush.goal, *mark).await;
+            if reached || flush.answer_by() <= Instant::now() {
+                if flush.goal == Goal::FirstAttempts {
+                    self.give_back().await;
+                }
+                flush.done.set(self.report(*mark, reached).await);
+            } else {
+                self.inbox.flushes.push(waiter);
+            }
+        }
+    }
+
+    pub(super) async fn report(&mut self, mark: Option<Mark>, in_time: bool) -> FlushReport {
+        let pending = self.pending(mark.unwrap_or(Mark::ALL)).await;
+        let stats = self.counters.snapshot();
+        FlushReport {
+            persisted: stats.persisted,
+            delivered: stats.delivered,
+            pending: pending.unwrap_or_else(|| self.counters.pending.load(Ordering::Relaxed)),
+            in_time: in_time && pending.is_some(),
+        }
+    }
+
+    /// Messages of this run, up to `mark`, that are not settled; none if the store
+    /// does not say.
+    pub(super) async fn pending(&mut self, mark: Mark) -> Option<u64> {
+        match self.store.pending(self.inbox.run, mark).await {
+            Ok(pending) => {
+                self.counters.pending.store(pending, Ordering::Relaxed);
+                Some(pending)
+            }
+            Err(error) => {
+                self.note(Err(error));
+                None
+            }
+        }
+    }
+
+    /// Gives back what is claimed, and attempts nothing more. Nobody knows how far
+    /// it came; who comes next takes it up at once.
+    pub(super) async fn give_back(&mut self) {
+        self.has_given_back = true;
+        self.in_flight.abort_all();
+        let now = SystemTime::now();
+        let ended = SendError::ambiguous("the process ended during the attempt");
+        for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
+            let released = self.store.retry(&claim, &ended, now).await;
+            self.note(released.map(drop));
+        }
+    }
+
+    /// Writes down what came of the attempts, gives back what is claimed, answers
+    /// who waits for the end, and closes the store.
+    pub(super) async fn end(mut self) {
+        self.collect_finished();
+        self.settle_finished().await;
+        let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
+        self.counters.count_dropped(DropReason::NotCommitted, lost);
+        let report = self.report(None, lost == 0 && self.unsettled.is_empty()).await;
+        if lost > 0 {
+            trouble::say(&format!("{lost} events are lost: the database did not take them in time"));
+        }
+        if report.pending > 0 && matches!(*self.store, Store::Memory(_)) {
+            trouble::say(&format!("{} deliveries were pending in memory, and are lost", report.pending));
+        }
+        self.give_back().await;
+        for waiter in self.inbox.flushes.drain(..) {
+            waiter.flush.done.set(report.clone());
+        }
+        self.store.shut().await;
+    }
+}
+
+/// Until when the loop goes on although it takes no more events.
+pub(super) struct Ending {
+    pub(super) goal: Goal,
+    pub(super) deadline: Instant,
+}
+
+impl Ending {
+    /// Nobody waits; what was never attempted is attempted, and what no file
+    /// keeps is seen through.
+    pub(super) fn callers_are_gone(store: &Store) -> Self {
+        match store {
+            Store::Memory(_) => Self { goal: Goal::Delivered, deadline: Instant::now() + MEMORY_PATIENCE },
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(_) => Self { goal: Goal::FirstAttempts, deadline: Instant::now() + SEND_TIMEOUT },
+        }
+    }
+}
+
+/// How long the alert thread of a layer that is gone sees through what is only
+/// in memory.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+/// How soon what others may have settled is looked at while somebody waits for it.
+const SETTLED_POLL: Duration = Duration::from_millis(100);
