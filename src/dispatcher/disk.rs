@@ -6,7 +6,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{Attempted, Dispatcher, STORE_RETRY};
@@ -180,7 +180,9 @@ impl Dispatcher<'_> {
             self.disk.damage.take_if(|_| !failed.is_file_at(&path));
             failed.shut().await;
         }
-        self.disk.brought.push(self.store.leave().await);
+        if was_durable {
+            self.disk.brought.push(self.store.leave().await);
+        }
         match self.take_up(&path).await {
             Ok(()) => {
                 self.counters.set_store(StoreState::Durable);
@@ -215,7 +217,7 @@ impl Dispatcher<'_> {
             }
             opened => (opened?, false),
         };
-        self.store.move_to(Box::new(file), &self.disk.brought).await?;
+        self.store.move_to(Box::new(file), &self.disk.brought, &self.targets, SystemTime::now()).await?;
         self.disk.brought.clear();
         if !is_new {
             trouble::report("recovery", "the database works, and has what was kept elsewhere meanwhile");

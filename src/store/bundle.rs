@@ -36,6 +36,51 @@ pub(super) struct BundledIncident {
     pub(super) standings: Vec<BundledStanding>,
 }
 
+impl BundledIncident {
+    /// Stands for one of which nothing is known but that it was of one event.
+    pub(super) fn unreadable(fingerprint: Vec<u8>, at: i64) -> Self {
+        Self {
+            id: 0,
+            public_id: UNREADABLE_ID.to_owned(),
+            fingerprint,
+            level: 1,
+            about: Some("overflow".to_owned()),
+            run: vec![0; 16],
+            process: "{}".to_owned(),
+            is_new: true,
+            count: 1,
+            opened_at: at,
+            last_at: at,
+            closed_at: Some(at),
+            payload: None,
+            standings: Vec::new(),
+        }
+    }
+
+    /// Stands for one that cannot be read, for those of `standings` who were never
+    /// told of it. None if there are none.
+    pub(super) fn untold(id: i64, standings: &[BundledStanding]) -> Option<Self> {
+        let untold =
+            standings.iter().filter(|standing| standing.told_at.is_none() && standing.due_at.is_some());
+        let at = untold.clone().filter_map(|standing| standing.due_at).min()?;
+        let fresh = |standing: &BundledStanding| BundledStanding {
+            sink: standing.sink.clone(),
+            recipient: standing.recipient.clone(),
+            told: 0,
+            told_at: None,
+            tellings: 0,
+            not_before: standing.not_before,
+            due_at: standing.due_at,
+        };
+        let standings = untold.map(fresh).collect();
+        // Shorter than an event's, so that none joins it.
+        Some(Self { id, standings, ..Self::unreadable(id.to_le_bytes().to_vec(), at) })
+    }
+}
+
+/// The public id of what cannot be read.
+pub(super) const UNREADABLE_ID: &str = "0000";
+
 /// What a recipient knows of it.
 pub(super) struct BundledStanding {
     pub(super) sink: String,

@@ -361,19 +361,21 @@ impl Store {
     }
 
     /// Goes over from memory to `file`, with everything that is pending in it
-    /// and `brought`. If that fails, memory stays.
+    /// and `brought`; `targets` are told where nobody knows who was. If that
+    /// fails, memory stays.
     #[cfg(feature = "sqlite")]
     pub(crate) async fn move_to(
         &mut self,
         mut file: Box<Sqlite>,
         brought: &[Bundle],
+        targets: &[Target],
+        now: SystemTime,
     ) -> Result<(), StoreError> {
-        let own = match self {
+        let kept = match self {
             Self::Memory(memory) => memory.export()?,
             Self::Sqlite(_) => Bundle::default(),
         };
-        let all: Vec<&Bundle> = brought.iter().chain([&own]).collect();
-        file.import(&all).await?;
+        file.import(brought.iter().chain([&kept]), targets, now).await?;
         *self = Self::Sqlite(file);
         Ok(())
     }

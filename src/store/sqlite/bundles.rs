@@ -1,30 +1,48 @@
 //! What comes over from another store: from memory after an outage, from a file
 //! that was moved or is damaged.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::SystemTime};
 
 use sqlx::{Connection, SqliteConnection};
 
 use super::{
     super::{
-        StoreError,
-        bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding},
+        StoreError, Target,
+        batch::level_number,
+        bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice},
     },
     Sqlite,
 };
+use crate::event::to_millis;
 
 impl Sqlite {
-    /// Takes in what other stores have, all or nothing; what is there already
-    /// stays as it is.
-    pub(in crate::store) async fn import(&mut self, bundles: &[&Bundle]) -> Result<(), StoreError> {
+    /// Takes in what other stores have; what is there already stays as it is. Of
+    /// an open incident of which it is not known who knows it, `targets` are told.
+    pub(in crate::store) async fn import(
+        &mut self,
+        bundles: impl IntoIterator<Item = &Bundle>,
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for bundle in bundles {
             let mut ids = HashMap::new();
             for incident in &bundle.incidents {
-                ids.insert(incident.id, insert_incident(&mut tx, incident).await?);
+                let whole = allowed(&mut tx, async |part| {
+                    let id = insert_incident(part, incident).await?;
+                    if incident.standings.is_empty() && incident.closed_at.is_none() {
+                        tell_anew(part, id, incident.level, targets, now).await?;
+                    }
+                    Ok(id)
+                });
+                let mut id = whole.await?;
+                if let (None, Some(rest)) = (id, BundledIncident::untold(incident.id, &incident.standings)) {
+                    id = allowed(&mut tx, async |part| insert_incident(part, &rest).await).await?;
+                }
+                ids.extend(id.map(|id| (incident.id, id)));
             }
             for notice in &bundle.notices {
-                insert_notice(&mut tx, notice, &ids).await?;
+                allowed(&mut tx, async |part| insert_notice(part, notice, &ids).await).await?;
             }
             for account in &bundle.accounts {
                 insert_account(&mut tx, account).await?;
@@ -33,40 +51,25 @@ impl Sqlite {
         tx.commit().await?;
         Ok(())
     }
+}
 
-    /// Everything that is not settled. What cannot be read is left out: the file
-    /// may be damaged.
-    pub(in crate::store) async fn export(&mut self) -> Bundle {
-        let connection = &mut self.connection;
-        let mut bundle = Bundle::default();
-        let notices = sqlx::query_scalar!("SELECT id FROM delivery WHERE state = 'pending'")
-            .fetch_all(&mut *connection)
-            .await
-            .unwrap_or_default();
-        for delivery in notices {
-            bundle.notices.extend(read_notice(connection, delivery).await.ok());
+/// Does `work`, or nothing of it if the schema does not allow that: it was read
+/// from a damaged file.
+async fn allowed<T>(
+    connection: &mut SqliteConnection,
+    work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut part = connection.begin().await?;
+    match work(&mut part).await {
+        Ok(done) => {
+            part.commit().await?;
+            Ok(Some(done))
         }
-        let incidents = sqlx::query_scalar!(
-            r#"SELECT id AS "id!" FROM incident
-                WHERE closed_at IS NULL
-                   OR EXISTS (SELECT 1 FROM standing WHERE incident_id = incident.id AND due_at IS NOT NULL)
-                   OR EXISTS (SELECT 1 FROM item JOIN delivery ON delivery.notice_id = item.notice_id
-                               WHERE incident_id = incident.id AND state = 'pending')"#
-        )
-        .fetch_all(&mut *connection)
-        .await
-        .unwrap_or_default();
-        for id in incidents {
-            bundle.incidents.extend(read_incident(connection, id).await.ok());
+        Err(StoreError::Damaged(_)) => {
+            part.rollback().await?;
+            Ok(None)
         }
-        bundle.accounts = sqlx::query_as!(
-            BundledAccount,
-            "SELECT sink, recipient, heard_at, full_at, day, today FROM account"
-        )
-        .fetch_all(&mut *connection)
-        .await
-        .unwrap_or_default();
-        bundle
+        Err(error) => Err(error),
     }
 }
 
@@ -148,6 +151,31 @@ async fn insert_incident(
     Ok(id)
 }
 
+/// Has those of `targets` whom an incident of `level` concerns be told of it:
+/// nobody knows who was.
+async fn tell_anew(
+    connection: &mut SqliteConnection,
+    incident: i64,
+    level: i64,
+    targets: &[Target],
+    now: SystemTime,
+) -> Result<(), StoreError> {
+    let now = to_millis(now);
+    for target in targets.iter().filter(|target| level <= level_number(target.level).into()) {
+        sqlx::query!(
+            "INSERT INTO standing (incident_id, sink, recipient, due_at) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (incident_id, sink, recipient) DO NOTHING",
+            incident,
+            target.sink,
+            target.recipient,
+            now
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
 async fn insert_notice(
     connection: &mut SqliteConnection,
     notice: &BundledNotice,
@@ -173,22 +201,14 @@ async fn insert_notice(
     .fetch_one(&mut *connection)
     .await?;
     for item in &notice.items {
-        // Of a damaged file, an incident may be missing.
-        let Some(incident) = incidents.get(&item.incident_id) else { continue };
-        sqlx::query!(
-            "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                 ON CONFLICT (notice_id, incident_id) DO UPDATE SET count = count + excluded.count",
-            id,
-            incident,
-            item.reason,
-            item.tellings,
-            item.count,
-            item.total,
-            item.last_at
-        )
-        .execute(&mut *connection)
-        .await?;
+        if let Some(incident) = incidents.get(&item.incident_id) {
+            insert_item(connection, id, *incident, notice, item).await?;
+        } else {
+            insert_unreadable(connection, id, notice, item.count).await?;
+        }
+    }
+    if notice.items.is_empty() {
+        insert_unreadable(connection, id, notice, 1).await?;
     }
     sqlx::query!(
         "INSERT INTO delivery (key, notice_id, sink, recipient, due_at,
@@ -208,6 +228,62 @@ async fn insert_notice(
     .execute(&mut *connection)
     .await?;
     Ok(())
+}
+
+/// Also has who is told of it know it, if nobody knew whether he does.
+async fn insert_item(
+    connection: &mut SqliteConnection,
+    id: i64,
+    incident: i64,
+    notice: &BundledNotice,
+    item: &BundledItem,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (notice_id, incident_id) DO UPDATE SET count = count + excluded.count",
+        id,
+        incident,
+        item.reason,
+        item.tellings,
+        item.count,
+        item.total,
+        item.last_at
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "UPDATE standing SET told = ?4, told_at = ?5, tellings = 1
+          WHERE incident_id = ?1 AND sink = ?2 AND recipient = ?3 AND told_at IS NULL",
+        incident,
+        notice.sink,
+        notice.recipient,
+        item.total,
+        notice.made_at
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// Has a notice tell of `count` events of which nothing else is known.
+async fn insert_unreadable(
+    connection: &mut SqliteConnection,
+    id: i64,
+    notice: &BundledNotice,
+    count: i64,
+) -> Result<(), StoreError> {
+    let unreadable = BundledIncident::unreadable(notice.key.clone(), notice.made_at);
+    let incident = insert_incident(connection, &unreadable).await?;
+    let item = BundledItem {
+        incident_id: incident,
+        reason: "first".to_owned(),
+        tellings: 0,
+        count,
+        total: count,
+        last_at: notice.made_at,
+    };
+    insert_item(connection, id, incident, notice, &item).await
 }
 
 /// What both stores spent was spent.
@@ -233,75 +309,4 @@ async fn insert_account(
     .execute(&mut *connection)
     .await?;
     Ok(())
-}
-
-async fn read_incident(connection: &mut SqliteConnection, id: i64) -> Result<BundledIncident, StoreError> {
-    let row = sqlx::query!(
-        r#"SELECT public_id, fingerprint, level, about, run, process, is_new AS "is_new: bool",
-                  count, opened_at, last_at, closed_at, payload
-             FROM incident WHERE id = ?1"#,
-        id
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    let standings = sqlx::query_as!(
-        BundledStanding,
-        "SELECT sink, recipient, told, told_at, tellings, not_before, due_at
-           FROM standing WHERE incident_id = ?1",
-        id
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    Ok(BundledIncident {
-        id,
-        public_id: row.public_id,
-        fingerprint: row.fingerprint,
-        level: row.level,
-        about: row.about,
-        run: row.run,
-        process: row.process,
-        is_new: row.is_new,
-        count: row.count,
-        opened_at: row.opened_at,
-        last_at: row.last_at,
-        closed_at: row.closed_at,
-        payload: row.payload,
-        standings,
-    })
-}
-
-async fn read_notice(connection: &mut SqliteConnection, delivery: i64) -> Result<BundledNotice, StoreError> {
-    let row = sqlx::query!(
-        r#"SELECT notice.id, public_id, run, kind, process, made_at, is_last AS "is_last: bool",
-                  key, sink, recipient, due_at, attempt, claims, doubtful, created_at, expires_at
-             FROM delivery JOIN notice ON notice.id = notice_id WHERE delivery.id = ?1"#,
-        delivery
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    let items = sqlx::query_as!(
-        BundledItem,
-        "SELECT incident_id, reason, tellings, count, total, last_at FROM item WHERE notice_id = ?1",
-        row.id
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    Ok(BundledNotice {
-        public_id: row.public_id,
-        run: row.run,
-        kind: row.kind,
-        process: row.process,
-        made_at: row.made_at,
-        is_last: row.is_last,
-        items,
-        key: row.key,
-        sink: row.sink,
-        recipient: row.recipient,
-        due_at: row.due_at,
-        attempt: row.attempt,
-        claims: row.claims,
-        doubtful: row.doubtful,
-        created_at: row.created_at,
-        expires_at: row.expires_at,
-    })
 }

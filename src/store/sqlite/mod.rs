@@ -23,6 +23,7 @@ mod deliveries;
 mod incidents;
 mod journal;
 mod notices;
+mod rescue;
 pub(super) mod rows;
 mod tell;
 #[cfg(test)]

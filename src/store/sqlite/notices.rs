@@ -19,10 +19,11 @@ impl Sqlite {
         .fetch_one(&mut self.connection)
         .await?;
         let items = sqlx::query!(
-            r#"SELECT incident_id AS "incident_id!", item.count, item.total, item.last_at, public_id, about, opened_at
-               FROM item JOIN incident ON incident.id = incident_id
-              WHERE notice_id = ?1
-              ORDER BY reason <> 'first', incident_id"#,
+            r#"SELECT incident_id AS "incident_id!", item.count, item.total, item.last_at, public_id AS "public_id?", about,
+                      opened_at AS "opened_at?"
+                 FROM item LEFT JOIN incident ON incident.id = incident_id
+                WHERE notice_id = ?1
+                ORDER BY reason <> 'first', incident_id"#,
             claim.notice_id
         )
         .fetch_all(&mut self.connection)
@@ -33,7 +34,8 @@ impl Sqlite {
             process: serde_json::from_str(&row.process).unwrap_or_default(),
             made_at: from_millis(row.made_at),
             samples: Vec::new(),
-            unsampled: 0,
+            // None at all are only in a damaged file.
+            unsampled: items.is_empty().into(),
             losses: Losses::new(),
             is_last_today: row.is_last,
         };
@@ -49,10 +51,10 @@ impl Sqlite {
             match event {
                 Some(event) => notice.samples.push(Sample {
                     event,
-                    incident: item.public_id,
+                    incident: item.public_id.unwrap_or_default(),
                     count,
                     total: unsigned(item.total),
-                    since: from_millis(item.opened_at),
+                    since: from_millis(item.opened_at.unwrap_or_default()),
                     last_at: from_millis(item.last_at),
                 }),
                 None => notice.unsampled += count,

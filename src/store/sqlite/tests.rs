@@ -33,7 +33,7 @@ fn on_a_network_there_is_no_write_ahead_log_and_the_file_works() {
         let mut file = on_network(&path).await.unwrap();
         assert_eq!(text(&mut file, "PRAGMA journal_mode").await, "truncate");
         let mut store = super::super::Store::Memory(Memory::default());
-        store.move_to(Box::new(file), &[]).await.unwrap();
+        store.move_to(Box::new(file), &[], &[], SystemTime::now()).await.unwrap();
         assert_eq!(store.next_due("sms").await.unwrap(), None);
         assert!(!path.with_file_name("alerts.db-wal").exists());
         store.shut().await;
