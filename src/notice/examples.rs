@@ -31,6 +31,7 @@ impl Notice {
             ("update", told_again(Kind::Update, "7K3Q.2", 963, 1_000, 41)),
             ("reminder", told_again(Kind::Reminder, "7K3Q.3", 187, 1_187, 240)),
             ("quiet", told_again(Kind::Quiet, "7K3Q.4", 17, 1_204, 285)),
+            ("quiet-digest", quiet_digest()),
             ("last-today", Self { is_last_today: true, ..notice(vec![failed_payment()]) }),
             ("health", health()),
             ("losses", losses()),
@@ -159,6 +160,17 @@ fn digest() -> Notice {
         sample(event(Level::ERROR, "shop::db", "src/db.rs", 230, timeout), "B2QF", 96),
         failed_payment(),
     ])
+}
+
+/// Two incidents that ended together, one of which was told in full.
+fn quiet_digest() -> Notice {
+    let mut digest = digest();
+    digest.samples.remove(0);
+    for (sample, total) in digest.samples.iter_mut().zip([1_996, 14]) {
+        (sample.count, sample.total) = (sample.count - 1, total);
+    }
+    digest.made_at = digest.samples[0].last_at + Duration::from_secs(30 * 60);
+    digest
 }
 
 /// Many kinds at once, many of each, and more than could be captured.

@@ -7,8 +7,8 @@
 use askama::Template;
 
 use super::{
-    Clock, clean, counted, environment, facts, headline, headline_with_cause, panic_place, total, trace,
-    word, words,
+    Clock, clean, counted, environment, facts, has_ended, headline, headline_with_cause, panic_place, total,
+    trace, word, words,
 };
 use crate::{
     event::Event,
@@ -115,7 +115,7 @@ impl Mail {
         let (shown, omitted) = notice.samples.split_at(notice.samples.len().min(MAX_ENTRIES));
         let mut left = MAX_BODY_BYTES.saturating_sub(FRAME_BYTES + shown.len() * ENTRY_BYTES);
         let traced = shown.iter().filter(|sample| sample.event.backtrace.is_some()).count();
-        let overview = if shown.len() > 1 { overview(shown, &mut left) } else { Vec::new() };
+        let overview = if shown.len() > 1 { overview(notice, shown, &mut left) } else { Vec::new() };
         let mut reserved = if traced > 0 { left / 3 } else { 0 };
         left -= reserved;
 
@@ -247,12 +247,13 @@ impl Entry {
 }
 
 /// Like `37x ERROR: payment failed #7K3Q`.
-fn overview(shown: &[Sample], left: &mut usize) -> Vec<String> {
+fn overview(notice: &Notice, shown: &[Sample], left: &mut usize) -> Vec<String> {
     let mut budget = Budget(*left);
     let lines = shown.iter().map(|sample| {
         let what = headline_with_cause(&sample.event, MAX_OVERVIEW_CHARS);
         let incident = clean::line(&sample.incident, 16);
-        let line = format!("{}x {}: {what} #{incident}", words::number(sample.count), word(&sample.event));
+        let line = format!("{}: {what} #{incident}", word(&sample.event));
+        let line = words::overview(sample.count, &line, has_ended(sample, notice));
         budget.spend(&line, budget.0)
     });
     let lines = lines.collect();
@@ -291,6 +292,9 @@ fn reason(notice: &Notice, clock: &Clock) -> String {
         return match samples {
             _ if notice.kind == Kind::Health => words::why::health(&from, &made_at),
             [] => words::why::unsampled(&from, total(notice), &made_at),
+            several if several.iter().all(|sample| has_ended(sample, notice)) => {
+                words::why::all_quiet(&from, several.len(), total(notice), &made_at)
+            }
             several => {
                 let since = several.iter().map(|sample| sample.event.at).min().unwrap_or(notice.made_at);
                 words::why::digest(&from, several.len(), total(notice), &clock.time(since))

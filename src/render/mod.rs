@@ -24,6 +24,7 @@ mod tests;
 
 use crate::{
     event::{Event, Value},
+    incident::QUIET_AFTER,
     notice::{Kind, Losses, Notice, Process, Sample},
 };
 
@@ -126,6 +127,13 @@ fn cause(event: &Event) -> Option<&str> {
         Value::Str(text) if matches!(&*field.name, "error" | "err") => Some(text.as_str()),
         _ => None,
     })
+}
+
+/// Whether `sample` is told because it ended: of what joins other news, the notice
+/// does not say why it is told.
+fn has_ended(sample: &Sample, notice: &Notice) -> bool {
+    let is_quiet = notice.made_at.duration_since(sample.last_at).is_ok_and(|pause| pause >= QUIET_AFTER);
+    is_quiet && sample.total > sample.count
 }
 
 /// All events of `notice` but the lost ones. Does not overflow.

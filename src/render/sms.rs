@@ -5,7 +5,8 @@
 //! not bring.
 
 use super::{
-    clean, counted, environment, gsm7, headline_with_cause, lost, panic_place, rank, tag, total, word, words,
+    clean, counted, environment, gsm7, has_ended, headline_with_cause, lost, panic_place, rank, tag, total,
+    word, words,
 };
 use crate::notice::{Kind, Losses, Notice, Sample};
 
@@ -150,6 +151,7 @@ impl<'a> Entry<'a> {
             Kind::Health => String::new(),
             Kind::Quiet => words::QUIET.to_owned(),
             Kind::Reminder => words::GOES_ON.to_owned(),
+            Kind::Digest if has_ended(sample, notice) => words::QUIET.to_owned(),
             Kind::First | Kind::Digest | Kind::Update => format!("{}: ", word(&sample.event)),
         };
         let place = gsm7::fold(&panic_place(&sample.event, MAX_PLACE_CHARS));

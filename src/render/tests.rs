@@ -201,6 +201,9 @@ fn the_first_line_says_why() {
     assert_eq!(why("reminder"), reminder);
     let quiet = format!("Quiet in {shop} since {last}: 1,204 in all; 17 of them not told before");
     assert_eq!(why("quiet"), quiet);
+    let ended =
+        format!("Quiet in {shop}, 2026-11-22 20:12:24 UTC: 2 kinds of event; all but 95 events told before");
+    assert_eq!(why("quiet-digest"), ended);
     assert_eq!(why("health"), format!("About the alerts of {shop}, 2026-11-22 19:43:03 UTC"));
 }
 

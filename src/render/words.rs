@@ -103,6 +103,11 @@ pub(super) mod why {
         format!("Quiet in {from} since {last}: {} in all; {}", number(total), not_told(count))
     }
 
+    pub(in super::super) fn all_quiet(from: &str, different: usize, count: u64, at: &str) -> String {
+        let not_told = if count == 0 { "all".to_owned() } else { format!("all but {}", events(count)) };
+        format!("Quiet in {from}, {at}: {}; {not_told} told before", kinds(different))
+    }
+
     pub(in super::super) fn unsampled(from: &str, count: u64, at: &str) -> String {
         format!("{} in {from}, {at}", events(count))
     }
@@ -113,6 +118,13 @@ pub(super) mod why {
             count => format!("{} of them not told before", number(count)),
         }
     }
+}
+
+/// One line of several kinds of event; without a count if all of it was told.
+pub(super) fn overview(count: u64, what: &str, has_ended: bool) -> String {
+    let count = if count == 0 { String::new() } else { format!("{}x ", number(count)) };
+    let end = if has_ended { ", quiet" } else { "" };
+    format!("{count}{what}{end}")
 }
 
 /// How the count of one kind of event reads in an SMS: what is told now, and

@@ -14,6 +14,7 @@ use crate::support::{CHILD, PATIENCE};
 
 pub(crate) mod feedback;
 
+mod handler;
 mod host;
 
 mod layering;
@@ -140,6 +141,7 @@ fn run() {
             error!("too late");
             assert_eq!(AlertHandle::current().unwrap().stats().dropped.values().sum::<u64>(), 1);
         }
+        "panic-in-a-handler" => handler::panic_in_a_handler(),
         feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
         name if name.starts_with("host-") => host::run(name),
         name if name.starts_with("layering-") => layering::run(name),

@@ -72,3 +72,31 @@ fn a_users_own_words_are_sent_and_ours_where_they_fail() {
     assert!(root.starts_with(&format!("<incident-{id}-")) && root.ends_with("@example.com>"), "{root}");
     drop(handle);
 }
+
+#[test]
+fn a_panic_in_a_handler_three_spans_deep_is_found_without_opening_the_code() {
+    let harness = Harness::new();
+    let output = harness.child("panic-in-a-handler").env("ALERT_PANICS", "on").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    harness.provider.wait_for(1, 1);
+
+    let sms = harness.provider.sms()[0].text();
+    let what = "[MyApp] PANIC: called 'Option::unwrap()' on a 'None' value at tests/it/child/handler.rs:";
+    assert!(sms.starts_with(what), "{sms}");
+    assert!(sms.is_ascii() && sms.len() <= 140, "one segment: {sms}");
+
+    let mail = harness.provider.mails()[0].json();
+    assert_eq!(mail["headers"]["Importance"], "high");
+    let text = mail["content"][0]["value"].as_str().unwrap();
+    assert!(text.starts_with("New in MyApp on "), "{text}");
+    assert!(text.contains("Where\n    tests/it/child/handler.rs:"), "{text}");
+    assert!(text.contains("Spans\n    request\n    > checkout{cart=5}\n    > charge{order=17}\n"), "{text}");
+    let (_, own) = text.split_once("\nBacktrace\n").unwrap();
+    let own: Vec<&str> = own.split("\n\n").next().unwrap().lines().collect();
+    assert!(own[0].contains("it::child::handler::charge"), "{own:#?}");
+    let others = ["tokio::", "core::", "std::", "axum::"];
+    let is_others = |line: &&str| {
+        others.iter().any(|other| line.trim_start_matches(char::is_numeric).contains(&format!(": {other}")))
+    };
+    assert!(own.len() > 3 && !own.iter().any(is_others), "{own:#?}");
+}
