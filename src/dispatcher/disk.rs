@@ -171,6 +171,7 @@ impl Dispatcher<'_> {
     fn begin_anew(&mut self, last_notice: i64) {
         self.last_notice = last_notice;
         self.tell_at = None;
+        self.upkeep.begin_anew();
         for waiter in &mut self.inbox.flushes {
             waiter.last_notice = waiter.last_notice.map(|_| last_notice);
         }

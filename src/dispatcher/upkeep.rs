@@ -42,6 +42,13 @@ impl Upkeep {
         before.is_none_or(|(then, before)| now + JUMP < before + then.elapsed())
     }
 
+    /// Has everything looked at again: what is in another store may have been
+    /// written before the time of day jumped.
+    pub(super) fn begin_anew(&mut self) {
+        self.look_at = Instant::now();
+        self.clocks = None;
+    }
+
     /// How long nothing will be due.
     pub(super) fn wait(&self) -> Duration {
         self.look_at.min(self.sweep_at).saturating_duration_since(Instant::now())
