@@ -243,6 +243,7 @@ impl Dispatcher<'_> {
     /// Incidents and notices have other numbers now.
     fn begin_anew(&mut self) {
         self.tell_at = None;
+        self.upkeep.begin_anew();
         for waiter in &mut self.inbox.flushes {
             waiter.mark = None;
         }

@@ -35,6 +35,13 @@ impl Upkeep {
         Self { look_at: now, sweep_at: now + STEP_PAUSE, has_reconsidered: false }
     }
 
+    /// Has everything looked at again: what is in another store may have been
+    /// written before the time of day jumped.
+    pub(super) fn begin_anew(&mut self) {
+        self.look_at = Instant::now();
+        self.clocks = None;
+    }
+
     /// How long nothing will be due.
     pub(super) fn wait(&self) -> Duration {
         self.look_at.min(self.sweep_at).saturating_duration_since(Instant::now())

@@ -290,6 +290,11 @@ impl Memory {
         hastened
     }
 
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn claimed(&mut self, claim: &Claim) -> Option<&mut Delivery> {
         self.deliveries.get_mut(&claim.key).filter(|delivery| delivery.claims == claim.token)
     }

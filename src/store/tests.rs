@@ -26,6 +26,7 @@ struct Bench {
     run: Uuid,
     process: Process,
     targets: Vec<Target>,
+    new_id: Box<dyn Fn() -> String>,
     /// Where its file is.
     directory: Option<tempfile::TempDir>,
 }
@@ -64,7 +65,9 @@ impl Bench {
     fn new(store: Store, directory: Option<tempfile::TempDir>) -> Self {
         let targets = vec![target("sms", "+1", Level::ERROR), target("mail", "a@b", Level::WARN)];
         let process = Process { app: "MyApp".to_owned(), pid: 7, ..Process::default() };
-        Self { store, run: Uuid::from_u128(1), process, targets, directory }
+        // The first one, always.
+        let new_id = Box::new(|| "7K3Q".to_owned());
+        Self { store, run: Uuid::from_u128(1), process, targets, new_id, directory }
     }
 
     async fn persist(&mut self, batch: &[Captured], now: SystemTime) {
@@ -72,7 +75,7 @@ impl Bench {
     }
 
     async fn persist_with(&mut self, batch: &[Captured], losses: &Losses, now: SystemTime) {
-        let maker = Maker { new_id: &public_id, run: self.run, process: &self.process };
+        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
         self.store.persist(batch, losses, &maker, &self.targets, now).await.unwrap();
     }
 
@@ -81,7 +84,7 @@ impl Bench {
     }
 
     async fn tell_with(&mut self, channel: &Channel, hurried: bool, now: SystemTime) -> Told {
-        let maker = Maker { new_id: &public_id, run: self.run, process: &self.process };
+        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
         self.store.tell(channel, &maker, hurried, now).await.unwrap()
     }
 
@@ -98,7 +101,7 @@ impl Bench {
             let message = format!("{} for {} in #{}", dead.reason, dead.recipient, dead.public_id);
             Captured { about: Some(About::Dead), ..captured(&message, Level::ERROR) }
         };
-        let maker = Maker { new_id: &public_id, run: self.run, process: &self.process };
+        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
         let told = self.store.tell_of_dead(sink, not_since, tell, &maker, &self.targets[1..], now).await;
         told.unwrap().then(|| count.get())
     }
@@ -118,11 +121,6 @@ impl Bench {
     }
 }
 
-/// The first one, always.
-fn public_id() -> String {
-    "7K3Q".to_owned()
-}
-
 fn expired(now: SystemTime) -> Prune {
     Prune::Expired { delivered_by: now - KEPT_DELIVERED, dead_by: now - KEPT_DEAD }
 }
@@ -130,6 +128,25 @@ fn expired(now: SystemTime) -> Prune {
 /// Without windows and budgets.
 fn channel(sink: &'static str) -> Channel {
     Channel { sink, rhythm: rhythm(sink), budget: None, segments_per_day: None, deadline: HOUR }
+}
+
+/// As it is by default.
+fn default_channel(sink: &'static str) -> Channel {
+    let minute = Duration::from_secs(60);
+    match sink {
+        "sms" => Channel {
+            rhythm: Rhythm::sms(SETTLE, 2 * minute),
+            budget: Some(Budget::SMS),
+            segments_per_day: Some(60),
+            ..channel(sink)
+        },
+        _ => Channel {
+            rhythm: Rhythm::email(SETTLE, 5 * minute),
+            budget: Some(Budget::EMAIL),
+            deadline: 24 * HOUR,
+            ..channel(sink)
+        },
+    }
 }
 
 fn rhythm(sink: &str) -> Rhythm {
@@ -185,5 +202,9 @@ fn check<F: Future<Output = Bench>>(make: impl FnOnce() -> F, claim: impl AsyncF
 mod deliveries;
 mod incidents;
 #[cfg(feature = "sqlite")]
+mod model;
+#[cfg(feature = "sqlite")]
 mod pruning;
+#[cfg(feature = "sqlite")]
+mod steps;
 mod upkeep;

@@ -317,7 +317,7 @@ async fn name_notice(
     maker: &Maker<'_>,
 ) -> Result<(), StoreError> {
     let facts = sqlx::query!(
-        r#"SELECT count(*) AS "items!: i64", min(about IS 'dead' OR about LIKE 'loss:%') AS "is_health!: bool",
+        r#"SELECT count(*) AS "items!: i64", min(coalesce(about = 'dead' OR about LIKE 'loss:%', 0)) AS "is_health!: bool",
                   max(notice.public_id) AS "public_id!: String", count(DISTINCT incident.process) AS "processes!: i64",
                   min(reason) AS "reason!: String", min(incident.public_id) AS "incident!: String",
                   min(tellings) AS "tellings!: i64", min(incident.process) AS "process!: String"

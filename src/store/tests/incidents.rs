@@ -138,6 +138,14 @@ every_store! {
         assert_eq!(notice.kind, Kind::Health);
     }
 
+    async fn errors_with_losses_are_no_news_of_the_alerting_alone(bench: &mut Bench) {
+        bench.persist_with(&[captured_at("a", t(0))], &Losses::from([(DropReason::QueueFull, 3)]), t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        assert_eq!(bench.store.notice(&claim).await.unwrap().kind, Kind::Digest);
+        bench.store.bury(&claim, "21211", t(1)).await.unwrap();
+        assert_eq!(bench.tell_of_dead("sms", t(0), t(1)).await, Some(1));
+    }
+
     async fn a_backtrace_can_come_later(bench: &mut Bench) {
         let captured = captured("a", Level::ERROR);
         let fingerprint = captured.fingerprint;

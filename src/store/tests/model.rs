@@ -1,144 +1,170 @@
-//! Whatever happens in whatever order, the file does what memory does.
+//! Whatever happens in whatever order, the file does what memory does, and no
+//! event is lost or told twice.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    steps::{SINKS, Side, Step, step},
+    *,
+};
+use crate::store::bundle::Bundle;
 
-/// One thing that happens, a second after the other or more.
-#[derive(Clone, Debug)]
-enum Step {
-    /// Events are captured: which messages, at which levels.
-    Persist(Vec<(u8, bool)>),
-    Close,
-    Claim(bool),
-    /// The oldest claim gets its answer: one that may come too late.
-    Deliver,
-    Retry(u64),
-    Release(u64),
-    Bury,
-    /// Its process is killed: no answer ever comes.
-    Forget,
-    Wait(u64),
+/// What is in a store, but for its numbers and keys, which are its own.
+fn content(mut bundle: Bundle, knows_the_past: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let told: BTreeMap<i64, ()> =
+        bundle.notices.iter().flat_map(|notice| &notice.items).map(|item| (item.incident_id, ())).collect();
+    // Memory drops what ended when it looks the next time.
+    bundle.incidents.retain(|incident| {
+        let is_live = incident.standings.iter().any(|standing| standing.due_at.is_some());
+        incident.closed_at.is_none() || is_live || told.contains_key(&incident.id)
+    });
+    bundle.incidents.sort_by_key(|incident| incident.id);
+    let places: BTreeMap<i64, usize> =
+        bundle.incidents.iter().enumerate().map(|(place, incident)| (incident.id, place)).collect();
+    for it in bundle.incidents {
+        let is_new = it.is_new && knows_the_past;
+        lines.push(format!(
+            "incident {} {:?} {} {:?} {:?} {} {is_new} {} {} {} {:?} {:?}",
+            it.public_id,
+            it.fingerprint,
+            it.level,
+            it.about,
+            it.run,
+            it.process,
+            it.count,
+            it.opened_at,
+            it.last_at,
+            it.closed_at,
+            it.payload
+        ));
+        lines.extend(it.standings.into_iter().map(|it| {
+            format!(
+                "  standing {} {} {} {:?} {} {:?} {:?}",
+                it.sink, it.recipient, it.told, it.told_at, it.tellings, it.not_before, it.due_at
+            )
+        }));
+    }
+    bundle.notices.sort_by(|one, other| one.key.cmp(&other.key));
+    for it in bundle.notices {
+        lines.push(format!(
+            "notice {} {:?} {} {} {} {} {} {} {} {} {} {} {} {}",
+            it.public_id,
+            it.run,
+            it.kind,
+            it.process,
+            it.made_at,
+            it.is_last,
+            it.sink,
+            it.recipient,
+            it.due_at,
+            it.attempt,
+            it.claims,
+            it.doubtful,
+            it.created_at,
+            it.expires_at
+        ));
+        lines.extend(it.items.into_iter().map(|it| {
+            let place = places[&it.incident_id];
+            format!("  item {place} {} {} {} {} {}", it.reason, it.tellings, it.count, it.total, it.last_at)
+        }));
+    }
+    bundle.accounts.sort_by(|one, other| (&one.sink, &one.recipient).cmp(&(&other.sink, &other.recipient)));
+    lines.extend(bundle.accounts.into_iter().map(|it| {
+        let known = |at: Option<i64>| at.filter(|at| *at != 0);
+        let (heard_at, full_at) = (known(it.heard_at), known(it.full_at));
+        format!("account {} {} {heard_at:?} {full_at:?} {} {}", it.sink, it.recipient, it.day, it.today)
+    }));
+    lines
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        proptest::collection::vec((0_u8..4, any::<bool>()), 1..6).prop_map(Step::Persist),
-        Just(Step::Close),
-        any::<bool>().prop_map(Step::Claim),
-        any::<bool>().prop_map(Step::Claim),
-        Just(Step::Deliver),
-        (1_u64..200).prop_map(Step::Retry),
-        (1_u64..200).prop_map(Step::Release),
-        Just(Step::Bury),
-        Just(Step::Forget),
-        (1_u64..100).prop_map(Step::Wait),
-    ]
+fn after(now: SystemTime, step: &Step) -> SystemTime {
+    let minute = Duration::from_secs(60);
+    match step {
+        Step::Wait(seconds) => now + Duration::from_secs(*seconds),
+        Step::ClockJump(minutes @ 0..) => now + minute * u32::try_from(*minutes).unwrap(),
+        Step::ClockJump(minutes) => now - minute * u32::try_from(-minutes).unwrap(),
+        _ => now + SETTLE,
+    }
 }
 
-/// What one store did at one step, but for the keys, which are random.
-#[derive(Debug, PartialEq)]
-enum Did {
-    Notice(i64),
-    Claimed(Vec<Told>),
-    Settled(bool),
-    Nothing,
+/// A new file, with what memory has; its claims go on.
+async fn hand_over(memory: &mut Side, file: &mut Side) {
+    let directory = tempfile::tempdir().unwrap();
+    let bundle = memory.bundle().await;
+    let mut store = open(&directory).await;
+    if let Store::Sqlite(store) = &mut store {
+        store.import(&[&bundle]).await.unwrap();
+    }
+    std::mem::replace(&mut file.bench.store, store).shut().await;
+    file.bench.directory = Some(directory);
+    file.claims = memory.claims.clone();
 }
 
-/// A claim, with the events that it is to tell and how often they happened.
-#[derive(Debug, PartialEq)]
-struct Told {
-    notice_id: i64,
-    recipient: String,
-    attempt: u32,
-    token: i64,
-    is_doubtful: bool,
-    samples: Vec<(String, u64)>,
-}
-
-struct Side {
-    bench: Bench,
-    open: Option<i64>,
-    claims: VecDeque<Claim>,
-}
-
-impl Side {
-    async fn act(&mut self, step: &Step, now: SystemTime) -> Did {
-        let store = &mut self.bench.store;
-        match step {
-            Step::Persist(events) => {
-                let level = |is_error| if is_error { Level::ERROR } else { Level::WARN };
-                let batch: Vec<_> = events
-                    .iter()
-                    .map(|(name, is_error)| captured(&format!("{name}"), level(*is_error)))
-                    .collect();
-                let notice = self.bench.persist(self.open, &batch, now).await;
-                self.open = Some(notice);
-                Did::Notice(notice)
-            }
-            Step::Close => {
-                if let Some(open) = self.open.take() {
-                    store.close(open, now).await.unwrap();
-                }
-                Did::Nothing
-            }
-            Step::Claim(is_sms) => {
-                let sink = if *is_sms { "sms" } else { "mail" };
-                let mut claims = store.claim(sink, 100, now + 70 * SETTLE, now).await.unwrap();
-                claims.sort_by_key(|claim| claim.notice_id);
-                let mut told = Vec::new();
-                for claim in &claims {
-                    let notice = store.notice(claim).await.unwrap();
-                    let samples =
-                        notice.samples.into_iter().map(|sample| (sample.event.message, sample.count));
-                    let Claim { notice_id, recipient, attempt, token, is_doubtful, .. } = claim.clone();
-                    let samples = samples.collect();
-                    told.push(Told { notice_id, recipient, attempt, token, is_doubtful, samples });
-                }
-                self.claims.extend(claims);
-                Did::Claimed(told)
-            }
-            Step::Wait(_) => Did::Nothing,
-            Step::Deliver | Step::Retry(_) | Step::Release(_) | Step::Bury | Step::Forget => {
-                let Some(claim) = self.claims.pop_front() else {
-                    return Did::Nothing;
-                };
-                Did::Settled(match step {
-                    Step::Deliver => store.deliver(&claim, None, now).await.unwrap(),
-                    Step::Retry(pause) => {
-                        let error = SendError::ambiguous("500");
-                        store.retry(&claim, &error, now + Duration::from_secs(*pause)).await.unwrap()
-                    }
-                    Step::Release(pause) => {
-                        store.release(&claim, None, now + Duration::from_secs(*pause)).await.unwrap()
-                    }
-                    Step::Bury => store.bury(&claim, "21211", now).await.unwrap(),
-                    Step::Persist(_) | Step::Close | Step::Claim(_) | Step::Wait(_) | Step::Forget => false,
-                })
-            }
+/// The file fails, or works again.
+async fn turn(side: &mut Side, now: SystemTime) {
+    match &side.bench.store {
+        Store::Memory(_) => {
+            let Store::Sqlite(file) = open(side.bench.directory.as_ref().unwrap()).await else {
+                panic!("no file");
+            };
+            side.bench.store.move_to(file, &Bundle::default()).await.unwrap();
+            side.bench.store.reconsider(now).await.unwrap();
+            side.claims.extend(side.deferred.drain(..));
+        }
+        Store::Sqlite(_) => {
+            let store = std::mem::replace(&mut side.bench.store, Store::Memory(Memory::default()));
+            store.shut().await;
+            side.deferred = std::mem::take(&mut side.claims);
         }
     }
 }
 
+/// To look at everything costs more than any step.
+fn is_looked_at(number: usize, steps: &[Step]) -> bool {
+    number % 4 == 3 || number + 1 == steps.len()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_file_does_what_memory_does(steps in proptest::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
+    fn the_file_does_what_memory_does_and_both_lose_nothing(
+        is_limited: bool,
+        has_mail in proptest::bool::weighted(0.8),
+        steps in proptest::collection::vec(step(), 1..50),
+    ) {
+        runtime().block_on(async {
             let memory = Bench::new(Store::Memory(Memory::default()), None);
-            let mut sides = [memory, sqlite_bench().await]
-                .map(|bench| Side { bench, open: None, claims: VecDeque::new() });
+            let mut sides = [memory, sqlite_bench().await].map(|bench| Side::new(bench, is_limited, has_mail));
             let mut now = t(0);
-            for step in &steps {
-                let waited = if let Step::Wait(seconds) = step { *seconds } else { 1 };
-                now += Duration::from_secs(waited);
+            let mut knows_the_past = true;
+            for (number, step) in steps.iter().enumerate() {
+                now = after(now, step);
                 let [memory, file] = &mut sides;
-                prop_assert_eq!(memory.act(step, now).await, file.act(step, now).await, "{:?}", step);
-                for sink in ["sms", "mail"] {
+                match step {
+                    Step::Handover => {
+                        hand_over(memory, file).await;
+                        knows_the_past = false;
+                    }
+                    // What was dead and untold does not come over.
+                    Step::TellOfDead(_) if !knows_the_past => (),
+                    step => prop_assert_eq!(memory.act(step, now).await, file.act(step, now).await, "{:?}", step),
+                }
+                if !is_looked_at(number, &steps) {
+                    continue;
+                }
+                let (inner, outer) = (memory.bundle().await, file.bundle().await);
+                memory.balance(&inner)?;
+                file.balance(&outer)?;
+                prop_assert_eq!(content(inner, knows_the_past), content(outer, knows_the_past), "{:?}", step);
+                for sink in SINKS {
                     let due = memory.bench.store.next_due(sink).await.unwrap();
                     prop_assert_eq!(due, file.bench.store.next_due(sink).await.unwrap(), "{:?}", step);
                 }
@@ -146,7 +172,40 @@ proptest! {
                 let pending = memory.bench.store.pending(run, Mark::ALL).await.unwrap();
                 prop_assert_eq!(pending, file.bench.store.pending(run, Mark::ALL).await.unwrap());
             }
+            for side in &mut sides {
+                side.drain(now).await?;
+            }
+            if let Store::Memory(memory) = &sides[0].bench.store {
+                prop_assert_eq!(memory.bytes(), 0, "memory keeps what is over");
+            }
             Ok(())
+        })?;
+    }
+
+    #[test]
+    fn through_outages_of_the_file_nothing_is_lost_or_told_twice(
+        is_limited: bool,
+        steps in proptest::collection::vec(step(), 1..50),
+    ) {
+        runtime().block_on(async {
+            let mut side = Side::new(sqlite_bench().await, is_limited, true);
+            let mut now = t(0);
+            for (number, step) in steps.iter().enumerate() {
+                now = after(now, step);
+                match step {
+                    Step::Outage => turn(&mut side, now).await,
+                    step => drop(side.act(step, now).await),
+                }
+                if matches!(side.bench.store, Store::Sqlite(_)) && is_looked_at(number, &steps) {
+                    let bundle = side.bundle().await;
+                    side.balance(&bundle)?;
+                }
+            }
+            if let Store::Memory(_) = side.bench.store {
+                turn(&mut side, now).await;
+            }
+            side.claims = VecDeque::new();
+            side.drain(now).await
         })?;
     }
 }

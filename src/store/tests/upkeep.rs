@@ -5,11 +5,6 @@ use super::*;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: u64 = 24 * 3600;
 
-/// As it is by default: a window and a budget.
-fn default_sms() -> Channel {
-    Channel { rhythm: Rhythm::sms(SETTLE, 2 * MINUTE), budget: Some(Budget::SMS), ..channel("sms") }
-}
-
 every_store! {
     async fn after_the_clock_jumped_back_hours_nothing_waits_hours(bench: &mut Bench) {
         bench.persist(&[captured_at("a", t(36_000))], t(36_000)).await;
@@ -23,18 +18,18 @@ every_store! {
     }
 
     async fn after_the_clock_jumped_back_hours_what_is_new_is_told_within_its_window(bench: &mut Bench) {
-        bench.targets[0].rhythm = default_sms().rhythm;
+        bench.targets[0].rhythm = default_channel("sms").rhythm;
         bench.persist(&[captured_at("a", t(36_000))], t(36_000)).await;
         for recent in [t(36_001), t(36_500)] {
-            bench.tell_with(&default_sms(), false, recent).await;
+            bench.tell_with(&default_channel("sms"), false, recent).await;
             let claim = bench.store.claim("sms", 1, t(0), recent).await.unwrap().remove(0);
             bench.store.deliver(&claim, None, 1, recent).await.unwrap();
             bench.persist(&[captured_at("b", recent)], recent).await;
         }
         bench.store.reconsider(t(0)).await.unwrap();
         bench.persist(&[captured_at("c", t(0))], t(0)).await;
-        assert_eq!(bench.tell_with(&default_sms(), false, t(0)).await.next, Some(t(120)));
-        assert!(bench.tell_with(&default_sms(), false, t(120)).await.notice.is_some(), "silence");
+        assert_eq!(bench.tell_with(&default_channel("sms"), false, t(0)).await.next, Some(t(120)));
+        assert!(bench.tell_with(&default_channel("sms"), false, t(120)).await.notice.is_some(), "silence");
     }
 
     async fn after_the_clock_jumped_back_hours_an_incident_still_ends(bench: &mut Bench) {
