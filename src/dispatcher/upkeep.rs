@@ -39,7 +39,7 @@ impl Upkeep {
     /// written before the time of day jumped.
     pub(super) fn begin_anew(&mut self) {
         self.look_at = Instant::now();
-        self.clocks = None;
+        self.has_reconsidered = false;
     }
 
     /// How long nothing will be due.

@@ -62,7 +62,7 @@ impl Dispatcher<'_> {
     }
 
     async fn claimed(&mut self) -> usize {
-        let now = std::time::SystemTime::now() + Duration::from_secs(1);
+        let now = SystemTime::now() + Duration::from_secs(1);
         self.store.claim("memory", 9, now, now).await.unwrap().len()
     }
 }

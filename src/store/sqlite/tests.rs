@@ -1,6 +1,6 @@
 //! Files that this version did not make, or made elsewhere.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 use super::{super::Memory, *};
 

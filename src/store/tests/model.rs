@@ -96,7 +96,7 @@ async fn hand_over(memory: &mut Side, file: &mut Side) {
     let bundle = memory.bundle().await;
     let mut store = open(&directory).await;
     if let Store::Sqlite(store) = &mut store {
-        store.import(&[&bundle]).await.unwrap();
+        store.import([&bundle], &memory.bench.targets, t(0)).await.unwrap();
     }
     std::mem::replace(&mut file.bench.store, store).shut().await;
     file.bench.directory = Some(directory);
@@ -110,7 +110,8 @@ async fn turn(side: &mut Side, now: SystemTime) {
             let Store::Sqlite(file) = open(side.bench.directory.as_ref().unwrap()).await else {
                 panic!("no file");
             };
-            side.bench.store.move_to(file, &Bundle::default()).await.unwrap();
+            let targets = side.bench.targets.clone();
+            side.bench.store.move_to(file, &[], &targets, now).await.unwrap();
             side.bench.store.reconsider(now).await.unwrap();
             side.claims.extend(side.deferred.drain(..));
         }

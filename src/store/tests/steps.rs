@@ -232,7 +232,7 @@ impl Side {
     async fn reopen(&mut self) {
         self.bench.run = Uuid::from_u128(self.bench.run.as_u128() + 1);
         if let Store::Sqlite(_) = self.bench.store {
-            let store = std::mem::replace(&mut self.bench.store, Store::Memory(Memory::default()));
+            let mut store = std::mem::replace(&mut self.bench.store, Store::Memory(Memory::default()));
             store.shut().await;
             self.bench.store = open(self.bench.directory.as_ref().unwrap()).await;
         }
