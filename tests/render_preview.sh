@@ -68,7 +68,7 @@ while read -r _ name width needed height; do
     for scheme in light dark; do
         # Zero is dark.
         browse --blink-settings=preferredColorScheme="$([ "$scheme" = dark ] && echo 0 || echo 1)" \
-            --window-size="$((width > 500 ? width : 500)),$height" \
+            --window-size="$((width > 500 ? width : 500)),$((height + 100))" \
             --screenshot="$folder/$name-$scheme-$width.png" "file://$work/frame.html"
     done
 done <"$work/sizes.txt"
