@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing::{dispatcher, level_filters::LevelFilter};
+use tracing::{Metadata, dispatcher, level_filters::LevelFilter};
 
 use crate::{
     event::Event,
@@ -128,6 +128,12 @@ impl AlertHandle {
     /// layer, which hides from other layers what this one wants.
     pub fn set_level(&self, level: impl Into<LevelFilter>) {
         self.shared.gate.set_level(level.into());
+    }
+
+    /// Whether one more event of a callsite is to be built and
+    /// [offered](Self::offer); if not, it is counted.
+    pub(crate) fn admits(&self, metadata: &'static Metadata<'static>) -> bool {
+        self.shared.queue.as_ref().is_none_or(|queue| queue.admits(metadata))
     }
 
     /// Queues `event`, or counts why not. Waits for its commit if that was asked

@@ -5,9 +5,10 @@
 use std::{
     fmt,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Instant,
 };
 
-use crate::notice::Losses;
+use crate::{notice::Losses, storm::Storm};
 
 /// Why an event was not captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,7 +86,7 @@ pub enum StoreState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Events that were captured and queued.
+    /// Events that were captured, and queued or only counted.
     pub captured: u64,
     /// Events that were committed to the store.
     pub persisted: u64,
@@ -106,7 +107,10 @@ pub struct Stats {
 /// The counters behind [`Stats`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) captured: AtomicU64,
+    /// Events that are only counted.
+    pub(crate) storm: Storm,
+    /// Events that were queued.
+    pub(crate) queued: AtomicU64,
     pub(crate) persisted: AtomicU64,
     pub(crate) delivered: AtomicU64,
     pub(crate) retried: AtomicU64,
@@ -120,6 +124,11 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// `storm_rate` is how many events a second of one callsite are built.
+    pub(crate) fn new(storm_rate: u32) -> Self {
+        Self { storm: Storm::new(storm_rate, Instant::now()), ..Self::default() }
+    }
+
     /// Adds one to `counter`.
     pub(crate) fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
@@ -137,8 +146,17 @@ impl Counters {
         let lost_later = [DropReason::MemoryFull, DropReason::NotCommitted];
         let losses = self.losses();
         let lost: u64 = lost_later.iter().filter_map(|reason| losses.get(reason)).sum();
-        let captured = self.captured.load(Ordering::Relaxed);
-        captured.saturating_sub(self.persisted.load(Ordering::Relaxed)).saturating_sub(lost)
+        self.captured().saturating_sub(self.persisted.load(Ordering::Relaxed)).saturating_sub(lost)
+    }
+
+    fn captured(&self) -> u64 {
+        self.queued.load(Ordering::Relaxed) + self.storm.counted()
+    }
+
+    /// Counts what was only counted and not collected as lost: the alert thread
+    /// has ended.
+    pub(crate) fn give_up_counted(&self) {
+        self.storm.collect(Instant::now(), |_, lost| self.count_dropped(DropReason::NotCommitted, lost));
     }
 
     /// All losses so far.
@@ -165,7 +183,7 @@ impl Counters {
             (true, true) => StoreState::Memory,
         };
         Stats {
-            captured: load(&self.captured),
+            captured: self.captured(),
             persisted: load(&self.persisted),
             delivered: load(&self.delivered),
             retried: load(&self.retried),

@@ -61,6 +61,11 @@ impl Builder {
             report.add(SETTLE, what, &format!("{:?} is used", Self::DEFAULT_SETTLE));
             self.settle = Self::DEFAULT_SETTLE;
         }
+        if self.storm_rate == 0 {
+            let default = format!("{} is used", Self::DEFAULT_STORM_RATE);
+            report.add(STORM_RATE, "with 0 no error would be captured".to_owned(), &default);
+            self.storm_rate = Self::DEFAULT_STORM_RATE;
+        }
         if let Some(wrong) = wrong_policy(&self.retry) {
             report.add(RETRY, wrong, "the default is used");
             self.retry = RetryPolicy::DEFAULT;
@@ -98,6 +103,7 @@ impl Builder {
             database: self.database,
             panics: self.panics,
             fingerprint: self.fingerprint,
+            storm_rate: self.storm_rate,
             settle: self.settle,
             wait_for_commit: self.wait_for_commit,
             retry: self.retry,
@@ -260,6 +266,7 @@ const EMAIL: Setting =
 // These have no variable.
 const VERSION: Setting = Setting { call: r#"version("1.2.3")"#, line: r#"version("1.2.3")"# };
 const RETRY: Setting = Setting { call: "retry(RetryPolicy::DEFAULT)", line: "retry(RetryPolicy::DEFAULT)" };
+const STORM_RATE: Setting = Setting { call: "storm_rate(100)", line: "storm_rate(100)" };
 const SINK: Setting = Setting { call: r#"sink(pager, ["on-call"])"#, line: r#"sink(pager, ["on-call"])"# };
 
 /// The names of the sinks that [`Builder::sms`] and [`Builder::email`] add.

@@ -35,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) panics: bool,
     /// The application's own idea of which events are the same.
     pub(crate) fingerprint: Option<Custom>,
+    /// How many events a second of one callsite are captured in full.
+    pub(crate) storm_rate: u32,
     /// How long the first event of a notice waits for company.
     pub(crate) settle: Duration,
     /// How long a call that alerts waits for its commit, if it does.

@@ -43,6 +43,7 @@ use persist::Late;
 
 mod dead;
 mod deliver;
+mod storm;
 
 mod lane;
 use lane::Lane;
@@ -60,6 +61,8 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 struct Inbox {
     /// This run of the process; notices say which run made them.
     run: Uuid,
+    /// When what is only counted is to be collected.
+    collect_at: Option<Instant>,
     /// Which events are the same.
     grouping: Grouping,
     /// Captured, but not persisted yet.
@@ -134,6 +137,7 @@ impl Dispatcher<'_> {
             self.tell_of_dead().await;
             self.add_late_backtraces().await;
             self.keep_up().await;
+            self.collect_when_due().await;
             self.probe(false).await;
             if self.must_close {
                 self.close_open_notice().await;
@@ -143,7 +147,8 @@ impl Dispatcher<'_> {
             if self.has_ended().await {
                 return;
             }
-            let next = next.min(self.until_next_deadline()).min(self.upkeep.wait());
+            let next =
+                next.min(self.until_next_deadline()).min(self.until_collection()).min(self.upkeep.wait());
             tokio::select! {
                 biased;
                 received = queue.receive(&mut self.inbox.items, BATCH),
@@ -171,6 +176,7 @@ impl Dispatcher<'_> {
             match item {
                 Item::Event(event, permit) => self.inbox.add(*event, permit),
                 Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit),
+                Item::Counted => (),
                 Item::Flush(flush) => {
                     flushed = true;
                     if flush.goal == Goal::Shutdown {
@@ -180,6 +186,11 @@ impl Dispatcher<'_> {
                     self.inbox.flushes.push(Waiter { flush, last_notice: None });
                 }
             }
+        }
+        if flushed {
+            self.collect();
+        } else {
+            self.plan_collection();
         }
         self.persist().await;
         if flushed {
@@ -199,6 +210,8 @@ impl Dispatcher<'_> {
         while queue.receive(&mut self.inbox.items, BATCH).await > 0 {
             self.take().await;
         }
+        self.collect();
+        self.persist().await;
         self.close_open_notice().await;
         self.probe(true).await;
     }
@@ -295,6 +308,8 @@ impl Dispatcher<'_> {
     async fn end(mut self) {
         self.collect_finished();
         self.settle_finished().await;
+        self.counters.storm.close();
+        self.collect();
         let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
         self.counters.count_dropped(DropReason::NotCommitted, lost);
         let report = self.report(None, lost == 0 && self.unsettled.is_empty()).await;

@@ -43,6 +43,8 @@ pub(crate) fn start(
     let done = Arc::clone(&ended);
     std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
         work(&config, &counters, queue);
+        counters.storm.close();
+        counters.give_up_counted();
         done.set(());
     })?;
     Ok(ended)
@@ -53,6 +55,7 @@ pub(crate) fn start(
 fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
     let mut inbox = Inbox {
         run: Uuid::now_v7(),
+        collect_at: None,
         grouping: Grouping::new(process(config).app, config.fingerprint.clone()),
         waiting: Vec::new(),
         acknowledge: Vec::new(),

@@ -17,6 +17,7 @@ mod layering;
 mod panics;
 mod provider;
 mod secrets;
+mod storm;
 mod support;
 mod tidy;
 mod upkeep;
