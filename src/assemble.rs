@@ -64,7 +64,7 @@ impl<S> AlertLayer<S> {
         let ceiling = config.routes.iter().map(|route| route.level).max().unwrap_or(LevelFilter::OFF);
         let level = config.level;
         let span_level = config.span_level;
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(Counters::new(config.storm_rate));
         let (queue, receiver) = queue(Arc::clone(&counters));
         let birth = Birth::here();
         let panics = config.panics;

@@ -40,7 +40,8 @@ pub(crate) fn event(event: &tracing::Event<'_>, call: Call) -> Event {
     captured
 }
 
-fn from_metadata(
+/// An event of a callsite.
+pub(crate) fn from_metadata(
     metadata: &'static Metadata<'static>,
     message: String,
     fields: Vec<Field>,

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing::{dispatcher, level_filters::LevelFilter};
+use tracing::{Metadata, dispatcher, level_filters::LevelFilter};
 
 use crate::{
     dispatcher::Silence,
@@ -167,6 +167,12 @@ impl AlertHandle {
         let deadline = Instant::now() + SILENCE_PATIENCE;
         let queue = self.shared.queue.as_ref().filter(|_| !self.shared.birth.is_elsewhere());
         queue.is_some_and(|queue| queue.silence(silence, deadline))
+    }
+
+    /// Whether one more event of a callsite is to be built and
+    /// [offered](Self::offer); if not, it is counted.
+    pub(crate) fn admits(&self, metadata: &'static Metadata<'static>) -> bool {
+        self.shared.queue.as_ref().is_none_or(|queue| queue.admits(metadata))
     }
 
     /// Queues `event`, or counts why not, if it is not lost anyway. Waits for its commit if that was asked

@@ -21,6 +21,7 @@ use tracing::{
     span::{Attributes, Id, Record},
     subscriber::Interest,
 };
+use tracing_log::NormalizeEvent;
 use tracing_subscriber::{
     Layer, Registry,
     filter::Filtered,
@@ -152,19 +153,25 @@ where
         if self.handle.loses() {
             return;
         }
-        let caller = Caller::here();
-        if caller.is_ours {
+        if Caller::is_here_ours() {
             return;
         }
         let Some(_capturing) = Capturing::start() else {
             self.handle.lost(DropReason::Nested);
             return;
         };
+        // A `log` record's callsite is that of all records of its level.
+        if !event.is_log() && !self.handle.admits(event.metadata()) {
+            return;
+        }
         // What runs in here is other people's `Debug` and `Display`; each is
         // guarded on its own. This guards the host against ourselves.
         let captured = catch_unwind(AssertUnwindSafe(|| {
-            let call =
-                Call { at: SystemTime::now(), thread: caller.name, spans: self.spans(event, &context) };
+            let call = Call {
+                at: SystemTime::now(),
+                thread: Caller::here().name,
+                spans: self.spans(event, &context),
+            };
             capture::event(event, call)
         }));
         match captured {
@@ -303,22 +310,29 @@ pub(crate) struct Caller {
 impl Caller {
     /// A thread whose local storage is gone has no name; ours do nothing then.
     pub(crate) fn here() -> Self {
+        Self::look(Self::clone).unwrap_or(Self { name: None, is_ours: false })
+    }
+
+    /// As [`here`](Self::here), at less cost.
+    fn is_here_ours() -> bool {
+        Self::look(|caller| caller.is_ours).unwrap_or_default()
+    }
+
+    fn look<T>(look: impl FnOnce(&Self) -> T) -> Option<T> {
         thread_local! {
             static CALLER: OnceCell<Caller> = const { OnceCell::new() };
         }
         let known = CALLER.try_with(|caller| {
-            caller
-                .get_or_init(|| {
-                    let thread = std::thread::current();
-                    let name = thread.name();
-                    Self {
-                        name: name.map(|name| capture::short(name).into()),
-                        is_ours: dispatcher::is_own_thread(name),
-                    }
-                })
-                .clone()
+            look(caller.get_or_init(|| {
+                let thread = std::thread::current();
+                let name = thread.name();
+                Self {
+                    name: name.map(|name| capture::short(name).into()),
+                    is_ours: dispatcher::is_own_thread(name),
+                }
+            }))
         });
-        known.unwrap_or(Self { name: None, is_ours: false })
+        known.ok()
     }
 }
 

@@ -28,6 +28,8 @@ mod gate;
 mod layer;
 pub use layer::AlertLayer;
 
+mod storm;
+
 mod capture;
 
 mod event;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tracing::Metadata;
 
 use crate::{
     dispatcher::Silence,
@@ -17,6 +18,7 @@ use crate::{
     handle::FlushReport,
     signal::Signal,
     stats::{Counters, DropReason},
+    storm::Admission,
 };
 
 pub(crate) use crate::permit::Permit;
@@ -28,6 +30,8 @@ pub(crate) enum Item {
     Event(Box<Event>, Permit),
     /// An event whose commit somebody waits for, likewise.
     Awaited(Box<Awaited>, Permit),
+    /// Events were only counted, and nobody collects them yet.
+    Counted,
     /// A wish to see everything before it through.
     Flush(Flush),
     /// A wish not to hear of what comes after it.
@@ -39,7 +43,7 @@ impl Item {
         match self {
             Self::Event(event, _) => Some(event),
             Self::Awaited(awaited, _) => Some(&mut awaited.event),
-            Self::Flush(_) | Self::Silence(_) => None,
+            Self::Flush(_) | Self::Silence(_) | Self::Counted => None,
         }
     }
 }
@@ -108,6 +112,19 @@ pub(crate) fn queue(counters: Arc<Counters>) -> (Queue, Receiver) {
 }
 
 impl Queue {
+    /// Whether one more event of a callsite is to be built and
+    /// [offered](Self::offer); if not, it is counted.
+    pub(crate) fn admits(&self, metadata: &'static Metadata<'static>) -> bool {
+        match self.counters.storm.admit(metadata, Instant::now) {
+            Admission::Build => return true,
+            Admission::Counted => (),
+            // If there is no room, the alert thread sees it by itself.
+            Admission::First => drop(self.sender.try_send(Item::Counted)),
+            Admission::Late => self.counters.give_up_counted(),
+        }
+        false
+    }
+
     /// Queues `event` if there is room now; otherwise counts why it was lost.
     pub(crate) fn offer(&self, event: Event) -> Result<(), DropReason> {
         self.offer_item(event.size_bytes(), |permit| Item::Event(Box::new(event), permit))
@@ -123,7 +140,7 @@ impl Queue {
             None => DropReason::QueueFull,
             Some(permit) => match self.sender.try_send(item(permit)) {
                 Ok(()) => {
-                    Counters::count(&self.counters.captured);
+                    Counters::count(&self.counters.queued);
                     return Ok(());
                 }
                 Err(TrySendError::Full(_)) => DropReason::QueueFull,

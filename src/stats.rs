@@ -5,9 +5,10 @@
 use std::{
     fmt,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Instant,
 };
 
-use crate::notice::Losses;
+use crate::{notice::Losses, storm::Storm};
 
 /// Why an event was not captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,7 +97,7 @@ pub enum StoreState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Events that were captured and queued.
+    /// Events that were captured, and queued or only counted.
     pub captured: u64,
     /// Events that were committed to the store.
     pub persisted: u64,
@@ -119,7 +120,10 @@ pub struct Stats {
 /// The counters behind [`Stats`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) captured: AtomicU64,
+    /// Events that are only counted.
+    pub(crate) storm: Storm,
+    /// Events that were queued.
+    pub(crate) queued: AtomicU64,
     pub(crate) persisted: AtomicU64,
     pub(crate) ignored: AtomicU64,
     pub(crate) delivered: AtomicU64,
@@ -134,6 +138,11 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// `storm_rate` is how many events a second of one callsite are built.
+    pub(crate) fn new(storm_rate: u32) -> Self {
+        Self { storm: Storm::new(storm_rate, Instant::now()), ..Self::default() }
+    }
+
     /// Adds one to `counter`.
     pub(crate) fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
@@ -148,7 +157,7 @@ impl Counters {
 
     /// Events that were captured, and are neither committed, ignored nor lost.
     pub(crate) fn uncommitted(&self) -> u64 {
-        self.uncommitted_of(self.captured.load(Ordering::Relaxed))
+        self.uncommitted_of(self.captured())
     }
 
     /// As [`uncommitted`](Self::uncommitted), of the first `captured` events:
@@ -159,6 +168,16 @@ impl Counters {
         let lost: u64 = lost_later.iter().filter_map(|reason| losses.get(reason)).sum();
         let taken = self.persisted.load(Ordering::Relaxed) + self.ignored.load(Ordering::Relaxed);
         captured.saturating_sub(taken).saturating_sub(lost)
+    }
+
+    pub(crate) fn captured(&self) -> u64 {
+        self.queued.load(Ordering::Relaxed) + self.storm.counted()
+    }
+
+    /// Counts what was only counted and not collected as lost: the alert thread
+    /// has ended.
+    pub(crate) fn give_up_counted(&self) {
+        self.storm.collect(Instant::now(), |_, lost| self.count_dropped(DropReason::NotCommitted, lost));
     }
 
     /// All losses so far.
@@ -185,7 +204,7 @@ impl Counters {
             (true, true) => StoreState::Memory,
         };
         Stats {
-            captured: load(&self.captured),
+            captured: self.captured(),
             persisted: load(&self.persisted),
             ignored: load(&self.ignored),
             delivered: load(&self.delivered),
@@ -205,7 +224,7 @@ mod tests {
     #[test]
     fn what_is_captured_later_is_not_lost_for_those_who_asked_before() {
         let counters = Counters::default();
-        counters.captured.store(7, Ordering::Relaxed);
+        counters.queued.store(7, Ordering::Relaxed);
         counters.persisted.store(3, Ordering::Relaxed);
         counters.count_dropped(DropReason::MemoryFull, 1);
         counters.count_dropped(DropReason::QueueFull, 100);

@@ -16,6 +16,7 @@ use crate::{
     render::Render,
     retry::RetryPolicy,
     sink::{DynSink, SendGridSink, Sink, TwilioSink},
+    storm,
 };
 
 /// The settings of an [`AlertLayer`](crate::AlertLayer), made by
@@ -40,6 +41,7 @@ pub struct Builder {
     pub(super) panics: bool,
     pub(super) ignored: Vec<Matcher>,
     pub(super) fingerprint: Option<Custom>,
+    pub(super) storm_rate: u32,
     pub(super) settle: Duration,
     pub(super) sms_window: Duration,
     pub(super) email_window: Duration,
@@ -66,6 +68,9 @@ impl Builder {
 
     /// One second: a cascade of errors is one message.
     pub const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
+
+    /// A hundred events a second of one callsite are captured in full.
+    pub const DEFAULT_STORM_RATE: u32 = storm::DEFAULT_RATE;
 
     /// No alert waits longer than this for company.
     pub const LONGEST_SETTLE: Duration = Duration::from_secs(60);
@@ -96,6 +101,7 @@ impl Builder {
             panics: Self::DEFAULT_PANICS,
             ignored: Vec::new(),
             fingerprint: None,
+            storm_rate: Self::DEFAULT_STORM_RATE,
             settle: Self::DEFAULT_SETTLE,
             sms_window: Self::DEFAULT_SMS_WINDOW,
             email_window: Self::DEFAULT_EMAIL_WINDOW,
@@ -243,6 +249,15 @@ impl Builder {
         self
     }
 
+    /// How many events a second of one callsite (of a `log` record, none) are
+    /// captured in full. What comes beyond that is counted, exactly and at
+    /// next to no cost, and the count is told with those that were captured.
+    /// Default: [`DEFAULT_STORM_RATE`](Self::DEFAULT_STORM_RATE).
+    pub fn storm_rate(mut self, events_per_second: u32) -> Self {
+        self.storm_rate = events_per_second;
+        self
+    }
+
     /// How long the first event of an incident waits for company; at most
     /// [`LONGEST_SETTLE`](Self::LONGEST_SETTLE). Default:
     /// [`DEFAULT_SETTLE`](Self::DEFAULT_SETTLE).
@@ -287,7 +302,8 @@ impl Builder {
     /// process next, also an abort or a `kill -9`; what is in memory, by choice or
     /// while the file fails, does not ([`Stats::store`](crate::Stats::store) tells). It costs the caller a commit, shared by all that wait at the
     /// same time: under a millisecond on a good disk, many on a slow or a busy
-    /// one. Default: the caller never waits, and what was captured is on disk
+    /// one. What is only counted ([`storm_rate`](Self::storm_rate)) is not waited
+    /// for. Default: the caller never waits, and what was captured is on disk
     /// some milliseconds later.
     pub fn wait_for_commit(mut self, timeout: Duration) -> Self {
         self.wait_for_commit = Some(timeout);

@@ -91,6 +91,11 @@ impl Builder {
             report.add(TIMEZONE, what, "times are told in UTC");
             self.timezone = None;
         }
+        if self.storm_rate == 0 {
+            let default = format!("{} is used", Self::DEFAULT_STORM_RATE);
+            report.add(STORM_RATE, "with 0 no error would be captured".to_owned(), &default);
+            self.storm_rate = Self::DEFAULT_STORM_RATE;
+        }
         if let Some(wrong) = wrong_policy(&self.retry) {
             report.add(RETRY, wrong, "the default is used");
             self.retry = RetryPolicy::DEFAULT;
@@ -147,6 +152,7 @@ impl Builder {
             panics: self.panics,
             ignored: self.ignored,
             fingerprint: self.fingerprint,
+            storm_rate: self.storm_rate,
             wait_for_commit: self.wait_for_commit,
             renderer: Renderer::new(
                 self.timezone.as_deref().and_then(Clock::named).unwrap_or_default(),
@@ -333,6 +339,7 @@ const SAFE_FIELDS: Setting =
 // These have no variable.
 const VERSION: Setting = Setting { call: r#"version("1.2.3")"#, line: r#"version("1.2.3")"# };
 const RETRY: Setting = Setting { call: "retry(RetryPolicy::DEFAULT)", line: "retry(RetryPolicy::DEFAULT)" };
+const STORM_RATE: Setting = Setting { call: "storm_rate(100)", line: "storm_rate(100)" };
 const SINK: Setting = Setting { call: r#"sink(pager, ["on-call"])"#, line: r#"sink(pager, ["on-call"])"# };
 
 /// A budget that takes longer to fill is no budget of a day.

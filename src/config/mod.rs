@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) ignored: Vec<Matcher>,
     /// The application's own idea of which events are the same.
     pub(crate) fingerprint: Option<Custom>,
+    /// How many events a second of one callsite are captured in full.
+    pub(crate) storm_rate: u32,
     /// How long a call that alerts waits for its commit, if it does.
     pub(crate) wait_for_commit: Option<Duration>,
     pub(crate) renderer: Renderer,

@@ -7,7 +7,7 @@
 //! all; does nothing in a forked child, which has no alert thread.
 
 use std::{
-    sync::{Arc, Mutex, Once, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, Once, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -64,7 +64,7 @@ fn drain_all() {
         .map(|each| {
             let counters = Arc::clone(&each.counters);
             // What other threads capture from now on is not waited for.
-            let captured = counters.captured.load(Ordering::Relaxed);
+            let captured = counters.captured();
             (counters, captured, Wait::start(each, deadline))
         })
         .collect();

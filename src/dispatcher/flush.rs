@@ -121,6 +121,8 @@ impl Dispatcher<'_> {
     pub(super) async fn end(mut self) {
         self.collect_finished();
         self.settle_finished().await;
+        self.counters.storm.close();
+        self.collect();
         let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
         self.counters.count_dropped(DropReason::NotCommitted, lost);
         let report = self.report(None, lost == 0 && self.unsettled.is_empty()).await;

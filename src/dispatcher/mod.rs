@@ -49,6 +49,7 @@ mod tell;
 
 mod dead;
 mod deliver;
+mod storm;
 
 mod flush;
 use flush::{Ending, Waiter};
@@ -72,6 +73,8 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 struct Inbox {
     /// This run of the process; notices say which run made them.
     run: Uuid,
+    /// When what is only counted is to be collected.
+    collect_at: Option<Instant>,
     /// Which events are the same.
     grouping: Grouping,
     /// Captured, but not persisted yet.
@@ -157,6 +160,7 @@ impl Dispatcher<'_> {
             self.tell_of_dead().await;
             self.add_late_backtraces().await;
             self.keep_up().await;
+            self.collect_when_due().await;
             self.probe(false).await;
             let to_tell = self.tell().await;
             let next = self.start_due_deliveries().await.min(to_tell);
@@ -168,7 +172,8 @@ impl Dispatcher<'_> {
             if self.has_ended().await {
                 return;
             }
-            let next = next.min(self.until_next_answer()).min(self.upkeep.wait());
+            let next =
+                next.min(self.until_next_answer()).min(self.until_collection()).min(self.upkeep.wait());
             tokio::select! {
                 biased;
                 received = queue.receive(&mut self.inbox.items, BATCH),
@@ -198,13 +203,14 @@ impl Dispatcher<'_> {
                 redact(event, &self.redaction);
             }
             match item {
-                Item::Event(event, _) if self.inbox.ignores(&event, &self.counters) => (),
+                Item::Event(event, _) if self.inbox.ignores(&event, 1, &self.counters) => (),
                 Item::Event(event, permit) => self.inbox.add(*event, permit),
-                Item::Awaited(awaited, _) if self.inbox.ignores(&awaited.event, &self.counters) => {
+                Item::Awaited(awaited, _) if self.inbox.ignores(&awaited.event, 1, &self.counters) => {
                     awaited.committed.set(());
                 }
                 Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit),
                 Item::Silence(silence) => self.inbox.silences.push(*silence),
+                Item::Counted => (),
                 Item::Flush(flush) => {
                     flushed = true;
                     if flush.goal == Goal::Shutdown {
@@ -214,6 +220,11 @@ impl Dispatcher<'_> {
                     self.inbox.flushes.push(Waiter { flush, mark: None });
                 }
             }
+        }
+        if flushed {
+            self.collect();
+        } else {
+            self.plan_collection();
         }
         self.persist().await;
         if flushed {
@@ -233,6 +244,8 @@ impl Dispatcher<'_> {
         while queue.receive(&mut self.inbox.items, BATCH).await > 0 {
             self.take().await;
         }
+        self.collect();
+        self.persist().await;
         self.hurry();
         self.probe(true).await;
     }

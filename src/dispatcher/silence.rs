@@ -35,11 +35,11 @@ impl Silence {
 }
 
 impl Inbox {
-    /// Whether nobody wants to hear of `event` ever.
-    pub(super) fn ignores(&self, event: &Event, counters: &Counters) -> bool {
+    /// Whether nobody wants to hear of `event` ever; then it counts for so many.
+    pub(super) fn ignores(&self, event: &Event, count: u64, counters: &Counters) -> bool {
         let is_ignored = self.ignored.iter().any(|matcher| matcher.means(event));
         if is_ignored {
-            counters.ignored.fetch_add(1, Ordering::Relaxed);
+            counters.ignored.fetch_add(count, Ordering::Relaxed);
         }
         is_ignored
     }

@@ -42,6 +42,8 @@ pub(crate) fn start(config: Config, counters: Arc<Counters>, queue: Receiver) ->
     let done = Arc::clone(&ended);
     std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
         work(&config, &counters, queue);
+        counters.storm.close();
+        counters.give_up_counted();
         done.set(());
     })?;
     Ok(ended)
@@ -119,6 +121,7 @@ impl Inbox {
     pub(super) fn new(grouping: Grouping, ignored: Vec<Matcher>) -> Self {
         Self {
             run: Uuid::now_v7(),
+            collect_at: None,
             grouping,
             waiting: Vec::new(),
             acknowledge: Vec::new(),

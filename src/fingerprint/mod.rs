@@ -54,10 +54,17 @@ impl Grouping {
         Self { app, custom, spread: Spread::default() }
     }
 
+    /// The fingerprint of events that were only counted, of the callsite that made
+    /// `event`, and the message of one that was not.
+    pub(crate) fn of_counted(&mut self, event: &Event, now: Instant) -> (Fingerprint, Option<&str>) {
+        let keys = keys(event, &self.app, None);
+        self.spread.of_counted(keys.callsite, now)
+    }
+
     /// The fingerprint that `event` is counted under.
     pub(crate) fn fingerprint(&mut self, event: &Event, now: Instant) -> Fingerprint {
         let keys = keys(event, &self.app, self.custom.as_ref());
-        self.spread.key_for(&keys, now)
+        self.spread.key_for(&keys, &event.message, now)
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{Fingerprint, Keys};
+use crate::capture::cut;
 
 /// What each callsite said in the window that goes on, and whether it is
 /// collapsed.
@@ -26,13 +27,17 @@ struct Callsite {
     said: HashSet<Fingerprint>,
     /// Whether it said too much in the window before.
     said_too_much: bool,
+    /// The only thing that it said in the window before.
+    said_only: Option<Fingerprint>,
+    /// The beginning of the message of something that it said.
+    message: String,
 }
 
 impl Spread {
     /// The fingerprint that an event with these keys is counted under. A
     /// callsite that said more than [`MOST_FINGERPRINTS`] different things in a
     /// window has one fingerprint, until a whole window passed in which it did not.
-    pub(crate) fn key_for(&mut self, keys: &Keys, now: Instant) -> Fingerprint {
+    pub(crate) fn key_for(&mut self, keys: &Keys, message: &str, now: Instant) -> Fingerprint {
         self.make_room(now);
         let is_full = self.callsites.len() >= MOST_CALLSITES;
         let callsite = match self.callsites.entry(keys.callsite) {
@@ -43,25 +48,23 @@ impl Spread {
             Entry::Vacant(new) => new.insert(Callsite::new(now)),
         };
         callsite.advance(now);
-        if callsite.said.len() <= MOST_FINGERPRINTS {
-            callsite.said.insert(keys.own);
+        if callsite.said.len() <= MOST_FINGERPRINTS && callsite.said.insert(keys.own) {
+            callsite.message = cut(message, MOST_MESSAGE_BYTES);
         }
         if callsite.is_collapsed() { keys.callsite } else { keys.own }
     }
 
     /// The fingerprint for events of a callsite that were only counted: the one
-    /// that it had in this window, or the callsite's if it had several.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing is only counted yet"))]
-    pub(crate) fn key_of(&mut self, callsite: Fingerprint, now: Instant) -> Fingerprint {
+    /// that it had in this window, or the callsite's if it had several; and the
+    /// message of an event that was not only counted.
+    pub(crate) fn of_counted(&mut self, callsite: Fingerprint, now: Instant) -> (Fingerprint, Option<&str>) {
         let Some(known) = self.callsites.get_mut(&callsite) else {
-            return callsite;
+            return (callsite, None);
         };
         known.advance(now);
-        let mut said = known.said.iter();
-        match (said.next(), said.next()) {
-            (Some(only), None) if !known.is_collapsed() => *only,
-            _ => callsite,
-        }
+        let only = if known.is_collapsed() { None } else { known.only().or(known.said_only) };
+        let message = Some(known.message.as_str()).filter(|message| !message.is_empty());
+        (only.unwrap_or(callsite), message)
     }
 
     /// Forgets the callsites that are as good as new, if there are many.
@@ -73,14 +76,15 @@ impl Spread {
         self.swept = Some(now);
         self.callsites.retain(|_, callsite| {
             callsite.advance(now);
-            callsite.said_too_much || !callsite.said.is_empty()
+            callsite.said_too_much || callsite.said_only.is_some() || !callsite.said.is_empty()
         });
     }
 }
 
 impl Callsite {
     fn new(now: Instant) -> Self {
-        Self { window: now, said: HashSet::new(), said_too_much: false }
+        let said = HashSet::new();
+        Self { window: now, said, said_too_much: false, said_only: None, message: String::new() }
     }
 
     /// Goes on to the window that `now` is in.
@@ -88,10 +92,17 @@ impl Callsite {
         let windows = now.saturating_duration_since(self.window).as_nanos() / WINDOW.as_nanos();
         if windows > 0 {
             self.said_too_much = windows == 1 && self.says_too_much();
+            self.said_only = self.only().filter(|_| windows == 1);
             self.said.clear();
             let windows = u32::try_from(windows).unwrap_or(u32::MAX);
             self.window += WINDOW.saturating_mul(windows);
         }
+    }
+
+    /// What it said in this window, if that is one thing.
+    fn only(&self) -> Option<Fingerprint> {
+        let mut said = self.said.iter();
+        said.next().filter(|_| said.next().is_none()).copied()
     }
 
     fn says_too_much(&self) -> bool {
@@ -111,6 +122,9 @@ const MOST_FINGERPRINTS: usize = 20;
 
 /// How many callsites are remembered.
 const MOST_CALLSITES: usize = 4096;
+
+/// How much of a message is remembered.
+const MOST_MESSAGE_BYTES: usize = 512;
 
 /// How long nothing is forgotten again.
 const SWEEP_PAUSE: Duration = Duration::from_secs(10);
@@ -137,9 +151,9 @@ mod tests {
     fn collapsed(now: Instant) -> Spread {
         let mut spread = Spread::default();
         for own in 0..MOST {
-            assert_eq!(spread.key_for(&keys(0, own), now), keys(0, own).own, "too early: {own}");
+            assert_eq!(spread.key_for(&keys(0, own), "message", now), keys(0, own).own, "too early: {own}");
         }
-        assert_eq!(spread.key_for(&keys(0, MOST), now), keys(0, 0).callsite);
+        assert_eq!(spread.key_for(&keys(0, MOST), "message", now), keys(0, 0).callsite);
         spread
     }
 
@@ -147,8 +161,16 @@ mod tests {
     fn a_callsite_that_says_too_much_is_one_incident() {
         let now = Instant::now();
         let mut spread = collapsed(now);
-        assert_eq!(spread.key_for(&keys(0, 3), now), keys(0, 0).callsite, "also what it said before");
-        assert_eq!(spread.key_for(&keys(1, 3), now), keys(1, 3).own, "another callsite is not concerned");
+        assert_eq!(
+            spread.key_for(&keys(0, 3), "message", now),
+            keys(0, 0).callsite,
+            "also what it said before"
+        );
+        assert_eq!(
+            spread.key_for(&keys(1, 3), "message", now),
+            keys(1, 3).own,
+            "another callsite is not concerned"
+        );
     }
 
     #[test]
@@ -156,11 +178,18 @@ mod tests {
         let now = Instant::now();
         let mut spread = collapsed(now);
         let next_ends = now + 2 * WINDOW;
-        assert_eq!(spread.key_for(&keys(0, 0), now + WINDOW), keys(0, 0).callsite);
-        assert_eq!(spread.key_for(&keys(0, 0), next_ends - Duration::from_nanos(1)), keys(0, 0).callsite);
-        assert_eq!(spread.key_for(&keys(0, 0), next_ends), keys(0, 0).own);
+        assert_eq!(spread.key_for(&keys(0, 0), "message", now + WINDOW), keys(0, 0).callsite);
+        assert_eq!(
+            spread.key_for(&keys(0, 0), "message", next_ends - Duration::from_nanos(1)),
+            keys(0, 0).callsite
+        );
+        assert_eq!(spread.key_for(&keys(0, 0), "message", next_ends), keys(0, 0).own);
         let mut idle = collapsed(now);
-        assert_eq!(idle.key_for(&keys(0, 0), next_ends), keys(0, 0).own, "nothing happened meanwhile");
+        assert_eq!(
+            idle.key_for(&keys(0, 0), "message", next_ends),
+            keys(0, 0).own,
+            "nothing happened meanwhile"
+        );
     }
 
     #[test]
@@ -170,7 +199,7 @@ mod tests {
         let half = WINDOW / 2;
         for (at, own) in [(now, 0..MOST), (now + half + half, MOST..2 * MOST)] {
             for own in own {
-                assert_eq!(spread.key_for(&keys(0, own), at), keys(0, own).own);
+                assert_eq!(spread.key_for(&keys(0, own), "message", at), keys(0, own).own);
             }
         }
     }
@@ -179,13 +208,17 @@ mod tests {
     fn a_tally_goes_to_the_only_thing_that_was_said() {
         let now = Instant::now();
         let mut spread = Spread::default();
-        let Keys { callsite, .. } = keys(0, 0);
-        assert_eq!(spread.key_of(callsite, now), callsite, "nothing was said");
-        spread.key_for(&keys(0, 7), now);
-        assert_eq!(spread.key_of(callsite, now), keys(0, 7).own);
-        spread.key_for(&keys(0, 8), now);
-        assert_eq!(spread.key_of(callsite, now), callsite, "two things were said");
-        assert_eq!(collapsed(now).key_of(callsite, now), callsite);
+        let Keys { callsite, own } = keys(0, 7);
+        assert_eq!(spread.of_counted(callsite, now), (callsite, None), "nothing was said");
+        spread.key_for(&keys(0, 7), "seven", now);
+        let expected = (own, Some("seven"));
+        assert_eq!(spread.of_counted(callsite, now), expected);
+        assert_eq!(spread.of_counted(callsite, now + WINDOW), expected, "in the window after, too");
+        assert_eq!(spread.of_counted(callsite, now + 2 * WINDOW).0, callsite, "long ago");
+        spread.key_for(&keys(0, 7), "seven", now + 2 * WINDOW);
+        spread.key_for(&keys(0, 8), "eight", now + 2 * WINDOW);
+        assert_eq!(spread.of_counted(callsite, now + 2 * WINDOW), (callsite, Some("eight")), "two things");
+        assert_eq!(collapsed(now).of_counted(callsite, now).0, callsite);
     }
 
     #[test]
@@ -195,13 +228,17 @@ mod tests {
         let most = u16::try_from(MOST_CALLSITES).unwrap();
         for callsite in 0..most + 100 {
             for own in 0..MOST + 5 {
-                spread.key_for(&keys(callsite, own), now);
+                spread.key_for(&keys(callsite, own), "message", now);
             }
         }
         assert_eq!(spread.callsites.len(), MOST_CALLSITES);
         assert!(spread.callsites.values().all(|callsite| callsite.said.len() <= MOST_FINGERPRINTS + 1));
-        assert_eq!(spread.key_for(&keys(most, MOST + 1), now), keys(0, MOST + 1).own, "no room: its own");
-        spread.key_for(&keys(most, 0), now + 2 * WINDOW);
+        assert_eq!(
+            spread.key_for(&keys(most, MOST + 1), "message", now),
+            keys(0, MOST + 1).own,
+            "no room: its own"
+        );
+        spread.key_for(&keys(most, 0), "message", now + 3 * WINDOW);
         assert_eq!(spread.callsites.len(), 1, "what is over is forgotten");
     }
 
@@ -223,7 +260,7 @@ mod tests {
                 let keys = keys(callsite, own);
                 let begin = *first.entry(keys.callsite).or_insert(now);
                 let window = (now - begin).as_nanos() / WINDOW.as_nanos();
-                let key = spread.key_for(&keys, now);
+                let key = spread.key_for(&keys, "message", now);
                 prop_assert!(key == keys.own || key == keys.callsite);
                 if key == keys.own {
                     opened.entry((keys.callsite, window)).or_default().insert(key);

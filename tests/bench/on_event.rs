@@ -6,7 +6,7 @@
 //!
 //! Each row is measured in processes of its own, as a subscriber is set once per
 //! process. A time is the least of the medians of several rounds, allocations
-//! are those of the caller's thread, and a ratio is to the first row of its kind.
+//! are those of the callers' threads, and a ratio is to the first row of its kind.
 //! Run in any other way, as `cargo test --benches` does, it only shows that it
 //! works.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program that shows a table, or fails")]
@@ -33,14 +33,20 @@ use tracing_subscriber::{Layer, Registry, fmt, prelude::*};
 /// What is measured, and under which layers.
 type Row = (Kind, &'static str, fn() -> Setup);
 
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 17] = [
     (Kind::Disabled, "fmt at INFO", || Setup::new(text())),
     (Kind::Disabled, "fmt at INFO, AlertLayer", || Setup::alerting(in_memory(), Some(text()))),
-    (Kind::Error, "AlertLayer in memory", || Setup::alerting(in_memory(), None)),
+    (Kind::Error, "AlertLayer in memory", || Setup::alerting(in_full(in_memory()), None)),
     (Kind::Error, "AlertLayer with SQLite", in_a_file),
     (Kind::Error, "a layer that does nothing", || Setup::new(Nothing.boxed())),
     (Kind::Error, "tracing-appender, JSON to nowhere", || Setup::appending(io::sink())),
     (Kind::Error, "tracing-appender, JSON to a file", || Setup::appending(tempfile::tempfile().unwrap())),
+    (Kind::Storm(1), "AlertLayer", || Setup::alerting(in_memory(), None)),
+    (Kind::Storm(1), "a layer that does nothing", || Setup::new(Nothing.boxed())),
+    (Kind::Storm(1), "tracing-appender, JSON to nowhere", || Setup::appending(io::sink())),
+    (Kind::Storm(4), "AlertLayer", || Setup::alerting(in_memory(), None)),
+    (Kind::Storm(4), "a layer that does nothing", || Setup::new(Nothing.boxed())),
+    (Kind::Storm(4), "tracing-appender, JSON to nowhere", || Setup::appending(io::sink())),
     (Kind::Span, "a layer that does nothing", || Setup::new(Nothing.boxed())),
     (Kind::Span, "AlertLayer", || Setup::alerting(in_memory(), None)),
     (Kind::Span, "fmt at INFO", || Setup::new(text())),
@@ -54,6 +60,10 @@ enum Kind {
     /// `error!` with three fields, in two spans with five, in bursts; between
     /// bursts it is waited until the layer's own thread has caught up.
     Error,
+    /// The same `error!` on so many threads, without end: past the rate at which
+    /// `AlertLayer` captures and `tracing-appender` writes. A time is that of a
+    /// processor, of which there may be fewer.
+    Storm(u64),
     /// `info_span!` with two fields: made, entered, left and closed.
     Span,
 }
@@ -102,14 +112,14 @@ fn measure(kind: Kind, setup: Setup, rounds: usize) -> String {
                 let request = info_span!("request", method = "POST", path = "/orders", id = 4711);
                 let _request = request.entered();
                 let _order = info_span!("order", customer = "ACME", priority = 3).entered();
-                let run =
-                    time(BURST, |order| error!(order, amount = 12.5, currency = "EUR", "payment failed"));
+                let run = time(BURST, fail);
                 so_far += BURST;
                 while (setup.caught_up)() < so_far {
                     std::thread::yield_now();
                 }
                 run
             }
+            Kind::Storm(threads) => storm(threads),
         });
         let mut runs: Vec<_> = runs.collect();
         runs.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -117,6 +127,22 @@ fn measure(kind: Kind, setup: Setup, rounds: usize) -> String {
     };
     let (ns, allocations) = (0..rounds).map(|_| round()).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
     format!("{ns} {allocations:.1} | {}", LevelFilter::current())
+}
+
+fn fail(order: u64) {
+    error!(order, amount = 12.5, currency = "EUR", "payment failed");
+}
+
+/// As [`time`], of calls on several threads at once.
+fn storm(threads: u64) -> (f64, f64) {
+    let busy = std::thread::available_parallelism().map_or(1, |count| (count.get() as u64).min(threads));
+    let start = Instant::now();
+    let allocations = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..threads).map(|_| scope.spawn(|| time(STORM, fail).1)).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).sum::<f64>()
+    });
+    let ns = start.elapsed().as_nanos() as f64 * busy as f64 / (STORM * threads) as f64;
+    (ns, allocations / threads as f64)
 }
 
 /// Nanoseconds and allocations of one call.
@@ -170,9 +196,15 @@ fn in_memory() -> Builder {
     AlertLayer::builder().in_memory()
 }
 
+/// A burst is more than is captured in full otherwise.
+fn in_full(builder: Builder) -> Builder {
+    builder.storm_rate(u32::MAX)
+}
+
 fn in_a_file() -> Setup {
     let directory = tempfile::tempdir().unwrap();
-    let setup = Setup::alerting(AlertLayer::builder().database(directory.path().join("alerts.db")), None);
+    let builder = in_full(AlertLayer::builder()).database(directory.path().join("alerts.db"));
+    let setup = Setup::alerting(builder, None);
     Setup { _alive: (None, Some(directory)), ..setup }
 }
 
@@ -249,6 +281,9 @@ const ROW: &str = "--row";
 
 /// Events of a burst.
 const BURST: u64 = 256;
+
+/// Events of a thread in a storm.
+const STORM: u64 = 50_000;
 
 /// A round's runs, of which the median counts.
 const RUNS: usize = 31;

@@ -68,6 +68,12 @@ fn run() {
             init();
             smol::spawn(async { error!("payment failed") }).await;
         }),
+        "storm" => {
+            init();
+            for order in 0..100_000 {
+                error!(order, "payment failed");
+            }
+        }
         "fill" => {
             init();
             let handle = AlertHandle::current().unwrap();

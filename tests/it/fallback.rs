@@ -241,6 +241,7 @@ fn what_does_not_fit_the_queue_is_counted_and_told() {
     let builder = AlertLayer::builder()
         .in_memory()
         .settle(Duration::ZERO)
+        .storm_rate(u32::MAX)
         .panics(false)
         .sink(Blocking(sink.clone(), Arc::clone(&is_held_up), Mutex::new(wait)), ["on-call"]);
     let handle = with_layer(builder, || {

@@ -25,6 +25,7 @@ mod provider;
 mod quiet;
 mod redaction;
 mod secrets;
+mod storm;
 mod support;
 mod tidy;
 #[cfg(unix)]

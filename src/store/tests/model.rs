@@ -116,7 +116,7 @@ async fn turn(side: &mut Side, now: SystemTime) {
             side.claims.extend(side.deferred.drain(..));
         }
         Store::Sqlite(_) => {
-            let store = std::mem::replace(&mut side.bench.store, Store::Memory(Memory::default()));
+            let mut store = std::mem::replace(&mut side.bench.store, Store::Memory(Memory::default()));
             store.shut().await;
             side.deferred = std::mem::take(&mut side.claims);
         }

@@ -1,0 +1,87 @@
+//! Events that the callers only counted become part of what is told.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{Dispatcher, Inbox, LONGEST_SLEEP};
+use crate::{
+    capture::{self, Call},
+    event::Event,
+    queue::Permit,
+    stats::Counters,
+    store::Captured,
+};
+
+impl Dispatcher<'_> {
+    /// Takes up what was only counted so far; the last of it was at about now.
+    pub(super) fn collect(&mut self) {
+        self.inbox.collect_at = None;
+        let at = SystemTime::now();
+        let inbox = &mut *self.inbox;
+        self.counters.storm.collect(Instant::now(), |metadata, count| {
+            let call = Call { at, thread: None, spans: Vec::new() };
+            let event = capture::from_metadata(metadata, metadata.name().to_owned(), Vec::new(), call);
+            inbox.add_counted(event, count, at, &self.counters);
+        });
+    }
+
+    /// Has what is only counted collected, but not at once: a storm goes on.
+    pub(super) fn plan_collection(&mut self) {
+        if self.counters.storm.is_told() {
+            self.inbox.collect_at.get_or_insert_with(|| Instant::now() + COLLECT_PAUSE);
+        }
+    }
+
+    pub(super) async fn collect_when_due(&mut self) {
+        if self.inbox.collect_at.is_some_and(|due| due <= Instant::now()) {
+            self.collect();
+            self.persist().await;
+        }
+    }
+
+    pub(super) fn until_collection(&self) -> Duration {
+        let due = self.inbox.collect_at;
+        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(Instant::now()))
+    }
+}
+
+impl Inbox {
+    /// Adds `count` events of which only the callsite is known, as `event` has it:
+    /// to what else it said, if that is one thing.
+    pub(super) fn add_counted(
+        &mut self,
+        mut event: Event,
+        count: u64,
+        last_at: SystemTime,
+        counters: &Counters,
+    ) {
+        let (own, message) = self.grouping.of_counted(&event, Instant::now());
+        if let Some(message) = message {
+            event.message = message.to_owned();
+        }
+        if self.ignores(&event, count, counters) {
+            return;
+        }
+        let silenced = self.silence(&mut event);
+        let (fingerprint, not_before) =
+            silenced.map_or((own, None), |(silence, until)| (silence, Some(until)));
+        match self.waiting.iter_mut().rev().find(|captured| captured.fingerprint == fingerprint) {
+            Some(captured) => {
+                captured.count += count;
+                captured.last_at = captured.last_at.max(last_at);
+            }
+            None => self.waiting.push(Captured {
+                event,
+                fingerprint,
+                count,
+                last_at,
+                about: None,
+                not_before,
+                permit: Permit::default(),
+            }),
+        }
+    }
+}
+
+/// How long after the first event that is only counted all of them are
+/// collected.
+const COLLECT_PAUSE: Duration = Duration::from_secs(1);

@@ -1,0 +1,380 @@
+//! [`Storm`]: past a rate, the events of a callsite are only counted.
+//!
+//! Runs on the caller's thread, inside `error!`; the alert thread collects.
+//! Invariant: nothing here waits, allocates or takes a lock. An event is built or
+//! counted, never both or neither, and what is counted is collected once.
+
+use std::{
+    fmt,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tracing::Metadata;
+
+/// Counts the events of each callsite in windows of [`WINDOW`].
+pub(crate) struct Storm {
+    /// Open addressing, by the address of the callsite's metadata. A callsite
+    /// that finds no slot is not counted: its events are built, and the queue
+    /// bounds them.
+    slots: Box<[Slot]>,
+    /// How many events a callsite may have built in a window.
+    rate: u32,
+    start: Instant,
+    state: AtomicU8,
+}
+
+/// What the alert thread knows: one of these in [`Storm::state`].
+const IDLE: u8 = 0;
+/// It was told that there is something to collect.
+const TOLD: u8 = 1;
+/// It ended.
+const CLOSED: u8 = 2;
+
+/// Those that call read the first cache line, and write the second one.
+#[derive(Default)]
+#[repr(align(64))]
+struct Slot {
+    /// Of the callsite's metadata; zero if the slot is free.
+    address: AtomicUsize,
+    /// Set by who claimed the slot. Until then nobody counts in it.
+    metadata: OnceLock<&'static Metadata<'static>>,
+    /// When the window began, in milliseconds since [`Storm::start`].
+    window: AtomicU64,
+    /// How many of the window's events were built. It may be a little off where
+    /// windows meet: it decides which events are built, and counts none.
+    built: AtomicU32,
+    /// How many of [`Self::counted`] were collected.
+    collected: AtomicU64,
+    counted: Counted,
+}
+
+/// How many events were only counted, ever.
+#[derive(Default)]
+#[repr(align(64))]
+struct Counted(AtomicU64);
+
+/// What becomes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It is to be built.
+    Build,
+    /// It is counted.
+    Counted,
+    /// It is counted, and the alert thread is to be told.
+    First,
+    /// It is counted, and nobody will collect it any more.
+    Late,
+}
+
+impl Storm {
+    /// One event a second and callsite is built in any case.
+    pub(crate) fn new(rate: u32, start: Instant) -> Self {
+        let slots = std::iter::repeat_with(Slot::default).take(SLOTS).collect();
+        Self { slots, rate: rate.max(1), start, state: AtomicU8::new(IDLE) }
+    }
+
+    /// Decides about one more event of a callsite. The clock is only read if the
+    /// event may be built.
+    pub(crate) fn admit(
+        &self,
+        metadata: &'static Metadata<'static>,
+        now: impl FnOnce() -> Instant,
+    ) -> Admission {
+        let Some(slot) = self.slot(metadata) else {
+            return Admission::Build;
+        };
+        // While the alert thread is told, it ends the windows that are over.
+        let may_be_built = match self.state.load(Ordering::Relaxed) {
+            IDLE => true,
+            TOLD => slot.built.load(Ordering::Relaxed) < self.rate,
+            _ => return Admission::Build,
+        };
+        if may_be_built && slot.builds(self.rate, self.millis(now())) {
+            return Admission::Build;
+        }
+        // In this order, and the other way round in `collect` and `close`: of two
+        // that meet, at least one sees the other.
+        slot.counted.0.fetch_add(1, Ordering::SeqCst);
+        match self.state.load(Ordering::SeqCst) {
+            TOLD => Admission::Counted,
+            IDLE => match self.state.compare_exchange(IDLE, TOLD, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) => Admission::First,
+                Err(CLOSED) => Admission::Late,
+                Err(_) => Admission::Counted,
+            },
+            _ => Admission::Late,
+        }
+    }
+
+    /// Whether there is something to collect.
+    pub(crate) fn is_told(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == TOLD
+    }
+
+    /// Hands over how many events of which callsites were counted and not
+    /// collected yet, and ends the windows that are over.
+    pub(crate) fn collect(&self, now: Instant, mut take: impl FnMut(&'static Metadata<'static>, u64)) {
+        // It stays closed.
+        let _ = self.state.compare_exchange(TOLD, IDLE, Ordering::SeqCst, Ordering::SeqCst);
+        for slot in &self.slots {
+            let counted = slot.counted.0.load(Ordering::SeqCst);
+            // Two may collect at the same time: the greater number counts.
+            let collected = slot.collected.fetch_max(counted, Ordering::SeqCst);
+            if let Some(metadata) = slot.metadata.get().filter(|_| counted > collected) {
+                take(metadata, counted - collected);
+            }
+            slot.end_window(self.millis(now));
+        }
+    }
+
+    /// From now on every event is built, and who counted one meanwhile is
+    /// [`Admission::Late`] unless the next [`collect`](Self::collect) has it.
+    pub(crate) fn close(&self) {
+        self.state.store(CLOSED, Ordering::SeqCst);
+    }
+
+    /// All events that were ever only counted.
+    pub(crate) fn counted(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.counted.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The callsite's slot; none if there is no room for it.
+    fn slot(&self, metadata: &'static Metadata<'static>) -> Option<&Slot> {
+        let address = std::ptr::from_ref(metadata).addr();
+        let spread = (address as u64 >> 4).wrapping_mul(SPREADING_FACTOR) >> (u64::BITS - SLOTS.ilog2());
+        let first = usize::try_from(spread).unwrap_or_default();
+        for step in 0..MOST_STEPS {
+            let slot = &self.slots[(first + step) % SLOTS];
+            let mut found = slot.address.load(Ordering::Acquire);
+            if found == 0 {
+                match slot.address.compare_exchange(0, address, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => {
+                        slot.metadata.get_or_init(|| metadata);
+                        return Some(slot);
+                    }
+                    Err(other) => found = other,
+                }
+            }
+            if found == address {
+                return slot.metadata.get().is_some().then_some(slot);
+            }
+        }
+        None
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.start);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Slot {
+    /// Whether one more event is built at `now`.
+    fn builds(&self, rate: u32, now: u64) -> bool {
+        self.end_window(now);
+        self.built.load(Ordering::Relaxed) < rate && self.built.fetch_add(1, Ordering::Relaxed) < rate
+    }
+
+    /// Begins another window if the present one is over.
+    fn end_window(&self, now: u64) {
+        let window = self.window.load(Ordering::Relaxed);
+        let is_over = u128::from(now.saturating_sub(window)) >= WINDOW.as_millis();
+        if is_over && self.window.compare_exchange(window, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            self.built.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Default for Storm {
+    fn default() -> Self {
+        Self::new(DEFAULT_RATE, Instant::now())
+    }
+}
+
+impl fmt::Debug for Storm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storm")
+            .field("rate", &self.rate)
+            .field("counted", &self.counted())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many events a second of one callsite are built, if nothing else is said.
+pub(crate) const DEFAULT_RATE: u32 = 100;
+
+/// In which time a callsite's events are counted.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// How many callsites are counted.
+const SLOTS: usize = 512;
+
+/// How many slots a callsite tries.
+const MOST_STEPS: usize = 16;
+
+/// The golden ratio's: addresses that are near each other get slots that are not.
+const SPREADING_FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, collections::HashMap};
+
+    use tracing::{Level, callsite, field::FieldSet, metadata::Kind, subscriber::Interest};
+
+    use super::*;
+
+    struct Callsite;
+
+    impl callsite::Callsite for Callsite {
+        fn set_interest(&self, _: Interest) {}
+
+        fn metadata(&self) -> &Metadata<'_> {
+            unreachable!("nobody asks")
+        }
+    }
+
+    /// Another callsite each time.
+    fn callsite() -> &'static Metadata<'static> {
+        static CALLSITE: Callsite = Callsite;
+        let fields = FieldSet::new(&[], callsite::Identifier(&CALLSITE));
+        let metadata = Metadata::new("event", "app", Level::ERROR, None, None, None, fields, Kind::EVENT);
+        Box::leak(Box::new(metadata))
+    }
+
+    fn collected(storm: &Storm, now: Instant) -> u64 {
+        let mut all = 0;
+        storm.collect(now, |_, count| all += count);
+        all
+    }
+
+    /// What became of `events` of a callsite, in the order of their first.
+    fn admit(
+        storm: &Storm,
+        callsite: &'static Metadata<'static>,
+        events: u32,
+        now: Instant,
+    ) -> Vec<Admission> {
+        let mut outcomes: Vec<_> = (0..events).map(|_| storm.admit(callsite, || now)).collect();
+        outcomes.dedup();
+        outcomes
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn past_the_rate_events_are_only_counted_until_the_window_ends() {
+        let now = Instant::now();
+        let (storm, callsite) = (Storm::new(3, now), callsite());
+        assert_eq!(admit(&storm, callsite, 3, now), [Admission::Build]);
+        let late = now + SECOND - Duration::from_millis(1);
+        assert_eq!(admit(&storm, callsite, 5, late), [Admission::First, Admission::Counted]);
+        assert_eq!(collected(&storm, late), 5);
+        assert_eq!(collected(&storm, late), 0, "nothing is collected twice");
+        assert_eq!(admit(&storm, callsite, 1, late), [Admission::First], "told once for each collection");
+        assert_eq!(collected(&storm, now + SECOND), 1);
+        let all = [Admission::Build, Admission::First, Admission::Counted];
+        assert_eq!(admit(&storm, callsite, 9, now + SECOND), all);
+        assert_eq!(storm.counted(), 5 + 1 + 6);
+    }
+
+    #[test]
+    fn an_event_long_after_a_full_window_is_built() {
+        let now = Instant::now();
+        let (storm, quiet, loud) = (Storm::new(3, now), callsite(), callsite());
+        assert_eq!(admit(&storm, quiet, 3, now), [Admission::Build]);
+        let later = now + 60 * SECOND;
+        assert_eq!(admit(&storm, quiet, 3, later), [Admission::Build]);
+        // Also while another callsite storms, after the next collection.
+        assert_eq!(admit(&storm, loud, 5, later).last(), Some(&Admission::Counted));
+        assert_eq!(collected(&storm, later + SECOND), 2);
+        assert_eq!(admit(&storm, loud, 5, later + SECOND).last(), Some(&Admission::Counted));
+        assert_eq!(admit(&storm, quiet, 3, later + SECOND), [Admission::Build]);
+    }
+
+    #[test]
+    fn the_clock_is_not_read_while_a_storm_is_counted() {
+        let now = Instant::now();
+        let (storm, callsite) = (Storm::new(1, now), callsite());
+        let reads = Cell::new(0);
+        let clock = || {
+            reads.set(reads.get() + 1);
+            now
+        };
+        for _ in 0..1000 {
+            storm.admit(callsite, clock);
+        }
+        assert_eq!(reads.get(), 2, "for the event that is built, and for the first that is not");
+    }
+
+    #[test]
+    fn callsites_are_told_apart_and_one_without_a_slot_is_built() {
+        let now = Instant::now();
+        let storm = Storm::new(1, now);
+        let callsites: Vec<_> = (0..2 * SLOTS).map(|_| callsite()).collect();
+        let counted: Vec<_> = callsites
+            .iter()
+            .filter(|callsite| admit(&storm, callsite, 3, now) != [Admission::Build])
+            .map(|callsite| std::ptr::from_ref(*callsite))
+            .collect();
+        assert!(counted.len() > SLOTS / 2 && counted.len() <= SLOTS, "{}", counted.len());
+        let mut collected = HashMap::new();
+        storm.collect(now, |metadata, count| {
+            collected.insert(std::ptr::from_ref(metadata), count);
+        });
+        assert_eq!(collected, counted.into_iter().map(|callsite| (callsite, 2)).collect());
+    }
+
+    #[test]
+    fn after_the_end_events_are_built_again() {
+        let now = Instant::now();
+        let (storm, callsite) = (Storm::new(1, now), callsite());
+        admit(&storm, callsite, 4, now);
+        storm.close();
+        assert_eq!(admit(&storm, callsite, 4, now), [Admission::Build]);
+        assert_eq!(collected(&storm, now), 3);
+        assert!(!storm.is_told());
+        assert_eq!(admit(&storm, callsite, 4, now), [Admission::Build], "it stays closed");
+    }
+
+    #[test]
+    fn no_event_is_lost_or_counted_twice_between_threads() {
+        const EACH: u64 = 100_000;
+        let now = Instant::now();
+        let (storm, callsites) = (Storm::new(100, now), [callsite(), callsite()]);
+        let (built, collected) = (AtomicU64::new(0), AtomicU64::new(0));
+        let collect = || {
+            storm.collect(now, |_, count| {
+                collected.fetch_add(count, Ordering::Relaxed);
+            });
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for number in 0..EACH {
+                        match storm.admit(callsites[usize::from(number % 3 == 0)], || now) {
+                            Admission::Build => {
+                                built.fetch_add(1, Ordering::Relaxed);
+                            }
+                            Admission::Counted | Admission::First => (),
+                            Admission::Late => collect(),
+                        }
+                    }
+                });
+            }
+            // It is collected from all the time, and closed in the midst of it.
+            while storm.counted() < EACH {
+                collect();
+            }
+            storm.close();
+            collect();
+        });
+        let [built, collected] = [built, collected].map(AtomicU64::into_inner);
+        assert_eq!(collected, storm.counted());
+        assert_eq!(built + collected, 4 * EACH);
+    }
+}
