@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     super::{Claim, Mark, StoreError},
     Sqlite,
+    rows::json,
     tell::{account, save_account},
 };
 use crate::{
@@ -174,17 +175,26 @@ impl Sqlite {
         Ok(mark)
     }
 
-    pub(in crate::store) async fn pending(&mut self, run: Uuid, mark: Mark) -> Result<u64, StoreError> {
+    /// But for the deliveries with the keys in `settled`.
+    pub(in crate::store) async fn pending(
+        &mut self,
+        run: Uuid,
+        mark: Mark,
+        settled: &[Uuid],
+    ) -> Result<u64, StoreError> {
         let run = run.as_bytes().as_slice();
+        let settled = json(&settled.iter().map(|key| format!("{:X}", key.simple())).collect::<Vec<_>>())?;
         let count = sqlx::query_scalar!(
             r#"SELECT (SELECT count(*) FROM delivery JOIN notice ON notice.id = notice_id
-                        WHERE state = 'pending' AND notice.run = ?1 AND notice.id <= ?2)
+                        WHERE state = 'pending' AND notice.run = ?1 AND notice.id <= ?2
+                          AND hex(key) NOT IN (SELECT value FROM json_each(?4)))
                     + (SELECT count(*) FROM standing JOIN incident ON incident.id = incident_id
                         WHERE incident.run = ?1 AND incident.id <= ?3 AND due_at IS NOT NULL
                           AND told_at IS NULL AND not_before IS NULL) AS "count!: i64""#,
             run,
             mark.notice,
-            mark.incident
+            mark.incident,
+            settled
         )
         .fetch_one(&mut self.connection)
         .await?;
