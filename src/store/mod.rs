@@ -335,8 +335,8 @@ impl Store {
         either!(self, store => Ok(store.mark()), store.mark())
     }
 
-    /// How many messages of `run`, up to `mark`, are pending, and how many
-    /// recipients were never told of one of its incidents.
+    /// How many messages of `run`, or with one of its incidents, are pending up to
+    /// `mark`; and how many recipients were never told of one of those.
     pub(crate) async fn pending(&mut self, run: Uuid, mark: Mark) -> Result<u64, StoreError> {
         either!(self, store => Ok(store.pending(run, mark)), store.pending(run, mark, &[]))
     }

@@ -186,7 +186,10 @@ impl Sqlite {
         let settled = json(&settled.iter().map(|key| format!("{:X}", key.simple())).collect::<Vec<_>>())?;
         let count = sqlx::query_scalar!(
             r#"SELECT (SELECT count(*) FROM delivery JOIN notice ON notice.id = notice_id
-                        WHERE state = 'pending' AND notice.run = ?1 AND notice.id <= ?2
+                        WHERE state = 'pending' AND notice.id <= ?2
+                          AND (notice.run = ?1
+                               OR EXISTS (SELECT 1 FROM item JOIN incident ON incident.id = incident_id
+                                           WHERE item.notice_id = notice.id AND incident.run = ?1))
                           AND hex(key) NOT IN (SELECT value FROM json_each(?4)))
                     + (SELECT count(*) FROM standing JOIN incident ON incident.id = incident_id
                         WHERE incident.run = ?1 AND incident.id <= ?3 AND due_at IS NOT NULL
