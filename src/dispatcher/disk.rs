@@ -240,7 +240,17 @@ impl Dispatcher<'_> {
         is_outage
     }
 
-    /// Incidents and notices have other numbers now.
+    /// How many messages of this run are in a file that failed, and not sent. None
+    /// if it does not say.
+    pub(super) async fn left_behind(&mut self) -> Option<u64> {
+        let Some(failed) = &mut self.disk.failed else { return Some(0) };
+        let sent = self.disk.deferred.iter().filter(|attempted| attempted.result.is_ok());
+        let sent: Vec<_> = sent.map(|attempted| attempted.claim.key).collect();
+        failed.left(self.inbox.run, &sent).await.ok()
+    }
+
+    /// Incidents and notices have other numbers now, and nobody knows how old what
+    /// is there is.
     fn begin_anew(&mut self) {
         self.tell_at = None;
         self.upkeep.begin_anew();

@@ -93,6 +93,7 @@ impl Dispatcher<'_> {
     pub(super) async fn pending(&mut self, mark: Mark) -> Option<u64> {
         match self.store.pending(self.inbox.run, mark).await {
             Ok(pending) => {
+                let pending = pending + self.left_behind().await?;
                 self.counters.pending.store(pending, Ordering::Relaxed);
                 Some(pending)
             }
@@ -129,8 +130,9 @@ impl Dispatcher<'_> {
         if lost > 0 {
             trouble::say(&format!("{lost} events are lost: the database did not take them in time"));
         }
-        if report.pending > 0 && matches!(*self.store, Store::Memory(_)) {
-            trouble::say(&format!("{} deliveries were pending in memory, and are lost", report.pending));
+        let here = self.store.pending(self.inbox.run, Mark::ALL).await.unwrap_or(0);
+        if here > 0 && matches!(*self.store, Store::Memory(_)) {
+            trouble::say(&format!("{here} deliveries were pending in memory, and are lost"));
         }
         self.give_back().await;
         for waiter in self.inbox.flushes.drain(..) {

@@ -36,6 +36,10 @@ impl Dispatcher<'_> {
         false
     }
 
+    pub(super) async fn left_behind(&mut self) -> Option<u64> {
+        Some(0)
+    }
+
     pub(super) async fn probe(&mut self, _at_once: bool) {}
 
     pub(super) fn is_deferred(&mut self, _attempted: &Attempted) -> bool {

@@ -2,6 +2,66 @@
 //!
 //! Plain rows, as the schema has them: times are milliseconds, events are JSON.
 
+use std::{path::Path, time::SystemTime};
+
+use uuid::Uuid;
+
+use super::{Mark, Memory, Sqlite, Store, StoreError, Target};
+
+impl Store {
+    /// Leaves a file that is no longer where it was, with everything that is
+    /// pending in it; memory takes over.
+    pub(crate) async fn leave(&mut self) -> Bundle {
+        match std::mem::replace(self, Self::Memory(Memory::default())) {
+            Self::Memory(memory) => {
+                *self = Self::Memory(memory);
+                Bundle::default()
+            }
+            Self::Sqlite(mut store) => {
+                let pending = store.export().await;
+                store.shut().await;
+                pending
+            }
+        }
+    }
+
+    /// Goes over from memory to `file`, with everything that is pending in it
+    /// and `brought`; `targets` are told where nobody knows who was. If that
+    /// fails, memory stays.
+    pub(crate) async fn move_to(
+        &mut self,
+        mut file: Box<Sqlite>,
+        brought: &[Bundle],
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let kept = match self {
+            Self::Memory(memory) => memory.export()?,
+            Self::Sqlite(_) => Bundle::default(),
+        };
+        file.import(brought.iter().chain([&kept]), targets, now).await?;
+        *self = Self::Sqlite(file);
+        Ok(())
+    }
+
+    /// False if this is memory, or a file that is no longer at `path`.
+    pub(crate) fn is_file_at(&self, path: &Path) -> bool {
+        match self {
+            Self::Memory(_) => false,
+            Self::Sqlite(store) => store.is_at(path),
+        }
+    }
+
+    /// How many messages of `run` a file holds that failed, but for those of
+    /// `settled`: what came of them could not be written. Nothing is in memory.
+    pub(crate) async fn left(&mut self, run: Uuid, settled: &[Uuid]) -> Result<u64, StoreError> {
+        match self {
+            Self::Memory(_) => Ok(0),
+            Self::Sqlite(store) => store.pending(run, Mark::ALL, settled).await,
+        }
+    }
+}
+
 /// Everything of which somebody is still to be told.
 #[derive(Default)]
 pub(crate) struct Bundle {
@@ -45,8 +105,8 @@ impl BundledIncident {
             fingerprint,
             level: 1,
             about: Some("overflow".to_owned()),
-            run: vec![0; 16],
-            process: "{}".to_owned(),
+            run: NO_RUN.to_vec(),
+            process: NO_FACTS.to_owned(),
             is_new: true,
             count: 1,
             opened_at: at,
@@ -78,8 +138,11 @@ impl BundledIncident {
     }
 }
 
-/// The public id of what cannot be read.
+/// The public id of what cannot be read, the run that made it and the facts of
+/// its process.
 pub(super) const UNREADABLE_ID: &str = "0000";
+pub(super) const NO_RUN: [u8; 16] = [0; 16];
+pub(super) const NO_FACTS: &str = "{}";
 
 /// What a recipient knows of it.
 pub(super) struct BundledStanding {
@@ -112,6 +175,29 @@ pub(super) struct BundledNotice {
     pub(super) doubtful: i64,
     pub(super) created_at: i64,
     pub(super) expires_at: i64,
+}
+
+impl BundledNotice {
+    /// One of which nothing is known but to whom it goes, and which delivery it
+    /// is. It tells of one event that cannot be read.
+    pub(super) fn unreadable(&self) -> Self {
+        Self {
+            public_id: UNREADABLE_ID.to_owned(),
+            run: NO_RUN.to_vec(),
+            kind: "first".to_owned(),
+            process: NO_FACTS.to_owned(),
+            made_at: self.created_at,
+            is_last: false,
+            items: Vec::new(),
+            key: self.key.clone(),
+            sink: self.sink.clone(),
+            recipient: self.recipient.clone(),
+            attempt: 0,
+            claims: 0,
+            doubtful: 0,
+            ..*self
+        }
+    }
 }
 
 /// What a notice tells of an incident.

@@ -236,9 +236,12 @@ impl Memory {
     }
 
     pub(super) fn pending(&self, run: Uuid, mark: Mark) -> u64 {
+        let is_ours = |notice: &Kept| {
+            let mut incidents = notice.items.keys().filter_map(|id| self.incidents.get(id));
+            notice.run == run || incidents.any(|incident| incident.run == run)
+        };
         let ours = |delivery: &&Delivery| {
-            delivery.notice_id <= mark.notice
-                && self.notices.get(&delivery.notice_id).is_some_and(|notice| notice.run == run)
+            delivery.notice_id <= mark.notice && self.notices.get(&delivery.notice_id).is_some_and(is_ours)
         };
         let asked = self.incidents.range(..=mark.incident).map(|(_, incident)| incident);
         let untold = asked.filter(|incident| incident.run == run).flat_map(|incident| {

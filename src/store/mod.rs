@@ -245,6 +245,10 @@ impl Store {
 
     /// pending → delivered, at a cost of `segments`. False if the claim was no
     /// longer valid.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(unused_variables, reason = "memory forgets what is delivered")
+    )]
     pub(crate) async fn deliver(
         &mut self,
         claim: &Claim,
@@ -331,62 +335,16 @@ impl Store {
         either!(self, store => Ok(store.mark()), store.mark())
     }
 
-    /// How many messages of `run`, up to `mark`, are pending, and how many
-    /// recipients were never told of one of its incidents.
+    /// How many messages of `run`, or with one of its incidents, are pending up to
+    /// `mark`; and how many recipients were never told of one of those.
     pub(crate) async fn pending(&mut self, run: Uuid, mark: Mark) -> Result<u64, StoreError> {
-        either!(self, store => Ok(store.pending(run, mark)), store.pending(run, mark))
+        either!(self, store => Ok(store.pending(run, mark)), store.pending(run, mark, &[]))
     }
 
     /// pending → dead, for what nobody claimed for a day after its
     /// deadline: no process has its sink any more. Returns how many.
     pub(crate) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
         either!(self, store => Ok(store.bury_abandoned(now)), store.bury_abandoned(now))
-    }
-
-    /// Leaves a file that is no longer where it was, with everything that is
-    /// pending in it; memory takes over.
-    #[cfg(feature = "sqlite")]
-    pub(crate) async fn leave(&mut self) -> Bundle {
-        match std::mem::replace(self, Self::Memory(Memory::default())) {
-            Self::Memory(memory) => {
-                *self = Self::Memory(memory);
-                Bundle::default()
-            }
-            Self::Sqlite(mut store) => {
-                let pending = store.export().await;
-                store.shut().await;
-                pending
-            }
-        }
-    }
-
-    /// Goes over from memory to `file`, with everything that is pending in it
-    /// and `brought`; `targets` are told where nobody knows who was. If that
-    /// fails, memory stays.
-    #[cfg(feature = "sqlite")]
-    pub(crate) async fn move_to(
-        &mut self,
-        mut file: Box<Sqlite>,
-        brought: &[Bundle],
-        targets: &[Target],
-        now: SystemTime,
-    ) -> Result<(), StoreError> {
-        let kept = match self {
-            Self::Memory(memory) => memory.export()?,
-            Self::Sqlite(_) => Bundle::default(),
-        };
-        file.import(brought.iter().chain([&kept]), targets, now).await?;
-        *self = Self::Sqlite(file);
-        Ok(())
-    }
-
-    /// False if this is memory, or a file that is no longer at `path`.
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn is_file_at(&self, path: &std::path::Path) -> bool {
-        match self {
-            Self::Memory(_) => false,
-            Self::Sqlite(store) => store.is_at(path),
-        }
     }
 
     /// Closes the file, if there is one.

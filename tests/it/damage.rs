@@ -15,9 +15,10 @@ use tracing_alert::{AlertLayer, MemorySink};
 
 use crate::support::{Harness, PATIENCE, eventually, rows, try_rows, with_layer};
 
-/// How many messages are pending in a file, and how many of them are only in its
-/// journal where that is what is damaged.
-const MESSAGES: usize = 12;
+/// How many errors are in a file, and how many of them are only in its journal
+/// where that is what is damaged. Each third is in no message yet, the others are
+/// in one each.
+const ERRORS: usize = 12;
 const IN_JOURNAL: usize = 4;
 
 /// A database and its two companions, as a killed process leaves them.
@@ -25,8 +26,7 @@ const IN_JOURNAL: usize = 4;
 struct Files([(&'static str, Vec<u8>); 3]);
 
 impl Files {
-    /// Makes them, each message with an event and a delivery; so many are in the
-    /// journal.
+    /// Makes them, with [`ERRORS`]; so many of these are in the journal.
     fn make(in_journal: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("alerts.db");
@@ -34,26 +34,37 @@ impl Files {
         let handle = with_layer(layer(&path, &refuse), || error!("payment failed: {}", "x".repeat(900)));
         assert_eq!(handle.shutdown(Duration::from_millis(300)).pending, 1);
         eventually("the file is closed", || !beside(&path, "-wal").exists());
-        let copy = "INSERT INTO notice SELECT id + ?1, printf('%04d', ?1), run, kind, about, process, opened_at, closes_at
+        let copy = "INSERT INTO incident
+                    SELECT id + ?1, printf('%04d', ?1), randomblob(16), level, about, run, process, is_new, count,
+                           opened_at, last_at, closed_at, json_set(payload, '$.message', printf('error %d', ?1))
+                      FROM incident WHERE id = 1;
+                    INSERT INTO standing
+                    SELECT incident_id + ?1, sink, recipient, told, told_at, tellings, not_before, due_at
+                      FROM standing WHERE incident_id = 1";
+        let untold = "UPDATE standing SET told = 0, told_at = NULL, tellings = 0, due_at = 0 WHERE incident_id = 1 + ?1";
+        let tell = "INSERT INTO notice SELECT id + ?1, printf('%04d', ?1), run, kind, process, made_at, is_last
                       FROM notice WHERE id = 1;
-                    INSERT INTO event SELECT id + ?1, notice_id + ?1, fingerprint, level, count, first_at, last_at, payload
-                      FROM event WHERE notice_id = 1;
-                    INSERT INTO delivery SELECT id + ?1, randomblob(16), notice_id + ?1, sink, recipient, level, state,
-                           0, attempt, claims, doubtful, created_at, expires_at, settled_at, told, reference, last_error
+                    INSERT INTO item SELECT notice_id + ?1, incident_id + ?1, reason, tellings, count, total, last_at
+                      FROM item WHERE notice_id = 1;
+                    INSERT INTO delivery SELECT id + ?1, randomblob(16), notice_id + ?1, sink, recipient, state, 0,
+                           attempt, claims, doubtful, created_at, expires_at, settled_at, told, reference, last_error
                       FROM delivery WHERE notice_id = 1";
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
             connection.execute("UPDATE delivery SET due_at = 0").await.unwrap();
-            for number in 1..=MESSAGES {
-                if number == MESSAGES - in_journal {
+            for number in 1..=ERRORS {
+                if number == ERRORS - in_journal {
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
                 }
-                if number == MESSAGES {
+                if number == ERRORS {
                     break;
                 }
-                let copy = copy.replace("?1", &number.to_string());
-                connection.execute(sqlx::AssertSqlSafe(copy)).await.unwrap();
+                let rest = if number % 3 == 0 { untold } else { tell };
+                for sql in [copy, rest] {
+                    let sql = sql.replace("?1", &number.to_string());
+                    connection.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+                }
             }
             let files =
                 Self(["", "-wal", "-shm"].map(|suffix| (suffix, fs::read(beside(&path, suffix)).unwrap())));
@@ -105,14 +116,14 @@ fn damages() -> Vec<Damage> {
     let length = whole.0[0].1.len();
     let fill = |from: usize, byte: u8| move |bytes: &mut Vec<u8>| bytes[from..from + 4096].fill(byte);
     for at in (0..100).step_by(3).chain((100..4096).step_by(401)) {
-        add(&whole, 0, format!("byte {at}"), MESSAGES, &flip(at));
+        add(&whole, 0, format!("byte {at}"), ERRORS, &flip(at));
     }
     // Without the deliveries nobody knows whom to tell; without anything else,
     // somebody is told.
     let deliveries = whole.page_of_deliveries();
     for page in (4096..length).step_by(4096) {
         let number = page / 4096 + 1;
-        let cost = if number == deliveries { MESSAGES } else { 0 };
+        let cost = if number == deliveries { ERRORS } else { 0 };
         for at in [0, 3, 5, 9, 4000] {
             add(&whole, 0, format!("byte {at} of page {number}"), cost, &flip(page + at));
         }
@@ -120,7 +131,7 @@ fn damages() -> Vec<Damage> {
         add(&whole, 0, format!("ones in page {number}"), cost, &fill(page, 0xff));
     }
     for length in [0, 1, 16, 99, 100, 512, 4095, 4096, 4097, deliveries * 4096, length - 4096, length - 1] {
-        let cost = if length < deliveries * 4096 { MESSAGES } else { 0 };
+        let cost = if length < deliveries * 4096 { ERRORS } else { 0 };
         add(&whole, 0, format!("cut to {length}"), cost, &|bytes| bytes.truncate(length));
     }
 
@@ -181,7 +192,7 @@ fn lost(Damage { name, files, .. }: &Damage) -> usize {
     }
     let pending = "SELECT DISTINCT notice_id FROM delivery NOT INDEXED WHERE state = 'pending'";
     let pending = try_rows(&path, pending).unwrap_or_default().len();
-    (MESSAGES + 1).saturating_sub(sink.messages().len() + pending)
+    (ERRORS + 1).saturating_sub(sink.messages().len() + pending)
 }
 
 #[test]

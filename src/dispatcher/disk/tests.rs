@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
 use super::*;
 use crate::{
     config::{Builder, Config},
-    dispatcher::Inbox,
+    dispatcher::{Inbox, Mark, Receipt},
     event::tests::event,
     fingerprint::Grouping,
     queue::Permit,
@@ -61,9 +61,23 @@ impl Dispatcher<'_> {
         self.counters.snapshot().store == StoreState::Durable
     }
 
-    async fn claimed(&mut self) -> usize {
+    /// Makes a message of what there is to tell.
+    async fn make(&mut self) {
+        self.hurry();
+        self.tell().await;
+    }
+
+    /// What all messages tell that are in the store, or can be made.
+    async fn told(&mut self) -> Vec<String> {
+        self.make().await;
         let now = SystemTime::now() + Duration::from_secs(1);
-        self.store.claim("memory", 9, now, now).await.unwrap().len()
+        let mut told = Vec::new();
+        for claim in self.store.claim("memory", 9, now, now).await.unwrap() {
+            let notice = self.store.notice(&claim).await.unwrap();
+            told.extend(notice.samples.into_iter().map(|sample| sample.event.message));
+        }
+        told.sort();
+        told
     }
 }
 
@@ -95,7 +109,7 @@ fn a_locked_file_is_waited_for_and_then_given_up_until_it_is_free() {
         holder.close().await.unwrap();
         dispatcher.probe(true).await;
         assert!(dispatcher.is_durable(), "it is free");
-        assert_eq!(dispatcher.claimed().await, 1, "what memory held is not in the file");
+        assert_eq!(dispatcher.told().await, ["one", "two"], "what memory held is not in the file");
     });
 }
 
@@ -111,7 +125,7 @@ fn a_file_that_is_locked_at_the_start_is_given_up_until_it_is_free() {
         holder.close().await.unwrap();
         dispatcher.probe(true).await;
         assert!(dispatcher.is_durable());
-        assert_eq!(dispatcher.claimed().await, 1);
+        assert_eq!(dispatcher.told().await, ["one"]);
     });
 }
 
@@ -121,6 +135,8 @@ fn what_a_moved_file_held_waits_until_a_file_can_be_made() {
         let path = bench.path();
         let mut dispatcher = bench.start().await;
         dispatcher.capture("one").await;
+        dispatcher.make().await;
+        dispatcher.capture("two").await;
         std::fs::rename(&path, path.with_file_name("moved.db")).unwrap();
         std::fs::create_dir(&path).unwrap();
         dispatcher.probe(true).await;
@@ -129,7 +145,7 @@ fn what_a_moved_file_held_waits_until_a_file_can_be_made() {
         std::fs::remove_dir(&path).unwrap();
         dispatcher.probe(true).await;
         assert!(dispatcher.is_durable());
-        assert_eq!(dispatcher.claimed().await, 1, "it is only in the file that was moved");
+        assert_eq!(dispatcher.told().await, ["one", "two"], "it is only in the file that was moved");
     });
 }
 
@@ -138,11 +154,13 @@ fn damage_that_is_met_while_working_is_mended_at_once() {
     check(async |mut bench| {
         let mut dispatcher = bench.start().await;
         dispatcher.capture("one").await;
+        dispatcher.make().await;
+        dispatcher.capture("two").await;
         dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
         assert!(!dispatcher.is_durable());
         dispatcher.probe(false).await;
         assert!(dispatcher.is_durable(), "it was not replaced");
-        assert_eq!(dispatcher.claimed().await, 1, "what could be read was not rescued");
+        assert_eq!(dispatcher.told().await, ["one", "two"], "what could be read was not rescued");
         assert!(bench.directory.path().join("alerts.db.damaged-1").exists());
     });
 }
@@ -176,6 +194,34 @@ fn a_defect_of_the_loop_keeps_what_is_only_in_memory() {
         std::fs::remove_dir(&path).unwrap();
         dispatcher.probe(false).await;
         assert!(dispatcher.is_durable(), "it was not tried at once");
-        assert_eq!(dispatcher.claimed().await, 1);
+        assert_eq!(dispatcher.told().await, ["one"]);
+    });
+}
+
+#[test]
+fn what_waits_in_a_file_that_failed_is_pending_and_what_was_sent_is_not() {
+    check(async |mut bench| {
+        let mut dispatcher = bench.start().await;
+        dispatcher.capture("one").await;
+        dispatcher.make().await;
+        let now = SystemTime::now();
+        let claim = dispatcher.store.claim("memory", 9, now, now).await.unwrap().remove(0);
+        dispatcher.capture("two").await;
+        dispatcher.note(Err(StoreError::Failed("no room".to_owned())));
+        dispatcher.capture("three").await;
+        assert_eq!(dispatcher.pending(Mark::ALL).await, Some(3), "nobody knows of what is in the file");
+
+        dispatcher.unsettled.push_back(Attempted {
+            lane: 0,
+            claim,
+            result: Ok(Receipt::default()),
+            segments: 0,
+        });
+        dispatcher.settle_finished().await;
+        assert_eq!(dispatcher.pending(Mark::ALL).await, Some(2), "one was sent");
+        dispatcher.probe(true).await;
+        dispatcher.settle_finished().await;
+        assert_eq!(dispatcher.pending(Mark::ALL).await, Some(2), "one was sent");
+        assert_eq!(dispatcher.told().await, ["three", "two"]);
     });
 }

@@ -42,7 +42,11 @@ impl Sqlite {
                 ids.extend(id.map(|id| (incident.id, id)));
             }
             for notice in &bundle.notices {
-                allowed(&mut tx, async |part| insert_notice(part, notice, &ids).await).await?;
+                let whole = allowed(&mut tx, async |part| insert_notice(part, notice, &ids).await);
+                if whole.await?.is_none() {
+                    let rest = notice.unreadable();
+                    allowed(&mut tx, async |part| insert_notice(part, &rest, &ids).await).await?;
+                }
             }
             for account in &bundle.accounts {
                 insert_account(&mut tx, account).await?;

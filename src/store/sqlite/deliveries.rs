@@ -9,6 +9,7 @@ use super::{
     super::{Claim, Mark, StoreError},
     Sqlite,
     accounts::{account, save_account},
+    rows::json,
 };
 use crate::{
     budget::{Account, day_of},
@@ -187,19 +188,31 @@ impl Sqlite {
         Ok(mark)
     }
 
-    pub(in crate::store) async fn pending(&mut self, run: Uuid, mark: Mark) -> Result<u64, StoreError> {
+    /// But for the deliveries with the keys in `settled`.
+    pub(in crate::store) async fn pending(
+        &mut self,
+        run: Uuid,
+        mark: Mark,
+        settled: &[Uuid],
+    ) -> Result<u64, StoreError> {
         let run = run.as_bytes().as_slice();
         // The plus keeps SQLite from searching all deliveries by notice: few are
         // pending.
+        let settled = json(&settled.iter().map(|key| format!("{:X}", key.simple())).collect::<Vec<_>>())?;
         let count = sqlx::query_scalar!(
             r#"SELECT (SELECT count(*) FROM delivery JOIN notice ON notice.id = notice_id
-                        WHERE state = 'pending' AND notice.run = ?1 AND +notice_id <= ?2)
+                        WHERE state = 'pending' AND +notice_id <= ?2
+                          AND (notice.run = ?1
+                               OR EXISTS (SELECT 1 FROM item JOIN incident ON incident.id = incident_id
+                                           WHERE item.notice_id = notice.id AND incident.run = ?1))
+                          AND hex(key) NOT IN (SELECT value FROM json_each(?4)))
                     + (SELECT count(*) FROM standing JOIN incident ON incident.id = incident_id
                         WHERE incident.run = ?1 AND incident.id <= ?3 AND due_at IS NOT NULL
                           AND told_at IS NULL AND not_before IS NULL) AS "count!: i64""#,
             run,
             mark.notice,
-            mark.incident
+            mark.incident,
+            settled
         )
         .fetch_one(&mut self.connection)
         .await?;

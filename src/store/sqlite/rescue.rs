@@ -12,8 +12,8 @@ use super::{
     super::{
         StoreError,
         bundle::{
-            Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding,
-            UNREADABLE_ID,
+            Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding, NO_FACTS,
+            NO_RUN, UNREADABLE_ID,
         },
     },
     Sqlite,
@@ -95,10 +95,11 @@ impl Sqlite {
 /// Reads what can be read of an incident, if need be without its event. None if
 /// it cannot be read, and all were told of it.
 async fn read_incident(connection: &mut SqliteConnection, id: i64) -> Option<BundledIncident> {
+    // What the schema refuses is as good as not there.
     let standings = sqlx::query_as!(
         BundledStanding,
         "SELECT sink, recipient, told, told_at, tellings, not_before, due_at
-           FROM standing WHERE incident_id = ?1",
+           FROM standing WHERE incident_id = ?1 AND told >= 0 AND tellings >= 0",
         id
     )
     .fetch_all(&mut *connection)
@@ -147,9 +148,9 @@ async fn read_notice(connection: &mut SqliteConnection, delivery: i64) -> Result
     .await?;
     let mut bundled = BundledNotice {
         public_id: UNREADABLE_ID.to_owned(),
-        run: vec![0; 16],
+        run: NO_RUN.to_vec(),
         kind: "first".to_owned(),
-        process: "{}".to_owned(),
+        process: NO_FACTS.to_owned(),
         made_at: row.created_at,
         is_last: false,
         items: read_items(connection, row.notice_id).await,
@@ -198,3 +199,6 @@ async fn read_items(connection: &mut SqliteConnection, notice: i64) -> Vec<Bundl
     );
     items.fetch_all(&mut *connection).await.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,13 @@
 
 use std::{path::PathBuf, time::SystemTime};
 
-use super::{super::Memory, *};
+use super::{
+    super::{
+        Memory,
+        bundle::{BundledItem, BundledNotice},
+    },
+    *,
+};
 
 /// Runs `work` with the path of a database that is not there yet.
 fn with_path<F: Future<Output = ()>>(work: impl FnOnce(PathBuf) -> F) {
@@ -33,7 +39,7 @@ fn on_a_network_there_is_no_write_ahead_log_and_the_file_works() {
         let mut file = on_network(&path).await.unwrap();
         assert_eq!(text(&mut file, "PRAGMA journal_mode").await, "truncate");
         let mut store = super::super::Store::Memory(Memory::default());
-        store.move_to(Box::new(file), &[], &[], SystemTime::now()).await.unwrap();
+        store.move_to(Box::new(file), &[], &[], SystemTime::UNIX_EPOCH).await.unwrap();
         assert_eq!(store.next_due("sms").await.unwrap(), None);
         assert!(!path.with_file_name("alerts.db-wal").exists());
         store.shut().await;
@@ -88,4 +94,49 @@ async fn change_back(path: &Path) {
     let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     sqlx::raw_sql("PRAGMA user_version = 0").execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
+}
+
+#[test]
+fn one_message_that_the_schema_refuses_costs_no_other() {
+    with_path(|path| async move {
+        let mut file = Sqlite::open(&path).await.unwrap();
+        let mut notices: Vec<_> = (1..=4).map(notice).collect();
+        notices[1].kind = "damaged".to_owned();
+        notices[2].key.clear();
+        let bundle = Bundle { notices, ..Bundle::default() };
+        file.import([&bundle], &[], SystemTime::UNIX_EPOCH).await.unwrap();
+        let told =
+            "SELECT group_concat(public_id || ':' || total) FROM notice JOIN item ON notice_id = notice.id";
+        assert_eq!(text(&mut file, told).await, "1:7,0000:1,4:7");
+        file.shut().await;
+    });
+}
+
+fn notice(number: u8) -> BundledNotice {
+    let item = BundledItem {
+        incident_id: 1,
+        reason: "first".to_owned(),
+        tellings: 0,
+        count: 7,
+        total: 7,
+        last_at: 0,
+    };
+    BundledNotice {
+        public_id: number.to_string(),
+        run: vec![0; 16],
+        kind: "first".to_owned(),
+        process: "{}".to_owned(),
+        made_at: 0,
+        is_last: false,
+        items: vec![item],
+        key: vec![number; 16],
+        sink: "memory".to_owned(),
+        recipient: "on-call".to_owned(),
+        due_at: 0,
+        attempt: 0,
+        claims: 0,
+        doubtful: 0,
+        created_at: 0,
+        expires_at: 0,
+    }
 }

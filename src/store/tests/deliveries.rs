@@ -136,4 +136,18 @@ every_store! {
         assert_eq!(claims.len(), 3);
         assert_eq!(bench.store.claim("sms", 9, t(200), t(100)).await.unwrap().len(), 3);
     }
+
+    async fn what_joined_a_message_of_another_run_is_pending(bench: &mut Bench) {
+        bench.targets.truncate(1);
+        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        bench.store.retry(&claim, &SendError::not_processed("503"), t(60)).await.unwrap();
+        bench.run = Uuid::from_u128(2);
+        bench.persist(&[captured("b", Level::ERROR)], t(2)).await;
+        bench.tell("sms", t(3)).await;
+        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 1);
+        let told = [("a".to_owned(), 1), ("b".to_owned(), 1)];
+        assert_eq!(bench.told("sms", t(60)).await, told);
+        assert_eq!(bench.store.pending(Uuid::from_u128(3), Mark::ALL).await.unwrap(), 0);
+    }
 }
