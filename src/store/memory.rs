@@ -268,9 +268,16 @@ impl Memory {
     }
 
     pub(super) fn reconsider(&mut self, now: SystemTime) {
-        let standings = self.incidents.values_mut().flat_map(|incident| incident.standings.values_mut());
-        for due_at in standings.filter_map(|known| known.due_at.as_mut()) {
-            *due_at = now.min(*due_at);
+        for incident in self.incidents.values_mut() {
+            incident.opened_at = now.min(incident.opened_at);
+            incident.last_at = now.min(incident.last_at);
+            for known in incident.standings.values_mut() {
+                known.due_at = known.due_at.map(|at| at.min(now));
+                known.told_at = known.told_at.map(|at| at.min(now));
+            }
+        }
+        for account in self.accounts.values_mut() {
+            account.heard_at = account.heard_at.map(|at| at.min(now));
         }
     }
 

@@ -447,6 +447,15 @@ every_store! {
         assert_eq!(bench.told("sms", t(3600)).await, [("a".to_owned(), 200)]);
     }
 
+    async fn the_end_of_what_a_clock_ahead_wrote_is_told_in_half_an_hour(bench: &mut Bench) {
+        bench.persist(&[captured_at("a", t(36_000))], t(36_000)).await;
+        assert_eq!(bench.told("mail", t(36_001)).await, [("a".to_owned(), 1)]);
+        bench.persist(&[captured_at("a", t(36_002))], t(36_002)).await;
+        bench.store.reconsider(t(0)).await.unwrap();
+        assert_eq!(bench.told("mail", t(1800)).await, [("a".to_owned(), 1)]);
+        assert_eq!(bench.tell("mail", t(9000)).await, Told::default());
+    }
+
     async fn a_budget_is_kept_and_the_rest_comes_in_one_message(bench: &mut Bench) {
         let limited = Channel { budget: Some(Budget::SMS), ..channel("sms") };
         let mut told = Vec::new();

@@ -63,7 +63,8 @@ impl Store {
     }
 
     /// Decides anew of everything what there is to tell and when: what was decided
-    /// may be hours away since the clock jumped.
+    /// may be hours away since the clock jumped. What seems to be still to come
+    /// happened by now.
     pub(crate) async fn reconsider(&mut self, now: SystemTime) -> Result<(), StoreError> {
         match self {
             Self::Memory(store) => {

@@ -162,16 +162,32 @@ impl Sqlite {
     pub(in crate::store) async fn reconsider(&mut self, now: SystemTime) -> Result<(), StoreError> {
         let now = to_millis(now);
         let later = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM standing WHERE due_at > ?1) AS "any!: bool""#,
+            r#"SELECT EXISTS (SELECT 1 FROM standing JOIN incident ON incident.id = incident_id
+                               WHERE due_at IS NOT NULL AND max(due_at, last_at) > ?1) AS "any!: bool""#,
             now
         )
         .fetch_one(&mut self.connection)
         .await?;
-        if later {
-            sqlx::query!("UPDATE standing SET due_at = ?1 WHERE due_at > ?1", now)
-                .execute(&mut self.connection)
-                .await?;
+        if !later {
+            return Ok(());
         }
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query!(
+            "UPDATE incident SET opened_at = min(opened_at, ?1), last_at = ?1
+              WHERE last_at > ?1 AND id IN (SELECT incident_id FROM standing WHERE due_at IS NOT NULL)",
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE standing SET due_at = min(due_at, ?1), told_at = min(told_at, ?1)
+              WHERE due_at > ?1 OR (due_at IS NOT NULL AND told_at > ?1)",
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!("UPDATE account SET heard_at = ?1 WHERE heard_at > ?1", now).execute(&mut *tx).await?;
+        tx.commit().await?;
         Ok(())
     }
 
