@@ -11,20 +11,18 @@ use tracing::error;
 use tracing_alert::{AlertLayer, MemorySink, SendError};
 
 use crate::{
-    child::processes::{MANY, READY},
+    child::processes::{MANY, READY, STORM},
     support::{
         Answer, EMAIL, Harness, PATIENCE, PHONE, Provider, Reaped, eventually, rows, time_passes, with_layer,
+        word,
     },
 };
 
 /// Starts `count` children that begin at the same moment, and waits for all of
 /// them. None has anything to say on stderr.
-fn begin_together(harness: &Harness, scenario: &str, count: usize) {
+fn begin_together(count: usize, child: impl Fn() -> Command) {
     let mut children: Vec<Child> = (0..count)
-        .map(|_| {
-            let mut child = harness.child(scenario);
-            child.env("ALERT_SETTLE", "0s").stdin(Stdio::piped()).spawn().unwrap()
-        })
+        .map(|_| child().env("ALERT_SETTLE", "0s").stdin(Stdio::piped()).spawn().unwrap())
         .collect();
     let outputs: Vec<_> = children.iter_mut().map(|child| hears(child, READY)).collect();
     let stdin: Vec<_> = children.iter_mut().map(|child| child.stdin.take()).collect();
@@ -87,7 +85,7 @@ fn counts_agree_in_the_end(harness: &Harness) {
 fn processes_that_make_the_file_at_once_all_commit_and_none_complains() {
     for _ in 0..4 {
         let harness = Harness::new();
-        begin_together(&harness, "processes-one", 8);
+        begin_together(8, || harness.child("processes-one"));
         assert_eq!(rows(&harness.database(), "SELECT count FROM incident"), ["8"]);
         was_all_sent_once(&harness);
         counts_agree_in_the_end(&harness);
@@ -97,11 +95,58 @@ fn processes_that_make_the_file_at_once_all_commit_and_none_complains() {
 #[test]
 fn four_processes_with_many_errors_send_each_once_and_none_complains() {
     let harness = Harness::new();
-    begin_together(&harness, "processes-many", 4);
+    begin_together(4, || harness.child("processes-many"));
     let counts = rows(&harness.database(), "SELECT count(*), min(count), max(count) FROM incident");
     assert_eq!(counts, [format!("{MANY}|4|4")]);
     was_all_sent_once(&harness);
     counts_agree_in_the_end(&harness);
+}
+
+/// A child whose windows and budgets are those that a program has by default.
+fn limited(harness: &Harness, scenario: &str) -> Command {
+    let mut child = harness.child(scenario);
+    for name in ["ALERT_SMS_WINDOW", "ALERT_EMAIL_WINDOW", "ALERT_SMS_BUDGET", "ALERT_EMAIL_BUDGET"] {
+        child.env_remove(name);
+    }
+    child
+}
+
+/// What was sent: SMS, mails.
+fn messages(harness: &Harness) -> (usize, usize) {
+    (harness.provider.sms().len(), harness.provider.mails().len())
+}
+
+#[test]
+fn a_storm_in_four_processes_is_one_sms_and_one_mail_and_counted() {
+    let harness = Harness::new();
+    begin_together(4, || limited(&harness, "processes-storm"));
+    assert_eq!(messages(&harness), (1, 1), "broken: it never floods");
+    let counts = rows(&harness.database(), "SELECT count FROM incident");
+    assert_eq!(counts, [(4 * STORM).to_string()], "broken: each is counted once");
+}
+
+#[test]
+fn a_process_that_restarts_with_the_same_error_sends_one_sms_and_one_mail() {
+    const STARTS: usize = 12;
+    let harness = Harness::new();
+    for _ in 0..STARTS {
+        assert!(limited(&harness, "return").output().unwrap().status.success());
+    }
+    assert_eq!(messages(&harness), (1, 1), "broken: it never floods");
+    assert_eq!(rows(&harness.database(), "SELECT count FROM incident"), [STARTS.to_string()]);
+}
+
+#[test]
+fn a_process_that_restarts_with_other_errors_spends_from_one_budget() {
+    let harness = Harness::new();
+    for kind in 0..6 {
+        let mut child = limited(&harness, "processes-kind");
+        child.env("ALERT_SMS_WINDOW", "0").env("ALERT_EMAIL_WINDOW", "0").env("KIND", word(kind));
+        assert!(child.output().unwrap().status.success());
+    }
+    assert_eq!(messages(&harness), (3, 6), "broken: three SMS at once, and no more");
+    let untold = "SELECT count(*) FROM standing WHERE told_at IS NULL AND sink = 'twilio'";
+    assert_eq!(rows(&harness.database(), untold), ["3"], "broken: what waits is not forgotten");
 }
 
 #[cfg(unix)]

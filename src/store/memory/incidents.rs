@@ -163,11 +163,8 @@ impl Incident {
             let heard_at = accounts.get(&recipient).and_then(|account| account.heard_at);
             let fresh = Standing::fresh(self.opened_at, tally.not_before);
             let due_at = Some(fresh.next(&target.rhythm, heard_at, now).at());
-            self.standings.entry(recipient).or_insert(Known {
-                not_before: tally.not_before,
-                due_at,
-                ..Known::default()
-            });
+            let known = || Known { not_before: tally.not_before, due_at, ..Known::default() };
+            self.standings.entry(recipient).or_insert_with(known);
         }
     }
 

@@ -16,6 +16,9 @@ pub(crate) const MANY: usize = GROUPS * GROUP;
 const GROUPS: usize = 25;
 const GROUP: usize = 4;
 
+/// How often a program in a storm has the same error.
+pub(crate) const STORM: usize = 2000;
+
 pub(super) fn run(scenario: &str) {
     match scenario {
         "processes-one" => {
@@ -36,6 +39,18 @@ pub(super) fn run(scenario: &str) {
                 eventually("it is committed", || handle.stats().persisted == captured as u64);
             }
             sees_it_through(MANY as u64);
+        }
+        "processes-storm" => {
+            wait_for_the_parent();
+            init();
+            for _ in 0..STORM {
+                error!("payment failed");
+            }
+            sees_it_through(STORM as u64);
+        }
+        "processes-kind" => {
+            init();
+            error!("{} failed", std::env::var("KIND").unwrap());
         }
         "processes-late" => {
             let alerts = inherited_builder().retry(impatient()).build().unwrap();

@@ -178,9 +178,9 @@ impl Evidence {
         if let Some(delivery) = self.deliveries.get(&key) {
             let of = |id: &i64| self.incidents[id].word.clone();
             let told: BTreeSet<_> = delivery.items.keys().filter_map(of).collect();
-            let number = text.split(' ').next().and_then(|number| number.parse().ok());
+            let number = text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0);
             let events: u64 = delivery.items.values().sum();
-            let is_right = number == Some(events) || delivery.is_health;
+            let is_right = number == events || delivery.is_health;
             if !is_right || !seen.is_subset(&told) || (delivery.items.len() <= SHOWN && seen != told) {
                 self.wrong.push(format!("{key}: {events} events, {told:?}\n{text}"));
             }
