@@ -70,6 +70,15 @@ impl Bench {
         Self { store, run: Uuid::from_u128(1), process, targets, new_id, directory }
     }
 
+    /// A file is closed and opened again; memory stays what it is.
+    async fn reopen(&mut self) {
+        #[cfg(feature = "sqlite")]
+        if let Some(directory) = &self.directory {
+            std::mem::replace(&mut self.store, Store::Memory(Memory::default())).shut().await;
+            self.store = open(directory).await;
+        }
+    }
+
     async fn persist(&mut self, batch: &[Captured], now: SystemTime) {
         self.persist_with(batch, &Losses::new(), now).await;
     }
@@ -199,6 +208,7 @@ fn check<F: Future<Output = Bench>>(make: impl FnOnce() -> F, claim: impl AsyncF
     });
 }
 
+mod days;
 mod deliveries;
 mod incidents;
 #[cfg(feature = "sqlite")]

@@ -183,7 +183,11 @@ impl Side {
                 Did::Hastened(self.bench.store.hasten(now + 2 * HOUR / 60, now + HOUR, now).await.unwrap())
             }
             Step::Reopen => {
-                self.reopen().await;
+                self.bench.run = Uuid::from_u128(self.bench.run.as_u128() + 1);
+                // During an outage the file cannot be opened.
+                if matches!(self.bench.store, Store::Sqlite(_)) {
+                    self.bench.reopen().await;
+                }
                 Did::Nothing
             }
             Step::Wait(_) | Step::Handover | Step::Outage => Did::Nothing,
@@ -226,16 +230,6 @@ impl Side {
             *self.settled.entry((kind, claim.recipient.clone())).or_default() += count;
         }
         is_settled
-    }
-
-    /// A file is closed and opened again; memory stays what it is.
-    async fn reopen(&mut self) {
-        self.bench.run = Uuid::from_u128(self.bench.run.as_u128() + 1);
-        if let Store::Sqlite(_) = self.bench.store {
-            let mut store = std::mem::replace(&mut self.bench.store, Store::Memory(Memory::default()));
-            store.shut().await;
-            self.bench.store = open(self.bench.directory.as_ref().unwrap()).await;
-        }
     }
 
     /// Everything that is not settled.
