@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Dispatcher, LONGEST_SLEEP, SEND_TIMEOUT, lane::Lane};
+#[cfg(feature = "sqlite")]
+use super::SEND_TIMEOUT;
+use super::{Dispatcher, LONGEST_SLEEP, lane::Lane};
 use crate::{
     handle::FlushReport,
     queue::{Flush, Goal},

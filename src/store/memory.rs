@@ -64,6 +64,7 @@ type Recipient = (&'static str, String);
 
 struct Incident {
     public_id: String,
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "for the file only"))]
     fingerprint: Vec<u8>,
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "for the file only"))]
     level: Level,

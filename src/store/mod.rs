@@ -165,6 +165,7 @@ pub(crate) enum StoreError {
 }
 
 /// The store in use.
+#[cfg_attr(feature = "sqlite", expect(clippy::large_enum_variant, reason = "there is but one"))]
 pub(crate) enum Store {
     Memory(Memory),
     #[cfg(feature = "sqlite")]
@@ -245,10 +246,6 @@ impl Store {
 
     /// pending → delivered, at a cost of `segments`. False if the claim was no
     /// longer valid.
-    #[cfg_attr(
-        not(feature = "sqlite"),
-        expect(unused_variables, reason = "memory forgets what is delivered")
-    )]
     pub(crate) async fn deliver(
         &mut self,
         claim: &Claim,

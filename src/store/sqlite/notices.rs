@@ -66,8 +66,8 @@ impl Sqlite {
     /// The first event of an incident. One that cannot be read is still told of.
     async fn event(&mut self, incident: i64) -> Result<Option<Event>, StoreError> {
         let payload = sqlx::query_scalar!("SELECT payload FROM incident WHERE id = ?1", incident)
-            .fetch_one(&mut self.connection)
+            .fetch_optional(&mut self.connection)
             .await?;
-        Ok(payload.and_then(|payload| serde_json::from_str(&payload).ok()))
+        Ok(payload.flatten().and_then(|payload| serde_json::from_str(&payload).ok()))
     }
 }
