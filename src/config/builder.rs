@@ -2,11 +2,14 @@
 //!
 //! Invariant: a setter only keeps what it is given; `check.rs` judges it.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tracing_subscriber::filter::LevelFilter;
 
-use super::Database;
+use super::{
+    Database,
+    entry::{Entry, Kind, Origin},
+};
 use crate::{
     budget::Budget,
     error::Problem,
@@ -15,7 +18,7 @@ use crate::{
     matcher::Matcher,
     render::Render,
     retry::RetryPolicy,
-    sink::{DynSink, SendGridSink, Sink, TwilioSink},
+    sink::{SendGridSink, Sink, TwilioSink},
     storm,
 };
 
@@ -371,40 +374,4 @@ impl Builder {
         });
         self
     }
-}
-
-/// Where the settings come from: whose names a [`Problem`] uses, and whether
-/// a wrong one is only left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    Code,
-    Environment,
-}
-
-/// A sink as it was given.
-pub(super) struct Entry {
-    pub(super) kind: Kind,
-    pub(super) sink: Arc<dyn DynSink>,
-    /// What the sink itself finds wrong with its settings.
-    pub(super) problems: Vec<Problem>,
-    pub(super) recipients: Vec<String>,
-}
-
-/// Shows how many recipients there are, not who: some are phone numbers.
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry")
-            .field("sink", &self.sink)
-            .field("recipients", &self.recipients.len())
-            .field("problems", &self.problems)
-            .finish()
-    }
-}
-
-/// By which setter a sink came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Sms,
-    Email,
-    Own,
 }

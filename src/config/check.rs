@@ -9,7 +9,8 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     Config, Database, EMAIL_DEADLINE, Route, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY,
-    builder::{Builder, Entry, Kind, Origin},
+    builder::Builder,
+    entry::{Entry, Kind, Origin},
 };
 use crate::{
     budget::Budget,

@@ -13,7 +13,7 @@ use std::{
 use jiff::SignedDuration;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::builder::{Builder, Origin};
+use super::{builder::Builder, entry::Origin};
 use crate::{
     budget::Budget,
     error::{Problem, escaped, shown},

@@ -14,6 +14,8 @@ pub use builder::Builder;
 
 mod check;
 
+mod entry;
+
 mod env;
 pub(crate) use env::read;
 

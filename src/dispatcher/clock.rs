@@ -86,6 +86,7 @@ mod tests {
         event::{from_millis, tests::event},
         fingerprint::Grouping,
         queue::Permit,
+        stats::Counters,
         store::{Memory, Store},
     };
 
@@ -114,7 +115,7 @@ mod tests {
             let mut inbox = Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new());
             let mut outbox = (Store::Memory(Memory::default()), Disk::default());
             let mut dispatcher = Dispatcher::open(&config, Arc::default(), &mut inbox, &mut outbox).await;
-            dispatcher.inbox.add(event("payment failed"), Permit::default());
+            dispatcher.inbox.add(event("payment failed"), Permit::default(), &Counters::default());
             dispatcher.persist().await;
             dispatcher.hurry();
             dispatcher.tell().await;

@@ -203,12 +203,8 @@ impl Dispatcher<'_> {
                 redact(event, &self.redaction);
             }
             match item {
-                Item::Event(event, _) if self.inbox.ignores(&event, 1, &self.counters) => (),
-                Item::Event(event, permit) => self.inbox.add(*event, permit),
-                Item::Awaited(awaited, _) if self.inbox.ignores(&awaited.event, 1, &self.counters) => {
-                    awaited.committed.set(());
-                }
-                Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit),
+                Item::Event(event, permit) => self.inbox.add(*event, permit, &self.counters),
+                Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit, &self.counters),
                 Item::Silence(silence) => self.inbox.silences.push(*silence),
                 Item::Counted => (),
                 Item::Flush(flush) => {

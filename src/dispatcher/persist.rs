@@ -12,7 +12,7 @@ use crate::{
     notice::Losses,
     queue::{Awaited, Permit},
     signal::Signal,
-    stats::DropReason,
+    stats::{Counters, DropReason},
     store::{Captured, Maker, StoreError},
 };
 
@@ -23,7 +23,8 @@ impl Dispatcher<'_> {
         self.follow_the_clock().await;
         let losses = self.untold_losses();
         if self.inbox.waiting.is_empty() && losses.is_empty() {
-            return;
+            // What they wait for is ignored, or committed.
+            return self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
         }
         let now = SystemTime::now();
         let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
@@ -91,12 +92,15 @@ impl Dispatcher<'_> {
 impl Inbox {
     /// Adds `event` to those that wait; one that is the same as another only
     /// counts.
-    pub(super) fn add(&mut self, mut event: Event, permit: Permit) {
+    pub(super) fn add(&mut self, mut event: Event, permit: Permit, counters: &Counters) {
+        // First: what is only counted later is judged by what it said.
+        let own = self.grouping.fingerprint(&event, Instant::now());
+        if self.ignores(&event, 1, counters) {
+            return;
+        }
         let silenced = self.silence(&mut event);
-        let (fingerprint, not_before) = match silenced {
-            Some((fingerprint, until)) => (fingerprint, Some(until)),
-            None => (self.grouping.fingerprint(&event, Instant::now()), None),
-        };
+        let (fingerprint, not_before) =
+            silenced.map_or((own, None), |(silence, until)| (silence, Some(until)));
         let mut latest = self.waiting.iter_mut().rev().take(LOOK_BACK);
         match latest.find(|captured| captured.fingerprint == fingerprint) {
             Some(captured) => {
@@ -119,7 +123,7 @@ impl Inbox {
     }
 
     /// As [`add`](Self::add); somebody waits for the commit.
-    pub(super) fn add_awaited(&mut self, awaited: Awaited, permit: Permit) {
+    pub(super) fn add_awaited(&mut self, awaited: Awaited, permit: Permit, counters: &Counters) {
         let Awaited { event, committed, backtrace } = awaited;
         if let Some(text) = backtrace {
             let fingerprint = self.grouping.fingerprint(&event, Instant::now());
@@ -129,7 +133,7 @@ impl Inbox {
             self.late.push(Late { fingerprint, text, is_committed: false, until });
         }
         self.acknowledge.push(committed);
-        self.add(event, permit);
+        self.add(event, permit, counters);
     }
 }
 

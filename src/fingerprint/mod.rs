@@ -76,6 +76,8 @@ pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
         event.fields.iter().find(|field| field.name == OVERRIDE).map(|field| field.value.to_string());
     let says = own_field.or_else(|| custom.and_then(|custom| custom.call(event)));
     let default = || key(event, app, "event", &[&mask(text(event)), &mask(root_error(event))]);
+    // What the application says is meant: it is not collapsed.
+    let is_said = says.is_some();
     let own = match says {
         None => default(),
         Some(says) if says.contains(DEFAULT) => {
@@ -85,7 +87,8 @@ pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
         Some(says) => key(event, app, "override", &[&says]),
     };
     let line = event.line.unwrap_or_default().to_string();
-    Keys { own, callsite: key(event, app, "callsite", &[&line]) }
+    let callsite = if is_said { own } else { key(event, app, "callsite", &[&line]) };
+    Keys { own, callsite }
 }
 
 /// That of all events for whose own there is no room.

@@ -53,7 +53,7 @@ impl Bench {
 
 impl Dispatcher<'_> {
     async fn capture(&mut self, message: &str) {
-        self.inbox.add(event(message), Permit::default());
+        self.inbox.add(event(message), Permit::default(), &Counters::default());
         self.persist().await;
     }
 

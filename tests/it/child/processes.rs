@@ -33,7 +33,8 @@ pub(super) fn run(scenario: &str) {
             let handle = AlertHandle::current().unwrap();
             for group in 0..GROUPS {
                 for number in 0..GROUP {
-                    error!("{} failed", word(group * GROUP + number));
+                    let kind = word(group * GROUP + number);
+                    error!(alert.fingerprint = kind, "{kind} failed");
                 }
                 let captured = (group + 1) * GROUP;
                 eventually("it is committed", || handle.stats().persisted == captured as u64);

@@ -66,7 +66,7 @@ fn fail() {
         let lines = words.join("\n") + "\n";
         emitted.write_all(lines.as_bytes()).unwrap();
         for word in words {
-            error!("{word} failed");
+            error!(alert.fingerprint = word, "{word} failed");
         }
         failed += more;
         if waits {
