@@ -10,7 +10,7 @@ use tracing::error;
 use tracing_alert::{AlertHandle, AlertLayer};
 use tracing_subscriber::prelude::*;
 
-use crate::support::{CHILD, PATIENCE};
+use crate::support::{CHILD, PATIENCE, word};
 
 pub(crate) mod feedback;
 
@@ -70,8 +70,14 @@ fn run() {
         "fill" => {
             init();
             let handle = AlertHandle::current().unwrap();
+            // One place in a program may say twenty different things.
+            let places: [fn(&str); 3] = [
+                |text| error!("the first place says {text}"),
+                |text| error!("the second place says {text}"),
+                |text| error!("the third place says {text}"),
+            ];
             for round in 0..60 {
-                error!("{round} {}", "x".repeat(8000));
+                places[round % 3](&format!("{} {}", word(round), "x".repeat(8000)));
                 let report = handle.flush(PATIENCE);
                 assert!(report.is_complete(), "{round} {report:?}");
             }
