@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "whoever tries all damages reads it")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
@@ -15,10 +16,11 @@ use tracing_alert::{AlertLayer, MemorySink};
 
 use crate::support::{Harness, PATIENCE, eventually, rows, try_rows, with_layer};
 
-/// How many errors are in a file, and how many of them are only in its journal
-/// where that is what is damaged. Each third is in no message yet, the others are
-/// in one each.
+/// How many errors are in a file, how many of them in a message that waits (each
+/// third is in none yet), and how many only in the journal where that is what is
+/// damaged.
 const ERRORS: usize = 12;
+const TOLD: usize = ERRORS - (ERRORS - 1) / 3;
 const IN_JOURNAL: usize = 4;
 
 /// A database and its two companions, as a killed process leaves them.
@@ -41,7 +43,7 @@ impl Files {
                     INSERT INTO standing
                     SELECT incident_id + ?1, sink, recipient, told, told_at, tellings, not_before, due_at
                       FROM standing WHERE incident_id = 1";
-        let untold = "UPDATE standing SET told = 0, told_at = NULL, tellings = 0, due_at = 0 WHERE incident_id = 1 + ?1";
+        let untold = "UPDATE standing SET told = 0, told_at = NULL, tellings = 0 WHERE incident_id = 1 + ?1";
         let tell = "INSERT INTO notice SELECT id + ?1, printf('%04d', ?1), run, kind, process, made_at, is_last
                       FROM notice WHERE id = 1;
                     INSERT INTO item SELECT notice_id + ?1, incident_id + ?1, reason, tellings, count, total, last_at
@@ -73,11 +75,13 @@ impl Files {
         })
     }
 
-    fn page_of_deliveries(&self) -> usize {
+    /// The pages of a table.
+    fn pages_of(&self, table: &str) -> Vec<usize> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("alerts.db");
         self.write(&path);
-        rows(&path, "SELECT rootpage FROM sqlite_schema WHERE name = 'delivery'")[0].parse().unwrap()
+        let pages = rows(&path, &format!("SELECT pageno FROM dbstat WHERE name = '{table}' ORDER BY 1"));
+        pages.iter().map(|page| page.parse().unwrap()).collect()
     }
 
     fn write(&self, path: &Path) {
@@ -95,7 +99,7 @@ fn layer(path: &Path, sink: &MemorySink) -> tracing_alert::Builder {
     AlertLayer::builder().database(path).settle(Duration::ZERO).panics(false).sink(sink.clone(), ["on-call"])
 }
 
-/// A damaged file, what was done to it, and how many messages it costs at most.
+/// A damaged file, what was done to it, and how many errors it costs at most.
 struct Damage {
     name: String,
     files: Files,
@@ -118,20 +122,26 @@ fn damages() -> Vec<Damage> {
     for at in (0..100).step_by(3).chain((100..4096).step_by(401)) {
         add(&whole, 0, format!("byte {at}"), ERRORS, &flip(at));
     }
-    // Without the deliveries nobody knows whom to tell; without anything else,
-    // somebody is told.
-    let deliveries = whole.page_of_deliveries();
+    // Without the schema nobody knows what is where, and without the deliveries
+    // whom to tell; without anything else, somebody is told.
+    let schema = whole.pages_of("sqlite_schema");
+    let deliveries = whole.pages_of("delivery")[0];
     for page in (4096..length).step_by(4096) {
         let number = page / 4096 + 1;
-        let cost = if number == deliveries { ERRORS } else { 0 };
+        let cost = match number {
+            _ if schema.contains(&number) => ERRORS,
+            _ if number == deliveries => TOLD,
+            _ => 0,
+        };
         for at in [0, 3, 5, 9, 4000] {
             add(&whole, 0, format!("byte {at} of page {number}"), cost, &flip(page + at));
         }
         add(&whole, 0, format!("zeros in page {number}"), cost, &fill(page, 0));
         add(&whole, 0, format!("ones in page {number}"), cost, &fill(page, 0xff));
     }
-    for length in [0, 1, 16, 99, 100, 512, 4095, 4096, 4097, deliveries * 4096, length - 4096, length - 1] {
-        let cost = if length < deliveries * 4096 { ERRORS } else { 0 };
+    let needed = schema.iter().fold(deliveries, |last, page| last.max(*page)) * 4096;
+    for length in [0, 1, 16, 99, 100, 512, 4095, 4096, 4097, needed - 1, needed, length - 4096, length - 1] {
+        let cost = if length < needed { ERRORS } else { 0 };
         add(&whole, 0, format!("cut to {length}"), cost, &|bytes| bytes.truncate(length));
     }
 
@@ -176,7 +186,7 @@ pub(crate) fn run() {
     println!("{} damages, {} lost", damages.len(), lost_in_all.into_inner());
 }
 
-/// How many of the messages in a damaged file are neither delivered nor pending.
+/// How many of the errors in a damaged file are neither told nor left to be told.
 fn lost(Damage { name, files, .. }: &Damage) -> usize {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("alerts.db");
@@ -184,15 +194,26 @@ fn lost(Damage { name, files, .. }: &Damage) -> usize {
     let sink = MemorySink::new();
     let handle = with_layer(layer(&path, &sink), || error!("after the damage"));
     assert!(handle.shutdown(PATIENCE).is_complete(), "{name}: nothing flows: {:?}", handle.stats());
-    let is_told = || sink.messages().iter().any(|message| message.short.contains("after the damage"));
-    if !is_told() {
+    let told = || -> BTreeSet<String> {
+        let messages = sink.messages();
+        let samples = messages.iter().flat_map(|message| &message.notice.samples);
+        samples.map(|sample| sample.event.message.clone()).collect()
+    };
+    if !told().contains("after the damage") {
         // A damaged index hides it without an error: it is left for the next start.
         let _next = layer(&path, &sink).build::<tracing_subscriber::Registry>().unwrap();
-        eventually(&format!("{name}: the alert is delivered"), is_told);
+        eventually(&format!("{name}: the alert is delivered"), || told().contains("after the damage"));
     }
-    let pending = "SELECT DISTINCT notice_id FROM delivery NOT INDEXED WHERE state = 'pending'";
-    let pending = try_rows(&path, pending).unwrap_or_default().len();
-    (ERRORS + 1).saturating_sub(sink.messages().len() + pending)
+    let unreadable: u64 = sink.messages().iter().map(|message| message.notice.unsampled).sum();
+    let left = [
+        "SELECT payload ->> 'message' FROM delivery NOT INDEXED JOIN item USING (notice_id)
+           JOIN incident ON incident.id = incident_id WHERE state = 'pending'",
+        "SELECT payload ->> 'message' FROM standing JOIN incident ON incident.id = incident_id
+          WHERE told_at IS NULL",
+    ];
+    let left = left.iter().flat_map(|sql| try_rows(&path, sql).unwrap_or_default());
+    let known: BTreeSet<_> = told().into_iter().chain(left).collect();
+    (ERRORS + 1).saturating_sub(known.len() + usize::try_from(unreadable).unwrap())
 }
 
 #[test]
@@ -210,7 +231,7 @@ fn a_damaged_file_neither_stops_alerts_nor_keeps_what_it_still_shows() {
 #[test]
 fn a_process_says_once_that_its_file_is_damaged_and_alerts() {
     let whole = Files::make(0);
-    let page = (whole.page_of_deliveries() - 1) * 4096;
+    let page = (whole.pages_of("delivery")[0] - 1) * 4096;
     for damage in [0..16, page..page + 4096, 4096..8192] {
         let harness = Harness::new();
         let mut files = whole.clone();

@@ -17,7 +17,7 @@ use tracing::error;
 use tracing_alert::{AlertHandle, AlertLayer, MemorySink, Message, Receipt, RetryPolicy, SendError, Sink};
 use tracing_subscriber::prelude::*;
 
-use crate::support::{Harness, PATIENCE, eventually};
+use crate::support::{Harness, PATIENCE, eventually, word};
 
 /// Runs `scenario` with the directory of its database on a file system of its
 /// own, which `mount` makes of `$DIR`. None where no process may mount one.
@@ -53,7 +53,7 @@ fn said(output: &Output) -> Vec<&str> {
 #[test]
 fn a_disk_that_is_full_for_a_while_loses_nothing_and_is_one_line() {
     let harness = Harness::new();
-    let mount = "mount -t tmpfs -o size=400k none \"$DIR\"";
+    let mount = "mount -t tmpfs -o size=1m none \"$DIR\"";
     let Some(output) = on_a_disk_of_its_own(&harness, mount, "full-for-a-while") else {
         return;
     };
@@ -80,7 +80,7 @@ pub(crate) fn full_for_a_while(init: impl FnOnce()) {
     let ballast = database.with_file_name("ballast");
     let filled = std::io::copy(&mut std::io::repeat(0), &mut File::create(&ballast).unwrap());
     assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
-    (0..FULL).for_each(|number| alert(&number.to_string()));
+    (0..FULL).for_each(|number| alert(&word(number)));
     assert_eq!(handle.stats().store, tracing_alert::StoreState::Memory);
     std::fs::remove_file(&ballast).unwrap();
     error!("after");

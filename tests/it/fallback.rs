@@ -139,7 +139,7 @@ fn on_a_full_disk_alerts_flow_and_one_line_says_so() {
     let child = harness.child("fill");
     let mut limited = std::process::Command::new("sh");
     limited
-        .args(["-c", "trap '' XFSZ; ulimit -f 600; exec \"$0\" \"$@\""])
+        .args(["-c", "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\""])
         .arg(child.get_program())
         .args(child.get_args())
         .env_clear()

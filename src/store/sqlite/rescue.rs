@@ -27,17 +27,21 @@ macro_rules! readable {
         let (mut after, mut before) = (i64::MIN, i64::MAX);
         let is_whole = loop {
             match sqlx::query_scalar!($first, after, before).fetch_optional(&mut *$connection).await {
-                Ok(Some(id)) => {
+                // A damaged page may give any number, and the same one for ever.
+                Ok(Some(id)) if id > after => {
                     after = id;
                     found.insert(id);
                 }
                 Ok(None) => break true,
-                Err(_) => break false,
+                Ok(Some(_)) | Err(_) => break false,
             }
         };
         while !is_whole {
             let last = sqlx::query_scalar!($last, after, before).fetch_optional(&mut *$connection);
             let Ok(Some(id)) = last.await else { break };
+            if id >= before {
+                break;
+            }
             before = id;
             found.insert(id);
         }
