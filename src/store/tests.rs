@@ -332,6 +332,10 @@ every_store! {
         assert_eq!(bench.tell("sms", t(500)).await.notice, None);
         assert!(bench.store.deliver(&claims[0], None, 1, t(501)).await.unwrap());
         assert_eq!(bench.told("sms", t(501)).await.len(), 6, "what waited is told as soon as it may");
+        bench.persist(&[captured("one more", Level::ERROR)], t(502)).await;
+        assert_eq!(bench.tell("sms", t(504)).await.notice, None);
+        assert!(bench.store.bury(&claims[1], "21211", t(505)).await.unwrap());
+        assert_eq!(bench.told("sms", t(505)).await.len(), 1);
     }
 
     async fn each_recipient_is_told_of_its_own_levels(bench: &mut Bench) {
