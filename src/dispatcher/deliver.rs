@@ -178,7 +178,6 @@ impl Dispatcher<'_> {
             Ok(receipt) => {
                 let reference = receipt.reference.as_deref();
                 let valid = self.store.deliver(claim, reference, *segments, now).await?;
-                self.tell_at = None;
                 self.lanes[lane].resume();
                 (&self.counters.delivered, valid)
             }
@@ -214,6 +213,8 @@ impl Dispatcher<'_> {
                 }
             }
         };
+        // What waited for fewer messages to be under way may be told.
+        self.tell_at = None;
         if valid {
             Counters::count(counter);
         } else if !self.is_deferred(attempted) {

@@ -131,5 +131,5 @@ pub(crate) fn blocked_until(
 const MOST_PENDING: u64 = 3;
 
 /// How soon is looked again whether there are fewer, unless one of them is
-/// delivered before.
+/// settled before.
 pub(crate) const PENDING_PAUSE: Duration = Duration::from_secs(30);

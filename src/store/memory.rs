@@ -184,15 +184,7 @@ impl Memory {
         self.accounts.entry((sink, claim.recipient.clone())).or_default().heard_at = Some(now);
         let cost = self.accounts.entry((sink, String::new())).or_default();
         *cost = cost.spent(segments, day_of(now));
-        // What waited for fewer to be under way is decided anew.
-        let his = (sink, claim.recipient.clone());
-        let standings = self.incidents.values_mut().filter_map(|incident| incident.standings.get_mut(&his));
-        for due_at in standings.filter_map(|known| known.due_at.as_mut()) {
-            if *due_at <= now + PENDING_PAUSE {
-                *due_at = now.min(*due_at);
-            }
-        }
-        Ok(self.settle(claim))
+        Ok(self.settle(claim, now))
     }
 
     pub(super) fn retry(
@@ -303,13 +295,25 @@ impl Memory {
         self.deliveries.get_mut(&claim.key).filter(|delivery| delivery.claims == claim.token)
     }
 
-    fn settle(&mut self, claim: &Claim) -> bool {
-        if self.claimed(claim).is_none() {
+    fn settle(&mut self, claim: &Claim, now: SystemTime) -> bool {
+        let Some(sink) = self.claimed(claim).map(|delivery| delivery.sink) else {
             return false;
-        }
+        };
+        self.admit(&(sink, claim.recipient.clone()), now);
         self.deliveries.remove(&claim.key);
         self.notices.remove(&claim.notice_id);
         self.drop_ended();
         true
+    }
+
+    /// Has decided anew what waited for fewer messages to be under way.
+    fn admit(&mut self, recipient: &Recipient, now: SystemTime) {
+        let standings =
+            self.incidents.values_mut().filter_map(|incident| incident.standings.get_mut(recipient));
+        for due_at in standings.filter_map(|known| known.due_at.as_mut()) {
+            if *due_at <= now + PENDING_PAUSE {
+                *due_at = now.min(*due_at);
+            }
+        }
     }
 }

@@ -42,7 +42,7 @@ fn what_was_committed_is_told_whatever_breaks() {
         torture.kill(victim);
         torture.start(victim);
     }
-    torture.recovers();
+    let _healthy = torture.recovers();
     println!("{}", torture.verdict());
     println!("in {:.1?}", started.elapsed());
 }
@@ -169,47 +169,56 @@ impl Torture {
         if jump == 0 {
             return;
         }
+        self.lets_pass(jump * HOUR);
+        self.off = off;
+        self.jumps.push(jump);
+    }
+
+    /// Everything in the file happened `millis` earlier.
+    fn lets_pass(&mut self, millis: i64) {
         let sql = format!(
             "BEGIN IMMEDIATE;
              SELECT claims > 0 AND due_at > 1000 * unixepoch('subsec') + 5000, lower(hex(key))
                FROM delivery WHERE state = 'pending';
              {}
              COMMIT",
-            time_passes(jump * HOUR)
+            time_passes(millis)
         );
         let moved = rows(&self.harness.database(), &sql);
         for (is_leased, key) in moved.iter().filter_map(|row| row.split_once('|')) {
             if is_leased == "1" {
                 self.leases.jumped.push(key.to_owned());
             }
-            if jump > 0 {
+            if millis > 0 {
                 self.leases.aged.insert(key.to_owned());
             }
         }
-        self.off = off;
-        self.jumps.push(jump);
     }
 
     /// The last programs die, the provider is well again, and healthy programs
-    /// take up what is left; also later, when all incidents are over.
-    fn recovers(&mut self) {
+    /// take up what is left; also later, when all incidents are over. They live
+    /// as long as what this gives.
+    fn recovers(&mut self) -> Vec<Reaped> {
         (0..PROGRAMS).for_each(|program| self.kill(program));
         self.end_leases(Duration::ZERO);
         self.harness.provider.has_a_bad_day(None);
+        let healthy = [(); 2].map(|()| self.spawn("torture-recover"));
         let untold = "SELECT 'untold', incident_id, sink, told_at, told, count
                         FROM standing JOIN incident ON incident.id = incident_id";
         self.settles(&format!("{untold} WHERE told_at IS NULL"));
-        rows(&self.harness.database(), &time_passes(5 * HOUR));
+        self.lets_pass(5 * HOUR);
+        let latest = [(); 2].map(|()| self.spawn("torture-recover"));
+        let an_hour_ago = format!("1000 * unixepoch() - {HOUR}");
         self.settles(&format!(
-            "{untold} WHERE due_at IS NOT NULL AND told < count
+            "{untold} WHERE due_at IS NOT NULL AND (told < count OR last_at < {an_hour_ago})
               UNION ALL
              SELECT 'dead', sink, key, recipient, last_error, 0 FROM delivery WHERE state = 'dead' AND told = 0"
         ));
+        healthy.into_iter().chain(latest).collect::<Vec<_>>()
     }
 
-    /// Healthy programs run until nothing is pending, and `left` gives no row.
+    /// Waits until nothing is pending, and `left` gives no row.
     fn settles(&self, left: &str) {
-        let _healthy = [self.spawn("torture-recover"), self.spawn("torture-recover")];
         let sql = format!(
             "SELECT 'pending', sink, attempt, claims, due_at - 1000 * unixepoch(), last_error
                FROM delivery WHERE state = 'pending'

@@ -28,14 +28,14 @@ impl Memory {
             return false;
         };
         let refused_at = self.refusals.get(&(sink, claim.recipient.clone()));
-        refused_at.is_some_and(|at| *at > since && *at <= now) && self.settle(claim)
+        refused_at.is_some_and(|at| *at > since && *at <= now) && self.settle(claim, now)
     }
 
     pub(in crate::store) fn bury(
         &mut self,
         claim: &Claim,
         reason: &str,
-        _now: SystemTime,
+        now: SystemTime,
     ) -> Result<bool, StoreError> {
         let Some(sink) = self.claimed(claim).map(|delivery| delivery.sink) else {
             return Ok(false);
@@ -50,7 +50,7 @@ impl Memory {
             };
             self.untold.insert(sink, dead);
         }
-        Ok(self.settle(claim))
+        Ok(self.settle(claim, now))
     }
 
     pub(in crate::store) fn tell_of_dead(

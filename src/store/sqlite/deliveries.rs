@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use sqlx::Connection;
+use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use super::{
@@ -84,18 +84,7 @@ impl Sqlite {
             save_account(&mut tx, sink, &claim.recipient, &heard).await?;
             let cost = account(&mut tx, sink, "").await?.spent(segments, day_of(now));
             save_account(&mut tx, sink, "", &cost).await?;
-            // What waited for fewer to be under way is decided anew.
-            let held_until = to_millis(now + PENDING_PAUSE);
-            sqlx::query!(
-                "UPDATE standing SET due_at = ?3
-                  WHERE sink = ?1 AND recipient = ?2 AND due_at > ?3 AND due_at <= ?4",
-                sink,
-                claim.recipient,
-                now_ms,
-                held_until
-            )
-            .execute(&mut *tx)
-            .await?;
+            admit(&mut tx, sink, &claim.recipient, now).await?;
         }
         tx.commit().await?;
         Ok(sink.is_some())
@@ -153,18 +142,24 @@ impl Sqlite {
         now: SystemTime,
     ) -> Result<bool, StoreError> {
         let key = claim.key.as_bytes().as_slice();
-        let now = to_millis(now);
-        let done = sqlx::query!(
+        let now_ms = to_millis(now);
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let sink = sqlx::query_scalar!(
             "UPDATE delivery SET state = 'dead', settled_at = ?3, last_error = ?4
-              WHERE key = ?1 AND claims = ?2 AND state = 'pending'",
+              WHERE key = ?1 AND claims = ?2 AND state = 'pending'
+             RETURNING sink",
             key,
             claim.token,
-            now,
+            now_ms,
             reason
         )
-        .execute(&mut self.connection)
+        .fetch_optional(&mut *tx)
         .await?;
-        Ok(done.rows_affected() == 1)
+        if let Some(sink) = &sink {
+            admit(&mut tx, sink, &claim.recipient, now).await?;
+        }
+        tx.commit().await?;
+        Ok(sink.is_some())
     }
 
     pub(in crate::store) async fn next_due(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
@@ -218,4 +213,25 @@ impl Sqlite {
         .await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
+}
+
+/// Has decided anew what waited for fewer messages to be under way.
+async fn admit(
+    connection: &mut SqliteConnection,
+    sink: &str,
+    recipient: &str,
+    now: SystemTime,
+) -> Result<(), StoreError> {
+    let (held_until, now) = (to_millis(now + PENDING_PAUSE), to_millis(now));
+    sqlx::query!(
+        "UPDATE standing SET due_at = ?3
+          WHERE sink = ?1 AND recipient = ?2 AND due_at > ?3 AND due_at <= ?4",
+        sink,
+        recipient,
+        now,
+        held_until
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
 }

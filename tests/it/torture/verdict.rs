@@ -35,10 +35,10 @@ impl Torture {
         conserved(&evidence, &mut broken);
         let duplicates = self.duplicates(&evidence, &mut broken);
         for line in self.read("said").lines().filter(|line| line.contains("tracing-alert: ")) {
-            let is_expected = ["fails again and again", "its deadline passed", "ended undelivered"]
-                .iter()
-                .any(|known| line.contains(known));
-            if !is_expected {
+            // On a busy machine, a lock may be waited for; that nobody gets it is another line.
+            let expected =
+                ["fails again and again", "its deadline passed", "ended undelivered", "process; waiting"];
+            if !expected.iter().any(|known| line.contains(known)) {
                 broken.note("nothing hurts but the provider", line);
             }
         }
