@@ -46,6 +46,7 @@ fn main() -> Result<(), tracing_alert::Error> {
         .sink(pager.clone(), ["whoever is on call"])
         .wait_for_commit(Duration::from_millis(100))
         .settle(Duration::from_millis(500))
+        .storm_rate(50)
         // Which events are the same: here, those of one cart.
         .fingerprint(|event| {
             let cart =

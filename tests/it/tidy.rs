@@ -51,11 +51,12 @@ const BOUNDARIES: [(&[&str], &[&str]); 7] = [
 ];
 
 /// Numbers that the README tells: where they are, and what it says.
-const NUMBERS: [(&str, &str, &str); 16] = [
+const NUMBERS: [(&str, &str, &str); 17] = [
     ("src/queue.rs", "MOST_EVENTS: usize = 16_384;", "16,384 events"),
     ("src/queue.rs", "MOST_BYTES: usize = 16 * 1024 * 1024;", "16 MiB"),
     ("src/store/memory.rs", "MOST_EVENTS: usize = 10_000;", "10,000 events"),
     ("src/store/mod.rs", "SAMPLES_PER_NOTICE: usize = 100;", "more than 100 different events"),
+    ("src/storm.rs", "DEFAULT_RATE: u32 = 100;", "and the count is told | `100` |"),
     ("src/panic.rs", "COMMIT_TIMEOUT: Duration = Duration::from_millis(250);", "at most 250 ms"),
     ("src/dispatcher/exit.rs", "EXIT_TIMEOUT: Duration = Duration::from_secs(2);", "at most 2 s"),
     ("src/dispatcher/mod.rs", "LEASE: Duration = Duration::from_secs(70);", "lease of 70 s"),

@@ -64,6 +64,7 @@ fn what_is_set_arrives() {
         .database("/var/lib/myapp/alerts.db")
         .panics(false)
         .settle(Duration::ZERO)
+        .storm_rate(7)
         .retry(retry)
         .check()
         .unwrap();
@@ -75,6 +76,7 @@ fn what_is_set_arrives() {
     assert_eq!(config.database, Database::File("/var/lib/myapp/alerts.db".into()));
     assert!(!config.panics);
     assert_eq!(config.settle, Duration::ZERO);
+    assert_eq!(config.storm_rate, 7);
     assert_eq!(config.retry, retry);
 }
 
@@ -143,6 +145,7 @@ fn every_problem_is_told_at_once() {
             .version("")
             .database("")
             .settle(Builder::LONGEST_SETTLE + Duration::from_nanos(1))
+            .storm_rate(0)
             .retry(RetryPolicy { initial: Duration::ZERO, ..RetryPolicy::DEFAULT })
             .sms(twilio(), [PHONE, "0791234567", ""])
             .email(sendgrid(), ["nobody"])
@@ -150,7 +153,19 @@ fn every_problem_is_told_at_once() {
     );
     assert_eq!(
         settings(&problems),
-        ["app_name", "environment", "version", "database", "settle", "retry", "sms", "sms", "email", "sink"]
+        [
+            "app_name",
+            "environment",
+            "version",
+            "database",
+            "settle",
+            "storm_rate",
+            "retry",
+            "sms",
+            "sms",
+            "email",
+            "sink"
+        ]
     );
 }
 
