@@ -54,6 +54,7 @@ fn main() -> Result<(), tracing_alert::Error> {
         .email_budget(Budget::EMAIL)
         // What nobody wants to hear of.
         .ignore(Matcher::new().target("builder::noise").message("connection reset"))
+        .storm_rate(50)
         // Which events are the same: here, those of one cart.
         .fingerprint(|event| {
             let cart =

@@ -51,7 +51,7 @@ const BOUNDARIES: [(&[&str], &[&str]); 7] = [
 ];
 
 /// Numbers that the README tells: where they are, and what it says.
-const NUMBERS: [(&str, &str, &str); 19] = [
+const NUMBERS: [(&str, &str, &str); 20] = [
     ("src/queue.rs", "MOST_EVENTS: usize = 16_384;", "16,384 events"),
     ("src/queue.rs", "MOST_BYTES: usize = 16 * 1024 * 1024;", "16 MiB"),
     ("src/store/memory.rs", "MOST_BYTES: usize = 32 * 1024 * 1024;", "held 32 MiB"),
@@ -62,6 +62,7 @@ const NUMBERS: [(&str, &str, &str); 19] = [
         "QUIET_AFTER: Duration = Duration::from_secs(30 * 60);",
         "after 30 min without an event",
     ),
+    ("src/storm.rs", "DEFAULT_RATE: u32 = 100;", "and the count is told | `100` |"),
     ("src/config/mod.rs", "SMS_SEGMENTS_PER_DAY: u32 = 60;", "at most 60 segments a day"),
     ("src/panic.rs", "COMMIT_TIMEOUT: Duration = Duration::from_millis(250);", "at most 250 ms"),
     ("src/dispatcher/exit.rs", "EXIT_TIMEOUT: Duration = Duration::from_secs(2);", "at most 2 s"),

@@ -69,6 +69,7 @@ fn what_is_set_arrives() {
         .database("/var/lib/myapp/alerts.db")
         .panics(false)
         .settle(Duration::ZERO)
+        .storm_rate(7)
         .retry(retry)
         .check()
         .unwrap();
@@ -80,6 +81,7 @@ fn what_is_set_arrives() {
     assert_eq!(config.database, Database::File("/var/lib/myapp/alerts.db".into()));
     assert!(!config.panics);
     assert_eq!(config.routes[0].rhythm.settle, Duration::ZERO);
+    assert_eq!(config.storm_rate, 7);
     assert_eq!(config.retry, retry);
 }
 
@@ -150,6 +152,7 @@ fn every_problem_is_told_at_once() {
             .settle(Builder::LONGEST_SETTLE + Duration::from_nanos(1))
             .sms_window(Builder::LONGEST_WINDOW * 2)
             .email_budget(Budget::new(0, Duration::ZERO, 5))
+            .storm_rate(0)
             .retry(RetryPolicy { initial: Duration::ZERO, ..RetryPolicy::DEFAULT })
             .sms(twilio(), [PHONE, "0791234567", ""])
             .email(sendgrid(), ["nobody"])
@@ -165,6 +168,7 @@ fn every_problem_is_told_at_once() {
             "settle",
             "sms_window",
             "email_budget",
+            "storm_rate",
             "retry",
             "sms",
             "sms",
