@@ -10,7 +10,7 @@ use tracing::error;
 use tracing_alert::{AlertHandle, AlertLayer};
 use tracing_subscriber::prelude::*;
 
-use crate::support::{CHILD, PATIENCE, word};
+use crate::support::{CHILD, PATIENCE};
 
 pub(crate) mod feedback;
 
