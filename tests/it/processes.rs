@@ -227,7 +227,7 @@ fn each_delivery_goes_through_a_process_that_has_its_sink() {
     };
     assert_eq!(to(PHONE), ["[MyApp] ERROR: payment failed"]);
     // One joined the incident of the other.
-    assert_eq!(to(OTHER_PHONE), ["[MyApp] ERROR: payment failed (x2)"]);
+    assert_eq!(to(OTHER_PHONE), ["[MyApp] ERROR: the payment of a round failed (x2)"]);
     let mails: Vec<_> = harness.provider.mails().iter().map(|mail| mail.json()).collect();
     assert!(mails.iter().all(|mail| mail["personalizations"][0]["to"][0]["email"] == EMAIL));
     assert!(

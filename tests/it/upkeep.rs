@@ -29,7 +29,10 @@ fn a_start_forgets_what_is_long_settled_and_nothing_else() {
         "UPDATE delivery SET settled_at = settled_at - (CASE notice_id WHEN 1 THEN 8 ELSE 6 END) * 86400000
           WHERE notice_id < 3",
     );
-    rows(&harness.database(), "UPDATE incident SET closed_at = last_at WHERE id < 3");
+    rows(
+        &harness.database(),
+        "UPDATE incident SET last_at = last_at - 10 * 86400000, closed_at = last_at - 10 * 86400000 WHERE id < 3",
+    );
     rows(&harness.database(), "UPDATE standing SET due_at = NULL WHERE incident_id < 3");
     rows(&harness.database(), "UPDATE notice SET made_at = made_at - 10 * 86400000 WHERE id < 3");
     let _handle = with_layer(builder(&harness, MemorySink::new()), || ());

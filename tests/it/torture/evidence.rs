@@ -178,9 +178,9 @@ impl Evidence {
         if let Some(delivery) = self.deliveries.get(&key) {
             let of = |id: &i64| self.incidents[id].word.clone();
             let told: BTreeSet<_> = delivery.items.keys().filter_map(of).collect();
-            let number = text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0);
             let events: u64 = delivery.items.values().sum();
-            let is_right = number == events || delivery.is_health;
+            let reason = text.lines().next().unwrap_or_default();
+            let is_right = shows(reason, events) || delivery.is_health;
             if !is_right || !seen.is_subset(&told) || (delivery.items.len() <= SHOWN && seen != told) {
                 self.wrong.push(format!("{key}: {events} events, {told:?}\n{text}"));
             }
@@ -191,6 +191,18 @@ impl Evidence {
         self.visible.extend(seen);
         key
     }
+}
+
+/// Whether a mail's first line says that there were so many events that its
+/// reader did not know of; of none it need not speak.
+fn shows(reason: &str, events: u64) -> bool {
+    let number = match events {
+        0 => return true,
+        1 => return reason.contains("once") || reason.split(' ').any(|part| part == "1"),
+        1000.. => format!("{},{:03}", events / 1000, events % 1000),
+        few => few.to_string(),
+    };
+    reason.split(|c: char| !(c.is_ascii_digit() || c == ',')).any(|part| part == number)
 }
 
 /// What tells an SMS from the others: its first word and the notice's id, of
