@@ -30,8 +30,11 @@ impl Dispatcher<'_> {
         let Some(Ending { goal, deadline }) = self.inbox.ending else {
             return false;
         };
-        let is_committed = self.inbox.waiting.is_empty();
-        deadline <= Instant::now() || (is_committed && self.is_reached(goal, Some(Mark::ALL)).await)
+        // What it attempts for another run is seen through, too: given back, it
+        // would be sent twice.
+        let is_at_rest =
+            self.inbox.waiting.is_empty() && self.in_flight.is_empty() && self.unsettled.is_empty();
+        deadline <= Instant::now() || (is_at_rest && self.is_reached(goal, Some(Mark::ALL)).await)
     }
 
     /// Whether what is up to `mark` has come to `goal`.
