@@ -72,6 +72,7 @@ async fn waiting(
 struct Known {
     incident_id: i64,
     tellings: u32,
+    next_tellings: u32,
     count: u64,
     told: u64,
     last_at: i64,
@@ -87,8 +88,8 @@ async fn tell_one(
     hurried: bool,
     now: SystemTime,
 ) -> Result<Option<i64>, StoreError> {
-    let (known, standings) = standings(connection, channel.sink, recipient).await?;
     let open = open_notice(connection, channel.sink, recipient).await?;
+    let (known, standings) = standings(connection, channel.sink, recipient, open).await?;
     let desk = Desk {
         account: account(connection, channel.sink, recipient).await?,
         standings,
@@ -130,7 +131,7 @@ async fn tell_one(
         sqlx::query!(
             "UPDATE standing
                 SET due_at = ?4,
-                    told = iif(?5, ?6, told), told_at = iif(?5, ?7, told_at), tellings = tellings + ?5
+                    told = iif(?5, ?6, told), told_at = iif(?5, ?7, told_at), tellings = iif(?5, ?8, tellings)
               WHERE incident_id = ?1 AND sink = ?2 AND recipient = ?3",
             known.incident_id,
             channel.sink,
@@ -138,7 +139,8 @@ async fn tell_one(
             due_at,
             is_told,
             count,
-            now
+            now,
+            known.next_tellings
         )
         .execute(&mut *connection)
         .await?;
@@ -150,10 +152,13 @@ async fn standings(
     connection: &mut SqliteConnection,
     sink: &str,
     recipient: &str,
+    open: Option<i64>,
 ) -> Result<(Vec<Known>, Vec<Standing>), StoreError> {
     let rows = sqlx::query!(
         r#"SELECT incident_id AS "incident_id!", told, told_at, tellings, not_before, due_at AS "due_at!",
                   count, opened_at, last_at, is_new AS "is_new: bool",
+                  EXISTS (SELECT 1 FROM item
+                           WHERE notice_id = ?3 AND item.incident_id = standing.incident_id) AS "is_pending!: bool",
                   EXISTS (SELECT 1 FROM standing AS other
                            WHERE other.incident_id = standing.incident_id AND other.sink <> ?1
                              AND other.told_at IS NOT NULL) AS "is_covered!: bool"
@@ -161,7 +166,8 @@ async fn standings(
             WHERE sink = ?1 AND recipient = ?2 AND due_at IS NOT NULL
             ORDER BY incident_id"#,
         sink,
-        recipient
+        recipient,
+        open
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -174,6 +180,7 @@ async fn standings(
             told: unsigned(row.told),
             told_at: row.told_at.map(from_millis),
             tellings,
+            is_pending: row.is_pending,
             is_new: row.is_new,
             not_before: row.not_before.map(from_millis),
             is_covered: row.is_covered,
@@ -181,6 +188,7 @@ async fn standings(
         let known = Known {
             incident_id: row.incident_id,
             tellings,
+            next_tellings: standing.next_tellings(),
             count: standing.count,
             told: standing.told,
             last_at: row.last_at,
@@ -192,7 +200,7 @@ async fn standings(
 }
 
 /// The recipient's message that did not leave yet.
-async fn open_notice(
+pub(super) async fn open_notice(
     connection: &mut SqliteConnection,
     sink: &str,
     recipient: &str,

@@ -171,8 +171,10 @@ impl Sqlite {
     pub(in crate::store) async fn reconsider(&mut self, now: SystemTime) -> Result<(), StoreError> {
         let now = to_millis(now);
         let ahead = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM standing WHERE due_at > ?1)
-                   OR EXISTS (SELECT 1 FROM account WHERE heard_at > ?1) AS "any!: bool""#,
+            r#"SELECT EXISTS (SELECT 1 FROM account WHERE heard_at > ?1)
+                   OR EXISTS (SELECT 1 FROM standing JOIN incident ON incident.id = incident_id
+                               WHERE due_at IS NOT NULL
+                                 AND (opened_at > ?1 OR last_at > ?1 OR told_at > ?1)) AS "any!: bool""#,
             now
         )
         .fetch_one(&mut self.connection)

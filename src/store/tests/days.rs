@@ -152,6 +152,9 @@ async fn outage(bench: &mut Bench, provider: Provider) {
         let messages = world.count(sink, end + 20 * MINUTE);
         assert!(messages <= 1 + in_doubt, "{messages} messages by {sink} after the outage");
     }
+    if provider == Provider::Down {
+        assert_eq!(SINKS.map(|sink| world.events(sink)), [100; 2], "the one message tells everything");
+    }
     world.pass(end + 24 * HOUR).await;
     assert_eq!(world.events("mail"), 100, "the count is exact");
 }
@@ -195,9 +198,9 @@ every_store! {
 
     async fn a_million_errors_are_four_messages(bench: &mut Bench) {
         let mut world = World::new(bench);
-        for n in 0..1000 {
-            let now = t(0) + Duration::from_millis(10) * n;
-            world.capture(&errors(1000, now), now).await;
+        for n in 0..100 {
+            let now = t(0) + Duration::from_millis(100) * n;
+            world.capture(&errors(10_000, now), now).await;
             world.pass(now).await;
         }
         world.pass(t(600)).await;
@@ -209,7 +212,7 @@ every_store! {
     }
 
     async fn an_error_every_ten_seconds_is_never_silent(bench: &mut Bench) {
-        let hours = if matches!(bench.store, Store::Memory(_)) { 24 } else { 5 };
+        let hours = if matches!(bench.store, Store::Memory(_)) { 24 } else { 2 };
         let mut world = World::new(bench);
         let end = hours * 3600;
         for second in (0..end).step_by(10) {
@@ -246,8 +249,9 @@ every_store! {
 
     async fn random_kinds_keep_to_the_caps(bench: &mut Bench) {
         let mut world = World::new(bench);
+        let rounds = if matches!(world.bench.store, Store::Memory(_)) { 100 } else { 15 };
         let mut random = 1_u64;
-        for second in 0..100 {
+        for second in 0..rounds {
             let batch: Vec<_> = (0..1000)
                 .map(|_| {
                     random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -264,7 +268,7 @@ every_store! {
         let messages = SINKS.map(|sink| world.count(sink, t(600)));
         assert!(messages[0] <= 3 && messages[1] <= 3, "a flood: {messages:?}");
         world.pass(t(24 * 3600)).await;
-        assert_eq!(world.events("mail"), 100_000, "the count is exact");
+        assert_eq!(world.events("mail"), rounds * 1000, "the count is exact");
     }
 
     async fn no_day_has_more_sms_than_it_may(bench: &mut Bench) {
