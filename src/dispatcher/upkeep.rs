@@ -44,6 +44,7 @@ impl Upkeep {
 
     /// Has everything looked at again: what is in another store may have been
     /// written before the time of day jumped.
+    #[cfg(feature = "sqlite")]
     pub(super) fn begin_anew(&mut self) {
         self.look_at = Instant::now();
         self.clocks = None;

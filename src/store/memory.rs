@@ -63,6 +63,7 @@ type Recipient = (&'static str, String);
 
 struct Incident {
     public_id: String,
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "for the file only"))]
     fingerprint: Vec<u8>,
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "for the file only"))]
     level: Level,
@@ -173,6 +174,7 @@ impl Memory {
     pub(super) fn deliver(
         &mut self,
         claim: &Claim,
+        _reference: Option<&str>,
         segments: u32,
         now: SystemTime,
     ) -> Result<bool, StoreError> {

@@ -151,6 +151,10 @@ pub(crate) enum StoreError {
 }
 
 /// The store in use.
+#[cfg_attr(
+    feature = "sqlite",
+    expect(clippy::large_enum_variant, reason = "there is one, and it is not moved about")
+)]
 pub(crate) enum Store {
     Memory(Memory),
     #[cfg(feature = "sqlite")]
@@ -239,7 +243,7 @@ impl Store {
         now: SystemTime,
     ) -> Result<bool, StoreError> {
         either!(self, store =>
-            store.deliver(claim, segments, now),
+            store.deliver(claim, reference, segments, now),
             store.deliver(claim, reference, segments, now))
     }
 

@@ -175,7 +175,7 @@ impl Incident {
             }
             let fresh = Standing::fresh(self.opened_at, tally.not_before);
             let due_at = Some(fresh.next(&target.rhythm, *heard_at, now).at());
-            self.standings.entry(recipient.clone()).or_insert(Known {
+            self.standings.entry(recipient.clone()).or_insert_with(|| Known {
                 not_before: tally.not_before,
                 due_at,
                 ..Known::default()

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     super::{Claim, StoreError},
     Sqlite,
-    tell::{account, save_account},
+    accounts::{account, save_account},
 };
 use crate::{
     budget::{Account, day_of},

@@ -1,6 +1,6 @@
 //! Events join their incidents; who is concerned gets a standing.
 
-use std::time::SystemTime;
+use std::{collections::HashSet, time::SystemTime};
 
 use sqlx::{Connection, SqliteConnection};
 
@@ -10,8 +10,9 @@ use super::{
         batch::{Captured, Tally, level_number, overflow, tallies},
     },
     Sqlite,
+    accounts::account,
     rows::{about_text, json, number, unsigned},
-    tell::{account, open_notice},
+    tell::open_notice,
 };
 use crate::{
     event::{from_millis, to_millis},
@@ -83,10 +84,12 @@ pub(super) async fn join(
         let open = open_notice(connection, target.sink, &target.recipient).await?;
         joining.targets.push(Addressee { target, heard_at, has_open_message: open.is_some() });
     }
+    let open = if tallies.len() > MANY { Some(open_fingerprints(connection).await?) } else { None };
+    let is_open = |tally: &Tally<'_>| open.as_ref().is_none_or(|open| open.contains(&tally.fingerprint));
     let mut room = None;
     let mut rest = Vec::new();
     for tally in tallies {
-        if joining.count(connection, &tally).await? {
+        if is_open(&tally) && joining.count(connection, &tally).await? {
             continue;
         }
         if tally.about.is_some() {
@@ -126,6 +129,13 @@ pub(super) async fn close_ended(
     .execute(&mut *connection)
     .await?;
     Ok(())
+}
+
+async fn open_fingerprints(connection: &mut SqliteConnection) -> Result<HashSet<Vec<u8>>, StoreError> {
+    let open = sqlx::query_scalar!("SELECT fingerprint FROM incident WHERE closed_at IS NULL")
+        .fetch_all(&mut *connection)
+        .await?;
+    Ok(open.into_iter().collect())
 }
 
 /// How many incidents are open that are events of one kind.
@@ -281,3 +291,6 @@ impl Joining<'_> {
         Ok(rows.into_iter().map(|row| (row.sink, row.recipient)).collect())
     }
 }
+
+/// Of more kinds of events than this, it is asked once which are open.
+const MANY: usize = 100;

@@ -15,6 +15,7 @@ use sqlx::{
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+mod accounts;
 mod bundles;
 mod dead;
 mod deliveries;

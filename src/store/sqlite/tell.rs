@@ -1,6 +1,6 @@
 //! What there is to tell becomes notices, one delivery each.
 
-use std::{collections::HashSet, time::SystemTime};
+use std::{collections::BTreeMap, time::SystemTime};
 
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
@@ -8,11 +8,12 @@ use uuid::Uuid;
 use super::{
     super::{Channel, Maker, StoreError, Told, batch::message_id},
     Sqlite,
+    accounts::{account, save_account},
     incidents::close_ended,
     rows::{json, number, reason_name, unsigned},
 };
 use crate::{
-    budget::{Account, day_of},
+    budget::day_of,
     event::{from_millis, to_millis},
     incident::{Desk, Plan, Reason, Standing, blocked_until, plan},
     render::MAX_SEGMENTS,
@@ -120,32 +121,55 @@ async fn tell_one(
     if let Some(account) = &plan.account {
         save_account(connection, channel.sink, recipient, account).await?;
     }
-    let told: HashSet<usize> = plan.tell.iter().map(|(index, _)| *index).collect();
-    for (index, due) in plan.due.iter().enumerate() {
-        let (known, due_at) = (&known[index], due.map(to_millis));
-        let is_told = told.contains(&index);
-        if !is_told && due_at == Some(known.due_at) {
-            continue;
-        }
-        let (count, now) = (number(known.count), to_millis(now));
+    let mut dues: Vec<_> = plan.due.iter().map(|due| due.map(to_millis)).collect();
+    for (index, _) in &plan.tell {
+        note_told(connection, channel.sink, recipient, &known[*index], dues[*index], now).await?;
+        dues[*index] = Some(known[*index].due_at);
+    }
+    let mut moved: BTreeMap<Option<i64>, Vec<i64>> = BTreeMap::new();
+    for (known, due_at) in known.iter().zip(dues).filter(|(known, due_at)| *due_at != Some(known.due_at)) {
+        moved.entry(due_at).or_default().push(known.incident_id);
+    }
+    for (due_at, incidents) in moved {
+        let incidents = json(&incidents)?;
         sqlx::query!(
-            "UPDATE standing
-                SET due_at = ?4,
-                    told = iif(?5, ?6, told), told_at = iif(?5, ?7, told_at), tellings = iif(?5, ?8, tellings)
-              WHERE incident_id = ?1 AND sink = ?2 AND recipient = ?3",
-            known.incident_id,
+            "UPDATE standing SET due_at = ?4
+              WHERE sink = ?1 AND recipient = ?2 AND incident_id IN (SELECT value FROM json_each(?3))",
             channel.sink,
             recipient,
-            due_at,
-            is_told,
-            count,
-            now,
-            known.next_tellings
+            incidents,
+            due_at
         )
         .execute(&mut *connection)
         .await?;
     }
     Ok(notice)
+}
+
+/// The recipient knows everything of an incident now.
+async fn note_told(
+    connection: &mut SqliteConnection,
+    sink: &str,
+    recipient: &str,
+    known: &Known,
+    due_at: Option<i64>,
+    now: SystemTime,
+) -> Result<(), StoreError> {
+    let (count, now) = (number(known.count), to_millis(now));
+    sqlx::query!(
+        "UPDATE standing SET due_at = ?4, told = ?5, told_at = ?6, tellings = ?7
+          WHERE incident_id = ?1 AND sink = ?2 AND recipient = ?3",
+        known.incident_id,
+        sink,
+        recipient,
+        due_at,
+        count,
+        now,
+        known.next_tellings
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
 }
 
 async fn standings(
@@ -234,51 +258,6 @@ async fn blocked(
     let spent = account(connection, channel.sink, "").await?.on(day_of(now));
     let spent = u64::from(spent) + unsigned(pending.all) * u64::from(MAX_SEGMENTS);
     Ok(blocked_until(unsigned(pending.his), spent, channel.segments_per_day, now))
-}
-
-pub(super) async fn account(
-    connection: &mut SqliteConnection,
-    sink: &str,
-    recipient: &str,
-) -> Result<Account, StoreError> {
-    let row = sqlx::query!(
-        "SELECT heard_at, full_at, day, today FROM account WHERE sink = ?1 AND recipient = ?2",
-        sink,
-        recipient
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    Ok(row.map_or_else(Account::default, |row| Account {
-        heard_at: row.heard_at.map(from_millis),
-        full_at: row.full_at.map(from_millis),
-        day: u32::try_from(row.day).unwrap_or(0),
-        today: u32::try_from(row.today).unwrap_or(u32::MAX),
-    }))
-}
-
-pub(super) async fn save_account(
-    connection: &mut SqliteConnection,
-    sink: &str,
-    recipient: &str,
-    account: &Account,
-) -> Result<(), StoreError> {
-    let (heard_at, full_at) = (account.heard_at.map(to_millis), account.full_at.map(to_millis));
-    sqlx::query!(
-        "INSERT INTO account (sink, recipient, heard_at, full_at, day, today)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (sink, recipient) DO UPDATE
-                SET heard_at = excluded.heard_at, full_at = excluded.full_at,
-                    day = excluded.day, today = excluded.today",
-        sink,
-        recipient,
-        heard_at,
-        full_at,
-        account.day,
-        account.today
-    )
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
 }
 
 async fn insert_notice(
