@@ -13,7 +13,7 @@ use super::{
         upkeep::{Prune, Pruned, ROOM_PERCENT},
     },
     Sqlite,
-    rows::json,
+    rows::{json, unsigned},
 };
 use crate::event::to_millis;
 
@@ -55,7 +55,6 @@ impl Sqlite {
         )
         .fetch_one(&mut self.connection)
         .await?;
-        let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
         Ok(Size {
             pages: unsigned(size.pages),
             free_pages: unsigned(size.free_pages),
@@ -232,11 +231,18 @@ impl Sqlite {
         )
         .execute(&mut *tx)
         .await?;
-        let standings = sqlx::query!("UPDATE standing SET due_at = NULL WHERE due_at <= ?1", before)
+        let untold = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!: i64" FROM standing JOIN incident ON incident.id = incident_id
+                WHERE due_at <= ?1 AND told < count"#,
+            before
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        sqlx::query!("UPDATE standing SET due_at = NULL WHERE due_at <= ?1", before)
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(deliveries.rows_affected() + standings.rows_affected())
+        Ok(deliveries.rows_affected() + unsigned(untold))
     }
 }
 
@@ -245,7 +251,7 @@ fn until_enough(rows: impl Iterator<Item = (i64, i64)>, enough: u64) -> Vec<i64>
     let mut bytes = 0;
     let still = rows.take_while(|(_, more)| {
         let goes_on = bytes < enough;
-        bytes += u64::try_from(*more).unwrap_or(0) + BYTES_OF_ROWS;
+        bytes += unsigned(*more) + BYTES_OF_ROWS;
         goes_on
     });
     still.map(|(id, _)| id).collect()

@@ -122,6 +122,23 @@ async fn turn(side: &mut Side, now: SystemTime) {
     }
 }
 
+#[test]
+fn what_comes_over_comes_all_or_not_at_all() {
+    runtime().block_on(async {
+        let mut memory = Side::new(Bench::new(Store::Memory(Memory::default()), None), false, true);
+        memory.bench.persist(&[captured_at("a", t(0))], t(0)).await;
+        let (sound, mut broken) = (memory.bundle().await, memory.bundle().await);
+        broken.incidents[0].public_id = "another".to_owned();
+        broken.incidents[0].standings[0].told = -1;
+        let mut side = Side::new(sqlite_bench().await, false, true);
+        let Store::Sqlite(file) = &mut side.bench.store else { panic!("no file") };
+        assert!(file.import(&[&sound, &broken]).await.is_err());
+        file.import(&[&sound]).await.unwrap();
+        let bundle = side.bundle().await;
+        assert_eq!(bundle.incidents.iter().map(|incident| incident.count).collect::<Vec<_>>(), [1]);
+    });
+}
+
 /// To look at everything costs more than any step.
 fn is_looked_at(number: usize, steps: &[Step]) -> bool {
     number % 4 == 3 || number + 1 == steps.len()
