@@ -60,6 +60,8 @@ pub(crate) struct Standing {
     pub(crate) told_at: Option<SystemTime>,
     /// How many those are.
     pub(crate) tellings: u32,
+    /// Whether the one that did not leave yet is among them.
+    pub(crate) is_pending: bool,
     /// Whether its fingerprint was never seen before.
     pub(crate) is_new: bool,
     /// It is not told sooner: somebody silenced it.
@@ -105,10 +107,17 @@ impl Standing {
             told: 0,
             told_at: None,
             tellings: 0,
+            is_pending: false,
             is_new: true,
             not_before,
             is_covered: false,
         }
+    }
+
+    /// How many messages there are with the next one, or with what joins the one
+    /// that did not leave.
+    pub(crate) fn next_tellings(&self) -> u32 {
+        self.tellings.saturating_add(u32::from(!self.is_pending))
     }
 
     /// Events that are in none of this recipient's messages.
@@ -127,14 +136,22 @@ impl Standing {
             let at = self.not_before.map_or_else(|| when_free(settled), |silent| silent.max(settled));
             return Next::Tell(Reason::First, at);
         };
-        let end = self.end(rhythm, known(self.last_at) + QUIET_AFTER);
-        if end.at() <= now || self.untold() == 0 {
+        let end = match self.end(rhythm, known(self.last_at) + QUIET_AFTER) {
+            Next::Tell(reason, at) => Next::Tell(reason, when_free(at)),
+            close @ Next::Close(_) => close,
+        };
+        if self.is_over(now) || self.untold() == 0 {
             return end;
         }
         let update = (self.count >= next_power_of_ten(self.told))
             .then(|| Next::Tell(Reason::Update, when_free(told_at + rhythm.update)));
         let reminder = rhythm.reminder.map(|pause| Next::Tell(Reason::Reminder, when_free(told_at + pause)));
         [update, reminder, Some(end)].into_iter().flatten().min_by_key(|next| next.at()).unwrap_or(end)
+    }
+
+    /// Whether it had no event for so long that it has ended.
+    pub(crate) fn is_over(&self, now: SystemTime) -> bool {
+        self.last_at + QUIET_AFTER <= now
     }
 
     /// What the end at `at` means for this recipient.

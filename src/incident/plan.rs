@@ -90,22 +90,22 @@ pub(crate) fn plan(
         }
     }
     for index in all.filter(|index| calls(*index) || joins(*index)) {
-        let Next::Tell(reason, _) = nexts[index] else { continue };
-        // It joins a message that had another reason.
-        let reason = if reason == Reason::Quiet && !is_due(index) { Reason::Update } else { reason };
-        plan.tell.push((index, reason));
         let standing = desk.standings[index];
+        let is_over = standing.is_over(now);
+        let reason = match nexts[index] {
+            Next::Tell(reason, _) if is_first(index) || is_due(index) => reason,
+            // It joins a message that had another reason.
+            Next::Tell(..) | Next::Close(_) if is_over => Reason::Quiet,
+            Next::Tell(..) | Next::Close(_) => Reason::Update,
+        };
+        plan.tell.push((index, reason));
         let told = Standing {
             told: standing.count,
             told_at: Some(now),
-            tellings: standing.tellings + 1,
+            tellings: standing.next_tellings(),
             ..standing
         };
-        plan.due[index] = match told.next(rhythm, Some(now), now) {
-            _ if reason == Reason::Quiet => None,
-            Next::Close(at) if at <= now => None,
-            Next::Close(at) | Next::Tell(_, at) => Some(at),
-        };
+        plan.due[index] = (!is_over).then(|| told.next(rhythm, Some(now), now).at());
     }
     plan
 }

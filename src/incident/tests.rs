@@ -81,6 +81,32 @@ fn the_end_tells_the_rest_by_mail_or_else_by_whatever_there_is() {
 }
 
 #[test]
+fn incidents_that_end_within_a_window_are_told_together() {
+    let end = t(5) + QUIET_AFTER;
+    let standing = told(open(7, t(5)), 3, t(1));
+    let heard = Some(end - MINUTE);
+    assert_eq!(standing.next(&EMAIL, heard, end), Next::Tell(Reason::Quiet, end + 4 * MINUTE));
+    assert!(standing.is_over(end) && !standing.is_over(end - SECOND));
+    let later = Standing { last_at: t(65), ..standing };
+    let account = Account { heard_at: heard, ..Account::default() };
+    let desk = Desk { account, ..desk(vec![standing, later]) };
+    let plan = plan(&desk, &EMAIL, None, false, end + 4 * MINUTE);
+    assert_eq!(plan.tell, [(0, Reason::Quiet), (1, Reason::Quiet)]);
+    assert_eq!(plan.due, [None, None]);
+}
+
+#[test]
+fn what_ended_and_joins_a_message_is_over() {
+    let standing = Standing { is_covered: true, ..told(open(7, t(5)), 3, t(1)) };
+    let desk = Desk { has_open_message: true, ..desk(vec![standing]) };
+    let end = t(5) + QUIET_AFTER;
+    let before = plan(&desk, &SMS, None, false, end - SECOND);
+    assert_eq!((before.tell, before.due), (vec![(0, Reason::Update)], vec![Some(end)]));
+    let after = plan(&desk, &SMS, None, false, end);
+    assert_eq!((after.tell, after.due), (vec![(0, Reason::Quiet)], vec![None]));
+}
+
+#[test]
 fn what_is_silenced_is_told_when_that_ends() {
     let silenced = Standing { not_before: Some(t(3600)), ..open(312, t(9)) };
     assert_eq!(silenced.next(&SMS, Some(t(0)), t(9)), Next::Tell(Reason::First, t(3600)));

@@ -175,6 +175,7 @@ impl Memory {
     pub(super) fn deliver(
         &mut self,
         claim: &Claim,
+        _reference: Option<&str>,
         segments: u32,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
@@ -256,17 +257,23 @@ impl Memory {
     }
 
     pub(super) fn reconsider(&mut self, now: SystemTime) {
-        for incident in self.incidents.values_mut() {
-            let live = incident.standings.values_mut().filter(|known| known.due_at.is_some());
-            let mut is_live = false;
-            for known in live {
-                is_live = true;
+        let is_live =
+            |incident: &&mut Incident| incident.standings.values().any(|known| known.due_at.is_some());
+        let is_ahead = |incident: &Incident| {
+            let told_at = incident.standings.values().filter_map(|known| known.due_at.and(known.told_at));
+            told_at.chain([incident.opened_at, incident.last_at]).any(|at| at > now)
+        };
+        let live: Vec<_> = self.incidents.values_mut().filter(is_live).collect();
+        let has_heard_ahead = self.accounts.values().any(|account| account.heard_at > Some(now));
+        if !has_heard_ahead && !live.iter().any(|incident| is_ahead(incident)) {
+            return;
+        }
+        for incident in live {
+            incident.opened_at = incident.opened_at.min(now);
+            incident.last_at = incident.last_at.min(now);
+            for known in incident.standings.values_mut().filter(|known| known.due_at.is_some()) {
                 known.due_at = known.due_at.min(Some(now));
                 known.told_at = known.told_at.min(Some(now));
-            }
-            if is_live {
-                incident.opened_at = incident.opened_at.min(now);
-                incident.last_at = incident.last_at.min(now);
             }
         }
         for account in self.accounts.values_mut() {

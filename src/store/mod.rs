@@ -255,7 +255,7 @@ impl Store {
         now: SystemTime,
     ) -> Result<bool, StoreError> {
         either!(self, store =>
-            store.deliver(claim, segments, now),
+            store.deliver(claim, reference, segments, now),
             store.deliver(claim, reference, segments, now))
     }
 
@@ -339,8 +339,9 @@ impl Store {
         either!(self, store => Ok(store.pending(run, mark)), store.pending(run, mark, &[]))
     }
 
-    /// pending → dead, for what nobody claimed for a day after its
-    /// deadline: no process has its sink any more. Returns how many.
+    /// pending → dead, for what nobody claimed for a day after its deadline, and
+    /// what was to be told a day ago is not any more: no process has its sink.
+    /// Returns how many messages that were.
     pub(crate) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
         either!(self, store => Ok(store.bury_abandoned(now)), store.bury_abandoned(now))
     }

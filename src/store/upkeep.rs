@@ -66,9 +66,9 @@ impl Store {
         }
     }
 
-    /// Decides anew of everything what there is to tell and when: what was decided
-    /// may be hours away since the clock jumped. What happened at a time that is
-    /// still to come happened now, or it would be waited for.
+    /// If anything happened at a time that is still to come, the clock jumped back:
+    /// then it happened now, or its end would be waited for, and of everything it
+    /// is decided anew what there is to tell and when.
     pub(crate) async fn reconsider(&mut self, now: SystemTime) -> Result<(), StoreError> {
         match self {
             Self::Memory(store) => {

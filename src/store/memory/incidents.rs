@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, time::SystemTime};
 
 use super::{Incident, Known, Memory, Recipient};
 use crate::{
-    budget::Account,
     event::Event,
     incident::{QUIET_AFTER, Standing},
     store::{
@@ -16,6 +15,15 @@ use crate::{
 /// How many fingerprints are remembered; then it begins anew.
 const MOST_SEEN: usize = 4096;
 
+/// A target, and what is known of him.
+struct Addressee<'a> {
+    target: &'a Target,
+    recipient: Recipient,
+    heard_at: Option<SystemTime>,
+    /// Whether there is a message for him that did not leave yet: it takes more.
+    has_open_message: bool,
+}
+
 impl Memory {
     /// Adds `tallies` to their open incidents, and opens those that are not there.
     pub(super) fn join(
@@ -26,6 +34,7 @@ impl Memory {
         now: SystemTime,
     ) {
         self.close_ended(now);
+        let targets = &targets.iter().map(|target| self.addressee(target)).collect::<Vec<_>>();
         let mut room = MOST_INCIDENTS.saturating_sub(self.count_open());
         let mut rest = Vec::new();
         for tally in tallies {
@@ -48,6 +57,13 @@ impl Memory {
         }
     }
 
+    fn addressee<'a>(&self, target: &'a Target) -> Addressee<'a> {
+        let recipient = (target.sink, target.recipient.clone());
+        let heard_at = self.accounts.get(&recipient).and_then(|account| account.heard_at);
+        let has_open_message = self.open_notice(&recipient).is_some();
+        Addressee { target, recipient, heard_at, has_open_message }
+    }
+
     /// How many incidents are open that are events of one kind.
     fn count_open(&self) -> usize {
         let open = self.open.values().filter_map(|id| self.incidents.get(id));
@@ -66,17 +82,17 @@ impl Memory {
     }
 
     /// Counts `tally` in its open incident. False if there is none.
-    fn count(&mut self, tally: &Tally<'_>, targets: &[Target], now: SystemTime) -> bool {
+    fn count(&mut self, tally: &Tally<'_>, targets: &[Addressee<'_>], now: SystemTime) -> bool {
         let open = self.open.get(&tally.fingerprint).and_then(|id| self.incidents.get_mut(id));
         let Some(incident) = open else { return false };
         incident.count = incident.count.saturating_add(tally.count);
         incident.last_at = incident.last_at.min(now).max(tally.last_at);
-        incident.concern(tally, targets, &self.accounts, now);
-        incident.look_sooner(targets, &self.accounts, now);
+        incident.concern(tally, targets, now);
+        incident.look_sooner(targets, now);
         true
     }
 
-    fn open(&mut self, tally: &Tally<'_>, maker: &Maker<'_>, targets: &[Target], now: SystemTime) {
+    fn open(&mut self, tally: &Tally<'_>, maker: &Maker<'_>, targets: &[Addressee<'_>], now: SystemTime) {
         let payload = tally.event.cloned();
         self.bytes += payload.as_ref().map_or(0, Event::size_bytes);
         if self.seen.len() >= MOST_SEEN {
@@ -97,7 +113,7 @@ impl Memory {
             payload,
             standings: BTreeMap::new(),
         };
-        incident.concern(tally, targets, &self.accounts, now);
+        incident.concern(tally, targets, now);
         self.last_id += 1;
         self.open.insert(tally.fingerprint.clone(), self.last_id);
         self.incidents.insert(self.last_id, incident);
@@ -144,6 +160,7 @@ impl Incident {
             told: known.told,
             told_at: known.told_at,
             tellings: known.tellings,
+            is_pending: false,
             is_new: self.is_new,
             not_before: known.not_before,
             is_covered,
@@ -151,39 +168,35 @@ impl Incident {
     }
 
     /// Gives each target whom `tally` concerns a standing, unless he has one.
-    fn concern(
-        &mut self,
-        tally: &Tally<'_>,
-        targets: &[Target],
-        accounts: &BTreeMap<Recipient, Account>,
-        now: SystemTime,
-    ) {
-        for target in targets.iter().filter(|target| tally.level <= target.level) {
-            let recipient = (target.sink, target.recipient.clone());
-            let heard_at = accounts.get(&recipient).and_then(|account| account.heard_at);
+    fn concern(&mut self, tally: &Tally<'_>, targets: &[Addressee<'_>], now: SystemTime) {
+        for Addressee { target, recipient, heard_at, .. } in targets {
+            if tally.level > target.level {
+                continue;
+            }
             let fresh = Standing::fresh(self.opened_at, tally.not_before);
-            let due_at = Some(fresh.next(&target.rhythm, heard_at, now).at());
-            let known = || Known { not_before: tally.not_before, due_at, ..Known::default() };
-            self.standings.entry(recipient).or_insert_with(known);
+            let due_at = Some(fresh.next(&target.rhythm, *heard_at, now).at());
+            self.standings.entry(recipient.clone()).or_insert_with(|| Known {
+                not_before: tally.not_before,
+                due_at,
+                ..Known::default()
+            });
         }
     }
 
     /// Lets those who were told be told again in time, now that there is more.
-    fn look_sooner(&mut self, targets: &[Target], accounts: &BTreeMap<Recipient, Account>, now: SystemTime) {
-        let mut dues = Vec::new();
-        for (recipient, known) in &self.standings {
-            let target =
-                targets.iter().find(|target| target.sink == recipient.0 && target.recipient == recipient.1);
-            let (Some(target), Some(due_at), Some(_)) = (target, known.due_at, known.told_at) else {
+    fn look_sooner(&mut self, targets: &[Addressee<'_>], now: SystemTime) {
+        for Addressee { target, recipient, heard_at, has_open_message } in targets {
+            let Some(known) = self.standings.get(recipient).filter(|known| known.told_at.is_some()) else {
                 continue;
             };
-            let heard_at = accounts.get(recipient).and_then(|account| account.heard_at);
             let standing = Standing { is_covered: false, ..self.standing(recipient, known) };
-            let due = standing.next(&target.rhythm, heard_at, now).at();
-            dues.extend((due < due_at).then(|| (recipient.clone(), due)));
-        }
-        for (recipient, due) in dues {
-            self.standings.entry(recipient).or_default().due_at = Some(due);
+            let due = match has_open_message {
+                true => now,
+                false => standing.next(&target.rhythm, *heard_at, now).at(),
+            };
+            if let Some(known) = self.standings.get_mut(recipient) {
+                known.due_at = known.due_at.map(|due_at| due_at.min(due));
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Delivery, Item, Kept, Memory, Recipient};
 use crate::{
     budget::day_of,
-    incident::{Desk, Plan, Reason, blocked_until, plan},
+    incident::{Desk, Plan, Reason, Standing, blocked_until, plan},
     notice::{Kind, Losses, Notice, Sample},
     render::MAX_SEGMENTS,
     store::{
@@ -62,17 +62,19 @@ impl Memory {
         hurried: bool,
         now: SystemTime,
     ) -> Option<i64> {
-        let (ids, standings): (Vec<i64>, Vec<_>) = self
+        let his = |delivery: &&Delivery| delivery.sink == recipient.0 && delivery.recipient == recipient.1;
+        let open = self.open_notice(recipient);
+        let pending = open.and_then(|id| self.notices.get(&id));
+        let is_pending = |id: &i64| pending.is_some_and(|notice| notice.items.contains_key(id));
+        let (ids, standings): (Vec<i64>, Vec<Standing>) = self
             .incidents
             .iter()
             .filter_map(|(id, incident)| {
                 let known = incident.standings.get(recipient).filter(|known| known.due_at.is_some())?;
-                Some((*id, incident.standing(recipient, known)))
+                let standing = incident.standing(recipient, known);
+                Some((*id, Standing { is_pending: is_pending(id), ..standing }))
             })
             .unzip();
-        let his = |delivery: &&Delivery| delivery.sink == recipient.0 && delivery.recipient == recipient.1;
-        let open = self.deliveries.values().filter(his).filter(|delivery| delivery.doubtful == 0);
-        let open = open.map(|delivery| delivery.notice_id).max();
         let in_sink = self.deliveries.values().filter(|delivery| delivery.sink == recipient.0).count() as u64;
         let spent = self.accounts.get(&(recipient.0, String::new())).map_or(0, |cost| cost.on(day_of(now)));
         let spent = u64::from(spent) + in_sink * u64::from(MAX_SEGMENTS);
@@ -107,10 +109,17 @@ impl Memory {
             if told.contains(&index) {
                 known.told = incident.count;
                 known.told_at = Some(now);
-                known.tellings += 1;
+                known.tellings = desk.standings[index].next_tellings();
             }
         }
         notice
+    }
+
+    /// The recipient's message that did not leave yet.
+    pub(super) fn open_notice(&self, recipient: &Recipient) -> Option<i64> {
+        let his = |delivery: &&Delivery| delivery.sink == recipient.0 && delivery.recipient == recipient.1;
+        let open = self.deliveries.values().filter(his).filter(|delivery| delivery.doubtful == 0);
+        open.map(|delivery| delivery.notice_id).max()
     }
 
     fn insert_notice(

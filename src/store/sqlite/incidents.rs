@@ -1,6 +1,6 @@
 //! Events join their incidents; who is concerned gets a standing.
 
-use std::time::SystemTime;
+use std::{collections::HashSet, time::SystemTime};
 
 use sqlx::{Connection, SqliteConnection};
 
@@ -12,6 +12,7 @@ use super::{
     Sqlite,
     accounts::account,
     rows::{about_text, json, number, unsigned},
+    tell::open_notice,
 };
 use crate::{
     event::{from_millis, to_millis},
@@ -55,9 +56,17 @@ impl Sqlite {
 /// What it takes to join events to incidents, the same for a whole batch.
 struct Joining<'a> {
     maker: &'a Maker<'a>,
-    /// Who may be told, and when he heard something last.
-    targets: Vec<(&'a Target, Option<SystemTime>)>,
+    /// Who may be told.
+    targets: Vec<Addressee<'a>>,
     now: SystemTime,
+}
+
+/// A target, and what is known of him.
+struct Addressee<'a> {
+    target: &'a Target,
+    heard_at: Option<SystemTime>,
+    /// Whether there is a message for him that did not leave yet: it takes more.
+    has_open_message: bool,
 }
 
 /// Adds `tallies` to their open incidents, and opens those that are not there.
@@ -72,12 +81,15 @@ pub(super) async fn join(
     let mut joining = Joining { maker, targets: Vec::with_capacity(targets.len()), now };
     for target in targets {
         let heard_at = account(connection, target.sink, &target.recipient).await?.heard_at;
-        joining.targets.push((target, heard_at));
+        let open = open_notice(connection, target.sink, &target.recipient).await?;
+        joining.targets.push(Addressee { target, heard_at, has_open_message: open.is_some() });
     }
+    let open = if tallies.len() > MANY { Some(open_fingerprints(connection).await?) } else { None };
+    let is_open = |tally: &Tally<'_>| open.as_ref().is_none_or(|open| open.contains(&tally.fingerprint));
     let mut room = None;
     let mut rest = Vec::new();
     for tally in tallies {
-        if joining.count(connection, &tally).await? {
+        if is_open(&tally) && joining.count(connection, &tally).await? {
             continue;
         }
         if tally.about.is_some() {
@@ -119,6 +131,13 @@ pub(super) async fn close_ended(
     Ok(())
 }
 
+async fn open_fingerprints(connection: &mut SqliteConnection) -> Result<HashSet<Vec<u8>>, StoreError> {
+    let open = sqlx::query_scalar!("SELECT fingerprint FROM incident WHERE closed_at IS NULL")
+        .fetch_all(&mut *connection)
+        .await?;
+    Ok(open.into_iter().collect())
+}
+
 /// How many incidents are open that are events of one kind.
 async fn count_open(connection: &mut SqliteConnection) -> Result<usize, StoreError> {
     let open = sqlx::query_scalar!(
@@ -146,8 +165,8 @@ impl Joining<'_> {
         .fetch_optional(&mut *connection)
         .await?;
         let Some(incident) = incident else { return Ok(false) };
-        self.concern(connection, incident.id, from_millis(incident.opened_at), tally).await?;
-        self.look_sooner(connection, incident.id).await?;
+        let known = self.look_sooner(connection, incident.id).await?;
+        self.concern(connection, incident.id, from_millis(incident.opened_at), tally, &known).await?;
         Ok(true)
     }
 
@@ -179,19 +198,25 @@ impl Joining<'_> {
         )
         .fetch_one(&mut *connection)
         .await?;
-        self.concern(connection, id, opened, tally).await
+        self.concern(connection, id, opened, tally, &[]).await
     }
 
-    /// Gives each target whom `tally` concerns a standing, unless he has one; one
-    /// that was abandoned is taken up again.
+    /// Gives each target whom `tally` concerns a standing, unless he is `known` to
+    /// have one; one that was abandoned is taken up again.
     async fn concern(
         &self,
         connection: &mut SqliteConnection,
         incident: i64,
         opened_at: SystemTime,
         tally: &Tally<'_>,
+        known: &[(String, String)],
     ) -> Result<(), StoreError> {
-        for (target, heard_at) in self.targets.iter().filter(|(target, _)| tally.level <= target.level) {
+        for Addressee { target, heard_at, .. } in &self.targets {
+            let is_his =
+                |(sink, recipient): &(String, String)| sink == target.sink && *recipient == target.recipient;
+            if tally.level > target.level || known.iter().any(is_his) {
+                continue;
+            }
             let fresh = Standing::fresh(opened_at, tally.not_before);
             let due_at = to_millis(fresh.next(&target.rhythm, *heard_at, self.now).at());
             let not_before = tally.not_before.map(to_millis);
@@ -214,17 +239,22 @@ impl Joining<'_> {
 
     /// Lets those who were told be told again in time, now that there is more. A
     /// look that comes too early decides again; so only an earlier one is noted.
-    async fn look_sooner(&self, connection: &mut SqliteConnection, incident: i64) -> Result<(), StoreError> {
+    /// Returns who is to be told of it.
+    async fn look_sooner(
+        &self,
+        connection: &mut SqliteConnection,
+        incident: i64,
+    ) -> Result<Vec<(String, String)>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT sink, recipient, told, told_at, tellings, not_before, due_at AS "due_at!",
                       count, opened_at, last_at, is_new AS "is_new: bool"
                  FROM standing JOIN incident ON incident.id = incident_id
-                WHERE incident_id = ?1 AND due_at IS NOT NULL AND told_at IS NOT NULL"#,
+                WHERE incident_id = ?1 AND due_at IS NOT NULL"#,
             incident
         )
         .fetch_all(&mut *connection)
         .await?;
-        for row in rows {
+        for row in rows.iter().filter(|row| row.told_at.is_some()) {
             let standing = Standing {
                 opened_at: from_millis(row.opened_at),
                 last_at: from_millis(row.last_at),
@@ -232,16 +262,19 @@ impl Joining<'_> {
                 told: unsigned(row.told),
                 told_at: row.told_at.map(from_millis),
                 tellings: u32::try_from(row.tellings).unwrap_or(u32::MAX),
+                is_pending: false,
                 is_new: row.is_new,
                 not_before: row.not_before.map(from_millis),
                 is_covered: false,
             };
             let is_his = |target: &Target| target.sink == row.sink && target.recipient == row.recipient;
-            let known = self.targets.iter().find(|(target, _)| is_his(target));
-            // Of another process's recipient only that process knows the rhythm.
-            let due = known.map_or(self.now, |(target, heard_at)| {
-                standing.next(&target.rhythm, *heard_at, self.now).at()
-            });
+            let due = match self.targets.iter().find(|addressee| is_his(addressee.target)) {
+                Some(Addressee { target, heard_at, has_open_message: false }) => {
+                    standing.next(&target.rhythm, *heard_at, self.now).at()
+                }
+                // Of another process's recipient only that process knows the rhythm.
+                Some(Addressee { has_open_message: true, .. }) | None => self.now,
+            };
             let due_at = to_millis(due);
             if due_at < row.due_at {
                 sqlx::query!(
@@ -255,6 +288,9 @@ impl Joining<'_> {
                 .await?;
             }
         }
-        Ok(())
+        Ok(rows.into_iter().map(|row| (row.sink, row.recipient)).collect())
     }
 }
+
+/// Of more kinds of events than this, it is asked once which are open.
+const MANY: usize = 100;

@@ -1,6 +1,6 @@
 //! What there is to tell becomes notices, one delivery each.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{collections::BTreeMap, time::SystemTime};
 
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
@@ -73,6 +73,7 @@ async fn waiting(
 struct Known {
     incident_id: i64,
     tellings: u32,
+    next_tellings: u32,
     count: u64,
     told: u64,
     last_at: i64,
@@ -88,8 +89,8 @@ async fn tell_one(
     hurried: bool,
     now: SystemTime,
 ) -> Result<Option<i64>, StoreError> {
-    let (known, standings) = standings(connection, channel.sink, recipient).await?;
     let open = open_notice(connection, channel.sink, recipient).await?;
+    let (known, standings) = standings(connection, channel.sink, recipient, open).await?;
     let desk = Desk {
         account: account(connection, channel.sink, recipient).await?,
         standings,
@@ -120,42 +121,51 @@ async fn tell_one(
     if let Some(account) = &plan.account {
         save_account(connection, channel.sink, recipient, account).await?;
     }
-    save_standings(connection, recipient, channel, &known, &plan, now).await?;
+    let mut dues: Vec<_> = plan.due.iter().map(|due| due.map(to_millis)).collect();
+    for (index, _) in &plan.tell {
+        note_told(connection, channel.sink, recipient, &known[*index], dues[*index], now).await?;
+        dues[*index] = Some(known[*index].due_at);
+    }
+    let mut moved: BTreeMap<Option<i64>, Vec<i64>> = BTreeMap::new();
+    for (known, due_at) in known.iter().zip(dues).filter(|(known, due_at)| *due_at != Some(known.due_at)) {
+        moved.entry(due_at).or_default().push(known.incident_id);
+    }
+    for (due_at, incidents) in moved {
+        let incidents = json(&incidents)?;
+        sqlx::query!(
+            "UPDATE standing SET due_at = ?4
+              WHERE sink = ?1 AND recipient = ?2 AND incident_id IN (SELECT value FROM json_each(?3))",
+            channel.sink,
+            recipient,
+            incidents,
+            due_at
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
     Ok(notice)
 }
 
-/// One statement for all that changed: others wait for the lock.
-async fn save_standings(
+/// The recipient knows everything of an incident now.
+async fn note_told(
     connection: &mut SqliteConnection,
+    sink: &str,
     recipient: &str,
-    channel: &Channel,
-    known: &[Known],
-    plan: &Plan,
+    known: &Known,
+    due_at: Option<i64>,
     now: SystemTime,
 ) -> Result<(), StoreError> {
-    let told: BTreeSet<usize> = plan.tell.iter().map(|(index, _)| *index).collect();
-    let changed = known.iter().zip(&plan.due).enumerate().filter_map(|(index, (known, due))| {
-        let (due_at, is_told) = (due.map(to_millis), told.contains(&index));
-        let is_same = due_at == Some(known.due_at) && !is_told;
-        (!is_same).then(|| (known.incident_id, due_at, is_told, number(known.count)))
-    });
-    let changed: Vec<_> = changed.collect();
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let (changed, now) = (json(&changed)?, to_millis(now));
+    let (count, now) = (number(known.count), to_millis(now));
     sqlx::query!(
-        "UPDATE standing
-            SET due_at = new.value ->> 1,
-                told = iif(new.value ->> 2, new.value ->> 3, told),
-                told_at = iif(new.value ->> 2, ?4, told_at),
-                tellings = tellings + (new.value ->> 2)
-           FROM json_each(?1) AS new
-          WHERE incident_id = new.value ->> 0 AND sink = ?2 AND recipient = ?3",
-        changed,
-        channel.sink,
+        "UPDATE standing SET due_at = ?4, told = ?5, told_at = ?6, tellings = ?7
+          WHERE incident_id = ?1 AND sink = ?2 AND recipient = ?3",
+        known.incident_id,
+        sink,
         recipient,
-        now
+        due_at,
+        count,
+        now,
+        known.next_tellings
     )
     .execute(&mut *connection)
     .await?;
@@ -166,10 +176,13 @@ async fn standings(
     connection: &mut SqliteConnection,
     sink: &str,
     recipient: &str,
+    open: Option<i64>,
 ) -> Result<(Vec<Known>, Vec<Standing>), StoreError> {
     let rows = sqlx::query!(
         r#"SELECT incident_id AS "incident_id!", told, told_at, tellings, not_before, due_at AS "due_at!",
                   count, opened_at, last_at, is_new AS "is_new: bool",
+                  EXISTS (SELECT 1 FROM item
+                           WHERE notice_id = ?3 AND item.incident_id = standing.incident_id) AS "is_pending!: bool",
                   EXISTS (SELECT 1 FROM standing AS other
                            WHERE other.incident_id = standing.incident_id AND other.sink <> ?1
                              AND other.told_at IS NOT NULL) AS "is_covered!: bool"
@@ -177,7 +190,8 @@ async fn standings(
             WHERE sink = ?1 AND recipient = ?2 AND due_at IS NOT NULL
             ORDER BY incident_id"#,
         sink,
-        recipient
+        recipient,
+        open
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -190,6 +204,7 @@ async fn standings(
             told: unsigned(row.told),
             told_at: row.told_at.map(from_millis),
             tellings,
+            is_pending: row.is_pending,
             is_new: row.is_new,
             not_before: row.not_before.map(from_millis),
             is_covered: row.is_covered,
@@ -197,6 +212,7 @@ async fn standings(
         let known = Known {
             incident_id: row.incident_id,
             tellings,
+            next_tellings: standing.next_tellings(),
             count: standing.count,
             told: standing.told,
             last_at: row.last_at,
@@ -208,7 +224,7 @@ async fn standings(
 }
 
 /// The recipient's message that did not leave yet.
-async fn open_notice(
+pub(super) async fn open_notice(
     connection: &mut SqliteConnection,
     sink: &str,
     recipient: &str,

@@ -14,7 +14,7 @@ use super::{
         upkeep::{Prune, Pruned, ROOM_PERCENT},
     },
     Sqlite,
-    rows::json,
+    rows::{json, unsigned},
 };
 use crate::event::to_millis;
 
@@ -56,7 +56,6 @@ impl Sqlite {
         )
         .fetch_one(&mut self.connection)
         .await?;
-        let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
         Ok(Size {
             pages: unsigned(size.pages),
             free_pages: unsigned(size.free_pages),
@@ -185,8 +184,10 @@ impl Sqlite {
     pub(in crate::store) async fn reconsider(&mut self, now: SystemTime) -> Result<(), StoreError> {
         let now = to_millis(now);
         let ahead = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM standing WHERE due_at > ?1)
-                   OR EXISTS (SELECT 1 FROM account WHERE heard_at > ?1) AS "any!: bool""#,
+            r#"SELECT EXISTS (SELECT 1 FROM account WHERE heard_at > ?1)
+                   OR EXISTS (SELECT 1 FROM standing JOIN incident ON incident.id = incident_id
+                               WHERE due_at IS NOT NULL
+                                 AND (opened_at > ?1 OR last_at > ?1 OR told_at > ?1)) AS "any!: bool""#,
             now
         )
         .fetch_one(&mut self.connection)
@@ -244,11 +245,18 @@ impl Sqlite {
         )
         .execute(&mut *tx)
         .await?;
-        let standings = sqlx::query!("UPDATE standing SET due_at = NULL WHERE due_at <= ?1", before)
+        let untold = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!: i64" FROM standing JOIN incident ON incident.id = incident_id
+                WHERE due_at <= ?1 AND told < count"#,
+            before
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        sqlx::query!("UPDATE standing SET due_at = NULL WHERE due_at <= ?1", before)
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(deliveries.rows_affected() + standings.rows_affected())
+        Ok(deliveries.rows_affected() + unsigned(untold))
     }
 }
 
@@ -257,7 +265,7 @@ fn until_enough(rows: impl Iterator<Item = (i64, i64)>, enough: u64) -> Vec<i64>
     let mut bytes = 0;
     let still = rows.take_while(|(_, more)| {
         let goes_on = bytes < enough;
-        bytes += u64::try_from(*more).unwrap_or(0) + BYTES_OF_ROWS;
+        bytes += unsigned(*more) + BYTES_OF_ROWS;
         goes_on
     });
     still.map(|(id, _)| id).collect()

@@ -42,6 +42,17 @@ every_store! {
         assert_eq!(bench.claim("sms", t(now)).await, None);
     }
 
+    async fn what_joined_a_message_that_did_not_leave_was_told_once(bench: &mut Bench) {
+        for n in 0..3 {
+            bench.persist(&[captured_at("a", t(n))], t(n)).await;
+            bench.tell("mail", t(n + 1)).await;
+        }
+        let claim = bench.claim("mail", t(4)).await.unwrap();
+        bench.store.deliver(&claim, None, 1, t(4)).await.unwrap();
+        let end = t(2) + crate::incident::QUIET_AFTER;
+        assert_eq!(bench.tell("mail", end).await, Told::default(), "its end is no news");
+    }
+
     async fn what_may_have_been_sent_is_not_changed(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let first = bench.claim("sms", t(1)).await.unwrap();

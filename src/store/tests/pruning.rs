@@ -277,8 +277,8 @@ fn what_no_process_sends_for_a_day_is_abandoned() {
         bench.persist(&[captured_at("a", t(0))], t(0)).await;
         bench.tell("sms", t(1)).await;
         assert_eq!(bench.store.bury_abandoned(t(DAY)).await.unwrap(), 0);
-        // The SMS that nobody sent, and what is to be told of its incident.
-        assert_eq!(bench.store.bury_abandoned(t(2 * DAY)).await.unwrap(), 3);
+        // The SMS that nobody sent, and the mail that nobody made.
+        assert_eq!(bench.store.bury_abandoned(t(2 * DAY)).await.unwrap(), 2);
         assert_eq!(bench.tell("mail", t(2 * DAY)).await, Told::default());
         assert_eq!(bench.store.next_due("sms").await.unwrap(), None);
         assert_eq!(bench.tell_of_dead("sms", t(0), t(2 * DAY)).await, Some(1));
