@@ -249,7 +249,6 @@ impl Store {
     pub(crate) async fn deliver(
         &mut self,
         claim: &Claim,
-        #[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "for the file only"))]
         reference: Option<&str>,
         segments: u32,
         now: SystemTime,
