@@ -34,6 +34,7 @@ impl Files {
         let path = directory.path().join("alerts.db");
         let refuse = MemorySink::failing_with([tracing_alert::SendError::not_processed("not now")]);
         let handle = with_layer(layer(&path, &refuse), || error!("payment failed: {}", "x".repeat(900)));
+        eventually("an attempt failed", || handle.stats().retried == 1);
         assert_eq!(handle.shutdown(Duration::from_millis(300)).pending, 1);
         eventually("the file is closed", || !beside(&path, "-wal").exists());
         let copy = "INSERT INTO incident
