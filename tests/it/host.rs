@@ -97,7 +97,7 @@ fn send(child: &Child, signal: libc::c_int) {
 #[test]
 fn what_was_committed_before_a_deadly_signal_the_next_start_sends() {
     let harness = Harness::new();
-    for (round, signal) in [(0, libc::SIGTERM), (1, libc::SIGINT), (2, libc::SIGKILL)] {
+    for (round, signal) in [(0, libc::SIGTERM), (1, libc::SIGUSR1), (2, libc::SIGKILL)] {
         let mut command = harness.child("commit-and-stay");
         command.env("ALERT_SETTLE", "1m").env("ROUND", round.to_string()).stderr(Stdio::null());
         let mut child = Reaped(command.spawn().unwrap());
