@@ -111,7 +111,9 @@ impl AlertHandle {
     }
 
     /// Waits until everything captured before the call is delivered, at most
-    /// `timeout`. Ends the settle time of what is still gathering.
+    /// `timeout`. Ends the settle time and the window of what nobody was told of
+    /// yet; what a recipient's budget does not allow now stays pending, and an
+    /// incident that was told before keeps its time.
     ///
     /// It blocks the calling thread; inside a runtime that is harmless but for
     /// the thread, as the work is done on another one. Only a [`Sink`](crate::Sink)
@@ -175,8 +177,8 @@ impl AlertHandle {
         self.shared.queue.as_ref().is_none_or(|queue| queue.admits(metadata))
     }
 
-    /// Queues `event`, or counts why not, if it is not lost anyway. Waits for its commit if that was asked
-    /// for.
+    /// Queues `event`, or counts why not, unless it [is lost](Self::loses) anyway.
+    /// Waits for its commit if that was asked for.
     pub(crate) fn offer(&self, event: Event) {
         match (self.shared.wait_for_commit, &self.shared.queue) {
             (Some(timeout), _) => self.offer_and_wait(event, timeout),

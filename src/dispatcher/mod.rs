@@ -151,6 +151,11 @@ struct Dispatcher<'a> {
 impl Dispatcher<'_> {
     /// Works until all callers are gone or one of them shuts it down.
     async fn run(&mut self, queue: &mut Receiver) {
+        if !self.inbox.items.is_empty() {
+            // A defect left them, the last first.
+            self.inbox.items.reverse();
+            self.take().await;
+        }
         loop {
             // A storm that keeps the queue full must not keep attempts waiting.
             task::yield_now().await;
@@ -197,7 +202,9 @@ impl Dispatcher<'_> {
     /// Takes up what was received.
     async fn take(&mut self) {
         let mut flushed = false;
-        for mut item in std::mem::take(&mut self.inbox.items) {
+        // One by one: a defect costs no more than what it is about.
+        self.inbox.items.reverse();
+        while let Some(mut item) = self.inbox.items.pop() {
             // Before it is grouped, kept or shown.
             if let Some(event) = item.event_mut() {
                 redact(event, &self.redaction);

@@ -70,3 +70,28 @@ pub(super) fn public_id() -> String {
     .take(4)
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::Rhythm;
+
+    #[test]
+    fn what_costs_money_hardly_goes_while_nobody_knows_what_was_spent() {
+        let rhythm = Rhythm::sms(Duration::ZERO, Duration::ZERO);
+        let deadline = Duration::from_secs(3600);
+        let sms = Channel {
+            sink: "twilio",
+            rhythm,
+            budget: Some(Budget::SMS),
+            segments_per_day: Some(60),
+            deadline,
+        };
+        let mail =
+            Channel { sink: "sendgrid", budget: Some(Budget::EMAIL), segments_per_day: None, ..sms.clone() };
+        let off = Channel { budget: None, segments_per_day: None, ..sms.clone() };
+        let quarter = Budget::new(1, Duration::from_secs(15 * 60), Budget::SMS.per_day);
+        let blind = [&sms, &mail, &off].map(|channel| channel.blind().budget);
+        assert_eq!(blind, [Some(quarter), Some(Budget::EMAIL), None]);
+    }
+}

@@ -91,12 +91,6 @@ pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
     Keys { own, callsite }
 }
 
-/// That of all events for whose own there is no room.
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing overflows yet"))]
-pub(crate) fn overflow(app: &str) -> Fingerprint {
-    hash(&[app, "overflow"])
-}
-
 fn key(event: &Event, app: &str, kind: &str, rest: &[&str]) -> Fingerprint {
     let file = event.file.as_deref().unwrap_or_default();
     let panic = if event.panic { "panic" } else { "" };

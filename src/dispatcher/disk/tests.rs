@@ -96,11 +96,13 @@ fn a_locked_file_is_waited_for_and_then_given_up_until_it_is_free() {
         let holder = locked(&path).await;
         dispatcher.capture("one").await;
         assert!(dispatcher.is_durable(), "it was not waited for");
+        assert!(!dispatcher.is_blind());
         assert_eq!(dispatcher.inbox.waiting.len(), 1);
 
         dispatcher.disk.busy_patience = Duration::ZERO;
         dispatcher.persist().await;
         assert!(!dispatcher.is_durable(), "it is still waited for");
+        assert!(dispatcher.is_blind(), "nobody knows what was spent");
         dispatcher.capture("two").await;
         assert_eq!(dispatcher.inbox.waiting.len(), 0, "memory did not take it");
 

@@ -334,10 +334,10 @@ async fn name_notice(
 ) -> Result<(), StoreError> {
     let facts = sqlx::query!(
         r#"SELECT count(*) AS "items!: i64", min(coalesce(about = 'dead' OR about LIKE 'loss:%', 0)) AS "is_health!: bool",
-                  max(notice.public_id) AS "public_id!: String", count(DISTINCT incident.process) AS "processes!: i64",
+                  count(DISTINCT incident.process) AS "processes!: i64",
                   min(reason) AS "reason!: String", min(incident.public_id) AS "incident!: String",
                   min(tellings) AS "tellings!: i64", min(incident.process) AS "process!: String"
-             FROM item JOIN incident ON incident.id = incident_id JOIN notice ON notice.id = notice_id
+             FROM item JOIN incident ON incident.id = incident_id
             WHERE notice_id = ?1"#,
         notice
     )
