@@ -195,10 +195,13 @@ impl Dispatcher<'_> {
                 if was_durable {
                     self.begin_anew();
                 }
-                let waits = match self.disk.brought.iter().map(Bundle::messages).sum::<usize>() {
-                    0 => String::new(),
-                    number => format!("; {number} messages of a file that was moved or damaged wait for it"),
-                };
+                let waits =
+                    match self.disk.brought.iter().map(|bundle| bundle.messages(None, &[])).sum::<usize>() {
+                        0 => String::new(),
+                        number => {
+                            format!("; {number} messages of a file that was moved or damaged wait for it")
+                        }
+                    };
                 trouble::report("probe", &format!("the database fails: {error}{waits}"));
             }
         }
@@ -240,13 +243,23 @@ impl Dispatcher<'_> {
         is_outage
     }
 
-    /// How many messages of this run are in a file that failed, and not sent. None
-    /// if it does not say.
+    /// How many messages of this run are neither in the store nor sent, but in
+    /// a file that failed or was left. None if that one does not say.
     pub(super) async fn left_behind(&mut self) -> Option<u64> {
-        let Some(failed) = &mut self.disk.failed else { return Some(0) };
+        let run = self.inbox.run;
         let sent = self.disk.deferred.iter().filter(|attempted| attempted.result.is_ok());
         let sent: Vec<_> = sent.map(|attempted| attempted.claim.key).collect();
-        failed.left(self.inbox.run, &sent).await.ok()
+        let brought: u64 =
+            self.disk.brought.iter().map(|bundle| bundle.messages(Some(run), &sent) as u64).sum();
+        match &mut self.disk.failed {
+            Some(failed) => Some(failed.left(run, &sent).await.ok()? + brought),
+            None => Some(brought),
+        }
+    }
+
+    /// How many messages of a file that was moved or is damaged no other has yet.
+    pub(super) fn adrift(&self) -> u64 {
+        self.disk.brought.iter().map(|bundle| bundle.messages(None, &[]) as u64).sum()
     }
 
     /// Incidents and notices have other numbers now, and nobody knows how old what
@@ -260,6 +273,7 @@ impl Dispatcher<'_> {
     }
 }
 
+/// How long a locked file is waited for before memory takes over.
 const BUSY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often a file that failed is tried, and one that works is looked for.

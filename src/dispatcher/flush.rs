@@ -135,7 +135,7 @@ impl Dispatcher<'_> {
         if lost > 0 {
             trouble::say(&format!("{lost} events are lost: the database did not take them in time"));
         }
-        let here = self.store.pending(self.inbox.run, Mark::ALL).await.unwrap_or(0);
+        let here = self.store.pending(self.inbox.run, Mark::ALL).await.unwrap_or(0) + self.adrift();
         if here > 0 && matches!(*self.store, Store::Memory(_)) {
             trouble::say(&format!("{here} deliveries were pending in memory, and are lost"));
         }

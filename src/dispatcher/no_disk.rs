@@ -40,6 +40,10 @@ impl Dispatcher<'_> {
         Some(0)
     }
 
+    pub(super) fn adrift(&self) -> u64 {
+        0
+    }
+
     pub(super) async fn probe(&mut self, _at_once: bool) {}
 
     pub(super) fn is_deferred(&mut self, _attempted: &Attempted) -> bool {

@@ -71,9 +71,16 @@ pub(crate) struct Bundle {
 }
 
 impl Bundle {
-    /// How many messages wait in it.
-    pub(crate) fn messages(&self) -> usize {
-        self.notices.len()
+    /// How many messages wait in it, of `run` or of all, but for those of `settled`;
+    /// who was never told of an incident waits for one.
+    pub(crate) fn messages(&self, run: Option<Uuid>, settled: &[Uuid]) -> usize {
+        let is_meant = |of: &[u8]| run.is_none_or(|run| of == run.as_bytes());
+        let waits = |notice: &&BundledNotice| {
+            is_meant(&notice.run) && !settled.iter().any(|key| notice.key == key.as_bytes())
+        };
+        let incidents = self.incidents.iter().filter(|incident| is_meant(&incident.run));
+        let untold = incidents.flat_map(|incident| &incident.standings).filter(|each| each.is_untold());
+        self.notices.iter().filter(waits).count() + untold.count()
     }
 }
 
@@ -120,8 +127,7 @@ impl BundledIncident {
     /// Stands for one that cannot be read, for those of `standings` who were never
     /// told of it. None if there are none.
     pub(super) fn untold(id: i64, standings: &[BundledStanding]) -> Option<Self> {
-        let untold =
-            standings.iter().filter(|standing| standing.told_at.is_none() && standing.due_at.is_some());
+        let untold = standings.iter().filter(|each| each.is_untold());
         let at = untold.clone().filter_map(|standing| standing.due_at).min()?;
         let fresh = |standing: &BundledStanding| BundledStanding {
             sink: standing.sink.clone(),
@@ -153,6 +159,12 @@ pub(super) struct BundledStanding {
     pub(super) tellings: i64,
     pub(super) not_before: Option<i64>,
     pub(super) due_at: Option<i64>,
+}
+
+impl BundledStanding {
+    fn is_untold(&self) -> bool {
+        self.told_at.is_none() && self.due_at.is_some()
+    }
 }
 
 /// A notice with its one pending delivery.

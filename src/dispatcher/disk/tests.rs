@@ -144,6 +144,7 @@ fn what_a_moved_file_held_waits_until_a_file_can_be_made() {
         dispatcher.probe(true).await;
         assert!(!dispatcher.is_durable());
         dispatcher.probe(true).await;
+        assert_eq!(dispatcher.pending(Mark::ALL).await, Some(2), "nobody knows of what waits");
         std::fs::remove_dir(&path).unwrap();
         dispatcher.probe(true).await;
         assert!(dispatcher.is_durable());

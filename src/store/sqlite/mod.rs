@@ -13,7 +13,7 @@ use crate::fork::OpenFile;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection,
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 
 mod accounts;
@@ -66,7 +66,6 @@ impl Sqlite {
             .filename(path)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .synchronous(SqliteSynchronous::Full)
             .pragma("wal_autocheckpoint", "256")
             .pragma("journal_size_limit", "4194304")
@@ -74,7 +73,11 @@ impl Sqlite {
             .thread_name(thread_name)
             .disable_statement_logging();
         let mut connection = options.connect().await?;
-        version::may_write(&mut connection, &MIGRATOR).await?;
+        if let Err(refused) = version::may_write(&mut connection, &MIGRATOR).await {
+            connection.close().await?;
+            return Err(refused);
+        }
+        can_shrink(&mut connection).await?;
         journal::choose(&mut connection, is_network).await?;
         // sqlx takes no lock for migrations on SQLite: without this, processes
         // that open a fresh file together run them twice.
@@ -123,6 +126,18 @@ impl Sqlite {
             crate::trouble::report("close", &format!("the database was not closed cleanly: {error}"));
         }
     }
+}
+
+/// Lets a new file give back its room. Not asked of each connection: SQLite would
+/// write to the file each time.
+async fn can_shrink(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let pages = sqlx::query_scalar!(r#"SELECT page_count + 0 AS "pages!: i64" FROM pragma_page_count"#)
+        .fetch_one(&mut *connection)
+        .await?;
+    if pages == 0 {
+        sqlx::query!("PRAGMA auto_vacuum = incremental").execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// One of our own: what sqlx says on its thread never alerts.
