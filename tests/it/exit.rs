@@ -108,16 +108,42 @@ fn what_a_process_left_the_next_start_sends_unasked() {
 }
 
 /// Kills processes at once after they committed an event, or so long after they
-/// captured it: `KILL_ROUNDS=100 KILL_AFTER_MS=50 cargo test --test it kill`.
+/// captured it: `KILL_ROUNDS=1000 KILL_AFTER_MS=50 cargo test --test it kill`.
 #[test]
 fn what_a_killed_process_committed_the_next_start_sends() {
     let variable = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let rounds = variable("KILL_ROUNDS").unwrap_or(10);
     let after = variable("KILL_AFTER_MS").map(Duration::from_millis);
+    // As many to a file as there is a settle time for.
+    let killed: Vec<_> = (0..rounds)
+        .step_by(100)
+        .map(|first| {
+            let count = (rounds - first).min(100);
+            (killed(count, after), count)
+        })
+        .collect();
+    for (harness, count) in killed {
+        let _next = Reaped(harness.child("stay").spawn().unwrap());
+        let told = "SELECT coalesce(sum(count), 0) FROM item JOIN delivery USING (notice_id)
+                     WHERE state = 'delivered' GROUP BY sink";
+        harness.provider.wait_longer_for(1, 1, settle(count) + PATIENCE);
+        eventually("both ways tell of every round", || {
+            rows(&harness.database(), told) == [count.to_string(), count.to_string()]
+        });
+        println!("{count} kills: {count} told, in {} SMS", harness.provider.sms().len());
+        let text = harness.provider.sms()[0].text();
+        assert!(text.contains(&format!("(x{count})")), "lost: of {count} errors told {text}");
+    }
+}
+
+/// No child lives to see the end of a settle time: else it would be killed
+/// while it sends, and the message kept for it until its lease ends.
+fn settle(rounds: u64) -> Duration {
+    Duration::from_secs(3 + rounds / 2)
+}
+
+fn killed(rounds: u64, after: Option<Duration>) -> Harness {
     let harness = Harness::new();
-    // No child lives to see the end of a settle time: else it would be killed
-    // while it sends, and the message kept for it until its lease ends.
-    let settle = Duration::from_secs(3 + rounds / 2);
     let (scenario, word) =
         if after.is_some() { ("capture-and-stay", "captured") } else { ("commit-and-stay", "committed") };
     for round in 0..rounds {
@@ -125,7 +151,7 @@ fn what_a_killed_process_committed_the_next_start_sends() {
         let mut child = harness
             .child(scenario)
             .env("ROUND", round.to_string())
-            .env("ALERT_SETTLE", format!("{settle:?}"))
+            .env("ALERT_SETTLE", format!("{:?}", settle(rounds)))
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -139,16 +165,7 @@ fn what_a_killed_process_committed_the_next_start_sends() {
         }
         drop(Reaped(child));
     }
-    let _next = Reaped(harness.child("stay").spawn().unwrap());
-    let told = "SELECT coalesce(sum(count), 0) FROM item JOIN delivery USING (notice_id)
-                 WHERE state = 'delivered' GROUP BY sink";
-    harness.provider.wait_longer_for(1, 1, settle + PATIENCE);
-    eventually("both ways tell of every round", || {
-        rows(&harness.database(), told).iter().all(|told| *told == rounds.to_string())
-    });
-    println!("{rounds} kills: {rounds} told, in {} SMS", harness.provider.sms().len());
-    let text = harness.provider.sms()[0].text();
-    assert!(text.contains(&format!("(x{rounds})")), "lost: of {rounds} errors told {text}");
+    harness
 }
 
 #[test]
