@@ -238,12 +238,15 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// What the policy says, within the delivery's deadline.
+    /// What the policy says, within the delivery's deadline: a pause that is too
+    /// long for it ends with one last attempt.
     fn verdict(&self, claim: &Claim, error: &SendError, now: SystemTime) -> Verdict {
         let verdict = self.retry.decide(claim.attempt, error, jitter());
+        let left = claim.expires_at.duration_since(now).unwrap_or_default().saturating_sub(LAST_ATTEMPT);
         match verdict {
-            Verdict::RetryIn(pause) if now + pause >= claim.expires_at => Verdict::Bury,
-            Verdict::RetryIn(_) | Verdict::PauseSink(_) | Verdict::Bury => verdict,
+            Verdict::RetryIn(_) if left.is_zero() => Verdict::Bury,
+            Verdict::RetryIn(pause) => Verdict::RetryIn(pause.min(left)),
+            Verdict::PauseSink(_) | Verdict::Bury => verdict,
         }
     }
 }
@@ -252,6 +255,9 @@ impl Dispatcher<'_> {
 fn jitter() -> f64 {
     f64::from(random()) / f64::from(u32::MAX)
 }
+
+/// The last attempt is so long before the deadline.
+const LAST_ATTEMPT: Duration = Duration::from_secs(10);
 
 /// How often a backtrace that is still to come is looked for.
 const BACKTRACE_POLL: Duration = Duration::from_millis(20);
