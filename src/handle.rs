@@ -16,6 +16,7 @@ use crate::{
     event::Event,
     fork::{self, Birth},
     gate::Gate,
+    layer::Caller,
     matcher::Matcher,
     queue::{Awaited, Flush, Goal, Queue},
     signal::Signal,
@@ -116,8 +117,8 @@ impl AlertHandle {
     /// incident that was told before keeps its time.
     ///
     /// It blocks the calling thread; inside a runtime that is harmless but for
-    /// the thread, as the work is done on another one. Only a [`Sink`](crate::Sink)
-    /// must not call it: it runs on that other thread.
+    /// the thread, as the work is done on another one. On that one, which a
+    /// [`Sink`](crate::Sink) runs on, it does not wait, and says that the time is up.
     pub fn flush(&self, timeout: Duration) -> FlushReport {
         self.flush_to(Goal::Delivered, timeout)
     }
@@ -232,7 +233,9 @@ impl AlertHandle {
     }
 
     fn flush_to(&self, goal: Goal, timeout: Duration) -> FlushReport {
-        if self.shared.birth.is_elsewhere() {
+        // The alert thread would wait for itself: a panic hook flushes, and a sink
+        // panicked.
+        if self.shared.birth.is_elsewhere() || Caller::here().is_ours {
             return self.report(false);
         }
         let now = Instant::now();

@@ -157,13 +157,13 @@ impl Queue {
     }
 
     /// Queues `flush` behind everything that is queued now, waiting for room.
-    /// False if there is no alert thread any more.
+    /// False if there was none in time, or if there is no alert thread any more.
     pub(crate) fn flush(&self, flush: Flush) -> bool {
         let deadline = flush.deadline;
         send(&self.sender, Item::Flush(flush), deadline)
     }
 
-    /// As [`flush`](Self::flush), if there is room before `deadline`.
+    /// As [`flush`](Self::flush), for which there has to be room before `deadline`.
     pub(crate) fn silence(&self, silence: Silence, deadline: Instant) -> bool {
         send(&self.sender, Item::Silence(Box::new(silence)), deadline)
     }
@@ -187,7 +187,7 @@ fn send(sender: &mpsc::Sender<Item>, mut item: Item, deadline: Instant) -> bool 
             Ok(()) => return true,
             Err(TrySendError::Closed(_)) => return false,
             Err(TrySendError::Full(back)) if Instant::now() < deadline => item = back,
-            Err(TrySendError::Full(_)) => return true,
+            Err(TrySendError::Full(_)) => return false,
         }
         std::thread::sleep(ROOM_POLL);
     }
@@ -257,6 +257,19 @@ mod tests {
         assert_eq!(queue.offer(big()), Err(DropReason::QueueFull));
         drop(items);
         assert_eq!(queue.offer(big()), Ok(()));
+    }
+
+    #[test]
+    fn a_silence_that_finds_no_room_says_so() {
+        let (queue, mut receiver) = queue(Arc::new(Counters::default()));
+        for _ in 0..MOST_EVENTS {
+            queue.offer(event("small")).unwrap();
+        }
+        let silence = || Silence::new(crate::Matcher::new(), Duration::from_secs(60));
+        assert!(!queue.silence(silence(), Instant::now()));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(receiver.receive(&mut Vec::new(), 1));
+        assert!(queue.silence(silence(), Instant::now()));
     }
 
     #[test]

@@ -174,6 +174,12 @@ impl Counters {
         self.queued.load(Ordering::Relaxed) + self.storm.counted()
     }
 
+    /// Whether there is, or was, anything to do: a file that is still being opened
+    /// has nothing of this layer's.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.opened.load(Ordering::Relaxed) || self.captured() > 0
+    }
+
     /// Counts what was only counted and not collected as lost: the alert thread
     /// has ended.
     pub(crate) fn give_up_counted(&self) {
@@ -220,6 +226,17 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_is_nothing_to_wait_for_before_the_file_is_open_or_an_event_captured() {
+        let counters = Counters::default();
+        assert!(!counters.has_begun());
+        Counters::count(&counters.queued);
+        assert!(counters.has_begun());
+        let opened = Counters::default();
+        opened.set_store(StoreState::Durable);
+        assert!(opened.has_begun());
+    }
 
     #[test]
     fn what_is_captured_later_is_not_lost_for_those_who_asked_before() {

@@ -39,8 +39,7 @@ const TOP_LEVEL: [&str; 15] = [
 const BOUNDARIES: [(&[&str], &[&str]); 7] = [
     (&["sqlx"], &["src/store/"]),
     (&["reqwest"], &["src/sink/http", "src/sink/twilio", "src/sink/sendgrid"]),
-    // In `panic` and in `trouble`, what may hang is left to a thread.
-    (&["tokio::spawn", "thread::spawn", ".spawn("], &["src/dispatcher/", "src/panic.rs", "src/trouble.rs"]),
+    (&["tokio::spawn", "thread::spawn", ".spawn("], &["src/dispatcher/", "src/thread.rs"]),
     // In `queue`, a flush waits for room on its caller's behalf.
     (&["thread::sleep", "time::sleep"], &["src/dispatcher/", "src/queue.rs"]),
     // An event's own time, and a header that names a time of day.
