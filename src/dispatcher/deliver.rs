@@ -185,8 +185,9 @@ impl Dispatcher<'_> {
                 let reason = error.to_string();
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
+                        let valid = self.store.retry(claim, error, now + pause).await?;
                         self.note_failure(lane, &reason);
-                        (&self.counters.retried, self.store.retry(claim, error, now + pause).await?)
+                        (&self.counters.retried, valid)
                     }
                     Verdict::PauseSink(pause) => {
                         let sink = self.lanes[lane].sink.name();
@@ -221,6 +222,14 @@ impl Dispatcher<'_> {
             Counters::count(&self.counters.late);
         }
         self.lanes[lane].wake();
+        let may_have_cost = match result {
+            Ok(_) => !valid,
+            Err(error) => error.is_ambiguous(),
+        };
+        if may_have_cost {
+            let charged = self.store.charge(self.lanes[lane].sink.name(), *segments, now).await;
+            self.note(charged);
+        }
         Ok(())
     }
 

@@ -15,9 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Silence {
     pub(crate) matcher: Matcher,
-    /// By the time of day: it is what the store keeps.
-    pub(crate) until: SystemTime,
-    /// The same, by a clock that does not jump.
+    /// By a clock that does not jump.
     pub(crate) ends: Instant,
     pub(crate) lasts: Duration,
     fingerprint: Fingerprint,
@@ -25,13 +23,7 @@ pub(crate) struct Silence {
 
 impl Silence {
     pub(crate) fn new(matcher: Matcher, lasts: Duration) -> Self {
-        Self {
-            matcher,
-            until: SystemTime::now() + lasts,
-            ends: Instant::now() + lasts,
-            lasts,
-            fingerprint: Uuid::now_v7().into_bytes(),
-        }
+        Self { matcher, ends: Instant::now() + lasts, lasts, fingerprint: Uuid::now_v7().into_bytes() }
     }
 }
 
@@ -54,6 +46,6 @@ impl Inbox {
         let silence = self.silences.iter().find(|silence| silence.fingerprint == silenced)?;
         event.message =
             format!("silenced for {:?}: {}; the first: {}", silence.lasts, silence.matcher, event.message);
-        Some(silence.until)
+        Some(SystemTime::now() + silence.ends.saturating_duration_since(now))
     }
 }
