@@ -18,7 +18,7 @@ use crate::{
     gate::Gate,
     layer::Caller,
     matcher::Matcher,
-    queue::{Awaited, Flush, Goal, Queue},
+    queue::{Awaited, Callsite, Flush, Goal, Offered, Queue},
     signal::Signal,
     stats::{Counters, DropReason, Stats},
 };
@@ -180,28 +180,28 @@ impl AlertHandle {
 
     /// Queues `event`, or counts why not, unless it [is lost](Self::loses) anyway.
     /// Waits for its commit if that was asked for.
-    pub(crate) fn offer(&self, event: Event) {
+    pub(crate) fn offer(&self, event: Event, callsite: Callsite) {
         match (self.shared.wait_for_commit, &self.shared.queue) {
-            (Some(timeout), _) => self.offer_and_wait(event, timeout),
-            // The reason is counted.
-            (None, Some(queue)) => drop(queue.offer(event)),
+            (Some(timeout), _) => self.offer_and_wait(event, callsite, timeout),
+            (None, Some(queue)) => _ = queue.offer(event, callsite),
             (None, None) => (),
         }
     }
 
-    fn offer_and_wait(&self, event: Event, timeout: Duration) {
+    fn offer_and_wait(&self, event: Event, callsite: Callsite, timeout: Duration) {
         let now = Instant::now();
         let committed = Arc::new(Signal::new());
         let awaited = Awaited { event, committed: Arc::clone(&committed), backtrace: None };
-        if self.offer_awaited(awaited) {
+        if self.offer_awaited(awaited, callsite) {
             // Late is not lost: the event is queued.
             let _ = committed.wait_until(now.checked_add(timeout).unwrap_or(now + LONGEST_WAIT));
         }
     }
 
     /// As [`offer`](Self::offer). True if it is queued.
-    pub(crate) fn offer_awaited(&self, awaited: Awaited) -> bool {
-        self.shared.queue.as_ref().is_some_and(|queue| queue.offer_awaited(awaited).is_ok())
+    pub(crate) fn offer_awaited(&self, awaited: Awaited, callsite: Callsite) -> bool {
+        let offer = |queue: &Queue| queue.offer_awaited(awaited, callsite) == Offered::Queued;
+        self.shared.queue.as_ref().is_some_and(offer)
     }
 
     /// Counts one event lost if there is no alert thread, here or at all.

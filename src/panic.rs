@@ -114,7 +114,7 @@ fn capture_panic(shared: Arc<Shared>, info: &PanicHookInfo<'_>, deadline: Instan
     let event = Event { spans: found.spans, backtrace: found.backtrace, ..event(info, caller.name) };
     let committed = Arc::new(Signal::new());
     let awaited = Awaited { event, committed: Arc::clone(&committed), backtrace: found.late_backtrace };
-    let offered = handle.offer_awaited(awaited);
+    let offered = handle.offer_awaited(awaited, None);
     drop(capturing);
     if offered {
         // Late is not lost: the event is queued, and the process may live on.

@@ -14,7 +14,9 @@ use crate::{notice::Losses, storm::Storm};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// The queue held as many events, or as many bytes, as it may.
+    /// The queue held as many events, or as many bytes, as it may, and the event
+    /// could not be counted for its callsite: a panic, a `log` record, or one of
+    /// thousands of callsites.
     QueueFull,
     /// The alert thread had ended: after a shutdown, or because it could not be
     /// started.
@@ -140,7 +142,9 @@ pub(crate) struct Counters {
 impl Counters {
     /// `storm_rate` is how many events a second of one callsite are built.
     pub(crate) fn new(storm_rate: u32) -> Self {
-        Self { storm: Storm::new(storm_rate, Instant::now()), ..Self::default() }
+        let mut counters = Self::default();
+        counters.storm.set_rate(storm_rate);
+        counters
     }
 
     /// Adds one to `counter`.

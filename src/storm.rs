@@ -71,10 +71,14 @@ pub(crate) enum Admission {
 }
 
 impl Storm {
-    /// One event a second and callsite is built in any case.
-    pub(crate) fn new(rate: u32, start: Instant) -> Self {
+    fn new(rate: u32, start: Instant) -> Self {
         let slots = std::iter::repeat_with(Slot::default).take(SLOTS).collect();
-        Self { slots, rate: rate.max(1), start, state: AtomicU8::new(IDLE) }
+        Self { slots, rate, start, state: AtomicU8::new(IDLE) }
+    }
+
+    /// Has so many events a second of one callsite built, and one in any case.
+    pub(crate) fn set_rate(&mut self, rate: u32) {
+        self.rate = rate.max(1);
     }
 
     /// Decides about one more event of a callsite. The clock is only read if the
@@ -96,6 +100,16 @@ impl Storm {
         if may_be_built && slot.builds(self.rate, self.millis(now())) {
             return Admission::Build;
         }
+        self.count_in(slot)
+    }
+
+    /// Counts one more event of a callsite, which cannot be queued. The caller is
+    /// to build it if the callsite has no slot.
+    pub(crate) fn count(&self, metadata: &'static Metadata<'static>) -> Admission {
+        self.slot(metadata).map_or(Admission::Build, |slot| self.count_in(slot))
+    }
+
+    fn count_in(&self, slot: &Slot) -> Admission {
         // In this order, and the other way round in `collect` and `close`: of two
         // that meet, at least one sees the other.
         slot.counted.0.fetch_add(1, Ordering::SeqCst);
@@ -217,7 +231,7 @@ pub(crate) const DEFAULT_RATE: u32 = 100;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// How many callsites are counted.
-const SLOTS: usize = 512;
+const SLOTS: usize = 2048;
 
 /// How many slots a callsite tries.
 const MOST_STEPS: usize = 16;

@@ -19,9 +19,10 @@ mod host;
 
 mod layering;
 
-pub(crate) mod processes;
-
 mod limits;
+#[cfg(target_os = "linux")]
+pub(crate) mod millions;
+pub(crate) mod processes;
 pub(crate) mod torture;
 
 #[test]
@@ -163,6 +164,8 @@ fn run() {
         feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
         name if name.starts_with("host-") => host::run(name),
         name if name.starts_with("layering-") => layering::run(name),
+        #[cfg(target_os = "linux")]
+        name if name.starts_with("millions-") => millions::run(name),
         name if name.starts_with("processes-") => processes::run(name),
         name if name.starts_with("torture-") => torture::run(name),
         other => panic!("no scenario {other:?}"),

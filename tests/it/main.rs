@@ -18,6 +18,7 @@ mod host;
 mod late;
 mod layering;
 mod messages;
+mod millions;
 mod models;
 mod panics;
 mod processes;
