@@ -15,18 +15,20 @@ const HIGHEST: u64 = 7;
 /// How high the cell of a bar is, for each of its heights, in pixels.
 const PIXELS: u64 = 4;
 
-/// Bars of what happened more than once, and what they say.
+/// The bars, and what they say.
 pub(super) struct Bars {
     heights: Vec<u64>,
     pub(super) caption: String,
 }
 
 impl Bars {
-    /// None of what happened once, or not in that hour.
+    /// None of what happened in no more than five minutes of that hour: one bar
+    /// says nothing.
     pub(super) fn new(sample: &Sample, clock: &Clock) -> Option<Self> {
         let LastHour { since, counts } = &sample.last_hour;
         let counts = counts.get(..MOST).unwrap_or(counts);
-        let most = counts.iter().copied().max().filter(|most| *most > 0 && sample.total > 1)?;
+        let is_several = counts.iter().filter(|count| **count > 0).nth(1).is_some();
+        let most = counts.iter().copied().max().filter(|_| is_several)?;
         let height = |count: &u64| {
             let height = (u128::from(*count) * u128::from(HIGHEST)).div_ceil(u128::from(most));
             u64::try_from(height).unwrap_or(HIGHEST)
@@ -62,15 +64,15 @@ mod tests {
     use super::*;
     use crate::event::from_millis;
 
-    fn bars(counts: &[u64], total: u64) -> Option<Bars> {
-        let mut sample = super::super::tests::error(tracing::Level::ERROR, "a", total);
+    fn bars(counts: &[u64]) -> Option<Bars> {
+        let mut sample = super::super::tests::error(tracing::Level::ERROR, "a", 7);
         sample.last_hour = LastHour { since: from_millis(1_795_371_300_000), counts: counts.to_vec() };
         Bars::new(&sample, &Clock::default())
     }
 
     #[test]
     fn whatever_happened_is_seen() {
-        let bars = bars(&[0, 1, 0, 500, 1000, 7], 2000).unwrap();
+        let bars = bars(&[0, 1, 0, 500, 1000, 7]).unwrap();
         assert_eq!(bars.blocks(), "▁▂▁▅█▂");
         assert_eq!(bars.pixels().collect::<Vec<_>>(), [1, 4, 1, 16, 28, 4]);
         assert_eq!(bars.caption, "18:15–18:45 UTC, up to 1,000 in 5 min");
@@ -78,14 +80,15 @@ mod tests {
 
     #[test]
     fn no_count_is_too_large_or_too_many() {
-        let bars = bars(&[u64::MAX, 0, u64::MAX / 2].repeat(9), u64::MAX).unwrap();
+        let bars = bars(&[u64::MAX, 0, u64::MAX / 2].repeat(9)).unwrap();
         assert_eq!(bars.blocks(), "█▁▅█▁▅█▁▅█▁▅");
     }
 
     #[test]
-    fn what_happened_once_has_no_bars() {
-        assert!(bars(&[0, 0, 1], 1).is_none());
-        assert!(bars(&[0, 0, 0], 7).is_none());
-        assert!(bars(&[], 7).is_none());
+    fn one_bar_is_none() {
+        assert!(bars(&[0, 0, 1]).is_none());
+        assert!(bars(&[0, 900, 0]).is_none());
+        assert!(bars(&[0, 0, 0]).is_none());
+        assert!(bars(&[]).is_none());
     }
 }

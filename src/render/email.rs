@@ -22,10 +22,12 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// What the templates write round the events, with the facts of the process.
 const FRAME_BYTES: usize = 9000;
 
+/// More events than that are a number.
+const MAX_ENTRIES: usize = 25;
+
 /// How much a mail may hold.
 struct Scope<'a> {
     bytes: usize,
-    /// More events than that are a number.
     entries: usize,
     /// What the templates write round one event and its backtrace.
     entry_bytes: usize,
@@ -34,7 +36,8 @@ struct Scope<'a> {
 }
 
 /// What a body shows.
-const BODY: Scope<'static> = Scope { bytes: MAX_BODY_BYTES, entries: 25, entry_bytes: 1500, mark: "" };
+const BODY: Scope<'static> =
+    Scope { bytes: MAX_BODY_BYTES, entries: MAX_ENTRIES, entry_bytes: 1500, mark: "" };
 
 /// What its attachment does: only as text.
 const ATTACHED: Scope<'static> =

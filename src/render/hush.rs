@@ -9,16 +9,14 @@ use crate::{event::Event, fingerprint};
 /// More of a message than one wants to type.
 const MAX_CHARS: usize = 80;
 
-/// Like `Matcher::new().target("shop").message("payment failed")`.
+/// Like `Matcher::new().target("shop").message("payment failed")`, each on a line
+/// of its own: phones are narrow.
 pub(super) fn matcher(event: &Event) -> String {
     let target = clean::line(&event.target, MAX_CHARS);
     let is_whole = !target.is_empty() && target == *event.target;
-    let target = if is_whole { format!(".target({target:?})") } else { String::new() };
-    let message = match constant_part(&event.message) {
-        Some(part) => format!(".message({part:?})"),
-        None => String::new(),
-    };
-    format!("Matcher::new(){target}{message}")
+    let target = is_whole.then(|| format!("\n    .target({target:?})"));
+    let message = constant_part(&event.message).map(|part| format!("\n    .message({part:?})"));
+    format!("Matcher::new(){}{}", target.unwrap_or_default(), message.unwrap_or_default())
 }
 
 /// The longest part of `message` that does not vary.
@@ -47,14 +45,18 @@ mod tests {
             matcher(&event)
         };
         let wanted = [
-            ("payment failed", r#".message("payment failed")"#),
-            ("stock of item 4711 is low", r#".message("stock of item")"#),
-            ("no user \"ann\" in 10.0.0.1:80", r#".message("no user")"#),
+            ("payment failed", "\n    .message(\"payment failed\")"),
+            ("stock of item 4711 is low", "\n    .message(\"stock of item\")"),
+            ("no user \"ann\" in 10.0.0.1:80", "\n    .message(\"no user\")"),
             ("17", ""),
             ("a\u{1B}[31mb", ""),
         ];
         for (message, part) in wanted {
-            assert_eq!(named(message), format!(r#"Matcher::new().target("shop::stock"){part}"#), "{message}");
+            assert_eq!(
+                named(message),
+                format!("Matcher::new()\n    .target(\"shop::stock\"){part}"),
+                "{message}"
+            );
         }
     }
 

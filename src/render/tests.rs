@@ -37,7 +37,7 @@ pub(super) fn event(level: Level, message: &str) -> Event {
 pub(super) fn sample(event: Event, count: u64) -> Sample {
     let last_at = event.at + Duration::from_secs(60);
     let (incident, mut counts) = ("7K3Q".to_owned(), vec![0; 12]);
-    counts[11] = count;
+    (counts[10], counts[11]) = (count / 2, count - count / 2);
     let last_hour = LastHour { since: event.at - LastHour::STEP * 11, counts };
     let kind = if count == 0 { Kind::Quiet } else { Kind::First };
     Sample { kind, incident, count, total: count, since: event.at, last_at, last_hour, event }
@@ -144,7 +144,7 @@ When
     first 2026-11-22 19:41:03 UTC
     last  2026-11-22 19:42:03 UTC
 Last hour
-    ▁▁▁▁▁▁▁▁▁▁▁█ 18:46–19:46 UTC, up to 37 in 5 min
+    ▁▁▁▁▁▁▁▁▁▁██ 18:46–19:46 UTC, up to 19 in 5 min
 Fields
     order = 17
     query = SELECT
@@ -176,8 +176,11 @@ Grouping
     Events of one level, target, file and message are told as one; numbers, ids, addresses and the like in the message make no difference, nor do fields. An event is grouped by its field alert.fingerprint instead, if it has one.
 
 Silence
-    let these = Matcher::new().target(\"…\").message(\"…\");
-    for an hour: alerts.silence(these, Duration::from_secs(3600)); for good: builder.ignore(these)
+    let these = Matcher::new()
+        .target(\"…\")
+        .message(\"…\");
+    alerts.silence(these, Duration::from_secs(3600)); // for an hour
+    builder.ignore(these); // or for good
 
 #7K3Q"
     );

@@ -247,11 +247,12 @@ pub(super) fn one_grouped_by_field(incident: &str, fingerprint: &str) -> String 
 
 /// How to silence what `matcher` means.
 pub(super) fn silence(matcher: &str) -> String {
-    format!("let these = {matcher};\n{SILENCE_THESE}")
+    format!(
+        "let these = {matcher};\n\
+         alerts.silence(these, Duration::from_secs(3600)); // for an hour\n\
+         builder.ignore(these); // or for good"
+    )
 }
 
 /// The same with several kinds of event.
-pub(super) const ANY_MATCHER: &str = "Matcher::new().target(\"…\").message(\"…\")";
-
-const SILENCE_THESE: &str =
-    "for an hour: alerts.silence(these, Duration::from_secs(3600)); for good: builder.ignore(these)";
+pub(super) const ANY_MATCHER: &str = "Matcher::new()\n    .target(\"…\")\n    .message(\"…\")";

@@ -34,14 +34,22 @@ fn of_several_incidents_each_says_that_the_program_chose_it() {
 fn a_mail_says_how_to_silence_what_it_tells_of() {
     let silence = |notice: &Notice| {
         let text = texts(notice).text;
-        text.split_once("\nSilence\n")
-            .map(|(_, rest)| rest.lines().map(str::trim).take(2).collect::<Vec<_>>().join(" "))
+        let (_, rest) = text.split_once("\nSilence\n")?;
+        Some(
+            rest.lines()
+                .take_while(|line| !line.is_empty())
+                .map(|line| format!("{line}\n"))
+                .collect::<String>(),
+        )
     };
     let mut failed = notice(vec![error(Level::ERROR, "order 17 failed", 1)]);
-    let how =
-        "for an hour: alerts.silence(these, Duration::from_secs(3600)); for good: builder.ignore(these)";
-    let these = r#"let these = Matcher::new().target("my_app::payment").message("failed");"#;
-    assert_eq!(silence(&failed).unwrap(), format!("{these} {how}"));
+    let wanted = r#"    let these = Matcher::new()
+        .target("my_app::payment")
+        .message("failed");
+    alerts.silence(these, Duration::from_secs(3600)); // for an hour
+    builder.ignore(these); // or for good
+"#;
+    assert_eq!(silence(&failed).unwrap(), wanted);
     failed.kind = Kind::Health;
     assert_eq!(silence(&failed), None);
 }
