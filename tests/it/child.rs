@@ -83,7 +83,8 @@ fn run() {
                 // Once the disk is full, something may be in the file that cannot
                 // be sent from there.
                 let is_durable = handle.stats().store == tracing_alert::StoreState::Durable;
-                let patience = if is_durable { PATIENCE } else { Duration::from_millis(200) };
+                // At first the file may not be open yet.
+                let patience = if is_durable || round == 0 { PATIENCE } else { Duration::from_millis(200) };
                 let report = handle.flush(patience);
                 let is_durable = handle.stats().store == tracing_alert::StoreState::Durable;
                 assert!(report.is_complete() || !is_durable, "{round} {report:?}");
