@@ -20,7 +20,7 @@ use crate::{
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// What the templates write round the events, with the facts of the process.
-const FRAME_BYTES: usize = 9000;
+const FRAME_BYTES: usize = 6500;
 
 /// More events than that are a number.
 const MAX_ENTRIES: usize = 25;
@@ -29,19 +29,33 @@ const MAX_ENTRIES: usize = 25;
 struct Scope<'a> {
     bytes: usize,
     entries: usize,
-    /// What the templates write round one event and its backtrace.
+    backtraces: usize,
+    /// What the templates write round one event, and round its backtrace.
     entry_bytes: usize,
+    backtrace_bytes: usize,
     /// Stands where a text was cut.
     mark: &'a str,
 }
 
 /// What a body shows.
-const BODY: Scope<'static> =
-    Scope { bytes: MAX_BODY_BYTES, entries: MAX_ENTRIES, entry_bytes: 1500, mark: "" };
+const BODY: Scope<'static> = Scope {
+    bytes: MAX_BODY_BYTES,
+    entries: MAX_ENTRIES,
+    backtraces: 8,
+    entry_bytes: 1300,
+    backtrace_bytes: 900,
+    mark: "",
+};
 
 /// What its attachment does: only as text.
-const ATTACHED: Scope<'static> =
-    Scope { bytes: attachment::MAX_BYTES, entries: usize::MAX, entry_bytes: 500, mark: words::CUT };
+const ATTACHED: Scope<'static> = Scope {
+    bytes: attachment::MAX_BYTES,
+    entries: usize::MAX,
+    backtraces: usize::MAX,
+    entry_bytes: 500,
+    backtrace_bytes: 300,
+    mark: words::CUT,
+};
 
 /// Of more events the bars are text in either body.
 const MOST_DRAWN: usize = 8;
@@ -148,9 +162,13 @@ impl Row {
 impl Mail {
     fn new(notice: &Notice, clock: &Clock, file: &str, scope: &Scope<'_>) -> Self {
         let (shown, omitted) = notice.samples.split_at(notice.samples.len().min(scope.entries));
-        let frames = FRAME_BYTES + shown.len() * scope.entry_bytes + shown.len().min(MOST_DRAWN) * BARS_BYTES;
+        let all_traced = shown.iter().filter(|sample| sample.event.backtrace.is_some()).count();
+        let traced = all_traced.min(scope.backtraces);
+        let frames = FRAME_BYTES
+            + shown.len() * scope.entry_bytes
+            + traced * scope.backtrace_bytes
+            + shown.len().min(MOST_DRAWN) * BARS_BYTES;
         let mut space = Space::new(scope.bytes.saturating_sub(frames), scope.mark);
-        let traced = shown.iter().filter(|sample| sample.event.backtrace.is_some()).count();
         let is_health = notice.kind == Kind::Health;
         let overview = if shown.len() > 1 { overview(shown, &mut space) } else { Vec::new() };
         let grouping = if is_health { String::new() } else { space.spend_third(&facts::grouping(shown)) };
@@ -180,13 +198,13 @@ impl Mail {
             notes: notes(notice),
             overview,
             entries,
-            omitted: omissions(omitted, notice.unsampled, file),
+            omitted: omissions(omitted, all_traced - traced, notice.unsampled, file),
             process: Row::new(words::label::PROCESS, facts::process(&notice.process)),
             backtraces,
             grouping: row(words::label::GROUPING, grouping),
             silence: row(words::label::SILENCE, silence),
             id: clean::line(&notice.id, 40),
-            is_cut: space.has_cut() || !omitted.is_empty(),
+            is_cut: space.has_cut() || !omitted.is_empty() || traced < all_traced,
         }
     }
 }
@@ -319,7 +337,8 @@ fn notes(notice: &Notice) -> Vec<String> {
     losses.chain(notice.is_last_today.then(|| words::LAST_TODAY.to_owned())).collect()
 }
 
-fn omissions(omitted: &[Sample], unsampled: u64, file: &str) -> Vec<String> {
+fn omissions(omitted: &[Sample], backtraces: usize, unsampled: u64, file: &str) -> Vec<String> {
     let kinds = (!omitted.is_empty()).then(|| words::omitted_kinds(omitted.len(), counted(omitted), file));
-    kinds.into_iter().chain((unsampled > 0).then(|| words::omitted(unsampled))).collect()
+    let backtraces = (backtraces > 0).then(|| words::omitted_backtraces(backtraces, file));
+    kinds.into_iter().chain(backtraces).chain((unsampled > 0).then(|| words::omitted(unsampled))).collect()
 }

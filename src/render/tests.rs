@@ -311,7 +311,12 @@ fn the_largest_notice_stays_within_its_limits() {
         event.file = Some(long.clone().into());
         event.module_path = Some(format!("{long}x").into());
         event.thread = Some(long.as_str().into());
-        event.backtrace = Some(long.clone());
+        event.backtrace = Some(format!("0: core::{long}\n1: my_app::{long}"));
+        event.spans = vec![SpanFrame {
+            name: long.clone().into(),
+            target: long.clone().into(),
+            fields: Arc::new(vec![Field::new(long.clone(), Value::Str(long.clone()))]),
+        }];
         event.fields = vec![
             Field::new(long.clone(), Value::Str(long.clone())),
             Field::new(long.clone(), Value::Error(vec![long.clone()])),

@@ -210,6 +210,12 @@ pub(super) fn omitted_kinds(different: usize, count: u64, file: &str) -> String 
     format!("and {different} more kind{s} of event ({}): see {file}", events(count))
 }
 
+/// Backtraces that are not shown.
+pub(super) fn omitted_backtraces(count: usize, file: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("and {count} more backtrace{s}: see {file}")
+}
+
 pub(super) fn omitted(count: u64) -> String {
     format!("and {} of which only the number was kept", events(count))
 }

@@ -58,6 +58,24 @@ fn incidents_that_a_mail_has_no_room_for_are_in_its_attachment() {
 }
 
 #[test]
+fn backtraces_that_a_mail_has_no_room_for_are_in_its_attachment() {
+    let panics = (0..10).map(|number| {
+        let mut event = event(Level::ERROR, &format!("kind {number}."));
+        event.backtrace = Some(format!("0: my_app::frame_{number}"));
+        sample(event, 1)
+    });
+    let Texts { text, attachment, .. } = texts(&notice(panics.collect()));
+    let attachment = attachment.unwrap();
+    assert_fit(&attachment);
+    for number in 0..10 {
+        let frame = format!("0: my_app::frame_{number}\n");
+        assert!(attachment.text.contains(&frame), "{number}");
+        assert_eq!(text.contains(&frame), number < 8, "{number}");
+    }
+    assert!(text.contains("\nand 2 more backtraces: see alert-7K3Q.txt\n"), "{text}");
+}
+
+#[test]
 fn what_was_only_counted_is_in_no_attachment() {
     let mut notice = notice(vec![error(Level::ERROR, "a", 1)]);
     notice.unsampled = 7;
