@@ -64,7 +64,7 @@ const MOST_DRAWN: usize = 8;
 const BARS_BYTES: usize = 1000;
 
 /// How much of an event its line in the overview shows.
-const MAX_OVERVIEW_CHARS: usize = 56;
+const MAX_OVERVIEW_CHARS: usize = 52;
 
 /// The bodies of the mail about `notice`: plain text, HTML; and what they had
 /// to leave out.
