@@ -62,12 +62,12 @@ mod budget;
 pub use budget::Budget;
 
 mod notice;
-pub use notice::{Kind, Losses, Notice, Process, Sample};
+pub use notice::{Kind, LastHour, Losses, Notice, Process, Sample};
 
 mod store;
 
 mod render;
-pub use render::{DefaultRender, Email, Render};
+pub use render::{Attachment, DefaultRender, Email, Render};
 
 mod sink;
 pub use sink::{MemorySink, Message, Receipt, SendError, SendGridSink, Sink, TwilioSink};

@@ -2,7 +2,10 @@
 //!
 //! Invariant: plain data; the store reads it, the renderer and the sinks use it.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +69,8 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Sample {
+    /// Why it is told: never [`Kind::Digest`].
+    pub kind: Kind,
     /// The first of them.
     pub event: Event,
     /// The incident's short public id.
@@ -78,6 +83,24 @@ pub struct Sample {
     pub since: SystemTime,
     /// When it happened last.
     pub last_at: SystemTime,
+    /// How many there were in the hour before the notice was made.
+    pub last_hour: LastHour,
+}
+
+/// How many events there were in each five minutes of an hour: as precisely as
+/// they were committed, some together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastHour {
+    /// When the first of the five minutes began.
+    pub since: SystemTime,
+    /// The twelve counts, the oldest first.
+    pub counts: Vec<u64>,
+}
+
+impl LastHour {
+    /// How long each of the counts is for.
+    pub const STEP: Duration = Duration::from_secs(5 * 60);
 }
 
 /// The facts about the process that captured the events.

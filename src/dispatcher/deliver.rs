@@ -112,7 +112,7 @@ impl Dispatcher<'_> {
             if let Some(fault) = fault {
                 trouble::report("render", &fault);
             }
-            let Email { subject, text, html } = email;
+            let Email { subject, text, html, attachment } = email;
             let message = Message {
                 recipient,
                 key,
@@ -123,6 +123,7 @@ impl Dispatcher<'_> {
                 subject,
                 text,
                 html,
+                attachment,
                 notice,
             };
             let segments = segments(&message.short);

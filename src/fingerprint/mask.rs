@@ -12,7 +12,7 @@ use super::{number, shape};
 
 /// Stands for everything that varies: whether it was a number, a UUID or a quoted
 /// text tells nobody what failed.
-pub(super) const MASK: char = '*';
+pub(crate) const MASK: char = '*';
 
 /// The first two lines of `message` that say something, with a [`MASK`] for each
 /// part that varies.

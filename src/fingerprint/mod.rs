@@ -17,7 +17,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use crate::event::{Event, Value};
 
 mod mask;
-use mask::mask;
+pub(crate) use mask::{MASK, mask};
 
 mod number;
 mod shape;
@@ -177,7 +177,7 @@ impl fmt::Debug for Custom {
 }
 
 /// The field of an event that says what it is the same as.
-const OVERRIDE: &str = "alert.fingerprint";
+pub(crate) const OVERRIDE: &str = "alert.fingerprint";
 
 /// Stands, in such a text, for the fingerprint that the event would have.
 const DEFAULT: &str = "{{default}}";

@@ -2,11 +2,14 @@
 //!
 //! Invariant: the same every time; nothing in it is anybody's.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tracing::Level;
 
-use super::{Kind, Losses, Notice, Process, Sample};
+use super::{Kind, LastHour, Losses, Notice, Process, Sample};
 use crate::{
     event::{Event, Field, SpanFrame, Text, Value, from_millis},
     stats::DropReason,
@@ -17,14 +20,15 @@ impl Notice {
     /// [`Render`](crate::Render) with, of one's own or the default one.
     pub fn examples() -> Vec<(&'static str, Self)> {
         let told_again = |kind, id: &str, count, total, minutes: u64| {
-            let first = failed_payment();
+            let first = failed_payment(1);
             let last_at = first.since + Duration::from_secs(60 * minutes);
             let made_at = last_at + Duration::from_secs(if kind == Kind::Quiet { 30 * 60 } else { 1 });
-            let sample = Sample { count, total, last_at, ..first };
+            let last_hour = hour(first.since, last_at, made_at, count);
+            let sample = Sample { kind, count, total, last_at, last_hour, ..first };
             Self { id: id.to_owned(), kind, made_at, ..notice(vec![sample]) }
         };
         vec![
-            ("first", notice(vec![Sample { count: 37, total: 37, ..failed_payment() }])),
+            ("first", notice(vec![failed_payment(37)])),
             ("panic", panic()),
             ("digest", digest()),
             ("storm", storm()),
@@ -32,7 +36,7 @@ impl Notice {
             ("reminder", told_again(Kind::Reminder, "7K3Q.3", 187, 1_187, 240)),
             ("quiet", told_again(Kind::Quiet, "7K3Q.4", 17, 1_204, 285)),
             ("quiet-digest", quiet_digest()),
-            ("last-today", Self { is_last_today: true, ..notice(vec![failed_payment()]) }),
+            ("last-today", Self { is_last_today: true, ..notice(vec![failed_payment(1)]) }),
             ("health", health()),
             ("losses", losses()),
             ("non-latin", non_latin()),
@@ -83,7 +87,31 @@ fn event(level: Level, target: &'static str, file: &'static str, line: u32, mess
 
 fn sample(event: Event, incident: &str, count: u64) -> Sample {
     let (since, last_at) = (event.at, event.at + Duration::from_secs(81));
-    Sample { incident: incident.to_owned(), count, total: count, since, last_at, event }
+    let (incident, last_hour) = (incident.to_owned(), hour(since, last_at, last_at, count));
+    Sample { kind: Kind::First, event, incident, count, total: count, since, last_at, last_hour }
+}
+
+/// The hour that ends at `end`, with `count` events between two times: most of
+/// them towards the later one.
+fn hour(since: SystemTime, last_at: SystemTime, end: SystemTime, count: u64) -> LastHour {
+    let step = LastHour::STEP.as_secs();
+    let number =
+        |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / step;
+    let first = number(end) - 11;
+    let (begins, last) = (number(since).max(first), number(last_at));
+    let mut left = count;
+    let mut here = |number: u64| {
+        let here = match number {
+            _ if !(begins..=last).contains(&number) => 0,
+            _ if number == begins => left,
+            _ => left.div_ceil(2 + number % 3),
+        };
+        left -= here;
+        here
+    };
+    let mut counts: Vec<u64> = (first..first + 12).rev().map(&mut here).collect();
+    counts.reverse();
+    LastHour { since: SystemTime::UNIX_EPOCH + Duration::from_secs(first * step), counts }
 }
 
 fn field(name: impl Into<Text>, value: impl Into<String>) -> Field {
@@ -102,7 +130,7 @@ fn checkout() -> Vec<SpanFrame> {
     ]
 }
 
-fn failed_payment() -> Sample {
+fn failed_payment(count: u64) -> Sample {
     let chain = ["the bank did not answer", "error sending request", "connection refused (os error 111)"];
     let failed = Event {
         fields: vec![
@@ -113,7 +141,7 @@ fn failed_payment() -> Sample {
         spans: checkout(),
         ..event(Level::ERROR, "shop::payment", "src/payment.rs", 88, "payment failed")
     };
-    sample(failed, "7K3Q", 1)
+    sample(failed, "7K3Q", count)
 }
 
 /// In a handler of a web service, three spans deep.
@@ -158,7 +186,7 @@ fn digest() -> Notice {
     notice(vec![
         sample(event(Level::WARN, "shop::stock", "src/stock.rs", 12, stock), "M4TX", 1),
         sample(event(Level::ERROR, "shop::db", "src/db.rs", 230, timeout), "B2QF", 96),
-        failed_payment(),
+        failed_payment(1),
     ])
 }
 
@@ -166,10 +194,11 @@ fn digest() -> Notice {
 fn quiet_digest() -> Notice {
     let mut digest = digest();
     digest.samples.remove(0);
-    for (sample, total) in digest.samples.iter_mut().zip([1_996, 14]) {
-        (sample.count, sample.total) = (sample.count - 1, total);
-    }
     digest.made_at = digest.samples[0].last_at + Duration::from_secs(30 * 60);
+    for (sample, total) in digest.samples.iter_mut().zip([1_996, 14]) {
+        (sample.kind, sample.count, sample.total) = (Kind::Quiet, sample.count - 1, total);
+        sample.last_hour = hour(sample.since, sample.last_at, digest.made_at, total);
+    }
     digest
 }
 

@@ -34,6 +34,16 @@ impl Clock {
         let utc = if is_same_day { at.strftime("%H:%M:%S UTC").to_string() } else { utc };
         format!("{local} ({utc})")
     }
+
+    /// Like `20:45–21:45 EET`, in the readers' zone only; to the minute.
+    pub(super) fn span(&self, since: SystemTime, until: SystemTime) -> String {
+        let (Ok(since), Ok(until)) = (Timestamp::try_from(since), Timestamp::try_from(until)) else {
+            return words::UNKNOWN_TIME.to_owned();
+        };
+        let zone = self.zone.clone().unwrap_or(TimeZone::UTC);
+        let [since, until] = [since, until].map(|at| at.to_zoned(zone.clone()));
+        format!("{}–{}", since.strftime("%H:%M"), until.strftime("%H:%M %Z"))
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +62,13 @@ mod tests {
         assert_eq!(Clock::default().time(winter), "2026-11-22 19:41:03 UTC");
         assert_eq!(riga.time(winter), "2026-11-22 21:41:03 EET (19:41:03 UTC)");
         assert_eq!(riga.time(summer), "2026-06-21 03:00:00 EEST (00:00:00 UTC)");
+    }
+
+    #[test]
+    fn an_hour_is_told_in_the_readers_zone() {
+        let (since, until) = (from_millis(1_795_376_100_000), from_millis(1_795_379_700_000));
+        assert_eq!(Clock::default().span(since, until), "19:35–20:35 UTC");
+        assert_eq!(clock("EET-2").span(since, until), "21:35–22:35 EET");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The mail: one content, written as plain text and as HTML.
+//! The mail: one content, written as plain text and as HTML; and once more, at
+//! length, if they cannot show all of it.
 //!
 //! Invariant: the templates only lay out what [`Mail`] holds, so both bodies
 //! say the same; all text in it is clean and bounded, and the HTML template
@@ -7,8 +8,8 @@
 use askama::Template;
 
 use super::{
-    Clock, clean, counted, environment, facts, has_ended, headline, headline_with_cause, panic_place, total,
-    trace, word, words,
+    Attachment, Clock, attachment, bars::Bars, clean, counted, environment, facts, headline,
+    headline_with_cause, panic_place, space::Space, total, trace, word, words,
 };
 use crate::{
     event::Event,
@@ -16,30 +17,68 @@ use crate::{
 };
 
 /// Neither body is longer.
-pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// What the templates write round the events, with the facts of the process.
-const FRAME_BYTES: usize = 9000;
-
-/// What the templates write round one event and its backtrace.
-const ENTRY_BYTES: usize = 1300;
+const FRAME_BYTES: usize = 6500;
 
 /// More events than that are a number.
 const MAX_ENTRIES: usize = 25;
 
+/// How much a mail may hold.
+struct Scope<'a> {
+    bytes: usize,
+    entries: usize,
+    backtraces: usize,
+    /// What the templates write round one event, and round its backtrace.
+    entry_bytes: usize,
+    backtrace_bytes: usize,
+    /// Stands where a text was cut.
+    mark: &'a str,
+}
+
+/// What a body shows.
+const BODY: Scope<'static> = Scope {
+    bytes: MAX_BODY_BYTES,
+    entries: MAX_ENTRIES,
+    backtraces: 8,
+    entry_bytes: 1300,
+    backtrace_bytes: 900,
+    mark: "",
+};
+
+/// What its attachment does: only as text.
+const ATTACHED: Scope<'static> = Scope {
+    bytes: attachment::MAX_BYTES,
+    entries: usize::MAX,
+    backtraces: usize::MAX,
+    entry_bytes: 500,
+    backtrace_bytes: 300,
+    mark: words::CUT,
+};
+
+/// Of more events the bars are text in either body.
+const MOST_DRAWN: usize = 8;
+
+/// What the HTML template writes for the bars of one.
+const BARS_BYTES: usize = 1000;
+
 /// How much of an event its line in the overview shows.
-const MAX_OVERVIEW_CHARS: usize = 56;
+const MAX_OVERVIEW_CHARS: usize = 52;
 
-/// Marks where a text was cut.
-const CUT: &str = "… [cut]";
-
-/// The bodies of the mail about `notice`: plain text, HTML.
-pub(super) fn bodies(notice: &Notice, subject: &str, clock: &Clock) -> (String, String) {
-    let mail = Mail::new(notice, clock);
+/// The bodies of the mail about `notice`: plain text, HTML; and what they had
+/// to leave out.
+pub(super) fn bodies(notice: &Notice, subject: &str, clock: &Clock) -> (String, String, Option<Attachment>) {
+    let name = attachment::name(&format!("alert-{}.txt", clean::line(&notice.id, 16)));
+    let mail = Mail::new(notice, clock, &name, &Scope { mark: &words::cut_in_mail(&name), ..BODY });
     // A template of strings cannot fail to render: writing to a String does not.
     let text = TextBody { mail: &mail }.render().unwrap_or_default();
     let html = HtmlBody { mail: &mail, subject }.render().unwrap_or_default();
-    (text, html)
+    let attached = mail.is_cut.then(|| {
+        let whole = Mail::new(notice, clock, &name, &ATTACHED);
+        Attachment::new(name, TextBody { mail: &whole }.render().unwrap_or_default())
+    });
+    (text, html, attached)
 }
 
 #[derive(Template)]
@@ -84,9 +123,12 @@ struct Mail {
     omitted: Vec<String>,
     process: Row,
     backtraces: Vec<Row>,
-    /// How events are grouped.
+    /// How events are grouped, and how to be told no more of them.
     grouping: Option<Row>,
+    silence: Option<Row>,
     id: String,
+    /// Whether something is left out.
+    is_cut: bool,
 }
 
 /// One event.
@@ -102,63 +144,81 @@ struct Entry {
 struct Row {
     label: String,
     text: String,
+    /// What the HTML draws in its place.
+    drawn: Option<Bars>,
 }
 
 impl Row {
     fn new(label: impl Into<String>, text: String) -> Self {
-        Self { label: label.into(), text }
+        Self { label: label.into(), text, drawn: None }
+    }
+
+    fn of_bars(bars: Bars, is_drawn: bool) -> Self {
+        let text = format!("{} {}", bars.blocks(), bars.caption);
+        Self { drawn: Some(bars).filter(|_| is_drawn), ..Self::new(words::label::PACE, text) }
     }
 }
 
 impl Mail {
-    fn new(notice: &Notice, clock: &Clock) -> Self {
-        let (shown, omitted) = notice.samples.split_at(notice.samples.len().min(MAX_ENTRIES));
-        let mut left = MAX_BODY_BYTES.saturating_sub(FRAME_BYTES + shown.len() * ENTRY_BYTES);
-        let traced = shown.iter().filter(|sample| sample.event.backtrace.is_some()).count();
-        let overview = if shown.len() > 1 { overview(notice, shown, &mut left) } else { Vec::new() };
-        let mut reserved = if traced > 0 { left / 3 } else { 0 };
-        left -= reserved;
+    fn new(notice: &Notice, clock: &Clock, file: &str, scope: &Scope<'_>) -> Self {
+        let (shown, omitted) = notice.samples.split_at(notice.samples.len().min(scope.entries));
+        let all_traced = shown.iter().filter(|sample| sample.event.backtrace.is_some()).count();
+        let traced = all_traced.min(scope.backtraces);
+        let frames = FRAME_BYTES
+            + shown.len() * scope.entry_bytes
+            + traced * scope.backtrace_bytes
+            + shown.len().min(MOST_DRAWN) * BARS_BYTES;
+        let mut space = Space::new(scope.bytes.saturating_sub(frames), scope.mark);
+        let is_health = notice.kind == Kind::Health;
+        let overview = if shown.len() > 1 { overview(shown, &mut space) } else { Vec::new() };
+        let grouping = if is_health { String::new() } else { space.spend_third(&facts::grouping(shown)) };
+        let silence = if is_health { String::new() } else { space.spend_third(&facts::silence(shown)) };
+        let mut for_traces = space.set_aside(if traced > 0 { space.third() } else { 0 });
 
         let mut entries = Vec::with_capacity(shown.len());
-        let is_health = notice.kind == Kind::Health;
-        for (sample, rest) in shown.iter().zip((1..=shown.len()).rev()) {
-            entries.push(share(&mut left, rest, |budget| Entry::new(sample, is_health, clock, budget)));
+        for (place, sample) in shown.iter().enumerate() {
+            let entry =
+                |space: &mut Space<'_>| Entry::new(sample, is_health, place < MOST_DRAWN, clock, space);
+            entries.push(space.share(shown.len() - place, entry));
         }
-        reserved += left;
+        for_traces.take_back(space);
+        let mut space = for_traces;
         let mut backtraces = Vec::with_capacity(traced);
         let texts =
             shown.iter().filter_map(|sample| Some((&sample.event, sample.event.backtrace.as_deref()?)));
         for ((event, text), rest) in texts.zip((1..=traced).rev()) {
             let several = shown.len() > 1;
-            backtraces.extend(share(&mut reserved, rest, |budget| backtrace(event, text, several, budget)));
+            backtraces.extend(space.share(rest, |space| backtrace(event, text, several, space)));
         }
 
-        let grouping = if is_health { String::new() } else { facts::grouping(shown) };
+        let row = |label, text: String| (!text.is_empty()).then(|| Row::new(label, text));
         Self {
             preview: preview(notice),
             reason: reason(notice, clock),
             notes: notes(notice),
             overview,
             entries,
-            omitted: omissions(omitted, notice.unsampled),
+            omitted: omissions(omitted, all_traced - traced, notice.unsampled, file),
             process: Row::new(words::label::PROCESS, facts::process(&notice.process)),
             backtraces,
-            grouping: (!grouping.is_empty()).then(|| Row::new(words::label::GROUPING, grouping)),
+            grouping: row(words::label::GROUPING, grouping),
+            silence: row(words::label::SILENCE, silence),
             id: clean::line(&notice.id, 40),
+            is_cut: space.has_cut() || !omitted.is_empty() || traced < all_traced,
         }
     }
 }
 
 /// The frames of the program itself, and behind them all others.
-fn backtrace(event: &Event, text: &str, several: bool, budget: &mut Budget) -> Vec<Row> {
+fn backtrace(event: &Event, text: &str, several: bool, space: &mut Space<'_>) -> Vec<Row> {
     let (own, others) = trace::split(&facts::block(text));
     let of_which = |label: &str| match several {
         false => label.to_owned(),
         true => format!("{label} ({}: {})", word(event), headline(event, 60)),
     };
     let mut row = |label: &str, text: &str| {
-        let label = budget.spend(&of_which(label), budget.0);
-        Row::new(label, budget.spend(text, budget.0))
+        let label = space.spend(&of_which(label));
+        Row::new(label, space.spend(text))
     };
     match (own.is_empty(), others.is_empty()) {
         (true, _) => vec![row(words::label::BACKTRACE, &others)],
@@ -169,67 +229,28 @@ fn backtrace(event: &Event, text: &str, several: bool, budget: &mut Budget) -> V
     }
 }
 
-/// Lets `make` spend one of `rest` equal shares of `left`; what it does not
-/// spend stays for the others.
-fn share<T>(left: &mut usize, rest: usize, make: impl FnOnce(&mut Budget) -> T) -> T {
-    let whole = left.checked_div(rest).unwrap_or_default();
-    let mut budget = Budget(whole);
-    let made = make(&mut budget);
-    *left -= whole - budget.0;
-    made
-}
-
-/// Bytes of a body that are left.
-struct Budget(usize);
-
-impl Budget {
-    /// As much of `text` as `most` and the budget allow, marked if cut.
-    fn spend(&mut self, text: &str, most: usize) -> String {
-        let most = most.min(self.0);
-        let mut spent = 0;
-        let end = text.char_indices().find(|(_, c)| {
-            let bytes = body_bytes(*c);
-            let fits = spent + bytes <= most;
-            spent += if fits { bytes } else { 0 };
-            !fits
-        });
-        self.0 -= spent;
-        match end {
-            Some((end, _)) => format!("{}{CUT}", text.get(..end).unwrap_or_default()),
-            None => text.to_owned(),
-        }
-    }
-}
-
-/// The most that either body writes for `c`: an entity, or an indented line.
-fn body_bytes(c: char) -> usize {
-    match c {
-        '"' | '&' | '\'' | '<' | '>' | '\n' => "&#00;".len(),
-        _ => c.len_utf8(),
-    }
-}
-
 impl Entry {
     /// No part can hide the others: what can be long gets a third of what is
     /// left, after what cannot.
-    fn new(sample: &Sample, is_health: bool, clock: &Clock, budget: &mut Budget) -> Self {
+    fn new(sample: &Sample, is_health: bool, is_drawn: bool, clock: &Clock, space: &mut Space<'_>) -> Self {
         let event = &sample.event;
-        let times = budget.spend(&facts::times(sample, clock), budget.0);
+        let times = space.spend(&facts::times(sample, clock));
         let message = facts::block(&event.message);
         let message = if message.is_empty() { headline(event, 200) } else { message };
-        let message = budget.spend(&message, budget.0 / 3);
+        let message = space.spend_third(&message);
         // What is about the alerting comes from nowhere in the program.
         let place = if is_health { String::new() } else { facts::place(event) };
-        let place = budget.spend(&place, budget.0 / 3);
-        let errors = budget.spend(&facts::errors(&event.fields), budget.0 / 3);
-        let spans = budget.spend(&facts::spans(event), budget.0 / 3);
-        let fields = budget.spend(&facts::fields(&event.fields), budget.0);
+        let place = space.spend_third(&place);
+        let errors = space.spend_third(&facts::errors(&event.fields));
+        let spans = space.spend_third(&facts::spans(event));
+        let fields = space.spend(&facts::fields(&event.fields));
         let rows = [
-            Row::new(words::label::ERROR, errors),
-            Row::new(words::label::PLACE, place),
-            Row::new(words::label::SPANS, spans),
-            Row::new(words::label::TIMES, times),
-            Row::new(words::label::FIELDS, fields),
+            Some(Row::new(words::label::ERROR, errors)),
+            Some(Row::new(words::label::PLACE, place)),
+            Some(Row::new(words::label::SPANS, spans)),
+            Some(Row::new(words::label::TIMES, times)),
+            Bars::new(sample, clock).map(|bars| Row::of_bars(bars, is_drawn)),
+            Some(Row::new(words::label::FIELDS, fields)),
         ];
         let color = match event.level {
             _ if event.panic => "#8a1c1c",
@@ -241,24 +262,20 @@ impl Entry {
             word: word(event),
             color,
             message,
-            rows: rows.into_iter().filter(|row| !row.text.is_empty()).collect(),
+            rows: rows.into_iter().flatten().filter(|row| !row.text.is_empty()).collect(),
         }
     }
 }
 
 /// Like `37x ERROR: payment failed #7K3Q`.
-fn overview(notice: &Notice, shown: &[Sample], left: &mut usize) -> Vec<String> {
-    let mut budget = Budget(*left);
+fn overview(shown: &[Sample], space: &mut Space<'_>) -> Vec<String> {
     let lines = shown.iter().map(|sample| {
         let what = headline_with_cause(&sample.event, MAX_OVERVIEW_CHARS);
         let incident = clean::line(&sample.incident, 16);
         let line = format!("{}: {what} #{incident}", word(&sample.event));
-        let line = words::overview(sample.count, &line, has_ended(sample, notice));
-        budget.spend(&line, budget.0)
+        space.spend(&words::overview(sample.count, &line, sample.kind))
     });
-    let lines = lines.collect();
-    *left = budget.0;
-    lines
+    lines.collect()
 }
 
 /// The cause and the place: the subject has the message, and the first line of
@@ -292,7 +309,7 @@ fn reason(notice: &Notice, clock: &Clock) -> String {
         return match samples {
             _ if notice.kind == Kind::Health => words::why::health(&from, &made_at),
             [] => words::why::unsampled(&from, total(notice), &made_at),
-            several if several.iter().all(|sample| has_ended(sample, notice)) => {
+            several if several.iter().all(|sample| sample.kind == Kind::Quiet) => {
                 words::why::all_quiet(&from, several.len(), total(notice), &made_at)
             }
             several => {
@@ -303,7 +320,7 @@ fn reason(notice: &Notice, clock: &Clock) -> String {
     };
     let since = clock.time(first.event.at);
     let (count, all) = (first.count, first.total);
-    match notice.kind {
+    match first.kind {
         Kind::Update => words::why::update(&from, all, count, &since),
         Kind::Reminder => words::why::reminder(&from, all, count, &since),
         Kind::Quiet => words::why::quiet(&from, all, count, &clock.time(first.last_at)),
@@ -320,7 +337,8 @@ fn notes(notice: &Notice) -> Vec<String> {
     losses.chain(notice.is_last_today.then(|| words::LAST_TODAY.to_owned())).collect()
 }
 
-fn omissions(omitted: &[Sample], unsampled: u64) -> Vec<String> {
-    let kinds = (!omitted.is_empty()).then(|| words::omitted_kinds(omitted.len(), counted(omitted)));
-    kinds.into_iter().chain((unsampled > 0).then(|| words::omitted(unsampled))).collect()
+fn omissions(omitted: &[Sample], backtraces: usize, unsampled: u64, file: &str) -> Vec<String> {
+    let kinds = (!omitted.is_empty()).then(|| words::omitted_kinds(omitted.len(), counted(omitted), file));
+    let backtraces = (backtraces > 0).then(|| words::omitted_backtraces(backtraces, file));
+    kinds.into_iter().chain(backtraces).chain((unsampled > 0).then(|| words::omitted(unsampled))).collect()
 }

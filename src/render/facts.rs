@@ -3,9 +3,10 @@
 //! Invariant: what comes out is clean, and nothing in it that has several lines
 //! can pass for another row.
 
-use super::{Clock, clean, environment, words};
+use super::{Clock, clean, environment, hush, words};
 use crate::{
     event::{Event, Field, Value},
+    fingerprint::OVERRIDE,
     notice::{Process, Sample},
 };
 
@@ -23,9 +24,11 @@ pub(super) fn errors(fields: &[Field]) -> String {
     lines.join("\n")
 }
 
-/// The fields that are no error chain, one a line.
+/// The fields that are no error chain, one a line; by what the program groups an
+/// event is told elsewhere.
 pub(super) fn fields(fields: &[Field]) -> String {
-    let plain = fields.iter().filter(|field| !matches!(field.value, Value::Error(_)));
+    let is_plain = |field: &&Field| !matches!(field.value, Value::Error(_)) && field.name != OVERRIDE;
+    let plain = fields.iter().filter(is_plain);
     let lines: Vec<String> = plain
         .map(|field| format!("{} = {}", clean::line(&field.name, 80), continued(&field.value.to_string())))
         .collect();
@@ -34,7 +37,7 @@ pub(super) fn fields(fields: &[Field]) -> String {
 
 /// More of `text` than fits, so that what is cut is marked.
 pub(super) fn block(text: &str) -> String {
-    clean::block(text, super::email::MAX_BODY_BYTES)
+    clean::block(text, super::attachment::MAX_BYTES)
 }
 
 /// `text` with further lines indented, so that they cannot pass for fields.
@@ -64,7 +67,7 @@ pub(super) fn spans(event: &Event) -> String {
             .fields
             .iter()
             .map(|field| {
-                let value = clean::line(&field.value.to_string(), 1000);
+                let value = clean::line(&field.value.to_string(), super::attachment::MAX_BYTES);
                 format!("{}={value}", clean::line(&field.name, 80))
             })
             .collect();
@@ -97,11 +100,10 @@ pub(super) fn process(process: &Process) -> String {
     facts.map(|(name, fact)| format!("{name} = {fact}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Why these events are one kind, and how to change that; nothing if several
-/// kinds have several reasons.
+/// Why these events are one kind, and how to change that.
 pub(super) fn grouping(samples: &[Sample]) -> String {
     let own = |sample: &Sample| {
-        let field = sample.event.fields.iter().find(|field| field.name == GROUPING_FIELD)?;
+        let field = sample.event.fields.iter().find(|field| field.name == OVERRIDE)?;
         Some(clean::line(&field.value.to_string(), 80))
     };
     match samples {
@@ -110,9 +112,21 @@ pub(super) fn grouping(samples: &[Sample]) -> String {
             || words::GROUPED_BY_DEFAULT.to_owned(),
             |fingerprint| words::grouped_by_field(&fingerprint),
         ),
-        _ => words::GROUPED_BY_DEFAULT.to_owned(),
+        several => {
+            let own = several.iter().filter_map(|sample| {
+                Some(words::one_grouped_by_field(&clean::line(&sample.incident, 16), &own(sample)?))
+            });
+            let lines: Vec<_> = [words::GROUPED_BY_DEFAULT.to_owned()].into_iter().chain(own).collect();
+            lines.join("\n")
+        }
     }
 }
 
-/// The field by whose value an event is grouped.
-const GROUPING_FIELD: &str = "alert.fingerprint";
+/// How to be told no more of these events.
+pub(super) fn silence(samples: &[Sample]) -> String {
+    match samples {
+        [] => String::new(),
+        [only] => words::silence(&hush::matcher(&only.event)),
+        _ => words::silence(words::ANY_MATCHER),
+    }
+}

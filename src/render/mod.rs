@@ -7,6 +7,11 @@ mod own;
 pub use own::{DefaultRender, Email, Render};
 pub(crate) use own::{Rendered, Renderer};
 
+mod attachment;
+pub use attachment::Attachment;
+
+mod bars;
+
 mod clean;
 mod clock;
 pub(crate) use clock::Clock;
@@ -14,8 +19,10 @@ mod email;
 mod facts;
 mod gsm7;
 pub(crate) use gsm7::segments;
+mod hush;
 mod sms;
 pub(crate) use sms::MAX_SEGMENTS;
+mod space;
 mod trace;
 mod words;
 
@@ -24,7 +31,7 @@ mod tests;
 
 use crate::{
     event::{Event, Value},
-    incident::QUIET_AFTER,
+    fingerprint,
     notice::{Kind, Losses, Notice, Process, Sample},
 };
 
@@ -98,8 +105,8 @@ fn headline(event: &Event, max_chars: usize) -> String {
     if !message.is_empty() {
         return message;
     }
-    let fields: Vec<_> =
-        event.fields.iter().take(4).map(|field| format!("{}={}", field.name, field.value)).collect();
+    let told = event.fields.iter().filter(|field| field.name != fingerprint::OVERRIDE);
+    let fields: Vec<_> = told.take(4).map(|field| format!("{}={}", field.name, field.value)).collect();
     let fields = clean::line(&fields.join(" "), max_chars);
     let target = clean::line(&event.target, max_chars);
     match (fields.is_empty(), target.is_empty()) {
@@ -127,13 +134,6 @@ fn cause(event: &Event) -> Option<&str> {
         Value::Str(text) if matches!(&*field.name, "error" | "err") => Some(text.as_str()),
         _ => None,
     })
-}
-
-/// Whether `sample` is told because it ended: of what joins other news, the notice
-/// does not say why it is told.
-fn has_ended(sample: &Sample, notice: &Notice) -> bool {
-    let is_quiet = notice.made_at.duration_since(sample.last_at).is_ok_and(|pause| pause >= QUIET_AFTER);
-    is_quiet && sample.total > sample.count
 }
 
 /// All events of `notice` but the lost ones. Does not overflow.

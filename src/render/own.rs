@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Clock, MAX_SUBJECT_CHARS, clean, email,
+    Attachment, Clock, MAX_SUBJECT_CHARS, clean, email,
     gsm7::{self, segments},
     sms::{self, MAX_SEGMENTS},
     subject,
@@ -80,6 +80,8 @@ pub struct Email {
     pub text: String,
     /// Everything, as HTML.
     pub html: String,
+    /// What they had no room for, if anything.
+    pub attachment: Option<Attachment>,
 }
 
 impl Email {
@@ -87,13 +89,20 @@ impl Email {
     pub fn new(subject: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let html = email::plain_html(&text);
-        Self { subject: subject.into(), text, html }
+        Self { subject: subject.into(), text, html, attachment: None }
     }
 
     /// With HTML that says the same as the text.
     #[must_use]
     pub fn with_html(mut self, html: impl Into<String>) -> Self {
         self.html = html.into();
+        self
+    }
+
+    /// With a file.
+    #[must_use]
+    pub fn with_attachment(mut self, attachment: Attachment) -> Self {
+        self.attachment = Some(attachment);
         self
     }
 }
@@ -118,8 +127,8 @@ impl DefaultRender {
     /// The mail.
     pub fn email(&self, notice: &Notice) -> Email {
         let subject = subject(notice);
-        let (text, html) = email::bodies(notice, &subject, &self.clock);
-        Email { subject, text, html }
+        let (text, html, attachment) = email::bodies(notice, &subject, &self.clock);
+        Email { subject, text, html, attachment }
     }
 }
 
@@ -205,7 +214,8 @@ fn checked_email(email: &Email) -> Result<Email, String> {
     if [&text, &html].iter().any(|body| body.len() >= LONGEST_BODY) {
         return Err(format!("a body of the mail is longer than {} KiB", LONGEST_BODY / 1024));
     }
-    Ok(Email { subject, text, html })
+    let attachment = email.attachment.as_ref().and_then(Attachment::checked);
+    Ok(Email { subject, text, html, attachment })
 }
 
 /// More characters than any SMS has.
@@ -286,6 +296,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_sent_with_a_harmless_name_and_no_more_than_anybody_reads() {
+        let file = |name: &str, text: &str| {
+            let email = Email::new("a", "b").with_attachment(Attachment::new(name, text));
+            fixed("c", email).email.attachment
+        };
+        let trace = file("../trace\r\n;1.txt", "\u{1B}[1mwhole\u{202E}").unwrap();
+        assert_eq!((trace.name.as_str(), trace.text.as_str()), ("..trace1.txt", "whole"));
+        assert_eq!(file("/", "a").unwrap().name, "alert.txt");
+        assert_eq!(file("a.txt", " \u{200B}\n"), None);
+        let long = file("a.txt", &"ж".repeat(1 << 18)).unwrap().text;
+        assert!(long.len() <= 256 * 1024 && long.ends_with("ж… [cut]"), "{}", long.len());
+    }
+
+    #[test]
     fn words_that_are_too_long_as_they_are_go_in_the_alphabet_of_sms() {
         let rendered = fixed(&"`".repeat(126), Email::new("a", "b"));
         assert_eq!(rendered.short, format!("{} #7K3Q", "`".repeat(126)));
@@ -303,13 +327,16 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_a_user_gives_can_be_sent(sms in hostile(400), subject in hostile(200), body in hostile(400)) {
-            let rendered = fixed(&sms, Email::new(&subject, &body).with_html(&body));
+            let file = Attachment::new(&subject, &body);
+            let rendered = fixed(&sms, Email::new(&subject, &body).with_html(&body).with_attachment(file));
             prop_assert!(segments(&rendered.short) <= MAX_SEGMENTS && rendered.short.ends_with(" #7K3Q"));
-            let Email { subject, text, html } = rendered.email;
+            let Email { subject, text, html, attachment } = rendered.email;
             prop_assert!(!subject.is_empty() && subject.chars().count() <= MAX_SUBJECT_CHARS);
             prop_assert!(!subject.contains(clean::is_unsafe) && !text.is_empty() && !html.is_empty());
             let is_unsafe = |c| clean::is_unsafe(c) && c != '\n' && c != '\t';
-            prop_assert!(![rendered.short, text, html].iter().any(|text| text.contains(is_unsafe)));
+            let file = attachment.unwrap_or_else(|| Attachment::new("", ""));
+            prop_assert!(file.name.chars().all(|c| c.is_ascii_graphic() && c != '/'), "{}", file.name);
+            prop_assert!(![rendered.short, text, html, file.text].iter().any(|text| text.contains(is_unsafe)));
         }
     }
 }

@@ -5,8 +5,7 @@
 //! not bring.
 
 use super::{
-    clean, counted, environment, gsm7, has_ended, headline_with_cause, lost, panic_place, rank, tag, total,
-    word, words,
+    clean, counted, environment, gsm7, headline_with_cause, lost, panic_place, rank, tag, total, word, words,
 };
 use crate::notice::{Kind, Losses, Notice, Sample};
 
@@ -149,10 +148,13 @@ impl<'a> Entry<'a> {
         let headline = gsm7::fold(&headline_with_cause(&sample.event, MAX_HEADLINE_CHARS));
         let word = match notice.kind {
             Kind::Health => String::new(),
-            Kind::Quiet => words::QUIET.to_owned(),
-            Kind::Reminder => words::GOES_ON.to_owned(),
-            Kind::Digest if has_ended(sample, notice) => words::QUIET.to_owned(),
-            Kind::First | Kind::Digest | Kind::Update => format!("{}: ", word(&sample.event)),
+            _ => match sample.kind {
+                Kind::Quiet => words::QUIET.to_owned(),
+                Kind::Reminder => words::GOES_ON.to_owned(),
+                Kind::First | Kind::Digest | Kind::Update | Kind::Health => {
+                    format!("{}: ", word(&sample.event))
+                }
+            },
         };
         let place = gsm7::fold(&panic_place(&sample.event, MAX_PLACE_CHARS));
         let place = if place.is_empty() { place } else { words::at_place(&place) };

@@ -1,5 +1,7 @@
 //! What must hold for the texts of any notice.
 
+mod attachments;
+mod closing;
 mod colors;
 mod properties;
 
@@ -11,6 +13,7 @@ use tracing::Level;
 use super::*;
 use crate::{
     event::{Field, SpanFrame, from_millis},
+    notice::LastHour,
     stats::DropReason,
 };
 
@@ -33,8 +36,11 @@ pub(super) fn event(level: Level, message: &str) -> Event {
 
 pub(super) fn sample(event: Event, count: u64) -> Sample {
     let last_at = event.at + Duration::from_secs(60);
-    let incident = "7K3Q".to_owned();
-    Sample { incident, count, total: count, since: event.at, last_at, event }
+    let (incident, mut counts) = ("7K3Q".to_owned(), vec![0; 12]);
+    (counts[10], counts[11]) = (count / 2, count - count / 2);
+    let last_hour = LastHour { since: event.at - LastHour::STEP * 11, counts };
+    let kind = if count == 0 { Kind::Quiet } else { Kind::First };
+    Sample { kind, incident, count, total: count, since: event.at, last_at, last_hour, event }
 }
 
 pub(super) fn notice(samples: Vec<Sample>) -> Notice {
@@ -58,12 +64,14 @@ struct Texts {
     subject: String,
     text: String,
     html: String,
+    attachment: Option<Attachment>,
 }
 
 fn texts(notice: &Notice) -> Texts {
-    let Rendered { short, email: Email { subject, text, html }, fault } = Renderer::default().render(notice);
+    let Rendered { short, email, fault } = Renderer::default().render(notice);
     assert_eq!(fault, None);
-    Texts { short, subject, text, html }
+    let Email { subject, text, html, attachment } = email;
+    Texts { short, subject, text, html, attachment }
 }
 
 pub(super) fn error(level: Level, message: &str, count: u64) -> Sample {
@@ -135,6 +143,8 @@ When
     37 times
     first 2026-11-22 19:41:03 UTC
     last  2026-11-22 19:42:03 UTC
+Last hour
+    ▁▁▁▁▁▁▁▁▁▁██ 18:46–19:46 UTC, up to 19 in 5 min
 Fields
     order = 17
     query = SELECT
@@ -165,6 +175,13 @@ Frames of libraries (PANIC: index out of bounds)
 Grouping
     Events of one level, target, file and message are told as one; numbers, ids, addresses and the like in the message make no difference, nor do fields. An event is grouped by its field alert.fingerprint instead, if it has one.
 
+Silence
+    let these = Matcher::new()
+        .target(\"…\")
+        .message(\"…\");
+    alerts.silence(these, Duration::from_secs(3600)); // for an hour
+    builder.ignore(these); // or for good
+
 #7K3Q"
     );
 }
@@ -178,7 +195,11 @@ fn the_html_says_what_the_text_says() {
         let shown: String = body.split('<').filter_map(|piece| Some(piece.split_once('>')?.1)).collect();
         let mut shown = shown.replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"");
         shown = shown.replace("&#39;", "'").replace("&#38;", "&");
-        let bare = |text: &str| text.replace(':', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        // Its bars are cells.
+        let bare = |text: &str| {
+            let words = text.replace(':', " ").replace(|c| ('▁'..='█').contains(&c), "");
+            words.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
         assert_eq!(bare(&shown), bare(&texts.text), "{name}");
     }
 }
@@ -199,10 +220,11 @@ fn the_first_line_says_why() {
     let reminder =
         format!("Goes on in {shop} since {since}: 1,187 times by now; 187 of them not told before");
     assert_eq!(why("reminder"), reminder);
-    let quiet = format!("Quiet in {shop} since {last}: 1,204 in all; 17 of them not told before");
+    let quiet =
+        format!("Quiet in {shop} since {last}: happened 1,204 times in all, 17 of them not told before");
     assert_eq!(why("quiet"), quiet);
     let ended =
-        format!("Quiet in {shop}, 2026-11-22 20:12:24 UTC: 2 kinds of event; all but 95 events told before");
+        format!("Quiet in {shop} by 2026-11-22 20:12:24 UTC: 2 kinds of event, 95 events not told before");
     assert_eq!(why("quiet-digest"), ended);
     assert_eq!(why("health"), format!("About the alerts of {shop}, 2026-11-22 19:43:03 UTC"));
 }
@@ -217,14 +239,6 @@ fn a_subject_is_the_same_as_long_as_an_incident_lasts() {
     assert_eq!(first, "[Shop/production] ERROR: payment failed · shop::payment");
     assert!(["update", "reminder", "quiet", "last-today"].map(subject).iter().all(|other| *other == first));
     assert!(subject("panic").ends_with("on a `None` value · src/payment.rs:41"), "{}", subject("panic"));
-}
-
-#[test]
-fn what_groups_an_event_by_its_own_field_is_told() {
-    let mut event = event(Level::ERROR, "payment failed");
-    event.fields = vec![Field::new("alert.fingerprint", Value::Str("bank\n\u{202E}down".into()))];
-    let text = texts(&notice(vec![sample(event, 1)])).text;
-    assert!(text.contains("Events with the field alert.fingerprint = bank down are told as one."), "{text}");
 }
 
 #[test]
@@ -276,7 +290,7 @@ fn more_kinds_of_event_than_a_mail_shows_are_counted() {
     let notice = notice((0..30).map(|number| error(Level::ERROR, &format!("kind {number}"), 2)).collect());
     let text = texts(&notice).text;
     assert!(text.contains("ERROR: kind 24\n") && !text.contains("kind 25"), "{text}");
-    assert!(text.contains("\nand 5 more kinds of event (10 events)\n"), "{text}");
+    assert!(text.contains("\nand 5 more kinds of event (10 events): see alert-7K3Q.txt\n"), "{text}");
 }
 
 #[test]
@@ -284,7 +298,7 @@ fn a_long_backtrace_is_cut_and_marked() {
     let mut panic = event(Level::ERROR, "out of luck");
     panic.backtrace = Some("  17: core::ops::function::FnOnce::call_once<'_>\n".repeat(20_000));
     let rendered = texts(&notice(vec![sample(panic, 1)]));
-    assert!(rendered.text.contains("… [cut]\n\nGrouping\n"));
+    assert!(rendered.text.contains("… [cut: see alert-7K3Q.txt]\n\nGrouping\n"));
     assert!((40_000..=64 * 1024).contains(&rendered.html.len()), "{}", rendered.html.len());
 }
 
@@ -297,7 +311,12 @@ fn the_largest_notice_stays_within_its_limits() {
         event.file = Some(long.clone().into());
         event.module_path = Some(format!("{long}x").into());
         event.thread = Some(long.as_str().into());
-        event.backtrace = Some(long.clone());
+        event.backtrace = Some(format!("0: core::{long}\n1: my_app::{long}"));
+        event.spans = vec![SpanFrame {
+            name: long.clone().into(),
+            target: long.clone().into(),
+            fields: Arc::new(vec![Field::new(long.clone(), Value::Str(long.clone()))]),
+        }];
         event.fields = vec![
             Field::new(long.clone(), Value::Str(long.clone())),
             Field::new(long.clone(), Value::Error(vec![long.clone()])),
@@ -317,6 +336,7 @@ fn the_largest_notice_stays_within_its_limits() {
         assert!(rendered.text.len() < 64 * 1024, "{piece:?}: {}", rendered.text.len());
         assert!(segments(&rendered.short) <= 2, "{}", rendered.short);
         assert!(rendered.subject.chars().count() <= MAX_SUBJECT_CHARS, "{}", rendered.subject);
+        attachments::assert_fit(&rendered.attachment.unwrap());
     }
 }
 

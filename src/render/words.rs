@@ -3,6 +3,8 @@
 //!
 //! Invariant: every text that comes in is clean already, and a name is short.
 
+use crate::notice::Kind;
+
 /// What ends the SMS after which a recipient's budget allows no more today.
 pub(super) const LAST_TODAY_SHORT: &str = "last message today but for new errors";
 
@@ -22,11 +24,13 @@ pub(super) mod label {
     pub(in super::super) const PLACE: &str = "Where";
     pub(in super::super) const SPANS: &str = "Spans";
     pub(in super::super) const TIMES: &str = "When";
+    pub(in super::super) const PACE: &str = "Last hour";
     pub(in super::super) const FIELDS: &str = "Fields";
     pub(in super::super) const PROCESS: &str = "Process";
     pub(in super::super) const BACKTRACE: &str = "Backtrace";
     pub(in super::super) const OTHER_FRAMES: &str = "Frames of libraries";
     pub(in super::super) const GROUPING: &str = "Grouping";
+    pub(in super::super) const SILENCE: &str = "Silence";
 }
 
 /// The facts of [`label::PROCESS`].
@@ -100,12 +104,19 @@ pub(super) mod why {
     }
 
     pub(in super::super) fn quiet(from: &str, total: u64, count: u64, last: &str) -> String {
-        format!("Quiet in {from} since {last}: {} in all; {}", number(total), not_told(count))
+        let news = match count {
+            0 => "nothing new since the message before".to_owned(),
+            count => not_told(count),
+        };
+        format!("Quiet in {from} since {last}: happened {} in all, {news}", times(total))
     }
 
     pub(in super::super) fn all_quiet(from: &str, different: usize, count: u64, at: &str) -> String {
-        let not_told = if count == 0 { "all".to_owned() } else { format!("all but {}", events(count)) };
-        format!("Quiet in {from}, {at}: {}; {not_told} told before", kinds(different))
+        let news = match count {
+            0 => "nothing new since the messages before".to_owned(),
+            count => format!("{} not told before", events(count)),
+        };
+        format!("Quiet in {from} by {at}: {}, {news}", kinds(different))
     }
 
     pub(in super::super) fn unsampled(from: &str, count: u64, at: &str) -> String {
@@ -121,10 +132,19 @@ pub(super) mod why {
 }
 
 /// One line of several kinds of event; without a count if all of it was told.
-pub(super) fn overview(count: u64, what: &str, has_ended: bool) -> String {
+pub(super) fn overview(count: u64, what: &str, kind: Kind) -> String {
     let count = if count == 0 { String::new() } else { format!("{}x ", number(count)) };
-    let end = if has_ended { ", quiet" } else { "" };
+    let end = match kind {
+        Kind::First | Kind::Digest | Kind::Health => "",
+        Kind::Update | Kind::Reminder => ", goes on",
+        Kind::Quiet => ", quiet",
+    };
     format!("{count}{what}{end}")
+}
+
+/// What the bars of an hour say.
+pub(super) fn pace(hour: &str, most: u64, minutes: u64) -> String {
+    format!("{hour}, up to {} in {minutes} min", number(most))
 }
 
 /// How the count of one kind of event reads in an SMS: what is told now, and
@@ -177,10 +197,23 @@ pub(super) fn lost(count: u64, reason: &str) -> String {
     format!("{} not captured ({reason}).", events(count))
 }
 
+/// Ends a text that was cut; in a mail, where all of it is.
+pub(super) const CUT: &str = "… [cut]";
+
+pub(super) fn cut_in_mail(file: &str) -> String {
+    format!("… [cut: see {file}]")
+}
+
 /// What is counted in a mail, but not shown.
-pub(super) fn omitted_kinds(different: usize, count: u64) -> String {
+pub(super) fn omitted_kinds(different: usize, count: u64, file: &str) -> String {
     let s = if different == 1 { "" } else { "s" };
-    format!("and {different} more kind{s} of event ({})", events(count))
+    format!("and {different} more kind{s} of event ({}): see {file}", events(count))
+}
+
+/// Backtraces that are not shown.
+pub(super) fn omitted_backtraces(count: usize, file: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("and {count} more backtrace{s}: see {file}")
 }
 
 pub(super) fn omitted(count: u64) -> String {
@@ -210,5 +243,22 @@ pub(super) const GROUPED_BY_DEFAULT: &str = "Events of one level, target, file a
      alert.fingerprint instead, if it has one.";
 
 pub(super) fn grouped_by_field(fingerprint: &str) -> String {
-    format!("Events with the field alert.fingerprint = {fingerprint} are told as one.")
+    format!("The program chose it: events with alert.fingerprint = {fingerprint} are told as one.")
 }
+
+/// The same of one of several incidents.
+pub(super) fn one_grouped_by_field(incident: &str, fingerprint: &str) -> String {
+    format!("The program chose it for #{incident}: alert.fingerprint = {fingerprint}.")
+}
+
+/// How to silence what `matcher` means.
+pub(super) fn silence(matcher: &str) -> String {
+    format!(
+        "let these = {matcher};\n\
+         alerts.silence(these, Duration::from_secs(3600)); // for an hour\n\
+         builder.ignore(these); // or for good"
+    )
+}
+
+/// The same with several kinds of event.
+pub(super) const ANY_MATCHER: &str = "Matcher::new()\n    .target(\"…\")\n    .message(\"…\")";

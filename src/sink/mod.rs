@@ -6,7 +6,7 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use crate::notice::Notice;
+use crate::{notice::Notice, render::Attachment};
 
 mod address;
 pub(crate) use address::{is_email_address, is_phone_number, mask_phone};
@@ -93,6 +93,8 @@ pub struct Message {
     pub text: String,
     /// Everything, as HTML; all text of the events is escaped.
     pub html: String,
+    /// What the text and the HTML had no room for, if anything.
+    pub attachment: Option<Attachment>,
     /// What the texts were made from.
     pub notice: Arc<Notice>,
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use super::{
     http::{self, Answer, Class, Http},
     reason::{Scrub, one_line},
 };
-use crate::{error::Problem, secret::Secret};
+use crate::{error::Problem, render::Attachment, secret::Secret};
 
 mod headers;
 use headers::headers;
@@ -116,7 +117,7 @@ impl SendGridSink {
         if let Some(name) = self.sender_name.as_deref().map(display_name).filter(|name| !name.is_empty()) {
             from["name"] = name.into();
         }
-        json!({
+        let mut mail = json!({
             "personalizations": [{
                 "to": [{ "email": message.recipient }],
                 "custom_args": { "delivery": id(&message.key) },
@@ -135,7 +136,11 @@ impl SendGridSink {
                 "subscription_tracking": { "enable": false },
                 "ganalytics": { "enable": false },
             },
-        })
+        });
+        if let Some(attachment) = &message.attachment {
+            mail["attachments"] = json!([file(attachment)]);
+        }
+        mail
     }
 }
 
@@ -208,6 +213,17 @@ fn errors(body: &[u8]) -> Option<String> {
         })
         .collect();
     (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+/// SendGrid refuses a type that names the charset, and makes one up: the mark of
+/// UTF-8 at its start says what the text is.
+fn file(attachment: &Attachment) -> Value {
+    json!({
+        "content": BASE64_STANDARD.encode(format!("\u{FEFF}{}", attachment.text)),
+        "type": "text/plain",
+        "filename": attachment.name,
+        "disposition": "attachment",
+    })
 }
 
 /// What is fit for a header's id of `text`.

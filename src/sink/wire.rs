@@ -94,6 +94,7 @@ pub(super) fn message(recipient: &str) -> Message {
         subject: "[MyApp] payment failed".to_owned(),
         text: "plain".to_owned(),
         html: "<p>html</p>".to_owned(),
+        attachment: None,
         notice: Arc::new(Notice {
             id: "7K3Q".to_owned(),
             kind: Kind::First,

@@ -6,6 +6,7 @@ use std::{collections::HashMap, time::SystemTime};
 
 use tracing::Level;
 
+use super::pace::Pace;
 use crate::{event::Event, fingerprint::Fingerprint, notice::Losses, queue::Permit, stats::DropReason};
 
 /// One event, or several that are the same, ready to be persisted.
@@ -74,6 +75,7 @@ pub(super) struct Tally<'a> {
     pub(super) first_at: SystemTime,
     pub(super) last_at: SystemTime,
     pub(super) count: u64,
+    pub(super) pace: Pace,
     pub(super) not_before: Option<SystemTime>,
     pub(super) event: Option<&'a Event>,
 }
@@ -85,11 +87,14 @@ pub(super) fn tallies<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTim
     let mut tallies: Vec<Tally<'a>> = Vec::new();
     let mut places: HashMap<&[u8], usize> = HashMap::new();
     for captured in batch {
+        // Good enough: that they happened when the last of them did.
+        let pace = Pace::of(captured.count, captured.last_at, now);
         let place = places.entry(captured.fingerprint.as_slice()).or_insert(tallies.len());
         match tallies.get_mut(*place) {
             Some(tally) => {
                 tally.count += captured.count;
                 tally.last_at = tally.last_at.max(captured.last_at);
+                tally.pace.add(&pace, now);
             }
             None => tallies.push(Tally {
                 fingerprint: captured.fingerprint.to_vec(),
@@ -98,6 +103,7 @@ pub(super) fn tallies<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTim
                 first_at: captured.event.at,
                 last_at: captured.last_at,
                 count: captured.count,
+                pace,
                 not_before: captured.not_before,
                 event: Some(&captured.event),
             }),
@@ -111,6 +117,7 @@ pub(super) fn tallies<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTim
         first_at: now,
         last_at: now,
         count: *count,
+        pace: Pace::of(*count, now, now),
         not_before: None,
         event: None,
     }));
@@ -119,11 +126,12 @@ pub(super) fn tallies<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTim
 
 /// Counts `tally` among those that have no incident of their own: one for each
 /// level.
-pub(super) fn overflow<'a>(rest: &mut Vec<Tally<'a>>, tally: Tally<'a>) {
+pub(super) fn overflow<'a>(rest: &mut Vec<Tally<'a>>, tally: Tally<'a>, now: SystemTime) {
     match rest.iter_mut().find(|each| each.level == tally.level) {
         Some(each) => {
             each.count += tally.count;
             each.last_at = each.last_at.max(tally.last_at);
+            each.pace.add(&tally.pace, now);
         }
         None => rest.push(Tally {
             fingerprint: overflow_fingerprint(tally.level),

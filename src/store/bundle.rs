@@ -100,6 +100,7 @@ pub(super) struct BundledIncident {
     pub(super) last_at: i64,
     pub(super) closed_at: Option<i64>,
     pub(super) payload: Option<String>,
+    pub(super) pace: String,
     pub(super) standings: Vec<BundledStanding>,
 }
 
@@ -120,6 +121,7 @@ impl BundledIncident {
             last_at: at,
             closed_at: Some(at),
             payload: None,
+            pace: NO_FACTS.to_owned(),
             standings: Vec::new(),
         }
     }
@@ -220,6 +222,7 @@ pub(super) struct BundledItem {
     pub(super) count: i64,
     pub(super) total: i64,
     pub(super) last_at: i64,
+    pub(super) pace: String,
 }
 
 /// What a recipient was sent.

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     Claim, Dead, Maker, Mark, StoreError, Target,
     batch::{About, Captured, tallies},
+    pace::Pace,
     upkeep::{Prune, Pruned},
 };
 use crate::{
@@ -77,6 +78,7 @@ struct Incident {
     last_at: SystemTime,
     closed_at: Option<SystemTime>,
     payload: Option<Event>,
+    pace: Pace,
     standings: BTreeMap<Recipient, Known>,
 }
 
@@ -108,6 +110,7 @@ struct Item {
     count: u64,
     total: u64,
     last_at: SystemTime,
+    pace: Pace,
 }
 
 /// A pending delivery, by its key: a settled one is dropped.

@@ -36,6 +36,7 @@ mod batch;
 #[cfg(feature = "sqlite")]
 mod bundle;
 mod memory;
+mod pace;
 #[cfg(feature = "sqlite")]
 mod path;
 #[cfg(feature = "sqlite")]

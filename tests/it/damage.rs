@@ -39,7 +39,7 @@ impl Files {
         eventually("the file is closed", || !beside(&path, "-wal").exists());
         let copy = "INSERT INTO incident
                     SELECT id + ?1, printf('%04d', ?1), randomblob(16), level, about, run, process, is_new, count,
-                           opened_at, last_at, closed_at, json_set(payload, '$.message', printf('error %d', ?1))
+                           opened_at, last_at, closed_at, pace, json_set(payload, '$.message', printf('error %d', ?1))
                       FROM incident WHERE id = 1;
                     INSERT INTO standing
                     SELECT incident_id + ?1, sink, recipient, told, told_at, tellings, not_before, due_at
@@ -47,7 +47,8 @@ impl Files {
         let untold = "UPDATE standing SET told = 0, told_at = NULL, tellings = 0 WHERE incident_id = 1 + ?1";
         let tell = "INSERT INTO notice SELECT id + ?1, printf('%04d', ?1), run, kind, process, made_at, is_last
                       FROM notice WHERE id = 1;
-                    INSERT INTO item SELECT notice_id + ?1, incident_id + ?1, reason, tellings, count, total, last_at
+                    INSERT INTO item SELECT notice_id + ?1, incident_id + ?1, reason, tellings, count, total, last_at,
+                           pace
                       FROM item WHERE notice_id = 1;
                     INSERT INTO delivery SELECT id + ?1, randomblob(16), notice_id + ?1, sink, recipient, state, 0,
                            attempt, claims, doubtful, created_at, expires_at, settled_at, told, reference, last_error

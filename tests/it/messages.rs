@@ -6,6 +6,7 @@
 
 use std::{env, fs, path::Path};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use tracing_alert::{DefaultRender, Email, Notice, Render};
 
 use crate::support::{Harness, with_layer};
@@ -42,6 +43,26 @@ fn no_reviewed_message_is_left_behind() {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap();
         assert!(names.contains(&name), "{name}");
     }
+}
+
+#[test]
+fn what_a_mail_has_no_room_for_comes_with_it_as_a_file() {
+    let harness = Harness::new();
+    let long = "<".repeat(8000);
+    let handle = with_layer(harness.builder(), || {
+        tracing::error!(one = long, two = long, three = format!("{long}."), "payment failed");
+    });
+    harness.provider.wait_for(1, 1);
+    let mail = harness.provider.mails()[0].json();
+    let id = mail["headers"]["X-Alert-Id"].as_str().unwrap();
+    let text = mail["content"][0]["value"].as_str().unwrap();
+    assert!(text.contains(&format!("<… [cut: see alert-{id}.txt]")), "{text}");
+    let file = &mail["attachments"][0];
+    assert_eq!(file["filename"], format!("alert-{id}.txt"));
+    let whole = BASE64_STANDARD.decode(file["content"].as_str().unwrap()).unwrap();
+    let whole = String::from_utf8(whole).unwrap();
+    assert!(whole.contains(&format!("three = {long}.\n")) && !whole.contains("[cut"), "{whole}");
+    drop(handle);
 }
 
 /// Has words of its own for an SMS, and panics over a mail.

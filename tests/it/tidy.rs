@@ -50,7 +50,7 @@ const BOUNDARIES: [(&[&str], &[&str]); 7] = [
 ];
 
 /// Numbers that the README tells: where they are, and what it says.
-const NUMBERS: [(&str, &str, &str); 20] = [
+const NUMBERS: [(&str, &str, &str); 21] = [
     ("src/queue.rs", "MOST_EVENTS: usize = 8_192;", "8,192 events"),
     ("src/queue.rs", "MOST_BYTES: usize = 8 * 1024 * 1024;", "8 MiB"),
     ("src/store/memory.rs", "MOST_BYTES: usize = 32 * 1024 * 1024;", "held 32 MiB"),
@@ -70,6 +70,7 @@ const NUMBERS: [(&str, &str, &str); 20] = [
     ("src/render/sms.rs", "MAX_SEGMENTS: u32 = 2;", "at most 2 segments"),
     ("src/panic.rs", "SPANS_TIMEOUT: Duration = Duration::from_millis(100);", "100 ms for its spans"),
     ("src/render/email.rs", "MAX_ENTRIES: usize = 25;", "25 incidents"),
+    ("src/render/email.rs", "MAX_BODY_BYTES: usize = 64 * 1024;", "64 KB have no room"),
     ("src/trouble.rs", "PAUSE: Duration = Duration::from_secs(60);", "at most one a minute"),
     (
         "src/store/upkeep.rs",

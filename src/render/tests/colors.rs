@@ -65,6 +65,21 @@ fn every_text_can_be_read_as_written_and_inverted() {
 }
 
 #[test]
+fn every_bar_is_seen_in_the_light_and_in_the_dark() {
+    let kinds = [Level::ERROR, Level::WARN, Level::INFO].map(|level| error(level, "a", 9));
+    let html = texts(&notice(kinds.to_vec())).html;
+    let after =
+        |text: &'static str| html.split(text).skip(1).filter_map(|rest| rest.get(..7)).collect::<Vec<_>>();
+    let bars = after("px solid ");
+    let drawn: Vec<_> = bars.into_iter().filter(|color| *color != "#d0d7de").collect();
+    assert_eq!(drawn.len(), 3 * 12);
+    let [dark] = after(".bars td { border-color:")[..] else { panic!("{html}") };
+    // WCAG's for what is no text.
+    assert!(drawn.iter().all(|color| contrast(channels(color), channels("#ffffff")) >= 3.0), "{drawn:?}");
+    assert!(contrast(channels(dark), channels("#161b22")) >= 3.0);
+}
+
+#[test]
 fn the_html_brings_its_colors_and_loads_nothing() {
     for (name, notice) in Notice::examples().into_iter().chain([("full", full())]) {
         let html = texts(&notice).html;

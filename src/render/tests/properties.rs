@@ -21,6 +21,7 @@ prop_compose! {
         told in prop_oneof![Just(0), any_count()],
         place in option::of(hostile(60)),
         backtrace in option::of(hostile(200)),
+        kind in proptest::sample::select(vec![Kind::First, Kind::Update, Kind::Reminder, Kind::Quiet]),
     ) -> Sample {
         let mut event = event(level, &message);
         event.target = target.into();
@@ -29,7 +30,7 @@ prop_compose! {
         event.fields.extend(cause.map(|cause| Field::new("error", Value::Error(vec![cause]))));
         event.file = place.map(Into::into);
         event.backtrace = backtrace;
-        Sample { total: count.saturating_add(told), ..sample(event, count) }
+        Sample { kind, total: count.saturating_add(told), ..sample(event, count) }
     }
 }
 
@@ -100,6 +101,15 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn any_attachment_is_bounded_and_has_no_control_character(samples in vec(any_sample(), 26..40)) {
+        attachments::assert_fit(&texts(&notice(samples)).attachment.unwrap());
+    }
+}
+
 /// Text that looks like ours, on lines of its own.
 fn forged() -> impl Strategy<Value = String> {
     let pieces = [
@@ -108,6 +118,7 @@ fn forged() -> impl Strategy<Value = String> {
         "\u{2028}Backtrace\u{2029}",
         "\u{B}Fields\u{C}",
         "\u{85}Grouping\n",
+        "\nSilence\n",
         "</pre>",
         "<td>",
         "<b class=\"card\">",
@@ -149,14 +160,17 @@ proptest! {
         notice.process = Process { app: text(11), environment: Some(text(0)), host: Some(text(1)), version: Some(text(2)), pid: 1 };
         let email = DefaultRender::default().email(&notice);
 
-        let ours = tags(&DefaultRender::default().email(&full()).html);
-        let ours: HashSet<_> = ours.union(&tags(&DefaultRender::default().email(&Notice::examples()[2].1).html)).cloned().collect();
+        let mut panics = full();
+        panics.samples[1] = sample(panics.samples[1].event.clone(), 2);
+        let known = [full(), panics, Notice::examples()[2].1.clone()];
+        let ours: HashSet<_> = known.iter().flat_map(|notice| tags(&DefaultRender::default().email(notice).html)).collect();
         let theirs: Vec<_> = tags(&email.html).difference(&ours).cloned().collect();
         prop_assert_eq!(theirs, Vec::<String>::new());
-        prop_assert_eq!(email.html.matches("</table>").count(), 1);
+        let drawn = email.html.matches("<table class=\"bars\"").count();
+        prop_assert_eq!((email.html.matches("</table>").count(), drawn), (2, 1));
 
         let lines: Vec<&str> = email.text.lines().filter(|line| !line.starts_with(' ')).collect();
-        for label in [words::label::PROCESS, words::label::GROUPING] {
+        for label in [words::label::PROCESS, words::label::GROUPING, words::label::SILENCE] {
             prop_assert_eq!(lines.iter().filter(|line| **line == label).count(), 1, "{}: {}", label, email.text);
         }
         prop_assert_eq!(lines.iter().filter(|line| line.starts_with('#')).count(), 1, "{}", email.text);

@@ -53,6 +53,19 @@ fn every_status_has_its_class() {
 }
 
 #[test]
+fn what_a_mail_had_no_room_for_comes_as_a_file_of_text() {
+    assert_eq!(sink().mail(&message(TO)).get("attachments"), None);
+    let attachment = Some(Attachment::new("alert-7K3Q.txt", "платёж\n"));
+    let mail = sink().mail(&Message { attachment, ..message(TO) });
+    let [file] = mail["attachments"].as_array().unwrap().as_slice() else { panic!("{mail}") };
+    assert_eq!((&file["filename"], &file["disposition"]), (&json!("alert-7K3Q.txt"), &json!("attachment")));
+    // With a charset after it, SendGrid refuses the whole mail.
+    assert_eq!(file["type"], "text/plain");
+    let bytes = BASE64_STANDARD.decode(file["content"].as_str().unwrap()).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), "\u{FEFF}платёж\n");
+}
+
+#[test]
 fn a_reason_tells_status_meaning_and_what_sendgrid_says() {
     for (status, body, wanted) in [
         (

@@ -52,19 +52,23 @@ impl Incident {
             last_at: to_millis(self.last_at),
             closed_at: self.closed_at.map(to_millis),
             payload: self.payload.as_ref().map(json).transpose()?,
+            pace: json(&self.pace)?,
             standings: standings.collect(),
         })
     }
 }
 
 fn bundle_notice(notice: &Kept, key: &[u8], delivery: &Delivery) -> Result<BundledNotice, StoreError> {
-    let items = notice.items.iter().map(|(id, item)| BundledItem {
-        incident_id: *id,
-        reason: reason_name(item.reason).to_owned(),
-        tellings: item.tellings.into(),
-        count: number(item.count),
-        total: number(item.total),
-        last_at: to_millis(item.last_at),
+    let items = notice.items.iter().map(|(id, item)| {
+        Ok(BundledItem {
+            incident_id: *id,
+            reason: reason_name(item.reason).to_owned(),
+            tellings: item.tellings.into(),
+            count: number(item.count),
+            total: number(item.total),
+            last_at: to_millis(item.last_at),
+            pace: json(&item.pace)?,
+        })
     });
     Ok(BundledNotice {
         public_id: notice.public_id.clone(),
@@ -73,7 +77,7 @@ fn bundle_notice(notice: &Kept, key: &[u8], delivery: &Delivery) -> Result<Bundl
         process: json(&notice.process)?,
         made_at: to_millis(notice.made_at),
         is_last: notice.is_last,
-        items: items.collect(),
+        items: items.collect::<Result<_, StoreError>>()?,
         key: key.to_vec(),
         sink: delivery.sink.to_owned(),
         recipient: delivery.recipient.clone(),

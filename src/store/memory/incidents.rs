@@ -47,7 +47,7 @@ impl Memory {
                 room -= 1;
                 self.open(&tally, maker, targets, now);
             } else {
-                overflow(&mut rest, tally);
+                overflow(&mut rest, tally, now);
             }
         }
         for tally in rest {
@@ -87,6 +87,7 @@ impl Memory {
         let Some(incident) = open else { return false };
         incident.count = incident.count.saturating_add(tally.count);
         incident.last_at = incident.last_at.min(now).max(tally.last_at);
+        incident.pace.add(&tally.pace, now);
         incident.concern(tally, targets, now);
         incident.look_sooner(targets, now);
         true
@@ -111,6 +112,7 @@ impl Memory {
             last_at: tally.last_at,
             closed_at: None,
             payload,
+            pace: tally.pace.clone(),
             standings: BTreeMap::new(),
         };
         incident.concern(tally, targets, now);

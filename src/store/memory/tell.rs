@@ -15,6 +15,7 @@ use crate::{
     store::{
         Channel, Claim, Maker, SAMPLES_PER_NOTICE, StoreError, Told,
         batch::{About, message_id},
+        pace::Pace,
     },
 };
 
@@ -158,16 +159,21 @@ impl Memory {
         let Some(incident) = self.incidents.get(&incident_id) else { return };
         let Some(known) = incident.standings.get(recipient) else { return };
         let Some(notice) = self.notices.get_mut(&notice) else { return };
-        let item = notice.items.entry(incident_id).or_insert(Item {
+        let item = notice.items.entry(incident_id).or_insert_with(|| Item {
             reason,
             tellings: known.tellings,
             count: 0,
             total: 0,
             last_at: incident.last_at,
+            pace: Pace::default(),
         });
+        if reason == Reason::Quiet && item.reason != Reason::First {
+            item.reason = reason;
+        }
         item.count += incident.count.saturating_sub(known.told);
         item.total = incident.count;
         item.last_at = incident.last_at;
+        item.pace = incident.pace.clone();
     }
 
     /// Says what a notice is, from what it tells: with one incident it bears that
@@ -218,12 +224,14 @@ impl Memory {
                 incident.about != Some(About::Overflow) && notice.samples.len() < SAMPLES_PER_NOTICE;
             match incident.payload.as_ref().filter(|_| has_room) {
                 Some(event) => notice.samples.push(Sample {
+                    kind: kind_of(item.reason),
                     event: event.clone(),
                     incident: incident.public_id.clone(),
                     count: item.count,
                     total: item.total,
                     since: incident.opened_at,
                     last_at: item.last_at,
+                    last_hour: item.pace.hour(kept.made_at.max(item.last_at)),
                 }),
                 None => notice.unsampled += item.count,
             }

@@ -18,6 +18,9 @@ CREATE TABLE incident (
     opened_at   INTEGER NOT NULL,
     last_at     INTEGER NOT NULL,
     closed_at   INTEGER,
+    -- How many there were in each five minutes of the last hour, like
+    -- {"5984588": 37}: by their number since the epoch.
+    pace        TEXT    NOT NULL DEFAULT '{}',
     -- The first of its events.
     payload     TEXT
 ) STRICT;
@@ -80,6 +83,7 @@ CREATE TABLE item (
     count       INTEGER NOT NULL CHECK (count >= 0),
     total       INTEGER NOT NULL,
     last_at     INTEGER NOT NULL,
+    pace        TEXT    NOT NULL DEFAULT '{}',
     PRIMARY KEY (notice_id, incident_id)
 ) STRICT, WITHOUT ROWID;
 

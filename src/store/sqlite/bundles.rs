@@ -9,11 +9,12 @@ use super::{
     super::{
         StoreError, Target,
         batch::level_number,
-        bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice},
+        bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, NO_FACTS},
     },
     Sqlite,
+    rows::{json, pace_of},
 };
-use crate::event::to_millis;
+use crate::event::{from_millis, to_millis};
 
 impl Sqlite {
     /// Takes in what other stores have; what is there already stays as it is. Of
@@ -95,9 +96,9 @@ async fn insert_incident(
         return Ok(id);
     }
     let joined = if incident.closed_at.is_none() {
-        sqlx::query_scalar!(
+        sqlx::query!(
             r#"UPDATE incident SET count = count + ?2, last_at = max(last_at, ?3)
-                WHERE fingerprint = ?1 AND closed_at IS NULL RETURNING id AS "id!""#,
+                WHERE fingerprint = ?1 AND closed_at IS NULL RETURNING id AS "id!", last_at, pace"#,
             incident.fingerprint,
             incident.count,
             incident.last_at
@@ -108,12 +109,20 @@ async fn insert_incident(
         None
     };
     let id = match joined {
-        Some(id) => id,
+        Some(joined) => {
+            let mut pace = pace_of(&joined.pace);
+            pace.add(&pace_of(&incident.pace), from_millis(joined.last_at));
+            let pace = json(&pace)?;
+            sqlx::query!("UPDATE incident SET pace = ?2 WHERE id = ?1", joined.id, pace)
+                .execute(&mut *connection)
+                .await?;
+            joined.id
+        }
         None => {
             sqlx::query_scalar!(
                 r#"INSERT INTO incident (public_id, fingerprint, level, about, run, process, is_new,
-                                         count, opened_at, last_at, closed_at, payload)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                                         count, opened_at, last_at, closed_at, payload, pace)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
                    RETURNING id AS "id!""#,
                 incident.public_id,
                 incident.fingerprint,
@@ -126,7 +135,8 @@ async fn insert_incident(
                 incident.opened_at,
                 incident.last_at,
                 incident.closed_at,
-                incident.payload
+                incident.payload,
+                incident.pace
             )
             .fetch_one(&mut *connection)
             .await?
@@ -243,8 +253,8 @@ async fn insert_item(
     item: &BundledItem,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at, pace)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (notice_id, incident_id) DO UPDATE SET count = count + excluded.count",
         id,
         incident,
@@ -252,7 +262,8 @@ async fn insert_item(
         item.tellings,
         item.count,
         item.total,
-        item.last_at
+        item.last_at,
+        item.pace
     )
     .execute(&mut *connection)
     .await?;
@@ -286,6 +297,7 @@ async fn insert_unreadable(
         count,
         total: count,
         last_at: notice.made_at,
+        pace: NO_FACTS.to_owned(),
     };
     insert_item(connection, id, incident, notice, &item).await
 }

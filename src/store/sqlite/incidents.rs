@@ -8,6 +8,7 @@ use super::{
     super::{
         MOST_INCIDENTS, Maker, StoreError, Target,
         batch::{Captured, Tally, level_number, overflow, tallies},
+        pace::{STEPS, step},
     },
     Sqlite,
     accounts::account,
@@ -104,7 +105,7 @@ pub(super) async fn join(
         if left > 0 {
             joining.open(connection, &tally).await?;
         } else {
-            overflow(&mut rest, tally);
+            overflow(&mut rest, tally, now);
         }
     }
     for tally in rest {
@@ -153,14 +154,26 @@ impl Joining<'_> {
     async fn count(&self, connection: &mut SqliteConnection, tally: &Tally<'_>) -> Result<bool, StoreError> {
         let (more, last_at) = (number(tally.count), to_millis(tally.last_at));
         let now = to_millis(self.now);
+        let (pace, step) = (json(&tally.pace)?, step(self.now));
         let incident = sqlx::query!(
-            r#"UPDATE incident SET count = count + ?2, last_at = max(min(last_at, ?4), ?3)
+            r#"UPDATE incident
+                  SET count = count + ?2, last_at = max(min(last_at, ?4), ?3),
+                      pace = (SELECT json_group_object(key, total)
+                                FROM (SELECT key, sum(value) AS total
+                                        FROM (SELECT key, value
+                                                FROM json_each(iif(json_valid(incident.pace), incident.pace, '{}'))
+                                               UNION ALL SELECT key, value FROM json_each(?5))
+                                       WHERE CAST(key AS INTEGER) BETWEEN ?6 - ?7 + 1 AND ?6
+                                       GROUP BY key))
                 WHERE fingerprint = ?1 AND closed_at IS NULL
                RETURNING id AS "id!", opened_at"#,
             tally.fingerprint,
             more,
             last_at,
-            now
+            now,
+            pace,
+            step,
+            STEPS
         )
         .fetch_optional(&mut *connection)
         .await?;
@@ -178,12 +191,12 @@ impl Joining<'_> {
         let process = json(self.maker.process)?;
         let opened = tally.first_at.min(self.now);
         let (count, opened_at, last_at) = (number(tally.count), to_millis(opened), to_millis(tally.last_at));
-        let payload = tally.event.map(json).transpose()?;
+        let (payload, pace) = (tally.event.map(json).transpose()?, json(&tally.pace)?);
         let id = sqlx::query_scalar!(
             r#"INSERT INTO incident (public_id, fingerprint, level, about, run, process, is_new,
-                                     count, opened_at, last_at, payload)
+                                     count, opened_at, last_at, payload, pace)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6,
-                       NOT EXISTS (SELECT 1 FROM incident WHERE fingerprint = ?2), ?7, ?8, ?9, ?10)
+                       NOT EXISTS (SELECT 1 FROM incident WHERE fingerprint = ?2), ?7, ?8, ?9, ?10, ?11)
                RETURNING id AS "id!""#,
             public_id,
             tally.fingerprint,
@@ -194,7 +207,8 @@ impl Joining<'_> {
             count,
             opened_at,
             last_at,
-            payload
+            payload,
+            pace
         )
         .fetch_one(&mut *connection)
         .await?;

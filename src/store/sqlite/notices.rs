@@ -3,7 +3,7 @@
 use super::{
     super::{Claim, SAMPLES_PER_NOTICE, StoreError, batch::About},
     Sqlite,
-    rows::{about_of, kind_of, unsigned},
+    rows::{about_of, kind_of, pace_of, unsigned},
 };
 use crate::{
     event::{Event, from_millis},
@@ -19,8 +19,8 @@ impl Sqlite {
         .fetch_one(&mut self.connection)
         .await?;
         let items = sqlx::query!(
-            r#"SELECT incident_id AS "incident_id!", item.count, item.total, item.last_at, public_id AS "public_id?", about,
-                      opened_at AS "opened_at?"
+            r#"SELECT incident_id AS "incident_id!", item.count, item.total, item.last_at, reason, item.pace,
+                      public_id AS "public_id?", about, opened_at AS "opened_at?"
                  FROM item LEFT JOIN incident ON incident.id = incident_id
                 WHERE notice_id = ?1
                 ORDER BY reason <> 'first', incident_id"#,
@@ -50,12 +50,14 @@ impl Sqlite {
             let event = if has_room { self.event(item.incident_id).await? } else { None };
             match event {
                 Some(event) => notice.samples.push(Sample {
+                    kind: kind_of(&item.reason),
                     event,
                     incident: item.public_id.unwrap_or_default(),
                     count,
                     total: unsigned(item.total),
                     since: from_millis(item.opened_at.unwrap_or_default()),
                     last_at: from_millis(item.last_at),
+                    last_hour: pace_of(&item.pace).hour(notice.made_at.max(from_millis(item.last_at))),
                 }),
                 None => notice.unsampled += count,
             }

@@ -111,7 +111,7 @@ async fn read_incident(connection: &mut SqliteConnection, id: i64) -> Option<Bun
     .unwrap_or_default();
     let row = sqlx::query!(
         r#"SELECT public_id, fingerprint, level, about, run, process, is_new AS "is_new: bool",
-                  count, opened_at, last_at, closed_at
+                  count, opened_at, last_at, closed_at, pace
              FROM incident WHERE id = ?1"#,
         id
     )
@@ -137,6 +137,7 @@ async fn read_incident(connection: &mut SqliteConnection, id: i64) -> Option<Bun
         last_at: row.last_at,
         closed_at: row.closed_at,
         payload: payload.ok().flatten(),
+        pace: row.pace,
         standings,
     })
 }
@@ -188,7 +189,7 @@ async fn read_notice(connection: &mut SqliteConnection, delivery: i64) -> Result
 async fn read_items(connection: &mut SqliteConnection, notice: i64) -> Vec<BundledItem> {
     let items = sqlx::query_as!(
         BundledItem,
-        "SELECT incident_id, reason, tellings, count, total, last_at FROM item WHERE notice_id = ?1",
+        "SELECT incident_id, reason, tellings, count, total, last_at, pace FROM item WHERE notice_id = ?1",
         notice
     );
     if let Ok(items) = items.fetch_all(&mut *connection).await {
@@ -197,7 +198,7 @@ async fn read_items(connection: &mut SqliteConnection, notice: i64) -> Vec<Bundl
     let items = sqlx::query_as!(
         BundledItem,
         r#"SELECT incident_id, 'first' AS "reason!: String", 0 AS "tellings!: i64", 1 AS "count!: i64",
-                  1 AS "total!: i64", 0 AS "last_at!: i64"
+                  1 AS "total!: i64", 0 AS "last_at!: i64", '{}' AS "pace!: String"
              FROM item INDEXED BY item_incident WHERE notice_id = ?1"#,
         notice
     );

@@ -1,6 +1,6 @@
 //! How rows hold what the crate has types for.
 
-use super::super::{StoreError, batch::About};
+use super::super::{StoreError, batch::About, pace::Pace};
 use crate::{incident::Reason, notice::Kind, stats::DropReason};
 
 pub(in crate::store) fn json(value: &(impl serde::Serialize + ?Sized)) -> Result<String, StoreError> {
@@ -15,6 +15,11 @@ pub(in crate::store) fn number(count: u64) -> i64 {
 /// A count that SQLite keeps.
 pub(in crate::store) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+/// None of a damaged file.
+pub(in crate::store) fn pace_of(json: &str) -> Pace {
+    serde_json::from_str(json).unwrap_or_default()
 }
 
 pub(in crate::store) fn about_text(about: About) -> String {

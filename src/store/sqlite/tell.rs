@@ -307,10 +307,12 @@ async fn insert_item(
     let reason = reason_name(reason);
     let (count, total) = (number(known.count.saturating_sub(known.told)), number(known.count));
     sqlx::query!(
-        "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at, pace)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT pace FROM incident WHERE id = ?2))
              ON CONFLICT (notice_id, incident_id) DO UPDATE
-                SET count = count + excluded.count, total = excluded.total, last_at = excluded.last_at",
+                SET count = count + excluded.count, total = excluded.total, last_at = excluded.last_at,
+                    pace = excluded.pace,
+                    reason = iif(excluded.reason = 'quiet' AND reason <> 'first', 'quiet', reason)",
         notice,
         known.incident_id,
         reason,

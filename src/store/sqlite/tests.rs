@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::SystemTime};
 use super::{
     super::{
         Memory,
-        bundle::{BundledItem, BundledNotice},
+        bundle::{BundledIncident, BundledItem, BundledNotice},
     },
     *,
 };
@@ -112,6 +112,26 @@ fn one_message_that_the_schema_refuses_costs_no_other() {
     });
 }
 
+#[test]
+fn what_both_stores_counted_in_the_last_hour_is_one() {
+    with_path(|path| async move {
+        let mut file = Sqlite::open(&path).await.unwrap();
+        let incident = |id: &str, pace: &str| BundledIncident {
+            public_id: id.to_owned(),
+            closed_at: None,
+            pace: pace.to_owned(),
+            ..BundledIncident::unreadable(vec![9; 16], 1_700_000_000_000)
+        };
+        let paces = [r#"{"5666650": 1, "5666665": 1, "5666666": 2}"#, r#"{"5666666": 3}"#, "damaged"];
+        let incidents = ["A", "B", "C"].into_iter().zip(paces).map(|(id, pace)| incident(id, pace)).collect();
+        let bundle = Bundle { incidents, ..Bundle::default() };
+        file.import([&bundle], &[], SystemTime::UNIX_EPOCH).await.unwrap();
+        let pace = "SELECT group_concat(count || pace) FROM incident";
+        assert_eq!(text(&mut file, pace).await, r#"3{"5666665":1,"5666666":5}"#);
+        file.shut().await;
+    });
+}
+
 fn notice(number: u8) -> BundledNotice {
     let item = BundledItem {
         incident_id: 1,
@@ -120,6 +140,7 @@ fn notice(number: u8) -> BundledNotice {
         count: 7,
         total: 7,
         last_at: 0,
+        pace: "{}".to_owned(),
     };
     BundledNotice {
         public_id: number.to_string(),

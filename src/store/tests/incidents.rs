@@ -115,6 +115,63 @@ every_store! {
         assert_eq!(bench.tell("mail", end).await.next, None);
     }
 
+    async fn the_last_hour_is_told_in_five_minutes_each(bench: &mut Bench) {
+        bench.persist(&[captured_at("a", t(0))], t(0)).await;
+        let claim = bench.claim("mail", t(1)).await.unwrap();
+        bench.store.deliver(&claim, None, 1, t(1)).await.unwrap();
+        let more = |count, at| Captured { count, ..captured_at("a", at) };
+        bench.persist(&[more(2, t(99)), more(30, t(100)), more(4, t(399))], t(400)).await;
+        bench.persist(&[more(50, t(401)), more(13, t(700))], t(700)).await;
+        let claim = bench.claim("mail", t(901)).await.unwrap();
+        let [sample] = &bench.store.notice(&claim).await.unwrap().samples[..] else { panic!("one incident") };
+        assert_eq!(sample.last_hour.since, t(1000) - HOUR);
+        assert_eq!(sample.last_hour.counts, [0, 0, 0, 0, 0, 0, 0, 0, 3, 34, 50, 13]);
+        assert_eq!((sample.count, sample.total), (99, 100));
+    }
+
+    async fn what_is_older_than_an_hour_is_in_no_pace(bench: &mut Bench) {
+        let step = HOUR / 12;
+        for n in 0..30 {
+            let batch = [captured_at("a", t(0) + step * n), captured_at("a", t(0) + step * n)];
+            bench.persist(&batch, t(0) + step * n).await;
+        }
+        let now = t(0) + step * 31;
+        let claim = bench.claim("mail", now).await.unwrap();
+        let notice = bench.store.notice(&claim).await.unwrap();
+        assert_eq!(notice.samples[0].last_hour.counts, [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0]);
+        assert_eq!(notice.event_count(), 60);
+    }
+
+    async fn what_is_still_to_come_is_in_no_pace(bench: &mut Bench) {
+        bench.persist(&[captured_at("a", t(0) + HOUR)], t(0) + HOUR).await;
+        bench.store.reconsider(t(0)).await.unwrap();
+        bench.persist(&[captured_at("a", t(0)), captured_at("a", t(0))], t(0)).await;
+        let claim = bench.claim("mail", t(1)).await.unwrap();
+        let notice = bench.store.notice(&claim).await.unwrap();
+        assert_eq!(notice.samples[0].last_hour.counts.iter().sum::<u64>(), 2);
+    }
+
+    async fn each_part_of_a_message_says_why(bench: &mut Bench) {
+        let more = |count, at| Captured { count, ..captured_at("a", at) };
+        bench.persist(&[captured_at("a", t(0))], t(0)).await;
+        let claim = bench.claim("mail", t(1)).await.unwrap();
+        bench.store.deliver(&claim, None, 1, t(1)).await.unwrap();
+        bench.persist(&[more(99, t(2))], t(2)).await;
+        bench.tell("mail", t(901)).await;
+        bench.persist(&[more(1, t(902)), captured_at("b", t(902))], t(902)).await;
+        let why = async |bench: &mut Bench, now| {
+            let claim = bench.claim("mail", now).await.unwrap();
+            bench.store.release(&claim, None, now).await.unwrap();
+            let notice = bench.store.notice(&claim).await.unwrap();
+            notice.samples.iter().map(|sample| (sample.event.message.clone(), sample.kind)).collect::<Vec<_>>()
+        };
+        let [a, b] = ["a", "b"].map(str::to_owned);
+        assert_eq!(why(bench, t(903)).await, [(b.clone(), Kind::First), (a.clone(), Kind::Update)]);
+        bench.persist(&[more(1, t(904)), captured_at("b", t(904))], t(904)).await;
+        let end = t(904) + crate::incident::QUIET_AFTER;
+        assert_eq!(why(bench, end).await, [(b, Kind::First), (a, Kind::Quiet)], "it ended while it waited");
+    }
+
     async fn what_ended_begins_anew(bench: &mut Bench) {
         bench.persist(&[Captured { last_at: t(0), ..captured("a", Level::ERROR) }], t(0)).await;
         assert_eq!(bench.told("sms", t(1)).await.len(), 1);

@@ -9,7 +9,7 @@ use super::{
     steps::{SINKS, Side, Step, step},
     *,
 };
-use crate::store::bundle::Bundle;
+use crate::store::{bundle::Bundle, pace::Pace};
 
 /// What is in a store, but for its numbers and keys, which are its own.
 fn content(mut bundle: Bundle, knows_the_past: bool) -> Vec<String> {
@@ -27,7 +27,7 @@ fn content(mut bundle: Bundle, knows_the_past: bool) -> Vec<String> {
     for it in bundle.incidents {
         let is_new = it.is_new && knows_the_past;
         lines.push(format!(
-            "incident {} {:?} {} {:?} {:?} {} {is_new} {} {} {} {:?} {:?}",
+            "incident {} {:?} {} {:?} {:?} {} {is_new} {} {} {} {:?} {:?} {:?}",
             it.public_id,
             it.fingerprint,
             it.level,
@@ -38,7 +38,8 @@ fn content(mut bundle: Bundle, knows_the_past: bool) -> Vec<String> {
             it.opened_at,
             it.last_at,
             it.closed_at,
-            it.payload
+            it.payload,
+            pace(&it.pace)
         ));
         lines.extend(it.standings.into_iter().map(|it| {
             format!(
@@ -68,7 +69,8 @@ fn content(mut bundle: Bundle, knows_the_past: bool) -> Vec<String> {
         ));
         lines.extend(it.items.into_iter().map(|it| {
             let place = places[&it.incident_id];
-            format!("  item {place} {} {} {} {} {}", it.reason, it.tellings, it.count, it.total, it.last_at)
+            let told = format!("{} {} {} {} {}", it.reason, it.tellings, it.count, it.total, it.last_at);
+            format!("  item {place} {told} {:?}", pace(&it.pace))
         }));
     }
     bundle.accounts.sort_by(|one, other| (&one.sink, &one.recipient).cmp(&(&other.sink, &other.recipient)));
@@ -78,6 +80,10 @@ fn content(mut bundle: Bundle, knows_the_past: bool) -> Vec<String> {
         format!("account {} {} {heard_at:?} {full_at:?} {} {}", it.sink, it.recipient, it.day, it.today)
     }));
     lines
+}
+
+fn pace(json: &str) -> Pace {
+    serde_json::from_str(json).unwrap()
 }
 
 fn after(now: SystemTime, step: &Step) -> SystemTime {
