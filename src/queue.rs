@@ -5,7 +5,10 @@
 //! counted.
 
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -125,6 +128,11 @@ impl Queue {
         false
     }
 
+    /// Whether most of its bytes are free.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) < MOST_BYTES / 4
+    }
+
     /// Queues `event` if there is room now; otherwise counts why it was lost.
     pub(crate) fn offer(&self, event: Event) -> Result<(), DropReason> {
         self.offer_item(event.size_bytes(), |permit| Item::Event(Box::new(event), permit))
@@ -230,7 +238,7 @@ const ROOM_POLL: Duration = Duration::from_millis(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::tests::event;
+    use crate::{breadcrumb::tests::breadcrumb, event::tests::event};
 
     #[test]
     fn an_event_too_many_is_counted_and_not_waited_for() {
@@ -257,6 +265,20 @@ mod tests {
         assert_eq!(queue.offer(big()), Err(DropReason::QueueFull));
         drop(items);
         assert_eq!(queue.offer(big()), Ok(()));
+    }
+
+    #[test]
+    fn breadcrumbs_do_not_fill_it() {
+        let (queue, _receiver) = queue(Arc::default());
+        let before: Vec<_> = (0..64).map(|_| Arc::new(breadcrumb("before"))).collect();
+        for number in 0..10_000 {
+            let mut event = event(&"x".repeat(1024));
+            if queue.is_calm() {
+                event.breadcrumbs = before.clone();
+            }
+            assert_eq!(queue.offer(event), Ok(()), "{number}");
+        }
+        assert!(!queue.is_calm());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
     fingerprint::Fingerprint,
     notice::Losses,
     queue::{Awaited, Permit},
+    redact::redact_breadcrumbs,
     signal::Signal,
     stats::{Counters, DropReason},
     store::{Captured, Maker, StoreError},
@@ -108,6 +109,7 @@ impl Inbox {
                 captured.last_at = captured.last_at.max(event.at);
             }
             None => {
+                redact_breadcrumbs(&mut event.breadcrumbs, &self.redaction);
                 let last_at = event.at;
                 self.waiting.push(Captured {
                     event,

@@ -34,6 +34,17 @@ impl Clock {
         let utc = if is_same_day { at.strftime("%H:%M:%S UTC").to_string() } else { utc };
         format!("{local} ({utc})")
     }
+
+    /// Like `21:41:02.113`, in the same zone as [`time`](Self::time) tells first;
+    /// with the date if that is not the one of `event`.
+    pub(super) fn time_before(&self, at: SystemTime, event: SystemTime) -> String {
+        let here = |at: SystemTime| {
+            Some(Timestamp::try_from(at).ok()?.to_zoned(self.zone.clone().unwrap_or(TimeZone::UTC)))
+        };
+        let Some(then) = here(at) else { return words::UNKNOWN_TIME.to_owned() };
+        let is_same_day = here(event).is_some_and(|event| event.date() == then.date());
+        then.strftime(if is_same_day { "%H:%M:%S%.3f" } else { "%Y-%m-%d %H:%M:%S%.3f" }).to_string()
+    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 use askama::Template;
 
 use super::{
-    Clock, clean, counted, environment, facts, has_ended, headline, headline_with_cause, panic_place, total,
-    trace, word, words,
+    Clock, before, clean, counted, environment, facts, has_ended, headline, headline_with_cause, panic_place,
+    total, trace, word, words,
 };
 use crate::{
     event::Event,
@@ -26,6 +26,9 @@ const ENTRY_BYTES: usize = 1300;
 
 /// More events than that are a number.
 const MAX_ENTRIES: usize = 25;
+
+/// How much of what happened before is shown with each of several events.
+const MAX_BEFORE_OF_SEVERAL: usize = 8;
 
 /// How much of an event its line in the overview shows.
 const MAX_OVERVIEW_CHARS: usize = 56;
@@ -122,7 +125,9 @@ impl Mail {
         let mut entries = Vec::with_capacity(shown.len());
         let is_health = notice.kind == Kind::Health;
         for (sample, rest) in shown.iter().zip((1..=shown.len()).rev()) {
-            entries.push(share(&mut left, rest, |budget| Entry::new(sample, is_health, clock, budget)));
+            entries.push(share(&mut left, rest, |budget| {
+                Entry::new(sample, is_health, shown.len() > 1, clock, budget)
+            }));
         }
         reserved += left;
         let mut backtraces = Vec::with_capacity(traced);
@@ -202,7 +207,7 @@ impl Budget {
 }
 
 /// The most that either body writes for `c`: an entity, or an indented line.
-fn body_bytes(c: char) -> usize {
+pub(super) fn body_bytes(c: char) -> usize {
     match c {
         '"' | '&' | '\'' | '<' | '>' | '\n' => "&#00;".len(),
         _ => c.len_utf8(),
@@ -212,7 +217,13 @@ fn body_bytes(c: char) -> usize {
 impl Entry {
     /// No part can hide the others: what can be long gets a third of what is
     /// left, after what cannot.
-    fn new(sample: &Sample, is_health: bool, clock: &Clock, budget: &mut Budget) -> Self {
+    fn new(
+        sample: &Sample,
+        is_health: bool,
+        is_one_of_several: bool,
+        clock: &Clock,
+        budget: &mut Budget,
+    ) -> Self {
         let event = &sample.event;
         let times = budget.spend(&facts::times(sample, clock), budget.0);
         let message = facts::block(&event.message);
@@ -223,6 +234,9 @@ impl Entry {
         let place = budget.spend(&place, budget.0 / 3);
         let errors = budget.spend(&facts::errors(&event.fields), budget.0 / 3);
         let spans = budget.spend(&facts::spans(event), budget.0 / 3);
+        let most = if is_one_of_several { MAX_BEFORE_OF_SEVERAL } else { usize::MAX };
+        let before = before::lines(event, clock, most, budget.0 / 3);
+        let before = budget.spend(&before, budget.0);
         let fields = budget.spend(&facts::fields(&event.fields), budget.0);
         let rows = [
             Row::new(words::label::ERROR, errors),
@@ -230,6 +244,7 @@ impl Entry {
             Row::new(words::label::SPANS, spans),
             Row::new(words::label::TIMES, times),
             Row::new(words::label::FIELDS, fields),
+            Row::new(words::label::BEFORE, before),
         ];
         let color = match event.level {
             _ if event.panic => "#8a1c1c",

@@ -7,6 +7,7 @@ mod own;
 pub use own::{DefaultRender, Email, Render};
 pub(crate) use own::{Rendered, Renderer};
 
+mod before;
 mod clean;
 mod clock;
 pub(crate) use clock::Clock;

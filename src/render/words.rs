@@ -23,6 +23,7 @@ pub(super) mod label {
     pub(in super::super) const SPANS: &str = "Spans";
     pub(in super::super) const TIMES: &str = "When";
     pub(in super::super) const FIELDS: &str = "Fields";
+    pub(in super::super) const BEFORE: &str = "Before it";
     pub(in super::super) const PROCESS: &str = "Process";
     pub(in super::super) const BACKTRACE: &str = "Backtrace";
     pub(in super::super) const OTHER_FRAMES: &str = "Frames of libraries";
@@ -185,6 +186,14 @@ pub(super) fn omitted_kinds(different: usize, count: u64) -> String {
 
 pub(super) fn omitted(count: u64) -> String {
     format!("and {} of which only the number was kept", events(count))
+}
+
+/// How many of what happened before are not shown.
+pub(super) fn earlier(count: usize) -> String {
+    match count {
+        1 => "(an earlier one is left out)".to_owned(),
+        count => format!("({count} earlier ones are left out)"),
+    }
 }
 
 /// The place of a panic, after its message.
