@@ -244,7 +244,10 @@ impl Entry {
             Row::new(words::label::SPANS, spans),
             Row::new(words::label::TIMES, times),
             Row::new(words::label::FIELDS, fields),
-            Row::new(words::label::BEFORE, before),
+            Row::new(
+                if sample.total > 1 { words::label::BEFORE_FIRST } else { words::label::BEFORE },
+                before,
+            ),
         ];
         let color = match event.level {
             _ if event.panic => "#8a1c1c",

@@ -149,7 +149,7 @@ Fields
     order = 17
     query = SELECT
         1
-Before it
+Before the first
     19:41:03.123 INFO my_app: placed an order order=17
 
 PANIC: index out of bounds

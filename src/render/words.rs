@@ -24,6 +24,7 @@ pub(super) mod label {
     pub(in super::super) const TIMES: &str = "When";
     pub(in super::super) const FIELDS: &str = "Fields";
     pub(in super::super) const BEFORE: &str = "Before it";
+    pub(in super::super) const BEFORE_FIRST: &str = "Before the first";
     pub(in super::super) const PROCESS: &str = "Process";
     pub(in super::super) const BACKTRACE: &str = "Backtrace";
     pub(in super::super) const OTHER_FRAMES: &str = "Frames of libraries";
