@@ -22,10 +22,11 @@ use crate::{
     permit::Permit,
 };
 
-/// An event before another one in the same root span, or outside of spans as
-/// the other one.
+/// What happened before an event that alerts: another event in the same root
+/// span, or outside of spans like that one.
 ///
-/// Read through [`Event::breadcrumbs`].
+/// Begun where [`Builder::breadcrumbs`](crate::Builder::breadcrumbs) asks for it;
+/// read through [`Event::breadcrumbs`](crate::Event::breadcrumbs).
 #[derive(Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Breadcrumb {
@@ -92,7 +93,8 @@ pub(crate) struct Trails {
 struct Ground {
     /// Of all breadcrumbs, those that went with an event included.
     bytes: Arc<AtomicUsize>,
-    /// The first is the next to make room for others. Some have ended.
+    /// Those of root spans; the first is the next to make room for others. Some
+    /// have ended.
     trails: Mutex<VecDeque<Weak<Trail>>>,
 }
 
@@ -102,14 +104,14 @@ pub(crate) struct Trail {
     breadcrumbs: Mutex<VecDeque<Arc<Breadcrumb>>>,
 }
 
-/// The trails of a root span, one of each layer: kept in its extensions.
-struct Left(Vec<Arc<Trail>>);
+/// The trails that began at a root span, one for each layer: kept in its
+/// extensions.
+struct Begun(Vec<Arc<Trail>>);
 
 impl Trails {
     pub(crate) fn new() -> Self {
         let ground = Arc::new(Ground::default());
         let outside = Arc::new(Trail::new(&ground));
-        locked(&ground.trails).into_iter().for_each(|mut trails| trails.push_back(Arc::downgrade(&outside)));
         Self { ground, outside }
     }
 
@@ -132,21 +134,21 @@ impl Trails {
     }
 
     fn of<'span, S: LookupSpan<'span>>(&self, root: &SpanRef<'span, S>) -> Option<Arc<Trail>> {
-        let ours = |Left(trails): &Left| {
+        let ours = |Begun(trails): &Begun| {
             trails.iter().find(|trail| Arc::ptr_eq(&trail.ground, &self.ground)).map(Arc::clone)
         };
-        if let Some(known) = root.extensions().get::<Left>().and_then(ours) {
+        if let Some(known) = root.extensions().get::<Begun>().and_then(ours) {
             return Some(known);
         }
         let new = Ground::begin(&self.ground)?;
         let mut extensions = root.extensions_mut();
-        match extensions.get_mut::<Left>() {
+        match extensions.get_mut::<Begun>() {
             // Another thread, or another layer, was here meanwhile.
-            Some(left) => match ours(left) {
+            Some(begun) => match ours(begun) {
                 Some(known) => return Some(known),
-                None => left.0.push(Arc::clone(&new)),
+                None => begun.0.push(Arc::clone(&new)),
             },
-            None => drop(extensions.replace(Left(vec![Arc::clone(&new)]))),
+            None => drop(extensions.replace(Begun(vec![Arc::clone(&new)]))),
         }
         Some(new)
     }

@@ -319,7 +319,8 @@ fn the_largest_notice_stays_within_its_limits() {
         ];
         let mut before = breadcrumb(&long, event.at);
         before.fields = event.fields.clone();
-        event.breadcrumbs = vec![Arc::new(before); 64];
+        let before = Arc::new(before);
+        event.breadcrumbs = vec![before; 64];
         let mut notice = notice((0..30).map(|_| sample(event.clone(), u64::MAX)).collect());
         notice.unsampled = u64::MAX;
         notice.losses = DropReason::ALL.into_iter().map(|reason| (reason, u64::MAX)).collect();
