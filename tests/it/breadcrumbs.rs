@@ -278,7 +278,7 @@ fn threads_at_once_have_those_of_their_root_span() {
     });
     let events = watch.events();
     assert_eq!(events.len(), 4 * 12 * 2);
-    let mut own = 0;
+    let (mut own, mut shared) = (0, 0);
     for event in &events {
         let before = before(event);
         match event.fields.first() {
@@ -288,13 +288,14 @@ fn threads_at_once_have_those_of_their_root_span() {
                 own += before.len();
             }
             None => {
-                assert!((1..=64).contains(&before.len()), "{before:#?}");
+                assert!(before.len() <= 64, "{before:#?}");
                 assert!(before.iter().all(|line| line.contains("shared")), "{before:#?}");
+                shared += before.len();
             }
         }
     }
-    // Some may be lost where threads meet.
-    assert!(own > 4 * 12, "{own}");
+    // Where threads meet, and one is interrupted, some may be lost.
+    assert!(own > 4 * 12 && shared > 64, "{own} {shared}");
 }
 
 #[test]
