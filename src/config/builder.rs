@@ -178,8 +178,9 @@ impl Builder {
     /// The lowest level of the events that are told with one that alerts: the
     /// last ones before it in the same outermost remembered span, or, if it
     /// happened outside of spans, the last ones outside of spans. They are in the
-    /// mail, and never alert themselves. With it on, each such event is captured.
-    /// Default: [`DEFAULT_BREADCRUMBS`](Self::DEFAULT_BREADCRUMBS).
+    /// mail, and in [`Event::breadcrumbs`]. Each such event is captured, so that
+    /// it costs its caller something, if less than one that alerts. Default:
+    /// [`DEFAULT_BREADCRUMBS`](Self::DEFAULT_BREADCRUMBS).
     pub fn breadcrumbs(mut self, level: impl Into<LevelFilter>) -> Self {
         self.breadcrumbs = level.into();
         self
