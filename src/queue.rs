@@ -238,7 +238,10 @@ const ROOM_POLL: Duration = Duration::from_millis(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{breadcrumb::tests::breadcrumb, event::tests::event};
+    use crate::{
+        breadcrumb::{Breadcrumb, tests::breadcrumb},
+        event::tests::event,
+    };
 
     #[test]
     fn an_event_too_many_is_counted_and_not_waited_for() {
@@ -269,16 +272,23 @@ mod tests {
 
     #[test]
     fn breadcrumbs_do_not_fill_it() {
-        let (queue, _receiver) = queue(Arc::default());
-        let before: Vec<_> = (0..64).map(|_| Arc::new(breadcrumb("before"))).collect();
-        for number in 0..10_000 {
-            let mut event = event(&"x".repeat(1024));
-            if queue.is_calm() {
-                event.breadcrumbs = before.clone();
-            }
-            assert_eq!(queue.offer(event), Ok(()), "{number}");
-        }
-        assert!(!queue.is_calm());
+        let fitting = |breadcrumbs: &[Arc<Breadcrumb>]| {
+            let (queue, _receiver) = queue(Arc::default());
+            let offer = || {
+                let mut event = event(&"x".repeat(1024));
+                if queue.is_calm() {
+                    event.breadcrumbs = breadcrumbs.to_vec();
+                }
+                queue.offer(event)
+            };
+            std::iter::repeat_with(offer).take_while(Result::is_ok).count()
+        };
+        let shared = Arc::default();
+        let share = |_| Permit::take(&shared, 1, 64).unwrap();
+        let before = (0..64).map(share).map(|share| Breadcrumb { share, ..breadcrumb("before") });
+        let before: Vec<_> = before.map(Arc::new).collect();
+        let (with, without) = (fitting(&before), fitting(&[]));
+        assert!(10 * with > 9 * without, "{with} with them, and {without} without");
     }
 
     #[test]
