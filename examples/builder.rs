@@ -40,6 +40,8 @@ fn main() -> Result<(), tracing_alert::Error> {
         .sms_level(Level::ERROR)
         .email_level(Level::WARN)
         .span_level(LevelFilter::INFO)
+        // What happened before, in the mail.
+        .breadcrumbs(Level::INFO)
         // Who is told, and by what.
         .sms(twilio, ["+15551230001"])
         .email(sendgrid, ["on-call@example.com", "team@example.com"])

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
 
 use crate::{
+    breadcrumb::Trails,
     config::{self, Builder, Config},
     dispatcher::{self, exit},
     error::Error,
@@ -63,7 +64,7 @@ impl<S> AlertLayer<S> {
     fn start(config: Config) -> Self {
         let ceiling = config.routes.iter().map(|route| route.level).max().unwrap_or(LevelFilter::OFF);
         let level = config.level;
-        let span_level = config.span_level;
+        let (breadcrumbs, span_level) = (config.breadcrumbs, config.span_level);
         let counters = Arc::new(Counters::new(config.storm_rate));
         let (queue, receiver) = queue(Arc::clone(&counters));
         let birth = Birth::here();
@@ -80,8 +81,10 @@ impl<S> AlertLayer<S> {
                 (None, never_started())
             }
         };
-        let gate = Gate::new(level, ceiling, span_level);
-        let shared = Arc::new(Shared { birth, gate: gate.clone(), counters, queue, ended, wait_for_commit });
+        let gate = Gate::new(level, ceiling, breadcrumbs, span_level);
+        let trails = (breadcrumbs != LevelFilter::OFF).then(Trails::new);
+        let shared =
+            Arc::new(Shared { birth, gate: gate.clone(), counters, queue, ended, wait_for_commit, trails });
         if panics {
             panic::install(&shared);
         }
@@ -90,7 +93,7 @@ impl<S> AlertLayer<S> {
 
     /// A layer that wants nothing.
     fn idle() -> Self {
-        let gate = Gate::new(LevelFilter::OFF, LevelFilter::OFF, LevelFilter::OFF);
+        let gate = Gate::new(LevelFilter::OFF, LevelFilter::OFF, LevelFilter::OFF, LevelFilter::OFF);
         let shared = Shared {
             birth: Birth::here(),
             gate: gate.clone(),
@@ -98,6 +101,7 @@ impl<S> AlertLayer<S> {
             queue: None,
             ended: never_started(),
             wait_for_commit: None,
+            trails: None,
         };
         Self::new(gate, AlertHandle::new(Arc::new(shared)))
     }

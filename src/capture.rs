@@ -15,7 +15,11 @@ use std::{
 use tracing::{Metadata, field::Visit};
 use tracing_log::NormalizeEvent;
 
-use crate::event::{Event, Field, SpanFrame, Text, Value};
+use crate::{
+    breadcrumb::Breadcrumb,
+    event::{Event, Field, SpanFrame, Text, Value},
+    permit::Permit,
+};
 
 /// What belongs to the call, not to the event.
 pub(crate) struct Call {
@@ -23,11 +27,13 @@ pub(crate) struct Call {
     pub(crate) thread: Option<Arc<str>>,
     /// Root first.
     pub(crate) spans: Vec<SpanFrame>,
+    /// The oldest first.
+    pub(crate) breadcrumbs: Vec<Arc<Breadcrumb>>,
 }
 
 /// Makes the owned event; a `log` record shows its own target and line.
 pub(crate) fn event(event: &tracing::Event<'_>, call: Call) -> Event {
-    let mut visitor = Visitor::new(event.metadata(), true);
+    let mut visitor = Visitor::new(event.metadata(), Limits::EVENT);
     event.record(&mut visitor);
     let mut captured = from_metadata(event.metadata(), visitor.message, visitor.fields, call);
     if let Some(log) = event.normalized_metadata() {
@@ -35,9 +41,52 @@ pub(crate) fn event(event: &tracing::Event<'_>, call: Call) -> Event {
         captured.file = log.file().map(|file| short(file).into());
         captured.line = log.line();
         captured.module_path = log.module_path().map(|path| short(path).into());
-        captured.fields.retain(|field| !LOG_FIELDS.contains(&field.name.as_ref()));
+        captured.fields.retain(is_of_the_program);
     }
     captured
+}
+
+/// Makes what is told of an event before another one.
+pub(crate) fn breadcrumb(event: &tracing::Event<'_>, at: SystemTime) -> Breadcrumb {
+    let mut visitor = Visitor::new(event.metadata(), Limits::BREADCRUMB);
+    event.record(&mut visitor);
+    let mut target = Text::from(event.metadata().target());
+    if let Some(log) = event.normalized_metadata() {
+        target = short(log.target()).into();
+        visitor.fields.retain(is_of_the_program);
+    }
+    Breadcrumb {
+        at,
+        level: *event.metadata().level(),
+        target,
+        message: visitor.message,
+        fields: visitor.fields,
+        share: Permit::default(),
+    }
+}
+
+/// The same of what was captured already, without the fields that are too long.
+pub(crate) fn breadcrumb_of(event: &Event) -> Breadcrumb {
+    let message = cut(&event.message, Limits::BREADCRUMB.bytes);
+    let mut left = Limits::BREADCRUMB.bytes.saturating_sub(message.len());
+    let fits = |field: &&Field| {
+        let rest = left.checked_sub(text_bytes(field));
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    Breadcrumb {
+        at: event.at,
+        level: event.level,
+        target: event.target.clone(),
+        fields: event.fields.iter().filter(fits).take(Limits::BREADCRUMB.fields).cloned().collect(),
+        message,
+        share: Permit::default(),
+    }
+}
+
+/// Not one that carries a `log` record's own metadata.
+fn is_of_the_program(field: &Field) -> bool {
+    !LOG_FIELDS.contains(&field.name.as_ref())
 }
 
 /// An event of a callsite.
@@ -58,6 +107,7 @@ pub(crate) fn from_metadata(
         module_path: metadata.module_path().map(Text::from),
         thread: call.thread,
         spans: call.spans,
+        breadcrumbs: call.breadcrumbs,
         backtrace: None,
         panic: false,
     }
@@ -65,7 +115,7 @@ pub(crate) fn from_metadata(
 
 /// The fields that a span is made with, or that are recorded later.
 pub(crate) fn fields(metadata: &Metadata<'_>, record: impl FnOnce(&mut dyn Visit)) -> Vec<Field> {
-    let mut visitor = Visitor::new(metadata, false);
+    let mut visitor = Visitor::new(metadata, Limits::SPAN);
     record(&mut visitor);
     visitor.fields
 }
@@ -130,27 +180,42 @@ fn text_bytes(field: &Field) -> usize {
     }
 }
 
-/// Collects fields up to the caps.
-struct Visitor {
+/// How much of something is captured.
+#[derive(Clone, Copy)]
+struct Limits {
     /// Whether `message` is a field of its own kind, as it is in events.
     takes_message: bool,
+    fields: usize,
+    /// Of all texts together.
+    bytes: usize,
+}
+
+impl Limits {
+    const EVENT: Self = Self { takes_message: true, fields: 64, bytes: MOST_EVENT_BYTES };
+    const SPAN: Self = Self { takes_message: false, ..Self::EVENT };
+    const BREADCRUMB: Self = Self { takes_message: true, fields: 16, bytes: 512 };
+}
+
+/// Collects fields up to the limits.
+struct Visitor {
+    limits: Limits,
     message: String,
     fields: Vec<Field>,
     bytes_left: usize,
 }
 
 impl Visitor {
-    fn new(metadata: &Metadata<'_>, takes_message: bool) -> Self {
+    fn new(metadata: &Metadata<'_>, limits: Limits) -> Self {
         Self {
-            takes_message,
+            limits,
             message: String::new(),
-            fields: Vec::with_capacity(metadata.fields().len().min(MOST_FIELDS)),
-            bytes_left: MOST_EVENT_BYTES,
+            fields: Vec::with_capacity(metadata.fields().len().min(limits.fields)),
+            bytes_left: limits.bytes,
         }
     }
 
     fn push(&mut self, field: &tracing::field::Field, value: Value) {
-        if self.fields.len() < MOST_FIELDS {
+        if self.fields.len() < self.limits.fields {
             let name = field.name();
             self.fields.push(Field::new(name.strip_prefix("r#").unwrap_or(name), value));
         }
@@ -159,7 +224,7 @@ impl Visitor {
     /// Keeps a text as the message or as a field.
     fn push_text(&mut self, field: &tracing::field::Field, write: impl FnOnce(&mut Capped) -> fmt::Result) {
         let text = self.bounded(write);
-        if self.takes_message && field.name() == "message" {
+        if self.limits.takes_message && field.name() == "message" {
             self.message = text;
         } else {
             self.push(field, Value::Str(text));
@@ -285,8 +350,6 @@ const MOST_EVENT_BYTES: usize = 32 * 1024;
 
 /// The longest name of a thread, or target of a `log` record, in bytes.
 const MOST_NAME_BYTES: usize = 1024;
-
-const MOST_FIELDS: usize = 64;
 
 const MOST_CHAIN_LINKS: usize = 16;
 

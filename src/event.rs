@@ -13,6 +13,8 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tracing::Level;
 
+use crate::breadcrumb::Breadcrumb;
+
 /// Text that is usually borrowed from a callsite's metadata.
 pub(crate) type Text = Cow<'static, str>;
 
@@ -53,6 +55,10 @@ pub struct Event {
     /// The spans it happened in, root first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<SpanFrame>,
+    /// What happened before it, the oldest first; see
+    /// [`Builder::breadcrumbs`](crate::Builder::breadcrumbs).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breadcrumbs: Vec<Arc<Breadcrumb>>,
     /// The backtrace, for a panic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backtrace: Option<String>,
@@ -71,6 +77,12 @@ impl Event {
         })
     }
 
+    /// A copy that holds no share of anything: for a place that is bounded itself.
+    pub(crate) fn unshared(&self) -> Self {
+        let breadcrumbs = self.breadcrumbs.iter().map(|each| Arc::new(each.unshared())).collect();
+        Self { breadcrumbs, ..self.clone() }
+    }
+
     /// Bytes of memory it holds, roughly; what the queue's byte limit counts.
     pub(crate) fn size_bytes(&self) -> usize {
         let fields: usize = self.fields.iter().map(Field::size_bytes).sum();
@@ -79,18 +91,25 @@ impl Event {
             .iter()
             .map(|span| size_of::<SpanFrame>() + span.fields.iter().map(Field::size_bytes).sum::<usize>())
             .sum();
-        let owned = |text: &Text| match text {
-            Cow::Borrowed(_) => 0,
-            Cow::Owned(text) => text.len(),
-        };
         let places = [Some(&self.target), self.file.as_ref(), self.module_path.as_ref()];
+        let breadcrumbs: usize = self.breadcrumbs.iter().map(|breadcrumb| breadcrumb.unshared_bytes()).sum();
         size_of::<Self>()
-            + places.into_iter().flatten().map(owned).sum::<usize>()
+            + places.into_iter().flatten().map(owned_bytes).sum::<usize>()
             + self.message.len()
             + self.thread.as_ref().map_or(0, |name| name.len())
             + self.backtrace.as_ref().map_or(0, String::len)
             + fields
             + spans
+            + breadcrumbs
+            + size_of_val(self.breadcrumbs.as_slice())
+    }
+}
+
+/// Bytes of memory that only `text` holds.
+pub(crate) fn owned_bytes(text: &Text) -> usize {
+    match text {
+        Cow::Borrowed(_) => 0,
+        Cow::Owned(text) => text.len(),
     }
 }
 
@@ -123,7 +142,7 @@ impl Field {
         Self { name: name.into(), value }
     }
 
-    fn size_bytes(&self) -> usize {
+    pub(crate) fn size_bytes(&self) -> usize {
         size_of::<Self>() + self.value.size_bytes()
     }
 }
@@ -196,26 +215,26 @@ pub(crate) fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-mod millis {
+pub(crate) mod millis {
     use super::*;
 
-    pub(super) fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(to_millis(*at))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
         i64::deserialize(deserializer).map(from_millis)
     }
 }
 
-mod level {
+pub(crate) mod level {
     use super::*;
 
-    pub(super) fn serialize<S: Serializer>(level: &Level, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(level: &Level, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(level.as_str())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Level, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Level, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(de::Error::custom)
     }
@@ -259,6 +278,7 @@ pub(crate) mod tests {
             module_path: Some("app::orders".into()),
             thread: Some("main".into()),
             spans: Vec::new(),
+            breadcrumbs: Vec::new(),
             backtrace: None,
             panic: false,
         }

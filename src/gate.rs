@@ -14,8 +14,9 @@ use tracing::{Level, Metadata, level_filters::LevelFilter, subscriber::Interest}
 use tracing_log::{AsLog, log};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Wants events at or above one level and spans at or above another, but
-/// nothing of this crate's own. Clones share their levels.
+/// Wants events at or above one level to alert, those at or above another as
+/// breadcrumbs, and spans at or above a third, but nothing of this crate's own.
+/// Clones share their levels.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate(Arc<Levels>);
 
@@ -24,18 +25,31 @@ struct Levels {
     events: AtomicLevel,
     /// What nobody would be told of is not wanted at any setting.
     ceiling: LevelFilter,
+    breadcrumbs: LevelFilter,
     spans: LevelFilter,
 }
 
 impl Gate {
     /// `ceiling` is the level of the most talkative sink.
-    pub(crate) fn new(events: LevelFilter, ceiling: LevelFilter, spans: LevelFilter) -> Self {
-        Self(Arc::new(Levels { events: AtomicLevel::new(events.min(ceiling)), ceiling, spans }))
+    pub(crate) fn new(
+        events: LevelFilter,
+        ceiling: LevelFilter,
+        breadcrumbs: LevelFilter,
+        spans: LevelFilter,
+    ) -> Self {
+        let events = AtomicLevel::new(events.min(ceiling));
+        Self(Arc::new(Levels { events, ceiling, breadcrumbs, spans }))
     }
 
     pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        let level = if metadata.is_span() { self.span_level() } else { self.level() };
+        let level = if metadata.is_span() { self.span_level() } else { self.event_level() };
         *metadata.level() <= level && !is_own(metadata.target())
+    }
+
+    /// Whether an event that is [wanted](Self::wants) alerts. If not, it is a
+    /// breadcrumb.
+    pub(crate) fn alerts(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.level()
     }
 
     /// The lowest level that alerts.
@@ -48,13 +62,21 @@ impl Gate {
         self.0.events.set(level.min(self.0.ceiling));
         tracing::callsite::rebuild_interest_cache();
         // Who bridges `log` set its level once, from what was wanted then.
-        let wanted = self.level().as_log();
+        let wanted = self.event_level().as_log();
         if log::max_level() < wanted {
             log::set_max_level(wanted);
         }
     }
 
-    /// Spans are the context of events: with no events they are not wanted.
+    /// Breadcrumbs and spans are the context of events that alert: with none of
+    /// those they are not wanted.
+    fn event_level(&self) -> LevelFilter {
+        match self.level() {
+            LevelFilter::OFF => LevelFilter::OFF,
+            level => level.max(self.0.breadcrumbs),
+        }
+    }
+
     fn span_level(&self) -> LevelFilter {
         match self.level() {
             LevelFilter::OFF => LevelFilter::OFF,
@@ -67,7 +89,7 @@ impl Gate {
     }
 
     fn hint(&self) -> LevelFilter {
-        self.level().max(self.span_level())
+        self.event_level().max(self.span_level())
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 use tracing::{Metadata, dispatcher, level_filters::LevelFilter};
 
 use crate::{
+    breadcrumb::{Breadcrumb, Trail, Trails},
     dispatcher::Silence,
     event::Event,
     fork::{self, Birth},
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) ended: Arc<Signal<()>>,
     /// How long a call that alerts waits for its commit, if it does.
     pub(crate) wait_for_commit: Option<Duration>,
+    /// None if no breadcrumbs are wanted.
+    pub(crate) trails: Option<Trails>,
 }
 
 impl Drop for Shared {
@@ -202,6 +205,23 @@ impl AlertHandle {
     pub(crate) fn offer_awaited(&self, awaited: Awaited, callsite: Callsite) -> bool {
         let offer = |queue: &Queue| queue.offer_awaited(awaited, callsite) == Offered::Queued;
         self.shared.queue.as_ref().is_some_and(offer)
+    }
+
+    /// Where breadcrumbs are left, if any are wanted.
+    pub(crate) fn trails(&self) -> Option<&Trails> {
+        self.shared.trails.as_ref()
+    }
+
+    /// What goes with an event of `trail`. Nothing does while the queue fills: it
+    /// must have room for the event itself.
+    pub(crate) fn breadcrumbs_on(&self, trail: Option<&Trail>) -> Vec<Arc<Breadcrumb>> {
+        let is_calm = |_: &&Trail| self.shared.queue.as_ref().is_some_and(Queue::is_calm);
+        trail.filter(is_calm).map(Trail::so_far).unwrap_or_default()
+    }
+
+    /// Whether there is an alert thread, here.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.shared.queue.is_some() && !self.shared.birth.is_elsewhere()
     }
 
     /// Counts one event lost if there is no alert thread, here or at all.

@@ -30,6 +30,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    breadcrumb::Trail,
     capture::{self, Call, MOST_SPANS},
     dispatcher,
     event::{Field, SpanFrame},
@@ -150,16 +151,25 @@ where
         if !self.gate.wants(event.metadata()) {
             return;
         }
-        if self.handle.loses() {
-            return;
-        }
-        if Caller::is_here_ours() {
+        let alerts = self.gate.alerts(event.metadata());
+        let is_lost = if alerts { self.handle.loses() } else { !self.handle.is_alive() };
+        if is_lost || Caller::is_here_ours() {
             return;
         }
         let Some(_capturing) = Capturing::start() else {
-            self.handle.lost(DropReason::Nested);
+            if alerts {
+                self.handle.lost(DropReason::Nested);
+            }
             return;
         };
+        if !alerts {
+            // The values first: their `Debug` impls must not run under a lock.
+            let breadcrumb = guarded(|| Some(capture::breadcrumb(event, SystemTime::now())));
+            if let (Some(breadcrumb), Some(trail)) = (breadcrumb, self.trail(event, &context)) {
+                trail.leave(breadcrumb);
+            }
+            return;
+        }
         // A `log` record's callsite is that of all records of its level.
         let callsite = (!event.is_log()).then_some(event.metadata());
         if callsite.is_some_and(|callsite| !self.handle.admits(callsite)) {
@@ -168,12 +178,16 @@ where
         // What runs in here is other people's `Debug` and `Display`; each is
         // guarded on its own. This guards the host against ourselves.
         let captured = catch_unwind(AssertUnwindSafe(|| {
+            let trail = self.trail(event, &context);
             let call = Call {
                 at: SystemTime::now(),
                 thread: Caller::here().name,
                 spans: self.spans(event, &context),
+                breadcrumbs: self.handle.breadcrumbs_on(trail.as_deref()),
             };
-            capture::event(event, call)
+            let event = capture::event(event, call);
+            trail.into_iter().for_each(|trail| trail.leave(capture::breadcrumb_of(&event)));
+            event
         }));
         match captured {
             Ok(event) => self.handle.offer(event, callsite),
@@ -242,6 +256,12 @@ where
         });
     }
 
+    /// Where the breadcrumbs of an event's root span are, if any are wanted.
+    fn trail(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<Arc<Trail>> {
+        let trails = self.handle.trails()?;
+        guarded(|| trails.find(context.event_scope(event), &self.gate))
+    }
+
     /// The spans of `event`, root first.
     fn spans(&self, event: &Event<'_>, context: &Context<'_, S>) -> Vec<SpanFrame> {
         guarded(|| context.event_scope(event).map(|scope| frames(scope, &self.gate)).unwrap_or_default())
@@ -283,7 +303,7 @@ impl<S> fmt::Debug for AlertLayer<S> {
 
 /// What `act` gives; nothing if it panics. The registry does so when another
 /// layer panicked under the lock of a span's extensions.
-fn guarded<T: Default>(act: impl FnOnce() -> T) -> T {
+pub(crate) fn guarded<T: Default>(act: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|payload| {
         // Its drop could panic again.
         std::mem::forget(payload);

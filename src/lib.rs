@@ -35,6 +35,9 @@ mod capture;
 mod event;
 pub use event::{Event, Field, SpanFrame, Value};
 
+mod breadcrumb;
+pub use breadcrumb::Breadcrumb;
+
 mod panic;
 
 // 2. It is handed over without waiting, or counted.

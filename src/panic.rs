@@ -20,6 +20,7 @@ use tracing::{Level, Span};
 use tracing_subscriber::{Registry, registry::LookupSpan};
 
 use crate::{
+    breadcrumb::{Trail, Trails},
     capture,
     event::{Event, SpanFrame},
     gate::Gate,
@@ -110,8 +111,14 @@ fn capture_panic(shared: Arc<Shared>, info: &PanicHookInfo<'_>, deadline: Instan
     if capturing.is_none() && cfg!(panic = "unwind") {
         return;
     }
-    let found = look_up(handle.gate(), deadline);
-    let event = Event { spans: found.spans, backtrace: found.backtrace, ..event(info, caller.name) };
+    let found = look_up(handle.gate(), handle.trails(), deadline);
+    let event = Event {
+        spans: found.spans,
+        breadcrumbs: handle.breadcrumbs_on(found.trail.as_deref()),
+        backtrace: found.backtrace,
+        ..event(info, caller.name)
+    };
+    found.trail.iter().for_each(|trail| trail.leave(capture::breadcrumb_of(&event)));
     let committed = Arc::new(Signal::new());
     let awaited = Awaited { event, committed: Arc::clone(&committed), backtrace: found.late_backtrace };
     let offered = handle.offer_awaited(awaited, None);
@@ -136,6 +143,7 @@ fn event(info: &PanicHookInfo<'_>, thread: Option<Arc<str>>) -> Event {
         module_path: None,
         thread,
         spans: Vec::new(),
+        breadcrumbs: Vec::new(),
         backtrace: None,
         panic: true,
     }
@@ -145,6 +153,8 @@ fn event(info: &PanicHookInfo<'_>, thread: Option<Arc<str>>) -> Event {
 struct Found {
     /// Root first.
     spans: Vec<SpanFrame>,
+    /// Where its breadcrumbs are.
+    trail: Option<Arc<Trail>>,
     backtrace: Option<String>,
     /// It takes longer than the hook may: it will follow.
     late_backtrace: Option<Arc<Signal<String>>>,
@@ -155,17 +165,24 @@ struct Found {
 /// Other threads look. A span's fields are behind a lock that this one may hold:
 /// another layer formats a field's value under it, and that is what panicked.
 /// And names for the frames of a large program take long to find.
-fn look_up(gate: Gate, deadline: Instant) -> Found {
+fn look_up(gate: Gate, trails: Option<&Trails>, deadline: Instant) -> Found {
     let span = Span::current();
     let backtrace = Backtrace::force_capture();
-    let spans = if span.is_none() { None } else { elsewhere(move || frames(&span, &gate)) };
+    let found = if span.is_none() {
+        let outside = Signal::new();
+        outside.set((Vec::new(), trails.map(Trails::outside)));
+        Some(Arc::new(outside))
+    } else {
+        let trails = trails.cloned();
+        elsewhere(move || context(&span, &gate, trails.as_ref()))
+    };
     let backtrace = elsewhere(move || capture::cut(&backtrace.to_string(), MOST_BACKTRACE_BYTES));
     let latest = deadline.checked_sub(COMMIT_RESERVE).unwrap_or(deadline);
     let spans_latest = latest.min(Instant::now() + SPANS_TIMEOUT);
-    let spans = spans.and_then(|spans| spans.wait_until(spans_latest)).unwrap_or_default();
+    let (spans, trail) = found.and_then(|found| found.wait_until(spans_latest)).unwrap_or_default();
     match backtrace.as_ref().and_then(|backtrace| backtrace.wait_until(latest)) {
-        Some(text) => Found { spans, backtrace: Some(text), late_backtrace: None },
-        None => Found { spans, backtrace: None, late_backtrace: backtrace },
+        Some(text) => Found { spans, trail, backtrace: Some(text), late_backtrace: None },
+        None => Found { spans, trail, backtrace: None, late_backtrace: backtrace },
     }
 }
 
@@ -197,10 +214,11 @@ fn elsewhere<T: Clone + Send + 'static>(look: impl FnOnce() -> T + Send + 'stati
 /// How many look-ups go on at once, at the most.
 const MOST_LOOKING: usize = 8;
 
-fn frames(span: &Span, gate: &Gate) -> Vec<SpanFrame> {
+fn context(span: &Span, gate: &Gate, trails: Option<&Trails>) -> (Vec<SpanFrame>, Option<Arc<Trail>>) {
     let found = span.with_subscriber(|(id, dispatch)| {
-        let registry = dispatch.downcast_ref::<Registry>()?;
-        Some(layer::frames(registry.span(id)?.scope(), gate))
+        let span = dispatch.downcast_ref::<Registry>()?.span(id)?;
+        let trail = layer::guarded(|| trails?.find(Some(span.scope()), gate));
+        Some((layer::frames(span.scope(), gate), trail))
     });
     found.flatten().unwrap_or_default()
 }

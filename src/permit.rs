@@ -22,6 +22,16 @@ impl Permit {
         let before = bytes.fetch_add(size, Ordering::Relaxed);
         (before + size <= most).then_some(permit)
     }
+
+    /// As [`take`](Self::take), of the same bytes as this one.
+    pub(crate) fn another(&self, size: usize, most: usize) -> Option<Self> {
+        Self::take(&self.bytes, size, most)
+    }
+
+    /// Whether it is a share of anything.
+    pub(crate) fn is_some(&self) -> bool {
+        self.held > 0
+    }
 }
 
 impl Drop for Permit {

@@ -5,7 +5,10 @@
 //! counted.
 
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -140,6 +143,11 @@ impl Queue {
         false
     }
 
+    /// Whether most of its bytes are free.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) < MOST_BYTES / 4
+    }
+
     /// Queues `event` if there is room now. Otherwise it is counted: for its
     /// `callsite`, as in a storm, or else as lost.
     pub(crate) fn offer(&self, event: Event, callsite: Callsite) -> Offered {
@@ -251,7 +259,10 @@ const ROOM_POLL: Duration = Duration::from_millis(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::tests::event;
+    use crate::{
+        breadcrumb::{Breadcrumb, tests::breadcrumb},
+        event::tests::event,
+    };
 
     #[test]
     fn an_event_too_many_is_counted_and_not_waited_for() {
@@ -292,6 +303,27 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(receiver.receive(&mut Vec::new(), 1));
         assert!(queue.silence(silence(), Instant::now()));
+    }
+
+    #[test]
+    fn breadcrumbs_do_not_fill_it() {
+        let fitting = |breadcrumbs: &[Arc<Breadcrumb>]| {
+            let (queue, _receiver) = queue(Arc::default());
+            let offer = || {
+                let mut event = event(&"x".repeat(1024));
+                if queue.is_calm() {
+                    event.breadcrumbs = breadcrumbs.to_vec();
+                }
+                queue.offer(event, None)
+            };
+            std::iter::repeat_with(offer).take_while(|offered| *offered == Offered::Queued).count()
+        };
+        let shared = Arc::default();
+        let share = |_| Permit::take(&shared, 1, 64).unwrap();
+        let before = (0..64).map(share).map(|share| Breadcrumb { share, ..breadcrumb("before") });
+        let before: Vec<_> = before.map(Arc::new).collect();
+        let (with, without) = (fitting(&before), fitting(&[]));
+        assert!(10 * with > 9 * without, "{with} with them, and {without} without");
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub struct Builder {
     pub(super) sms_level: Option<LevelFilter>,
     pub(super) email_level: Option<LevelFilter>,
     pub(super) span_level: LevelFilter,
+    pub(super) breadcrumbs: LevelFilter,
     pub(super) entries: Vec<Entry>,
     pub(super) database: Database,
     pub(super) panics: bool,
@@ -65,6 +66,9 @@ impl Builder {
 
     /// Spans at `INFO` and above are remembered.
     pub const DEFAULT_SPAN_LEVEL: LevelFilter = LevelFilter::INFO;
+
+    /// What happened before is not told.
+    pub const DEFAULT_BREADCRUMBS: LevelFilter = LevelFilter::OFF;
 
     /// A panic is an event.
     pub const DEFAULT_PANICS: bool = true;
@@ -99,6 +103,7 @@ impl Builder {
             sms_level: None,
             email_level: None,
             span_level: Self::DEFAULT_SPAN_LEVEL,
+            breadcrumbs: Self::DEFAULT_BREADCRUMBS,
             entries: Vec::new(),
             database: Database::Default,
             panics: Self::DEFAULT_PANICS,
@@ -167,6 +172,17 @@ impl Builder {
     /// an event happened. Default: [`DEFAULT_SPAN_LEVEL`](Self::DEFAULT_SPAN_LEVEL).
     pub fn span_level(mut self, level: impl Into<LevelFilter>) -> Self {
         self.span_level = level.into();
+        self
+    }
+
+    /// The lowest level of the events that are told with one that alerts: the
+    /// last ones before it in the same outermost remembered span, or, if it
+    /// happened outside of spans, the last ones outside of spans. They are in the
+    /// mail, and in [`Event::breadcrumbs`]. Each such event is captured, so that
+    /// it costs its caller something, if less than one that alerts. Default:
+    /// [`DEFAULT_BREADCRUMBS`](Self::DEFAULT_BREADCRUMBS).
+    pub fn breadcrumbs(mut self, level: impl Into<LevelFilter>) -> Self {
+        self.breadcrumbs = level.into();
         self
     }
 

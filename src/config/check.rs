@@ -149,6 +149,7 @@ impl Builder {
             version: self.version,
             level: self.level,
             span_level: self.span_level,
+            breadcrumbs: self.breadcrumbs,
             database: self.database,
             panics: self.panics,
             ignored: self.ignored,

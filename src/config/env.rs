@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
+    fmt::Display,
     mem,
     time::Duration,
 };
@@ -39,13 +40,15 @@ pub(crate) fn read(vars: impl IntoIterator<Item = (OsString, OsString)>) -> (Bui
     if let Some(path) = vars.get("ALERT_DATABASE") {
         builder = builder.database(path);
     }
-    let default = Builder::DEFAULT_LEVEL.to_string();
-    if let Some(level) = vars.parse("ALERT_LEVEL", parse_level, "a level", &default) {
+    if let Some(level) = vars.parse("ALERT_LEVEL", parse_level, "a level", Builder::DEFAULT_LEVEL) {
         builder = builder.level(level);
     }
-    let default = Builder::DEFAULT_SPAN_LEVEL.to_string();
-    if let Some(level) = vars.parse("ALERT_SPAN_LEVEL", parse_level, "a level", &default) {
+    if let Some(level) = vars.parse("ALERT_SPAN_LEVEL", parse_level, "a level", Builder::DEFAULT_SPAN_LEVEL) {
         builder = builder.span_level(level);
+    }
+    if let Some(level) = vars.parse("ALERT_BREADCRUMBS", parse_level, "a level", Builder::DEFAULT_BREADCRUMBS)
+    {
+        builder = builder.breadcrumbs(level);
     }
     let default = if Builder::DEFAULT_PANICS { "on" } else { "off" };
     if let Some(panics) = vars.parse("ALERT_PANICS", parse_switch, "`on` or `off`", default) {
@@ -239,7 +242,7 @@ impl Variables {
         name: &'static str,
         parse: impl Fn(&str) -> Option<T>,
         expected: &str,
-        default: &str,
+        default: impl Display,
     ) -> Option<T> {
         let value = self.values.get(name)?;
         let parsed = parse(value);
@@ -356,7 +359,7 @@ const EMAIL: Channel = Channel {
 };
 
 /// Every variable, each with an example.
-const VARIABLES: [(&str, &str); 29] = [
+const VARIABLES: [(&str, &str); 30] = [
     ("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>"),
     ("TWILIO_AUTH_TOKEN", "<from console.twilio.com>"),
     ("TWILIO_API_KEY", "SK<32 hexadecimal digits>"),
@@ -373,6 +376,7 @@ const VARIABLES: [(&str, &str); 29] = [
     ("ALERT_SMS_LEVEL", "error"),
     ("ALERT_EMAIL_LEVEL", "warn"),
     ("ALERT_SPAN_LEVEL", "info"),
+    ("ALERT_BREADCRUMBS", "info"),
     ("ALERT_APP_NAME", "MyApp"),
     ("ALERT_ENVIRONMENT", "production"),
     ("ALERT_TIMEZONE", "Europe/Riga"),

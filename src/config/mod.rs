@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) level: LevelFilter,
     /// The lowest level of remembered spans.
     pub(crate) span_level: LevelFilter,
+    /// The lowest level of breadcrumbs.
+    pub(crate) breadcrumbs: LevelFilter,
     /// Who is told, by what.
     pub(crate) routes: Vec<Route>,
     pub(crate) database: Database,

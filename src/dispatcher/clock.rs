@@ -86,6 +86,7 @@ mod tests {
         event::{from_millis, tests::event},
         fingerprint::Grouping,
         queue::Permit,
+        redact::Policy,
         stats::Counters,
         store::{Memory, Store},
     };
@@ -112,7 +113,8 @@ mod tests {
         runtime.block_on(async {
             let builder = AlertLayer::builder().in_memory().sink(MemorySink::new(), ["on-call"]);
             let config = builder.check().unwrap();
-            let mut inbox = Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new());
+            let mut inbox =
+                Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new(), Policy::new(true, &[], &[]));
             let mut outbox = (Store::Memory(Memory::default()), Disk::default());
             let mut dispatcher = Dispatcher::open(&config, Arc::default(), &mut inbox, &mut outbox).await;
             dispatcher.inbox.add(event("payment failed"), Permit::default(), &Counters::default());

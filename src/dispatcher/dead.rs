@@ -79,6 +79,7 @@ fn event(sink: &str, dead: &Dead, now: SystemTime) -> Event {
         module_path: None,
         thread: None,
         spans: Vec::new(),
+        breadcrumbs: Vec::new(),
         backtrace: None,
         panic: false,
     }

@@ -93,6 +93,8 @@ struct Inbox {
     ignored: Vec<Matcher>,
     /// What is not told yet.
     silences: Vec<Silence>,
+    /// What is replaced before anything is kept.
+    redaction: Policy,
     /// Received, and not taken up yet.
     items: Vec<Item>,
     /// Set when the loop takes no more events.
@@ -123,7 +125,6 @@ struct Dispatcher<'a> {
     counters: Arc<Counters>,
     process: Process,
     retry: RetryPolicy,
-    redaction: Policy,
     renderer: Renderer,
     /// One per sink.
     lanes: Vec<Lane>,
@@ -207,7 +208,7 @@ impl Dispatcher<'_> {
         while let Some(mut item) = self.inbox.items.pop() {
             // Before it is grouped, kept or shown.
             if let Some(event) = item.event_mut() {
-                redact(event, &self.redaction);
+                redact(event, &self.inbox.redaction);
             }
             match item {
                 Item::Event(event, permit) => self.inbox.add(*event, permit, &self.counters),

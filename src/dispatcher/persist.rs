@@ -11,6 +11,7 @@ use crate::{
     fingerprint::{Fate, Fingerprint},
     notice::Losses,
     queue::{Awaited, Permit},
+    redact::redact_breadcrumbs,
     signal::Signal,
     stats::{Counters, DropReason},
     store::{Captured, Maker, StoreError},
@@ -119,15 +120,18 @@ impl Inbox {
                 captured.count += count;
                 captured.last_at = captured.last_at.max(last_at);
             }
-            None => self.waiting.push(Captured {
-                event,
-                fingerprint,
-                count,
-                last_at,
-                about: None,
-                not_before,
-                permit,
-            }),
+            None => {
+                redact_breadcrumbs(&mut event.breadcrumbs, &self.redaction);
+                self.waiting.push(Captured {
+                    event,
+                    fingerprint,
+                    count,
+                    last_at,
+                    about: None,
+                    not_before,
+                    permit,
+                });
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     matcher::Matcher,
     notice::{Losses, Process},
     queue::Receiver,
+    redact::Policy,
     signal::Signal,
     stats::{Counters, DropReason, StoreState},
     store::{Channel, Memory, Store, Target},
@@ -59,7 +60,7 @@ enum Stopped {
 /// alerts: what is committed is taken up again, and what is only in memory is kept.
 fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
     let grouping = Grouping::new(process(config).app, config.fingerprint.clone());
-    let mut inbox = Inbox::new(grouping, config.ignored.clone());
+    let mut inbox = Inbox::new(grouping, config.ignored.clone(), config.redaction.clone());
     let mut outbox = (Store::Memory(Memory::default()), Disk::default());
     let mut defects = 0;
     loop {
@@ -118,7 +119,7 @@ fn work_until_stopped(
 }
 
 impl Inbox {
-    pub(super) fn new(grouping: Grouping, ignored: Vec<Matcher>) -> Self {
+    pub(super) fn new(grouping: Grouping, ignored: Vec<Matcher>, redaction: Policy) -> Self {
         Self {
             run: Uuid::now_v7(),
             collect_at: None,
@@ -131,6 +132,7 @@ impl Inbox {
             told: Losses::new(),
             ignored,
             silences: Vec::new(),
+            redaction,
             items: Vec::new(),
             ending: None,
         }
@@ -180,7 +182,6 @@ impl<'a> Dispatcher<'a> {
             counters,
             process,
             retry: config.retry,
-            redaction: config.redaction.clone(),
             renderer: config.renderer.clone(),
             lanes: config.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),

@@ -17,7 +17,7 @@ impl Dispatcher<'_> {
         let at = SystemTime::now();
         let inbox = &mut *self.inbox;
         self.counters.storm.collect(Instant::now(), |metadata, count| {
-            let call = Call { at, thread: None, spans: Vec::new() };
+            let call = Call { at, thread: None, spans: Vec::new(), breadcrumbs: Vec::new() };
             let event = capture::from_metadata(metadata, metadata.name().to_owned(), Vec::new(), call);
             inbox.add_counted(event, count, at, &self.counters);
         });

@@ -11,7 +11,9 @@ use tracing::Level;
 
 use super::{Kind, LastHour, Losses, Notice, Process, Sample};
 use crate::{
+    breadcrumb::Breadcrumb,
     event::{Event, Field, SpanFrame, Text, Value, from_millis},
+    permit::Permit,
     stats::DropReason,
 };
 
@@ -28,7 +30,7 @@ impl Notice {
             Self { id: id.to_owned(), kind, made_at, ..notice(vec![sample]) }
         };
         vec![
-            ("first", notice(vec![failed_payment(37)])),
+            ("first", first()),
             ("panic", panic()),
             ("digest", digest()),
             ("storm", storm()),
@@ -80,6 +82,7 @@ fn event(level: Level, target: &'static str, file: &'static str, line: u32, mess
         module_path: Some(target.into()),
         thread: Some("tokio-runtime-worker".into()),
         spans: Vec::new(),
+        breadcrumbs: Vec::new(),
         backtrace: None,
         panic: false,
     }
@@ -130,6 +133,36 @@ fn checkout() -> Vec<SpanFrame> {
     ]
 }
 
+/// Something that happened so many milliseconds before.
+fn before(
+    millis: u64,
+    level: Level,
+    target: &'static str,
+    message: &str,
+    name: &'static str,
+    value: u64,
+) -> Arc<Breadcrumb> {
+    Arc::new(Breadcrumb {
+        at: from_millis(START_MILLIS) - Duration::from_millis(millis),
+        level,
+        target: target.into(),
+        message: message.to_owned(),
+        fields: vec![Field::new(name, Value::U64(value))],
+        share: Permit::default(),
+    })
+}
+
+fn first() -> Notice {
+    let mut first = failed_payment(37);
+    first.event.breadcrumbs = vec![
+        before(2_412, Level::INFO, "shop::checkout", "the order is placed", "order", 17),
+        before(2_398, Level::INFO, "shop::stock", "reserved", "item", 4711),
+        before(2_010, Level::WARN, "shop::bank", "no answer, trying again", "attempt", 1),
+        before(1_004, Level::WARN, "shop::bank", "no answer, trying again", "attempt", 2),
+    ];
+    notice(vec![first])
+}
+
 fn failed_payment(count: u64) -> Sample {
     let chain = ["the bank did not answer", "error sending request", "connection refused (os error 111)"];
     let failed = Event {
@@ -150,6 +183,10 @@ fn panic() -> Notice {
     let panicked = Event {
         module_path: None,
         spans: checkout(),
+        breadcrumbs: vec![
+            before(31, Level::INFO, "shop::checkout", "the order is placed", "order", 17),
+            before(2, Level::INFO, "shop::payment", "the customer has no card", "customer", 99),
+        ],
         backtrace: Some(BACKTRACE.to_owned()),
         panic: true,
         ..event(Level::ERROR, "panic", "src/payment.rs", 41, message)

@@ -8,7 +8,10 @@
 
 use std::sync::Arc;
 
-use crate::event::{Event, Field, Value};
+use crate::{
+    breadcrumb::{self, Breadcrumb},
+    event::{Event, Field, Value},
+};
 
 mod card;
 mod judge;
@@ -61,6 +64,28 @@ pub(crate) fn redact(event: &mut Event, policy: &Policy) {
             redact_fields(fields, policy);
         }
     }
+}
+
+/// The same for an event's breadcrumbs, once it is clear that it is kept: there
+/// may be many of them, and others share them. One that there is no room for
+/// without its secrets goes.
+pub(crate) fn redact_breadcrumbs(breadcrumbs: &mut Vec<Arc<Breadcrumb>>, policy: &Policy) {
+    if !policy.is_on {
+        return;
+    }
+    breadcrumbs.retain_mut(|breadcrumb| {
+        let message = scan::clean(&breadcrumb.message, policy);
+        if message.is_none() && breadcrumb.fields.iter().all(|field| redacted(field, policy).is_none()) {
+            return true;
+        }
+        let mut clean = breadcrumb.unshared();
+        clean.message = message.unwrap_or(clean.message);
+        redact_fields(&mut clean.fields, policy);
+        let share = breadcrumb.share.another(clean.size_bytes(), breadcrumb::MOST_BYTES);
+        let Some(share) = share else { return false };
+        *breadcrumb = Arc::new(Breadcrumb { share, ..clean });
+        true
+    });
 }
 
 fn redact_fields(fields: &mut [Field], policy: &Policy) {

@@ -1,14 +1,21 @@
 //! Secrets go and harmless lines stay: corpora, and what holds for every text.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Instant, UNIX_EPOCH},
 };
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{SpanFrame, tests::event};
+use crate::{
+    breadcrumb::tests::breadcrumb,
+    event::{SpanFrame, tests::event},
+    permit::Permit,
+};
 
 const SECRETS: &str = include_str!("../../tests/it/corpus/secrets.txt");
 const HARMLESS: &str = include_str!("../../tests/it/corpus/harmless.txt");
@@ -251,6 +258,26 @@ fn a_span_whose_fields_hold_no_secret_is_shared_as_before() {
     event.spans = vec![SpanFrame { name: "s".into(), target: "t".into(), fields: Arc::clone(&fields) }];
     redact(&mut event, &default());
     assert!(Arc::ptr_eq(&event.spans[0].fields, &fields));
+}
+
+#[test]
+fn of_breadcrumbs_only_what_holds_a_secret_is_copied() {
+    let (clean, bytes) = (Arc::new(breadcrumb("started")), Arc::<AtomicUsize>::default());
+    let take = |size| Permit::take(&bytes, size, breadcrumb::MOST_BYTES).unwrap();
+    let token = Field::new("token", Value::Str("a secret of several words".into()));
+    let dirty = Breadcrumb { share: take(1), fields: vec![token], ..breadcrumb("password=hunter2") };
+    let dirty = Arc::new(dirty);
+    let mut kept = vec![Arc::clone(&clean), Arc::clone(&dirty)];
+    let mut later = kept.clone();
+    redact_breadcrumbs(&mut kept, &default());
+    assert!(Arc::ptr_eq(&kept[0], &clean));
+    assert_eq!(kept[1].message, "password=[redacted:password]");
+    assert_eq!(kept[1].fields[0].value, Value::Str("[redacted:token]".into()));
+    assert_eq!(dirty.message, "password=hunter2", "it may be that others are to keep it, too");
+
+    let _rest = take(breadcrumb::MOST_BYTES - bytes.load(Ordering::Relaxed));
+    redact_breadcrumbs(&mut later, &default());
+    assert_eq!(later, [clean], "there is no room for another one");
 }
 
 /// Pieces of what the rules look for, in any order.

@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 use super::words;
 
@@ -37,12 +37,23 @@ impl Clock {
 
     /// Like `20:45–21:45 EET`, in the readers' zone only; to the minute.
     pub(super) fn span(&self, since: SystemTime, until: SystemTime) -> String {
-        let (Ok(since), Ok(until)) = (Timestamp::try_from(since), Timestamp::try_from(until)) else {
+        let (Some(since), Some(until)) = (self.here(since), self.here(until)) else {
             return words::UNKNOWN_TIME.to_owned();
         };
-        let zone = self.zone.clone().unwrap_or(TimeZone::UTC);
-        let [since, until] = [since, until].map(|at| at.to_zoned(zone.clone()));
         format!("{}–{}", since.strftime("%H:%M"), until.strftime("%H:%M %Z"))
+    }
+
+    /// Like `21:41:02.113`, in the same zone as [`time`](Self::time) tells first;
+    /// with the date if that is not the one of `event`.
+    pub(super) fn time_before(&self, at: SystemTime, event: SystemTime) -> String {
+        let Some(then) = self.here(at) else { return words::UNKNOWN_TIME.to_owned() };
+        let is_same_day = self.here(event).is_some_and(|event| event.date() == then.date());
+        then.strftime(if is_same_day { "%H:%M:%S%.3f" } else { "%Y-%m-%d %H:%M:%S%.3f" }).to_string()
+    }
+
+    /// The time where the readers are.
+    fn here(&self, at: SystemTime) -> Option<Zoned> {
+        Some(Timestamp::try_from(at).ok()?.to_zoned(self.zone.clone().unwrap_or(TimeZone::UTC)))
     }
 }
 

@@ -8,7 +8,7 @@
 use askama::Template;
 
 use super::{
-    Attachment, Clock, attachment, bars::Bars, clean, counted, environment, facts, headline,
+    Attachment, Clock, attachment, bars::Bars, before, clean, counted, environment, facts, headline,
     headline_with_cause, panic_place, space::Space, total, trace, word, words,
 };
 use crate::{
@@ -33,6 +33,8 @@ struct Scope<'a> {
     /// What the templates write round one event, and round its backtrace.
     entry_bytes: usize,
     backtrace_bytes: usize,
+    /// How much of what happened before is shown with each of several events.
+    before_of_several: usize,
     /// Stands where a text was cut.
     mark: &'a str,
 }
@@ -44,6 +46,7 @@ const BODY: Scope<'static> = Scope {
     backtraces: 8,
     entry_bytes: 1300,
     backtrace_bytes: 900,
+    before_of_several: 8,
     mark: "",
 };
 
@@ -54,6 +57,7 @@ const ATTACHED: Scope<'static> = Scope {
     backtraces: usize::MAX,
     entry_bytes: 500,
     backtrace_bytes: 300,
+    before_of_several: usize::MAX,
     mark: words::CUT,
 };
 
@@ -176,9 +180,11 @@ impl Mail {
         let mut for_traces = space.set_aside(if traced > 0 { space.third() } else { 0 });
 
         let mut entries = Vec::with_capacity(shown.len());
+        let before = if shown.len() > 1 { scope.before_of_several } else { usize::MAX };
         for (place, sample) in shown.iter().enumerate() {
-            let entry =
-                |space: &mut Space<'_>| Entry::new(sample, is_health, place < MOST_DRAWN, clock, space);
+            let entry = |space: &mut Space<'_>| {
+                Entry::new(sample, is_health, place < MOST_DRAWN, before, clock, space)
+            };
             entries.push(space.share(shown.len() - place, entry));
         }
         for_traces.take_back(space);
@@ -231,8 +237,15 @@ fn backtrace(event: &Event, text: &str, several: bool, space: &mut Space<'_>) ->
 
 impl Entry {
     /// No part can hide the others: what can be long gets a third of what is
-    /// left, after what cannot.
-    fn new(sample: &Sample, is_health: bool, is_drawn: bool, clock: &Clock, space: &mut Space<'_>) -> Self {
+    /// left, after what cannot. It shows so much of what was `before`.
+    fn new(
+        sample: &Sample,
+        is_health: bool,
+        is_drawn: bool,
+        before: usize,
+        clock: &Clock,
+        space: &mut Space<'_>,
+    ) -> Self {
         let event = &sample.event;
         let times = space.spend(&facts::times(sample, clock));
         let message = facts::block(&event.message);
@@ -243,7 +256,9 @@ impl Entry {
         let place = space.spend_third(&place);
         let errors = space.spend_third(&facts::errors(&event.fields));
         let spans = space.spend_third(&facts::spans(event));
+        let before = before::lines(event, clock, before, space);
         let fields = space.spend(&facts::fields(&event.fields));
+        let before_label = if sample.total > 1 { words::label::BEFORE_FIRST } else { words::label::BEFORE };
         let rows = [
             Some(Row::new(words::label::ERROR, errors)),
             Some(Row::new(words::label::PLACE, place)),
@@ -251,6 +266,7 @@ impl Entry {
             Some(Row::new(words::label::TIMES, times)),
             Bars::new(sample, clock).map(|bars| Row::of_bars(bars, is_drawn)),
             Some(Row::new(words::label::FIELDS, fields)),
+            Some(Row::new(before_label, before)),
         ];
         let color = match event.level {
             _ if event.panic => "#8a1c1c",

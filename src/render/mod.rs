@@ -11,7 +11,7 @@ mod attachment;
 pub use attachment::Attachment;
 
 mod bars;
-
+mod before;
 mod clean;
 mod clock;
 pub(crate) use clock::Clock;

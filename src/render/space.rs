@@ -21,6 +21,11 @@ impl<'a> Space<'a> {
         self.has_cut
     }
 
+    /// Something is not shown at all.
+    pub(super) fn leave_out(&mut self) {
+        self.has_cut = true;
+    }
+
     /// As much of `text` as is left, marked if cut.
     pub(super) fn spend(&mut self, text: &str) -> String {
         self.spend_most(text, self.left)
@@ -79,7 +84,7 @@ impl<'a> Space<'a> {
 }
 
 /// The most that either body writes for `c`: an entity, or an indented line.
-fn body_bytes(c: char) -> usize {
+pub(super) fn body_bytes(c: char) -> usize {
     match c {
         '"' | '&' | '\'' | '<' | '>' | '\n' => "&#00;".len(),
         _ => c.len_utf8(),

@@ -5,13 +5,17 @@ mod closing;
 mod colors;
 mod properties;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use proptest::{collection::vec, prelude::*};
 use tracing::Level;
 
 use super::*;
 use crate::{
+    breadcrumb::Breadcrumb,
     event::{Field, SpanFrame, from_millis},
     notice::LastHour,
     stats::DropReason,
@@ -29,9 +33,14 @@ pub(super) fn event(level: Level, message: &str) -> Event {
         module_path: Some("my_app::payment".into()),
         thread: Some("main".into()),
         spans: Vec::new(),
+        breadcrumbs: Vec::new(),
         backtrace: None,
         panic: false,
     }
+}
+
+pub(super) fn breadcrumb(message: &str, at: SystemTime) -> Breadcrumb {
+    Breadcrumb { at, target: "my_app".into(), ..crate::breadcrumb::tests::breadcrumb(message) }
 }
 
 pub(super) fn sample(event: Event, count: u64) -> Sample {
@@ -103,6 +112,7 @@ fn full() -> Notice {
         SpanFrame { name: "request".into(), target: "my_app".into(), fields: Arc::new(vec![method]) },
         SpanFrame { name: "charge".into(), target: "my_app".into(), fields: Arc::default() },
     ];
+    failed.breadcrumbs = vec![Arc::new(breadcrumb("placed\nan order", failed.at))];
     let mut panic = event(Level::ERROR, "index out of bounds");
     panic.panic = true;
     panic.thread = None;
@@ -149,6 +159,8 @@ Fields
     order = 17
     query = SELECT
         1
+Before the first
+    19:41:03.123 INFO my_app: placed an order order=17
 
 PANIC: index out of bounds
 Where
@@ -254,6 +266,9 @@ fn no_text_of_an_event_is_markup() {
     event.backtrace = Some(mark.into());
     event.spans =
         vec![SpanFrame { name: mark.into(), target: mark.into(), fields: Arc::new(vec![field.clone()]) }];
+    let mut before = breadcrumb(mark, event.at);
+    (before.target, before.fields) = (mark.into(), vec![field.clone(), chain.clone()]);
+    event.breadcrumbs = vec![Arc::new(before)];
     event.fields = vec![field, chain];
     let mut notice = notice(vec![sample(event, 2)]);
     notice.id = mark.into();
@@ -321,6 +336,10 @@ fn the_largest_notice_stays_within_its_limits() {
             Field::new(long.clone(), Value::Str(long.clone())),
             Field::new(long.clone(), Value::Error(vec![long.clone()])),
         ];
+        let mut before = breadcrumb(&long, event.at);
+        before.fields = event.fields.clone();
+        let before = Arc::new(before);
+        event.breadcrumbs = vec![before; 64];
         let mut notice = notice((0..30).map(|_| sample(event.clone(), u64::MAX)).collect());
         notice.unsampled = u64::MAX;
         notice.losses = DropReason::ALL.into_iter().map(|reason| (reason, u64::MAX)).collect();

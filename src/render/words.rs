@@ -26,6 +26,8 @@ pub(super) mod label {
     pub(in super::super) const TIMES: &str = "When";
     pub(in super::super) const PACE: &str = "Last hour";
     pub(in super::super) const FIELDS: &str = "Fields";
+    pub(in super::super) const BEFORE: &str = "Before it";
+    pub(in super::super) const BEFORE_FIRST: &str = "Before the first";
     pub(in super::super) const PROCESS: &str = "Process";
     pub(in super::super) const BACKTRACE: &str = "Backtrace";
     pub(in super::super) const OTHER_FRAMES: &str = "Frames of libraries";
@@ -218,6 +220,14 @@ pub(super) fn omitted_backtraces(count: usize, file: &str) -> String {
 
 pub(super) fn omitted(count: u64) -> String {
     format!("and {} of which only the number was kept", events(count))
+}
+
+/// How many of what happened before are not shown.
+pub(super) fn earlier(count: usize) -> String {
+    match count {
+        1 => "(an earlier one is left out)".to_owned(),
+        count => format!("({count} earlier ones are left out)"),
+    }
 }
 
 /// The place of a panic, after its message.

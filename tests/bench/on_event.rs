@@ -26,7 +26,9 @@ use std::{
 
 use sentry_core::{Client, ClientOptions, Envelope, Hub, Transport};
 use tempfile::TempDir;
-use tracing::{error, info_span, level_filters::LevelFilter, subscriber::set_global_default, trace};
+use tracing::{
+    Level, error, info, info_span, level_filters::LevelFilter, subscriber::set_global_default, trace,
+};
 use tracing_alert::{AlertLayer, Builder, Message, Receipt, SendError, Sink};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{Layer, Registry, fmt, prelude::*};
@@ -34,15 +36,21 @@ use tracing_subscriber::{Layer, Registry, fmt, prelude::*};
 /// What is measured, and under which layers.
 type Row = (Kind, &'static str, fn() -> Setup);
 
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 26] = [
     (Kind::Disabled, "fmt at INFO", || Setup::new(text())),
     (Kind::Disabled, "fmt at INFO, AlertLayer", || Setup::alerting(in_memory(), Some(text()))),
     (Kind::Error, "AlertLayer in memory", || Setup::alerting(in_full(in_memory()), None)),
+    (Kind::Error, "AlertLayer in memory, breadcrumbs", || Setup::alerting(in_full(with_breadcrumbs()), None)),
     (Kind::Error, "AlertLayer with SQLite", in_a_file),
     (Kind::Error, "a layer that does nothing", || Setup::new(Nothing.boxed())),
     (Kind::Error, "tracing-appender, JSON to nowhere", || Setup::appending(io::sink())),
     (Kind::Error, "tracing-appender, JSON to a file", || Setup::appending(tempfile::tempfile().unwrap())),
+    (Kind::Info, "AlertLayer", || Setup::alerting(in_memory(), None).never_behind()),
+    (Kind::Info, "AlertLayer, breadcrumbs", || Setup::alerting(with_breadcrumbs(), None).never_behind()),
+    (Kind::Info, "a layer that does nothing", || Setup::new(Nothing.boxed())),
+    (Kind::Info, "tracing-appender, JSON to nowhere", || Setup::appending(io::sink())),
     (Kind::Storm(1), "AlertLayer", || Setup::alerting(in_memory(), None)),
+    (Kind::Storm(1), "AlertLayer, breadcrumbs", || Setup::alerting(with_breadcrumbs(), None)),
     (Kind::Storm(1), "a layer that does nothing", || Setup::new(Nothing.boxed())),
     (Kind::Storm(1), "tracing-appender, JSON to nowhere", || Setup::appending(io::sink())),
     (Kind::Storm(1), "sentry-tracing, to nowhere", reporting),
@@ -52,6 +60,7 @@ const ROWS: [Row; 19] = [
     (Kind::Storm(4), "sentry-tracing, to nowhere", reporting),
     (Kind::Span, "a layer that does nothing", || Setup::new(Nothing.boxed())),
     (Kind::Span, "AlertLayer", || Setup::alerting(in_memory(), None)),
+    (Kind::Span, "AlertLayer, breadcrumbs", || Setup::alerting(with_breadcrumbs(), None)),
     (Kind::Span, "fmt at INFO", || Setup::new(text())),
     (Kind::Span, "fmt at INFO, AlertLayer", || Setup::alerting(in_memory(), Some(text()))),
 ];
@@ -63,6 +72,8 @@ enum Kind {
     /// `error!` with three fields, in two spans with five, in bursts; between
     /// bursts it is waited until the layer's own thread has caught up.
     Error,
+    /// As [`Kind::Error`], by `info!`: with breadcrumbs, it is one.
+    Info,
     /// The same `error!` on so many threads, without end: past the rate at which
     /// `AlertLayer` captures and `tracing-appender` writes.
     Storm(usize),
@@ -110,11 +121,11 @@ fn measure(kind: Kind, setup: Setup, rounds: usize) -> String {
         let runs = (0..RUNS).map(|_| match kind {
             Kind::Disabled => time(1_000_000, |value| trace!(value, "hot")),
             Kind::Span => time(1_000, |id| drop(info_span!("request", id, path = "/orders").entered())),
-            Kind::Error => {
+            Kind::Error | Kind::Info => {
                 let request = info_span!("request", method = "POST", path = "/orders", id = 4711);
                 let _request = request.entered();
                 let _order = info_span!("order", customer = "ACME", priority = 3).entered();
-                let run = time(BURST, fail);
+                let run = time(BURST, if kind == Kind::Error { fail } else { pay });
                 so_far += BURST;
                 while (setup.caught_up)() < so_far {
                     std::thread::yield_now();
@@ -133,6 +144,10 @@ fn measure(kind: Kind, setup: Setup, rounds: usize) -> String {
 
 fn fail(order: u64) {
     error!(order, amount = 12.5, currency = "EUR", "payment failed");
+}
+
+fn pay(order: u64) {
+    info!(order, amount = 12.5, currency = "EUR", "paid");
 }
 
 /// As [`time`], of calls on several threads at once: what each takes of a
@@ -202,6 +217,11 @@ impl Setup {
         Self { layers, caught_up, _alive: (None, None) }
     }
 
+    /// For what does not alert.
+    fn never_behind(self) -> Self {
+        Self { caught_up: Box::new(|| u64::MAX), ..self }
+    }
+
     fn appending(writer: impl Write + Send + 'static) -> Self {
         let lines = Arc::new(AtomicU64::new(0));
         let writer = Counted { lines: Arc::clone(&lines), writer };
@@ -214,6 +234,10 @@ impl Setup {
 
 fn in_memory() -> Builder {
     AlertLayer::builder().in_memory()
+}
+
+fn with_breadcrumbs() -> Builder {
+    in_memory().breadcrumbs(Level::INFO)
 }
 
 /// A burst is more than is captured in full otherwise.

@@ -12,6 +12,8 @@ use tracing_subscriber::prelude::*;
 
 use crate::support::{CHILD, PATIENCE};
 
+mod breadcrumbs;
+
 pub(crate) mod feedback;
 
 mod handler;
@@ -161,6 +163,7 @@ fn run() {
             assert_eq!(AlertHandle::current().unwrap().stats().dropped.values().sum::<u64>(), 1);
         }
         "panic-in-a-handler" => handler::panic_in_a_handler(),
+        name if name.starts_with("breadcrumbs-") => breadcrumbs::run(name),
         feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
         name if name.starts_with("host-") => host::run(name),
         name if name.starts_with("layering-") => layering::run(name),

@@ -68,9 +68,11 @@ fn permits_never_exceed_the_bound_and_all_come_back() {
                 Permit::take(&bytes, 2, MOST)
             })
         };
-        let ours = Permit::take(&bytes, 2, MOST);
+        let ours = Permit::take(&bytes, 1, MOST);
+        let ours = ours.as_ref().and_then(|ours| ours.another(1, MOST)).zip(ours);
         let theirs = caller.join().unwrap();
         assert!(ours.is_none() || theirs.is_none(), "more is out than may be");
+        assert!(theirs.as_ref().is_none_or(Permit::is_some));
         drop((ours, theirs));
         assert!(Permit::take(&bytes, MOST, MOST).is_some(), "a share did not come back");
     });

@@ -2,13 +2,13 @@
 
 use std::{error::Error, fmt, path::Path, time::Duration};
 
-use tracing::{error, info_span};
+use tracing::{Level, error, info, info_span};
 use tracing_alert::AlertHandle;
 
 use crate::support::{Harness, PATIENCE, with_layer};
 
 /// One for each place in an event.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 11] = [
     "in-the-message-1",
     "in-a-url-2",
     "in-a-field-3",
@@ -16,6 +16,8 @@ const SECRETS: [&str; 9] = [
     "in-a-cause-5",
     "in-a-span-6",
     "recorded-later-7",
+    "in-what-was-before-8",
+    "said before 9",
     "9182736455",
     "4242424242424242",
 ];
@@ -48,6 +50,7 @@ fn fail() {
     let span = info_span!("login", session_id = "in-a-span-6", token = tracing::field::Empty);
     span.record("token", "recorded-later-7");
     let _entered = span.entered();
+    info!(secret = "in-what-was-before-8", r#"the bank wants password="said before 9""#);
     error!(
         access_token = "in-a-field-3",
         pin = 9_182_736_455_u64,
@@ -86,7 +89,7 @@ fn flushed(handle: &AlertHandle) {
 #[test]
 fn no_secret_of_an_event_reaches_the_disk_or_a_provider() {
     let harness = Harness::new();
-    let handle = with_layer(harness.builder(), fail);
+    let handle = with_layer(harness.builder().breadcrumbs(Level::INFO), fail);
     flushed(&handle);
     let directory = harness.database().parent().unwrap().to_owned();
     let (leaked, files) = on_disk(&directory);
@@ -97,7 +100,7 @@ fn no_secret_of_an_event_reaches_the_disk_or_a_provider() {
     assert_eq!(sent(&harness), [""; 0], "sent");
     let requests = harness.provider.requests();
     let mail = requests.iter().find(|request| request.is_mail()).unwrap();
-    for rule in ["password", "token", "api_key", "session", "pin", "card"] {
+    for rule in ["password", "token", "api_key", "session", "pin", "card", "secret"] {
         assert!(mail.body.contains(&format!("[redacted:{rule}]")), "the mail names no {rule}: {}", mail.body);
     }
 }
@@ -105,7 +108,7 @@ fn no_secret_of_an_event_reaches_the_disk_or_a_provider() {
 #[test]
 fn with_redaction_off_an_event_is_kept_and_sent_as_it_is() {
     let harness = Harness::new();
-    let handle = with_layer(harness.builder().redaction(false), fail);
+    let handle = with_layer(harness.builder().breadcrumbs(Level::INFO).redaction(false), fail);
     flushed(&handle);
     assert_eq!(on_disk(harness.database().parent().unwrap()).0, SECRETS);
     assert_eq!(sent(&harness), SECRETS);

@@ -50,7 +50,7 @@ const BOUNDARIES: [(&[&str], &[&str]); 7] = [
 ];
 
 /// Numbers that the README tells: where they are, and what it says.
-const NUMBERS: [(&str, &str, &str); 21] = [
+const NUMBERS: [(&str, &str, &str); 23] = [
     ("src/queue.rs", "MOST_EVENTS: usize = 8_192;", "8,192 events"),
     ("src/queue.rs", "MOST_BYTES: usize = 8 * 1024 * 1024;", "8 MiB"),
     ("src/store/memory.rs", "MOST_BYTES: usize = 32 * 1024 * 1024;", "held 32 MiB"),
@@ -62,6 +62,8 @@ const NUMBERS: [(&str, &str, &str); 21] = [
         "after 30 min without an event",
     ),
     ("src/storm.rs", "DEFAULT_RATE: u32 = 100;", "and the count is told | `100` |"),
+    ("src/breadcrumb.rs", "MOST_BREADCRUMBS: usize = 64;", "the last 64 events"),
+    ("src/breadcrumb.rs", "MOST_BYTES: usize = 2 * 1024 * 1024;", "2 MiB of breadcrumbs"),
     ("src/config/mod.rs", "SMS_SEGMENTS_PER_DAY: u32 = 60;", "at most 60 segments a day"),
     ("src/panic.rs", "COMMIT_TIMEOUT: Duration = Duration::from_millis(250);", "at most 250 ms"),
     ("src/dispatcher/exit.rs", "EXIT_TIMEOUT: Duration = Duration::from_secs(2);", "at most 2 s"),
@@ -216,6 +218,7 @@ fn the_readme_has_every_setter_and_the_defaults() {
     for (variable, default) in [
         ("ALERT_LEVEL", Builder::DEFAULT_LEVEL.to_string()),
         ("ALERT_SPAN_LEVEL", Builder::DEFAULT_SPAN_LEVEL.to_string()),
+        ("ALERT_BREADCRUMBS", Builder::DEFAULT_BREADCRUMBS.to_string()),
         ("ALERT_PANICS", switch(Builder::DEFAULT_PANICS)),
         ("ALERT_REDACTION", switch(Builder::DEFAULT_REDACTION)),
         ("ALERT_SETTLE", format!("{:?}", Builder::DEFAULT_SETTLE)),

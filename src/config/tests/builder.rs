@@ -38,6 +38,7 @@ fn what_is_not_set_has_its_default() {
     assert_eq!((config.app_name, config.environment, config.version), (None, None, None));
     assert_eq!(config.level, Builder::DEFAULT_LEVEL);
     assert_eq!(config.span_level, Builder::DEFAULT_SPAN_LEVEL);
+    assert_eq!(config.breadcrumbs, Builder::DEFAULT_BREADCRUMBS);
     assert_eq!(config.database, Database::Default);
     assert_eq!(config.panics, Builder::DEFAULT_PANICS);
     assert_eq!(config.routes[0].rhythm.settle, Builder::DEFAULT_SETTLE);
@@ -48,6 +49,7 @@ fn what_is_not_set_has_its_default() {
 fn the_defaults_are_those_of_the_readme() {
     assert_eq!(Builder::DEFAULT_LEVEL, LevelFilter::ERROR);
     assert_eq!(Builder::DEFAULT_SPAN_LEVEL, LevelFilter::INFO);
+    assert_eq!(Builder::DEFAULT_BREADCRUMBS, LevelFilter::OFF);
     assert_eq!(Builder::DEFAULT_SETTLE, Duration::from_secs(1));
     assert_eq!(Builder::DEFAULT_SMS_WINDOW, Duration::from_secs(120));
     assert_eq!(Builder::DEFAULT_EMAIL_WINDOW, Duration::from_secs(300));
@@ -66,6 +68,7 @@ fn what_is_set_arrives() {
         .version("1.2.3")
         .level(Level::WARN)
         .span_level(LevelFilter::OFF)
+        .breadcrumbs(Level::DEBUG)
         .database("/var/lib/myapp/alerts.db")
         .panics(false)
         .settle(Duration::ZERO)
@@ -78,6 +81,7 @@ fn what_is_set_arrives() {
     assert_eq!(config.version.as_deref(), Some("1.2.3"));
     assert_eq!(config.level, LevelFilter::WARN);
     assert_eq!(config.span_level, LevelFilter::OFF);
+    assert_eq!(config.breadcrumbs, LevelFilter::DEBUG);
     assert_eq!(config.database, Database::File("/var/lib/myapp/alerts.db".into()));
     assert!(!config.panics);
     assert_eq!(config.routes[0].rhythm.settle, Duration::ZERO);

@@ -214,6 +214,16 @@ fn span_levels_have_a_variable_too() {
 }
 
 #[test]
+fn breadcrumbs_have_a_level_or_are_off() {
+    assert_eq!(sound(&MAIL, &[]).breadcrumbs, LevelFilter::OFF);
+    assert_eq!(sound(&MAIL, &[("ALERT_BREADCRUMBS", "info")]).breadcrumbs, LevelFilter::INFO);
+    assert_eq!(sound(&MAIL, &[("ALERT_BREADCRUMBS", "off")]).breadcrumbs, LevelFilter::OFF);
+    let (config, problem) = wrong(&MAIL, &[("ALERT_BREADCRUMBS", "on")], "ALERT_BREADCRUMBS");
+    assert_eq!(problem.what, "\"on\" is not a level: off is used");
+    assert_eq!(config.breadcrumbs, LevelFilter::OFF);
+}
+
+#[test]
 fn each_way_to_send_can_be_stricter() {
     let both = [&SMS[..], &MAIL[..], &[("ALERT_LEVEL", "info")]].concat();
     for (variable, sink) in [("ALERT_SMS_LEVEL", "twilio"), ("ALERT_EMAIL_LEVEL", "sendgrid")] {

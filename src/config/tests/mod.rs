@@ -32,7 +32,7 @@ const MAIL: [(&str, &str); 3] = [
 ];
 
 /// Every variable.
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 30] = [
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",
     "TWILIO_API_KEY",
@@ -49,6 +49,7 @@ const NAMES: [&str; 29] = [
     "ALERT_SMS_LEVEL",
     "ALERT_EMAIL_LEVEL",
     "ALERT_SPAN_LEVEL",
+    "ALERT_BREADCRUMBS",
     "ALERT_APP_NAME",
     "ALERT_ENVIRONMENT",
     "ALERT_DATABASE",

@@ -11,6 +11,7 @@ use crate::{
     event::tests::event,
     fingerprint::Grouping,
     queue::Permit,
+    redact::Policy,
     sink::MemorySink,
     stats::Counters,
 };
@@ -31,7 +32,7 @@ fn check(work: impl AsyncFnOnce(Bench)) {
     let bench = Bench {
         config,
         counters: Arc::default(),
-        inbox: Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new()),
+        inbox: Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new(), Policy::new(true, &[], &[])),
         outbox: (Store::Memory(Memory::default()), Disk::default()),
         directory,
     };

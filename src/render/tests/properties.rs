@@ -22,6 +22,7 @@ prop_compose! {
         place in option::of(hostile(60)),
         backtrace in option::of(hostile(200)),
         kind in proptest::sample::select(vec![Kind::First, Kind::Update, Kind::Reminder, Kind::Quiet]),
+        before in vec(hostile(60), 0..70),
     ) -> Sample {
         let mut event = event(level, &message);
         event.target = target.into();
@@ -30,6 +31,7 @@ prop_compose! {
         event.fields.extend(cause.map(|cause| Field::new("error", Value::Error(vec![cause]))));
         event.file = place.map(Into::into);
         event.backtrace = backtrace;
+        event.breadcrumbs = before.iter().map(|text| Arc::new(breadcrumb(text, event.at))).collect();
         Sample { kind, total: count.saturating_add(told), ..sample(event, count) }
     }
 }
@@ -156,6 +158,8 @@ proptest! {
             Field::new(text(6), Value::Error(vec![text(8), text(9)])),
         ];
         event.spans = vec![SpanFrame { name: text(10).into(), target: text(1).into(), fields: Arc::new(event.fields.clone()) }];
+        let before = |text| Breadcrumb { fields: event.fields.clone(), ..breadcrumb(text, event.at) };
+        event.breadcrumbs = texts.iter().map(|text| Arc::new(before(text))).collect();
         let mut notice = notice(vec![sample(event, 2), error(Level::WARN, &texts[9], 1)]);
         notice.process = Process { app: text(11), environment: Some(text(0)), host: Some(text(1)), version: Some(text(2)), pid: 1 };
         let email = DefaultRender::default().email(&notice);

@@ -94,7 +94,7 @@ impl Memory {
     }
 
     fn open(&mut self, tally: &Tally<'_>, maker: &Maker<'_>, targets: &[Addressee<'_>], now: SystemTime) {
-        let payload = tally.event.cloned();
+        let payload = tally.event.map(Event::unshared);
         self.bytes += payload.as_ref().map_or(0, Event::size_bytes);
         if self.seen.len() >= MOST_SEEN {
             self.seen.clear();
