@@ -35,7 +35,7 @@ pub(crate) struct Policy {
 
 impl Policy {
     pub(crate) fn new(is_on: bool, more: &[String], safe: &[String]) -> Self {
-        let normal = |names: &[String]| names.iter().map(|name| Words::of(name).joined()).collect();
+        let normal = |names: &[String]| names.iter().map(|name| Words::numbered(name).joined()).collect();
         Self { is_on, more: normal(more), safe: normal(safe) }
     }
 }

@@ -126,9 +126,9 @@ fn no_secret_of_the_corpus_is_left() {
 fn harmless_lines_stay_as_they_are() {
     let all = lines(HARMLESS).count();
     let touched: Vec<_> = lines(HARMLESS).filter_map(touched).collect();
-    println!("{} of {all} harmless lines are touched:\n{}", touched.len(), touched.join("\n"));
+    println!("{} of {all} harmless lines are touched", touched.len());
     assert!(all >= 300, "{all}");
-    assert!(touched.len() * 100 < all, "{}", touched.join("\n"));
+    assert!(touched.is_empty(), "{}", touched.join("\n"));
 }
 
 /// How it fares with what it was not made for; the three that leak name their
@@ -204,6 +204,32 @@ fn a_field_that_is_named_is_redacted_and_one_that_is_safe_is_not() {
             "licensePlate={plate} session_id=17171717 token={token} x.token=abc größe=9 user_license_plate={plate}"
         )
     );
+}
+
+/// A number in a name that somebody gave is a part of it.
+#[test]
+fn a_name_with_a_number_is_meant_with_it() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let safe = names(&["token_1", "oauth2Token", "pin"]);
+    let policy = Policy::new(true, &names(&["line_2", "license_plate"]), &safe);
+    for (text, clean) in [
+        ("token=abc token_1=abc Token1=abc", "token=[redacted:token] token_1=abc Token1=abc"),
+        (
+            "token_2=abc oauth_token=abc oauth2_token=abc",
+            "token_2=[redacted:token] oauth_token=[redacted:token] oauth2_token=abc",
+        ),
+        ("pin=4711 pin_2=4711", "pin=4711 pin_2=[redacted:pin]"),
+        (
+            "line: 17, line_2=17, line2Text=17",
+            "line: 17, line_2=[redacted:line_2], line2Text=[redacted:line_2]",
+        ),
+        (
+            "license2_plate=ZH17 license_plate_2=ZH17",
+            "license2_plate=[redacted:license_plate] license_plate_2=[redacted:license_plate]",
+        ),
+    ] {
+        assert_eq!(scan::clean(text, &policy).unwrap(), clean);
+    }
 }
 
 #[test]

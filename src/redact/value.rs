@@ -43,7 +43,7 @@ pub(super) fn at(text: &str, at: usize, form: Form, secret: &Secret<'_>) -> Opti
     {
         // Prose goes on with a bracket, too: `unexpected token: (`.
         let is_prose = form == Form::Colon && open == at && !secret.nature.is_strong();
-        let quote_at = open + 1 + spaces(&bytes[open + 1..]);
+        let quote_at = open + 1 + blanks(&bytes[open + 1..]);
         let is_value = !is_prose || quote(text, quote_at).is_some();
         if form == Form::Adjacent || !is_value || judge::is_masked(&text[open..]) {
             return None;
@@ -207,8 +207,17 @@ fn is_name(bytes: &[u8]) -> bool {
     name > 0 && matches!(bytes.get(name), Some(b'=' | b':' | b'['))
 }
 
-fn spaces(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
+/// How much of `bytes` is white space, and breaks of lines that are escaped.
+pub(super) fn blanks(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        at += bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let after = after_backslashes(bytes, at);
+        if after == at || bytes.get(after) != Some(&b'n') {
+            return at;
+        }
+        at = after + 1;
+    }
 }
 
 const MOST_PATH_BYTES: usize = 64;
