@@ -18,6 +18,7 @@ use crate::{
     matcher::Matcher,
     render::Render,
     retry::RetryPolicy,
+    secret::Secret,
     sink::{SendGridSink, Sink, TwilioSink},
     storm,
 };
@@ -54,6 +55,7 @@ pub struct Builder {
     pub(super) timezone: Option<String>,
     pub(super) render: Option<Arc<dyn Render>>,
     pub(super) retry: RetryPolicy,
+    pub(super) credentials: Vec<Secret>,
     pub(super) redaction: bool,
     pub(super) redact_fields: Vec<String>,
     pub(super) safe_fields: Vec<String>,
@@ -114,6 +116,7 @@ impl Builder {
             timezone: None,
             render: None,
             retry: RetryPolicy::DEFAULT,
+            credentials: Vec::new(),
             redaction: Self::DEFAULT_REDACTION,
             redact_fields: Vec::new(),
             safe_fields: Vec::new(),
@@ -173,8 +176,13 @@ impl Builder {
     /// Tells `recipients` by SMS: phone numbers with a plus and the country
     /// code, like `+12065550147`. Who is named twice is told once. A message is
     /// given up after [`SMS_DEADLINE`](crate::SMS_DEADLINE). Default: no SMS.
-    pub fn sms(self, twilio: TwilioSink, recipients: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn sms(
+        mut self,
+        twilio: TwilioSink,
+        recipients: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
         let problems = twilio.problems();
+        self.credentials.extend(twilio.credentials().into_iter().cloned());
         self.entry(Kind::Sms, twilio, problems, recipients)
     }
 
@@ -182,11 +190,12 @@ impl Builder {
     /// told once, whatever the case. A message is given up after
     /// [`EMAIL_DEADLINE`](crate::EMAIL_DEADLINE). Default: no e-mail.
     pub fn email(
-        self,
+        mut self,
         sendgrid: SendGridSink,
         recipients: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
         let problems = sendgrid.problems();
+        self.credentials.extend(sendgrid.credentials().into_iter().cloned());
         self.entry(Kind::Email, sendgrid, problems, recipients)
     }
 
@@ -336,8 +345,8 @@ impl Builder {
 
     /// Whether secrets in messages, fields, spans and error chains are replaced,
     /// like `[redacted:password]`, before an event is kept or sent. They are known
-    /// by their names, like `password`, or by their own shape. Default:
-    /// [`DEFAULT_REDACTION`](Self::DEFAULT_REDACTION).
+    /// by their names, like `password`, or by their own shape. The sinks' own
+    /// credentials always are. Default: [`DEFAULT_REDACTION`](Self::DEFAULT_REDACTION).
     pub fn redaction(mut self, redaction: bool) -> Self {
         self.redaction = redaction;
         self

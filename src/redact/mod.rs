@@ -8,7 +8,10 @@
 
 use std::sync::Arc;
 
-use crate::event::{Event, Field, Value};
+use crate::{
+    event::{Event, Field, Value},
+    secret::Secret,
+};
 
 mod card;
 mod judge;
@@ -31,12 +34,32 @@ pub(crate) struct Policy {
     more: Vec<String>,
     /// Names that hold none, likewise.
     safe: Vec<String>,
+    /// The sinks' own, which are replaced although it is off.
+    credentials: Vec<Secret>,
 }
 
 impl Policy {
     pub(crate) fn new(is_on: bool, more: &[String], safe: &[String]) -> Self {
         let normal = |names: &[String]| names.iter().map(|name| Words::numbered(name).joined()).collect();
-        Self { is_on, more: normal(more), safe: normal(safe) }
+        Self { is_on, more: normal(more), safe: normal(safe), credentials: Vec::new() }
+    }
+
+    /// Replaces `credentials`, too, wherever they are; but none that is so short
+    /// that it may be a word.
+    pub(crate) fn credentials(mut self, mut credentials: Vec<Secret>) -> Self {
+        credentials.retain(|credential| credential.len() >= SHORTEST_CREDENTIAL);
+        self.credentials = credentials;
+        self
+    }
+
+    /// `text` without the sinks' credentials; none if there is none in it.
+    fn without_credentials(&self, text: &str) -> Option<String> {
+        let mut clean = None;
+        for credential in &self.credentials {
+            let text = clean.as_deref().unwrap_or(text);
+            clean = credential.replaced(text, &scan::mark("credential")).or(clean);
+        }
+        clean
     }
 }
 
@@ -47,7 +70,7 @@ pub(crate) fn is_field_name(name: &str) -> bool {
 
 /// Replaces the secrets in an event's message, fields and spans.
 pub(crate) fn redact(event: &mut Event, policy: &Policy) {
-    if !policy.is_on {
+    if !policy.is_on && policy.credentials.is_empty() {
         return;
     }
     if let Some(clean) = scan::clean(&event.message, policy) {
@@ -73,20 +96,22 @@ fn redact_fields(fields: &mut [Field], policy: &Policy) {
 
 /// What stands for the field's value; none if it holds no secret.
 fn redacted(field: &Field, policy: &Policy) -> Option<Value> {
-    let key = policy.key(&field.name);
-    if matches!(key, Some(keys::Key::Safe)) {
-        return None;
-    }
-    let secret = match &key {
-        Some(keys::Key::Secret(secret)) => Some(secret),
-        Some(keys::Key::Safe) | None => None,
+    let (is_safe, secret) = match policy.key(&field.name) {
+        Some(keys::Key::Safe) => (true, None),
+        Some(keys::Key::Secret(secret)) => (!policy.is_on, Some(secret)),
+        None => (!policy.is_on, None),
+    };
+    let clean = |text: &str| {
+        if is_safe { policy.without_credentials(text) } else { scan::clean(text, policy) }
     };
     let by_key = |text: &str| {
-        let secret = secret.filter(|secret| judge::is_secret(text, Shape::Quoted, Form::Assigned, secret))?;
+        let is_secret =
+            |secret: &_| !is_safe && judge::is_secret(text, Shape::Quoted, Form::Assigned, secret);
+        let secret = secret.filter(is_secret)?;
         Some(Value::Str(scan::mark(secret.rule)))
     };
     let number = |text: String| {
-        let card = || card::is_number(&text).then(|| Value::Str(scan::mark(card::RULE)));
+        let card = || (!is_safe && card::is_number(&text)).then(|| Value::Str(scan::mark(card::RULE)));
         by_key(&text).or_else(card)
     };
     match &field.value {
@@ -95,9 +120,9 @@ fn redacted(field: &Field, policy: &Policy) -> Option<Value> {
         Value::U64(value) => number(value.to_string()),
         Value::I128(value) => number(value.to_string()),
         Value::U128(value) => number(value.to_string()),
-        Value::Str(text) => by_key(text).or_else(|| scan::clean(text, policy).map(Value::Str)),
+        Value::Str(text) => by_key(text).or_else(|| clean(text).map(Value::Str)),
         Value::Error(chain) => {
-            let clean: Vec<_> = chain.iter().map(|link| scan::clean(link, policy)).collect();
+            let clean: Vec<_> = chain.iter().map(|link| clean(link)).collect();
             clean.iter().any(Option::is_some).then(|| {
                 let links = chain.iter().zip(clean);
                 Value::Error(links.map(|(link, clean)| clean.unwrap_or_else(|| link.clone())).collect())
@@ -105,3 +130,6 @@ fn redacted(field: &Field, policy: &Policy) -> Option<Value> {
         }
     }
 }
+
+/// A credential of Twilio or SendGrid is longer.
+const SHORTEST_CREDENTIAL: usize = 16;

@@ -13,15 +13,13 @@ use super::{
 
 /// `text` with its secrets replaced; none if it has none.
 pub(super) fn clean(text: &str, policy: &Policy) -> Option<String> {
-    let mut clean = once(text, policy)?;
+    let mut clean = policy.without_credentials(text);
     // What was replaced may have kept apart what belongs together.
-    for _ in 1..MOST_ROUNDS {
-        match once(&clean, policy) {
-            Some(cleaner) => clean = cleaner,
-            None => break,
-        }
+    for _ in 0..if policy.is_on { MOST_ROUNDS } else { 0 } {
+        let Some(cleaner) = once(clean.as_deref().unwrap_or(text), policy) else { break };
+        clean = Some(cleaner);
     }
-    Some(clean)
+    clean
 }
 
 fn once(text: &str, policy: &Policy) -> Option<String> {

@@ -240,6 +240,28 @@ fn nothing_is_redacted_if_it_is_off() {
 }
 
 #[test]
+fn a_credential_of_a_sink_goes_whatever_else_may_stay() {
+    let own = ["4f3c2b1a09f8e7d6c5b4a3928170f6e5", "SG.abcdefghijklmnopqrstu.vwxyz", "word"];
+    let [token, key, _] = own;
+    let safe = ["refresh_token".to_owned()];
+    for is_on in [true, false] {
+        let policy = Policy::new(is_on, &[], &safe).credentials(own.map(Secret::new).to_vec());
+        let mut event = event(&format!("[{token}] refused, a word: {key}{key}"));
+        event.fields = vec![
+            field("refresh_token", Value::Str(format!("x {token}"))),
+            field("error", Value::Error(vec!["top".into(), format!("?key={key}&n=1")])),
+        ];
+        redact(&mut event, &policy);
+        let gone = "[redacted:credential]";
+        assert_eq!(event.message, format!("[{gone}] refused, a word: {gone}{gone}"));
+        let shown: Vec<_> = event.fields.iter().map(|field| field.value.to_string()).collect();
+        assert_eq!(shown, [format!("x {gone}"), format!("top: ?key={gone}&n=1")]);
+        let shown = format!("{policy:?}");
+        assert!(!shown.contains(token) && !shown.contains(key), "{shown}");
+    }
+}
+
+#[test]
 fn a_number_is_a_secret_by_its_name_or_as_a_card() {
     let values = [
         ("pin", 4711),
