@@ -15,6 +15,8 @@ pub(super) enum Form {
     Encoded,
     /// `<name>value<`.
     Tag,
+    /// `Name("value")`, `Name { value: "value" }`.
+    Type,
     /// `name: value`.
     Colon,
     /// `--name value`, `-name value`.
@@ -27,7 +29,7 @@ impl Form {
     /// Whether a sentence could look like this, too.
     pub(super) fn is_prose(self) -> bool {
         match self {
-            Self::Assigned | Self::Encoded | Self::Tag => false,
+            Self::Assigned | Self::Encoded | Self::Tag | Self::Type => false,
             Self::Colon | Self::Flag | Self::Adjacent => true,
         }
     }
@@ -144,7 +146,7 @@ fn looks_secret(word: &str) -> bool {
 }
 
 /// Long, of letters and digits, with nothing that a sentence has.
-fn looks_random(word: &str) -> bool {
+pub(super) fn looks_random(word: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=_-.~".contains(&byte);
     word.len() >= 16
         && word.bytes().all(is_token)

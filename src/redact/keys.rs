@@ -302,7 +302,7 @@ const HARMLESS_BEGINNINGS: [&str; 8] = ["has", "is", "max", "min", "needs", "num
 
 /// A name may go on with these and still mean the same.
 #[rustfmt::skip]
-const NEUTRAL_ENDS: [&str; 15] = [
+pub(super) const NEUTRAL_ENDS: [&str; 15] = [
     "bytes", "current", "data", "hash", "hex", "new", "old", "plain", "plaintext", "previous", "raw", "str",
     "string", "text", "value",
 ];
