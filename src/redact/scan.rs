@@ -3,12 +3,7 @@
 
 use std::{cell::Cell, ops::Range};
 
-use super::{
-    Policy, card,
-    judge::Form,
-    keys::{self, Key},
-    looked, shapes, value,
-};
+use super::{Policy, card, judge::Form, keys::Key, looked, shapes, value};
 
 /// `text` with its secrets replaced; none if it has none.
 pub(super) fn clean(text: &str, policy: &Policy) -> Option<String> {
@@ -176,16 +171,15 @@ impl<'a> Scan<'a> {
     /// Where the value is of a name at `start` that ends at `end`, if it is itself
     /// the value of one: `"name": "…", "value": …`.
     fn named_value(&self, start: usize, end: usize) -> Option<usize> {
+        let quotes = ['"', '\'', '\\'];
+        let before = self.text[..start].trim_end_matches(quotes).trim_end_matches(' ');
+        let before = before.strip_suffix([':', '='])?.trim_end_matches(quotes);
+        NAMES.iter().find(|name| ends_with_word(before, name))?;
         let after_quote = |at: usize| value::quote(self.text, at).map_or(at, |quote| quote.end);
         let at = end + usize::from(self.bytes.get(end) == Some(&b','));
         let at = after_quote(at + value::blanks(self.bytes.get(at..)?));
         let at = self.at(at, "value").then(|| after_quote(at + "value".len()))?;
-        let at = matches!(self.bytes.get(at), Some(b':' | b'=')).then(|| self.after_spaces(at + 1))?;
-        let quotes = ['"', '\'', '\\'];
-        let before = self.text[..start].trim_end_matches(quotes).trim_end_matches(' ');
-        let before = before.strip_suffix([':', '='])?.trim_end_matches(quotes);
-        let name = before.rsplit(|char: char| !char.is_ascii_alphanumeric()).next()?;
-        keys::is_one_of(name, &NAMES).then_some(at)
+        matches!(self.bytes.get(at), Some(b':' | b'=')).then(|| self.after_spaces(at + 1))
     }
 
     fn after_encoded(&self, at: usize, hex: &str) -> Option<usize> {
@@ -256,6 +250,15 @@ impl<'a> Scan<'a> {
 /// Whether `byte` can be inside a name, or inside a token with a shape.
 pub(super) fn is_run(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+fn ends_with_word(text: &str, word: &str) -> bool {
+    let bytes = text.as_bytes();
+    let start = bytes.len().checked_sub(word.len());
+    start.is_some_and(|start| {
+        bytes[start..].eq_ignore_ascii_case(word.as_bytes())
+            && !start.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric())
+    })
 }
 
 /// Two are enough for all that is not made to need more.

@@ -83,8 +83,9 @@ fn find(text: &str, at: usize, form: Form, secret: &Secret<'_>) -> Option<Value>
 pub(super) fn content(text: &str, mut at: usize) -> Option<Value> {
     let bytes = text.as_bytes();
     at += blanks(&bytes[at..]);
-    while let Some(wrapper) = WRAPPERS.iter().find(|wrapper| bytes[at..].starts_with(wrapper.as_bytes())) {
-        at += wrapper.len();
+    for _ in 0..MOST_WRAPPERS {
+        let wrapper = WRAPPERS.iter().find(|wrapper| bytes[at..].starts_with(wrapper.as_bytes()));
+        at += wrapper.map_or(0, |wrapper| wrapper.len());
         at += blanks(&bytes[at..]);
     }
     let is_bytes = bytes.get(at) == Some(&b'b') && quote(text, at + 1).is_some();
@@ -292,6 +293,7 @@ fn is_name(bytes: &[u8]) -> bool {
 
 /// How much of `bytes` is white space, and breaks of lines that are escaped.
 pub(super) fn blanks(bytes: &[u8]) -> usize {
+    let bytes = &bytes[..bytes.len().min(NEAR_BYTES)];
     let mut at = 0;
     loop {
         let spaces = bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -313,6 +315,9 @@ const NEAR_BYTES: usize = 256;
 
 /// What `Debug` shows around a text that may be missing, or borrowed.
 const WRAPPERS: [&str; 5] = ["Some(", "Ok(", "Owned(", "Borrowed(", "Zeroizing("];
+
+/// More are around no text.
+const MOST_WRAPPERS: usize = 3;
 
 /// A shorter row of numbers is no key.
 const LEAST_BYTES: usize = 8;
