@@ -176,27 +176,21 @@ impl Builder {
     /// Tells `recipients` by SMS: phone numbers with a plus and the country
     /// code, like `+12065550147`. Who is named twice is told once. A message is
     /// given up after [`SMS_DEADLINE`](crate::SMS_DEADLINE). Default: no SMS.
-    pub fn sms(
-        mut self,
-        twilio: TwilioSink,
-        recipients: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
+    pub fn sms(self, twilio: TwilioSink, recipients: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let problems = twilio.problems();
-        self.credentials.extend(twilio.credentials().into_iter().cloned());
-        self.entry(Kind::Sms, twilio, problems, recipients)
+        self.hiding(twilio.credentials()).entry(Kind::Sms, twilio, problems, recipients)
     }
 
     /// Tells `recipients`, e-mail addresses, by e-mail. Who is named twice is
     /// told once, whatever the case. A message is given up after
     /// [`EMAIL_DEADLINE`](crate::EMAIL_DEADLINE). Default: no e-mail.
     pub fn email(
-        mut self,
+        self,
         sendgrid: SendGridSink,
         recipients: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
         let problems = sendgrid.problems();
-        self.credentials.extend(sendgrid.credentials().into_iter().cloned());
-        self.entry(Kind::Email, sendgrid, problems, recipients)
+        self.hiding(sendgrid.credentials()).entry(Kind::Email, sendgrid, problems, recipients)
     }
 
     /// Tells `recipients` by a sink of your own, of everything at

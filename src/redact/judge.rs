@@ -25,16 +25,6 @@ pub(super) enum Form {
     Adjacent,
 }
 
-impl Form {
-    /// Whether a sentence could look like this, too.
-    pub(super) fn is_prose(self) -> bool {
-        match self {
-            Self::Assigned | Self::Encoded | Self::Tag | Self::Type => false,
-            Self::Colon | Self::Flag | Self::Adjacent => true,
-        }
-    }
-}
-
 /// What encloses a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
