@@ -24,26 +24,34 @@ impl Secret {
         self.0.trim().is_empty()
     }
 
-    /// Removes the credential from `text`, should a provider echo it; also where
-    /// some of it is percent-encoded, or escaped with a backslash.
-    pub(crate) fn redact(&self, text: &str) -> String {
-        if self.is_blank() {
-            return text.to_owned();
+    /// How long it is, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// `text` with `instead` wherever the credential is; none if it is nowhere.
+    /// It is also found where some of it is percent-encoded, or escaped with a
+    /// backslash.
+    pub(crate) fn replaced(&self, text: &str, instead: &str) -> Option<String> {
+        let first = self.0.chars().next().filter(|_| !self.is_blank())?;
+        let is_plain = !text.as_bytes().contains(&b'%') && !text.as_bytes().contains(&b'\\');
+        if is_plain && !text.contains(&self.0) {
+            return None;
         }
-        let (mut kept, mut rest) = (String::with_capacity(text.len()), text);
-        while let Some(first) = rest.chars().next() {
-            match self.length_in(rest) {
+        let (mut clean, mut done, mut at) = (String::new(), 0, 0);
+        while let Some(more) = text[at..].find([first, '%', '\\']) {
+            at += more;
+            match self.length_in(&text[at..]) {
                 Some(length) => {
-                    kept.push_str("[redacted]");
-                    rest = &rest[length..];
+                    clean.push_str(&text[done..at]);
+                    clean.push_str(instead);
+                    at += length;
+                    done = at;
                 }
-                None => {
-                    kept.push(first);
-                    rest = &rest[first.len_utf8()..];
-                }
+                None => at += text[at..].chars().next().map_or(1, char::len_utf8),
             }
         }
-        kept
+        (done > 0).then(|| clean + &text[done..])
     }
 
     /// How many bytes at the beginning of `text` spell the credential.
@@ -88,18 +96,22 @@ mod tests {
 
     #[test]
     fn an_echo_is_redacted() {
-        assert_eq!(Secret::new("hunter2").redact("key hunter2 is bad"), "key [redacted] is bad");
-        assert_eq!(Secret::new("").redact("as it is"), "as it is");
+        let clean = |secret: &str, text: &str| Secret::new(secret).replaced(text, "[redacted]");
+        assert_eq!(clean("hunter2", "key hunter2 is bad").unwrap(), "key [redacted] is bad");
+        assert_eq!(clean("hunter2", "hunter2hunter2").unwrap(), "[redacted][redacted]");
+        assert_eq!(clean("hunter2", "hunter, 2 of %"), None);
+        assert_eq!(clean("", "as it is"), None);
     }
 
     #[test]
     fn an_echo_in_another_spelling_is_redacted() {
         let secret = Secret::new("a+b/c=é");
         for echo in ["a+b/c=é", "a%2Bb%2Fc%3D%C3%A9", "%61%2bb%2fc%3dé", r"a+b\/c=é"] {
-            assert_eq!(secret.redact(&format!("ä {echo}{echo} %2")), "ä [redacted][redacted] %2");
+            let text = format!("ä {echo}{echo} %2");
+            assert_eq!(secret.replaced(&text, "[redacted]").unwrap(), "ä [redacted][redacted] %2");
         }
         for other in ["a+b/c", "a%2Bb%2", "a%+Bb/c=é", "a%2", "%"] {
-            assert_eq!(secret.redact(other), other);
+            assert_eq!(secret.replaced(other, "[redacted]"), None);
         }
     }
 }

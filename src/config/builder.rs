@@ -18,6 +18,7 @@ use crate::{
     matcher::Matcher,
     render::Render,
     retry::RetryPolicy,
+    secret::Secret,
     sink::{SendGridSink, Sink, TwilioSink},
     storm,
 };
@@ -55,6 +56,7 @@ pub struct Builder {
     pub(super) timezone: Option<String>,
     pub(super) render: Option<Arc<dyn Render>>,
     pub(super) retry: RetryPolicy,
+    pub(super) credentials: Vec<Secret>,
     pub(super) redaction: bool,
     pub(super) redact_fields: Vec<String>,
     pub(super) safe_fields: Vec<String>,
@@ -119,6 +121,7 @@ impl Builder {
             timezone: None,
             render: None,
             retry: RetryPolicy::DEFAULT,
+            credentials: Vec::new(),
             redaction: Self::DEFAULT_REDACTION,
             redact_fields: Vec::new(),
             safe_fields: Vec::new(),
@@ -191,7 +194,7 @@ impl Builder {
     /// given up after [`SMS_DEADLINE`](crate::SMS_DEADLINE). Default: no SMS.
     pub fn sms(self, twilio: TwilioSink, recipients: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let problems = twilio.problems();
-        self.entry(Kind::Sms, twilio, problems, recipients)
+        self.hiding(twilio.credentials()).entry(Kind::Sms, twilio, problems, recipients)
     }
 
     /// Tells `recipients`, e-mail addresses, by e-mail. Who is named twice is
@@ -203,7 +206,7 @@ impl Builder {
         recipients: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
         let problems = sendgrid.problems();
-        self.entry(Kind::Email, sendgrid, problems, recipients)
+        self.hiding(sendgrid.credentials()).entry(Kind::Email, sendgrid, problems, recipients)
     }
 
     /// Tells `recipients` by a sink of your own, of everything at
@@ -352,8 +355,8 @@ impl Builder {
 
     /// Whether secrets in messages, fields, spans and error chains are replaced,
     /// like `[redacted:password]`, before an event is kept or sent. They are known
-    /// by their names, like `password`, or by their own shape. Default:
-    /// [`DEFAULT_REDACTION`](Self::DEFAULT_REDACTION).
+    /// by their names, like `password`, or by their own shape. The sinks' own
+    /// credentials always are. Default: [`DEFAULT_REDACTION`](Self::DEFAULT_REDACTION).
     pub fn redaction(mut self, redaction: bool) -> Self {
         self.redaction = redaction;
         self

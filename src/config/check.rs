@@ -161,7 +161,8 @@ impl Builder {
                 self.render,
             ),
             retry: self.retry,
-            redaction: Policy::new(self.redaction, &self.redact_fields, &self.safe_fields),
+            redaction: Policy::new(self.redaction, &self.redact_fields, &self.safe_fields)
+                .credentials(self.credentials),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{error::Problem, sink::DynSink};
+use super::builder::Builder;
+use crate::{error::Problem, secret::Secret, sink::DynSink};
 
 /// Where the settings come from: whose names a [`Problem`] uses, and whether
 /// a wrong one is only left out.
@@ -38,4 +39,12 @@ pub(super) enum Kind {
     Sms,
     Email,
     Own,
+}
+
+impl Builder {
+    /// No event shows `credentials`, whatever becomes of their sink.
+    pub(super) fn hiding(mut self, credentials: Vec<&Secret>) -> Self {
+        self.credentials.extend(credentials.into_iter().cloned());
+        self
+    }
 }

@@ -3,8 +3,7 @@
 
 use super::{
     keys::{Nature, Secret, is_one_of},
-    scan::MARK,
-    shapes,
+    shapes, value,
 };
 
 /// How a name and its value stand together.
@@ -16,22 +15,14 @@ pub(super) enum Form {
     Encoded,
     /// `<name>value<`.
     Tag,
+    /// `Name("value")`, `Name { value: "value" }`.
+    Type,
     /// `name: value`.
     Colon,
     /// `--name value`, `-name value`.
     Flag,
     /// `name value`.
     Adjacent,
-}
-
-impl Form {
-    /// Whether a sentence could look like this, too.
-    pub(super) fn is_prose(self) -> bool {
-        match self {
-            Self::Assigned | Self::Encoded | Self::Tag => false,
-            Self::Colon | Self::Flag | Self::Adjacent => true,
-        }
-    }
 }
 
 /// What encloses a value.
@@ -86,24 +77,29 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
 }
 
 /// Whether `text` begins with what already stands for a secret, in whatever
-/// brackets or types.
+/// brackets or types: behind a word alone it may be a part of one.
 pub(super) fn is_masked(text: &str) -> bool {
-    let is_wrapping = |char: char| char.is_ascii_alphanumeric() || "_:<>([{\"' \n".contains(char);
-    let near = &text[..text.floor_char_boundary(NEAR_BYTES)];
-    let at = near.find("***").or_else(|| {
-        let marks = [MARK, "[redacted", "<redacted", "[filtered", "[hidden", "<hidden"];
-        let at = near.find(['[', '<'])?;
-        near[at..].char_indices().filter(|(_, char)| ['[', '<'].contains(char)).find_map(|(more, _)| {
-            let rest = near.as_bytes().get(at + more..)?;
-            let starts = |mark: &&str| {
-                rest.get(..mark.len()).is_some_and(|rest| rest.eq_ignore_ascii_case(mark.as_bytes()))
-            };
-            marks.iter().any(starts).then_some(at + more)
-        })
-    });
-    let is_open =
-        |before: &str| before.is_empty() || before.ends_with(['(', '[', '{', '<', '"', '\'', ' ', '\n']);
-    at.is_some_and(|at| is_open(&near[..at]) && near[..at].chars().all(is_wrapping))
+    let mut rest = &text[..text.floor_char_boundary(NEAR_BYTES)];
+    let mut is_inside = false;
+    while !MASKS.iter().any(|mask| starts_with(rest, mask)) {
+        let length = rest.find(|char: char| !char.is_ascii_alphanumeric() && !"_:<>".contains(char));
+        let (word, after) = rest.split_at(length.unwrap_or(rest.len()));
+        let bracket = after.strip_prefix(' ').filter(|after| after.starts_with('{')).unwrap_or(after);
+        rest = match bracket.trim_start_matches('\\').strip_prefix(['(', '[', '{', '"', '\'']) {
+            Some(inside) => {
+                is_inside = true;
+                inside
+            }
+            None if is_one_of(word, &SCHEMES) || is_inside && word.ends_with(':') => after,
+            None => return false,
+        };
+        rest = &rest[value::blanks(rest.as_bytes())..];
+    }
+    true
+}
+
+fn starts_with(text: &str, start: &str) -> bool {
+    text.as_bytes().get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start.as_bytes()))
 }
 
 /// What is to be replaced by a value, or only shows that there is one.
@@ -140,7 +136,7 @@ fn looks_secret(word: &str) -> bool {
 }
 
 /// Long, of letters and digits, with nothing that a sentence has.
-fn looks_random(word: &str) -> bool {
+pub(super) fn looks_random(word: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=_-.~".contains(&byte);
     word.len() >= 16
         && word.bytes().all(is_token)
@@ -168,7 +164,7 @@ const NOTHING: [&str; 11] = [
 
 /// With which a sentence about a secret goes on.
 #[rustfmt::skip]
-const PROSE: [&str; 118] = [
+const PROSE: [&str; 117] = [
     "a", "absent", "actual", "algorithm", "already", "an", "and", "argument", "at", "authentication", "bad",
     "basic", "bearer", "boolean", "bool", "but", "can", "cannot", "check", "closed", "config", "configuration",
     "connection", "contains", "could", "decode", "denied", "did", "disabled", "does", "empty", "enabled",
@@ -176,7 +172,7 @@ const PROSE: [&str; 118] = [
     "flag", "for", "forbidden", "format", "found", "from", "got", "has", "header", "identifier", "if",
     "illegal", "in", "incorrect", "integer", "internal", "invalid", "io", "is", "it", "length", "limit",
     "malformed", "may", "mismatch", "missing", "must", "needs", "no", "not", "null", "of", "ok", "on", "only",
-    "open", "option", "or", "parse", "permission", "please", "provided", "read", "rejected", "required",
+    "option", "or", "parse", "permission", "please", "provided", "read", "rejected", "required",
     "requires", "revoked", "should", "signature", "string", "the", "there", "this", "timed", "timeout", "to",
     "too", "type", "unable", "unauthorized", "unexpected", "unknown", "unset", "unsupported", "user", "valid",
     "validation", "value", "verification", "was", "were", "when", "with", "without", "wrong", "your",
@@ -188,6 +184,12 @@ const ALGORITHMS: [&str; 14] = [
     "sha", "hmac", "ed25519", "curve", "x25519", "secp", "chacha", "poly1305", "aes", "rsa", "oauth", "http",
     "utf", "argon",
 ];
+
+/// How what stands for a secret begins.
+const MASKS: [&str; 6] = ["***", "[redacted", "<redacted", "[filtered", "[hidden", "<hidden"];
+
+/// What stands before credentials.
+const SCHEMES: [&str; 3] = ["basic", "bearer", "token"];
 
 /// A shorter number is no token, and a shorter row of digits in prose no code.
 const SHORTEST_NUMBER: usize = 4;

@@ -48,10 +48,11 @@ impl Nature {
 impl Policy {
     pub(super) fn key(&self, name: &str) -> Option<Key<'_>> {
         let words = Words::of(name);
-        if self.safe.iter().any(|safe| words.is(safe)) {
+        let numbered = Words::numbered(name);
+        if self.safe.iter().any(|safe| numbered.is(safe)) {
             return Some(Key::Safe);
         }
-        let more = self.more.iter().find(|more| words.has(more));
+        let more = self.more.iter().find(|more| numbered.has(more) || words.has(more));
         let secret = match more {
             Some(rule) => Some(Secret { rule, nature: Strong, countable: false }),
             None => words.secret(),
@@ -60,14 +61,25 @@ impl Policy {
     }
 }
 
-/// The last words of a name; numbers are none.
+/// The last words of a name.
 pub(super) struct Words<'a> {
     words: [&'a str; MOST_WORDS],
     count: usize,
 }
 
 impl<'a> Words<'a> {
+    /// Numbers are no words: `token_2` means what `token` does.
     pub(super) fn of(name: &'a str) -> Self {
+        Self::split(name, |letter| matches!(letter, Letter::Upper | Letter::Lower))
+    }
+
+    /// Numbers are words, too: somebody who names `token_2` means no other.
+    pub(super) fn numbered(name: &'a str) -> Self {
+        Self::split(name, |letter| letter != Letter::None)
+    }
+
+    /// The words that begin with a letter as `is_word` wants it.
+    fn split(name: &'a str, is_word: impl Fn(Letter) -> bool) -> Self {
         let mut words = Self { words: [""; MOST_WORDS], count: 0 };
         let name = name.get(name.ceil_char_boundary(name.len().saturating_sub(MOST_KEY_BYTES))..);
         let name = name.unwrap_or_default();
@@ -78,7 +90,7 @@ impl<'a> Words<'a> {
             let is_break = match (last, letter) {
                 // `APIKey` is two words: the second begins with its capital.
                 (Letter::Upper, Letter::Lower) if before == Letter::Upper => {
-                    words.push(&name[start..at - 1]);
+                    words.push(&name[start..at - 1], &is_word);
                     start = at - 1;
                     false
                 }
@@ -86,17 +98,17 @@ impl<'a> Words<'a> {
                 (last, letter) => last != letter,
             };
             if is_break {
-                words.push(&name[start..at]);
+                words.push(&name[start..at], &is_word);
                 start = at;
             }
             (before, last) = (last, letter);
         }
-        words.push(&name[start..]);
+        words.push(&name[start..], &is_word);
         words
     }
 
-    fn push(&mut self, word: &'a str) {
-        if !word.starts_with(|char| matches!(Letter::of(char), Letter::Upper | Letter::Lower)) {
+    fn push(&mut self, word: &'a str, is_word: impl Fn(Letter) -> bool) {
+        if !word.starts_with(|char| is_word(Letter::of(char))) {
             return;
         }
         if self.count == MOST_WORDS {
@@ -290,7 +302,7 @@ const HARMLESS_BEGINNINGS: [&str; 8] = ["has", "is", "max", "min", "needs", "num
 
 /// A name may go on with these and still mean the same.
 #[rustfmt::skip]
-const NEUTRAL_ENDS: [&str; 15] = [
+pub(super) const NEUTRAL_ENDS: [&str; 15] = [
     "bytes", "current", "data", "hash", "hex", "new", "old", "plain", "plaintext", "previous", "raw", "str",
     "string", "text", "value",
 ];

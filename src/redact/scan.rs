@@ -1,31 +1,23 @@
 //! Finds the secrets in a text, from left to right. How far it looks ahead in
 //! vain is bounded, so that time stays linear.
 
-use std::ops::Range;
+use std::{cell::Cell, ops::Range};
 
-use super::{
-    Policy, card,
-    judge::{self, Form},
-    keys::Key,
-    shapes,
-    value::{self, Value},
-};
+use super::{Policy, card, judge::Form, keys::Key, looked, shapes, value};
 
 /// `text` with its secrets replaced; none if it has none.
 pub(super) fn clean(text: &str, policy: &Policy) -> Option<String> {
-    let mut clean = once(text, policy)?;
+    let mut clean = policy.without_credentials(text);
     // What was replaced may have kept apart what belongs together.
-    for _ in 1..MOST_ROUNDS {
-        match once(&clean, policy) {
-            Some(cleaner) => clean = cleaner,
-            None => break,
-        }
+    for _ in 0..if policy.is_on { MOST_ROUNDS } else { 0 } {
+        let Some(cleaner) = once(clean.as_deref().unwrap_or(text), policy) else { break };
+        clean = Some(cleaner);
     }
-    Some(clean)
+    clean
 }
 
 fn once(text: &str, policy: &Policy) -> Option<String> {
-    let scan = Scan { text, bytes: text.as_bytes(), policy };
+    let scan = Scan { text, bytes: text.as_bytes(), policy, run_end: Cell::new(0) };
     let mut clean = String::new();
     let mut at = 0;
     while let Some(Found { range, rule }) = scan.next(at) {
@@ -51,6 +43,8 @@ struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
     policy: &'a Policy,
+    /// Where the last run ends that was looked at.
+    run_end: Cell<usize>,
 }
 
 impl<'a> Scan<'a> {
@@ -99,9 +93,7 @@ impl<'a> Scan<'a> {
         let Some(Key::Secret(secret)) = self.policy.key(&self.text[key]) else {
             return None;
         };
-        let Value { range, shape } = value::at(self.text, at, form, &secret)?;
-        let is_secret = judge::is_secret(&self.text[range.clone()], shape, form, &secret);
-        is_secret.then_some(Found { range, rule: secret.rule })
+        Some(Found { range: value::at(self.text, at, form, &secret)?, rule: secret.rule })
     }
 
     /// The name that begins with `run`, how its value follows, and where.
@@ -132,13 +124,19 @@ impl<'a> Scan<'a> {
             at = quote.end;
         } else if self.bytes.get(at) == Some(&b']') {
             at += 1;
-        } else if self.at(at, "%5D") {
-            at += 3;
+        } else if let Some(end) = self.after_encoded(at, "5D") {
+            at = end;
+        } else if let Some(end) = self.after_encoded(at, "22") {
+            let end = self.after_encoded(end, "3A")?;
+            return Some((Form::Encoded, end));
         }
         let is_closed = at > key.end;
         let is_double = quote.as_ref().is_some_and(|quote| quote.char == b'"');
-        if self.at(at, "%3D") {
-            return Some((Form::Encoded, at + 3));
+        if let Some(end) = self.after_encoded(at, "3D") {
+            return Some((Form::Encoded, end));
+        }
+        if let Some(at) = self.named_value(key.start, at) {
+            return Some((Form::Assigned, at));
         }
         let gap = at;
         at = self.after_spaces(at);
@@ -153,12 +151,12 @@ impl<'a> Scan<'a> {
             // `("name", "value")`
             b',' if is_double && self.opens_tuple(key.start) => (Form::Assigned, 1),
             b'>' if matches!(before, Some(b'<' | b':')) => return Some((Form::Tag, at + 1)),
-            // `Name("value")`
-            b'(' if !is_closed
-                && value::quote(self.text, at + 1).is_some()
-                && self.bytes[key.start].is_ascii_uppercase() =>
+            b'(' | b'{'
+                if !is_closed
+                    && self.bytes[key.start].is_ascii_uppercase()
+                    && (self.bytes[at] == b'{' || value::content(self.text, at + 1).is_some()) =>
             {
-                (Form::Assigned, 1)
+                return Some((Form::Type, at));
             }
             _ if is_closed || at == gap => return None,
             _ if self.is_flag(key.start) => (Form::Flag, 0),
@@ -168,6 +166,24 @@ impl<'a> Scan<'a> {
             }
         };
         Some((form, self.after_spaces(at + length)))
+    }
+
+    /// Where the value is of a name at `start` that ends at `end`, if it is itself
+    /// the value of one: `"name": "…", "value": …`.
+    fn named_value(&self, start: usize, end: usize) -> Option<usize> {
+        let quotes = ['"', '\'', '\\'];
+        let before = self.text[..start].trim_end_matches(quotes).trim_end_matches(' ');
+        let before = before.strip_suffix([':', '='])?.trim_end_matches(quotes);
+        NAMES.iter().find(|name| ends_with_word(before, name))?;
+        let after_quote = |at: usize| value::quote(self.text, at).map_or(at, |quote| quote.end);
+        let at = end + usize::from(self.bytes.get(end) == Some(&b','));
+        let at = after_quote(at + value::blanks(self.bytes.get(at..)?));
+        let at = self.at(at, "value").then(|| after_quote(at + "value".len()))?;
+        matches!(self.bytes.get(at), Some(b':' | b'=')).then(|| self.after_spaces(at + 1))
+    }
+
+    fn after_encoded(&self, at: usize, hex: &str) -> Option<usize> {
+        value::encoded(self.bytes, at, hex)
     }
 
     /// Whether the name that begins at `start` has one or two dashes before it.
@@ -207,11 +223,20 @@ impl<'a> Scan<'a> {
     }
 
     fn after_spaces(&self, at: usize) -> usize {
-        at + self.bytes[at..].iter().take_while(|byte| [b' ', b'\t'].contains(byte)).count()
+        let spaces = self.bytes[at..].iter().take_while(|byte| [b' ', b'\t'].contains(byte)).count();
+        looked(spaces);
+        at + spaces
     }
 
+    /// Once for each run: there may be many secrets in one.
     fn run_end(&self, at: usize) -> usize {
-        at + self.bytes[at..].iter().take_while(|byte| is_run(**byte)).count()
+        if at < self.run_end.get() {
+            return self.run_end.get();
+        }
+        let length = self.bytes[at..].iter().take_while(|byte| is_run(**byte)).count();
+        looked(length);
+        self.run_end.set(at + length);
+        at + length
     }
 
     /// Where the mark of an earlier redaction ends.
@@ -225,6 +250,15 @@ impl<'a> Scan<'a> {
 /// Whether `byte` can be inside a name, or inside a token with a shape.
 pub(super) fn is_run(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+fn ends_with_word(text: &str, word: &str) -> bool {
+    let bytes = text.as_bytes();
+    let start = bytes.len().checked_sub(word.len());
+    start.is_some_and(|start| {
+        bytes[start..].eq_ignore_ascii_case(word.as_bytes())
+            && !start.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric())
+    })
 }
 
 /// Two are enough for all that is not made to need more.
@@ -242,5 +276,8 @@ const LONGEST_ARN: usize = 128;
 
 /// With which a name goes on after a space.
 const SECOND_WORDS: [&str; 6] = ["key", "id", "string", "code", "number", "phrase"];
+
+/// What is called so has its name in one place and its value in another.
+const NAMES: [&str; 5] = ["name", "key", "field", "header", "param"];
 
 const FILLERS: [&str; 7] = ["provided:", "provided", "is", "was", "value", "to", "of"];

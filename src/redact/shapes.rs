@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::scan::{Found, MARK, is_run};
+use super::{
+    looked,
+    scan::{Found, MARK, is_run},
+};
 
 /// The first secret in `run`, or that begins with it.
 pub(super) fn in_run(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
@@ -35,6 +38,7 @@ fn token(text: &str, at: usize) -> Option<Found<'static>> {
     TOKENS.iter().find_map(|&(prefix, least, most, alphabet, rule)| {
         let body = rest.strip_prefix(prefix)?;
         let length = body.bytes().take(most + 1).take_while(|byte| alphabet.has(*byte)).count();
+        looked(length);
         let body = body.get(..length).filter(|_| (least..=most).contains(&length))?;
         // `sk-` begins names, too.
         let mixed = body.bytes().any(|byte| byte.is_ascii_digit())
@@ -47,7 +51,11 @@ fn token(text: &str, at: usize) -> Option<Found<'static>> {
 
 /// The length of the JSON Web Token that `text` begins with.
 fn jwt(text: &str) -> Option<usize> {
-    let part = |from: usize| text.bytes().skip(from).take_while(|byte| is_base64(*byte)).count();
+    let part = |from: usize| {
+        let length = text.bytes().skip(from).take_while(|byte| is_base64(*byte)).count();
+        looked(length);
+        length
+    };
     let mut end = part(0);
     let mut parts = 1;
     while text.as_bytes().get(end) == Some(&b'.') && parts < MOST_JWT_PARTS {
@@ -75,13 +83,14 @@ fn bot_token(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
 pub(super) fn scheme_token(text: &str, at: usize) -> Option<Range<usize>> {
     let after = |name: &str| {
         let found = text.get(at..at + name.len())?;
-        found.eq_ignore_ascii_case(name).then(|| &text[at + name.len()..])
+        found.eq_ignore_ascii_case(name).then(|| &text[at + name.len()..])?.strip_prefix(' ')
     };
     let basic = after("basic");
     let rest = basic.or_else(|| after("bearer"))?;
     let token = rest.trim_start_matches(' ');
     let is_body = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
     let body = token.bytes().take_while(is_body).count();
+    looked(rest.len() - token.len() + body);
     let padding = token.bytes().skip(body).take(3).take_while(|byte| *byte == b'=').count();
     let length = body + padding;
     let is_parameter = padding > 0
@@ -95,7 +104,7 @@ pub(super) fn scheme_token(text: &str, at: usize) -> Option<Range<usize>> {
         body >= 20 || body >= 8 && has(u8::is_ascii_digit)
     };
     let start = text.len() - token.len();
-    (token.len() < rest.len() && is_secret && !is_parameter).then_some(start..start + length)
+    (is_secret && !is_parameter).then_some(start..start + length)
 }
 
 /// The password in a URL, the scheme of which ends at `end`; or its user, if
@@ -107,6 +116,7 @@ fn user_info(text: &str, end: usize) -> Option<Found<'static>> {
     let rest = &rest[..rest.floor_char_boundary(MOST_URL_BYTES)];
     let length =
         rest.find(|char: char| char.is_whitespace() || "\"'`<>\\".contains(char)).unwrap_or(rest.len());
+    looked(length);
     let whole = &rest[..length];
     let path = whole.split(['?', '#']).next().unwrap_or_default();
     let authority = path.split('/').next().unwrap_or_default();

@@ -1,11 +1,12 @@
 //! Secrets go and harmless lines stay: corpora, and what holds for every text.
 
 use std::{
+    cell::Cell,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Instant, UNIX_EPOCH},
+    time::UNIX_EPOCH,
 };
 
 use proptest::prelude::*;
@@ -17,10 +18,17 @@ use crate::{
     permit::Permit,
 };
 
+mod linear;
+
 const SECRETS: &str = include_str!("../../tests/it/corpus/secrets.txt");
 const HARMLESS: &str = include_str!("../../tests/it/corpus/harmless.txt");
 const SECRETS_HELD_OUT: &str = include_str!("../../tests/it/corpus/secrets_held_out.txt");
 const HARMLESS_HELD_OUT: &str = include_str!("../../tests/it/corpus/harmless_held_out.txt");
+
+thread_local! {
+    /// How many bytes were looked at, each as often as it was.
+    pub(super) static LOOKED: Cell<usize> = const { Cell::new(0) };
+}
 
 fn default() -> Policy {
     Policy::new(true, &[], &[])
@@ -133,9 +141,9 @@ fn no_secret_of_the_corpus_is_left() {
 fn harmless_lines_stay_as_they_are() {
     let all = lines(HARMLESS).count();
     let touched: Vec<_> = lines(HARMLESS).filter_map(touched).collect();
-    println!("{} of {all} harmless lines are touched:\n{}", touched.len(), touched.join("\n"));
+    println!("{} of {all} harmless lines are touched", touched.len());
     assert!(all >= 300, "{all}");
-    assert!(touched.len() * 100 < all, "{}", touched.join("\n"));
+    assert!(touched.is_empty(), "{}", touched.join("\n"));
 }
 
 /// How it fares with what it was not made for; the three that leak name their
@@ -213,11 +221,59 @@ fn a_field_that_is_named_is_redacted_and_one_that_is_safe_is_not() {
     );
 }
 
+/// A number in a name that somebody gave is a part of it.
+#[test]
+fn a_name_with_a_number_is_meant_with_it() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let safe = names(&["token_1", "oauth2Token", "pin"]);
+    let policy = Policy::new(true, &names(&["line_2", "license_plate"]), &safe);
+    for (text, clean) in [
+        ("token=abc token_1=abc Token1=abc", "token=[redacted:token] token_1=abc Token1=abc"),
+        (
+            "token_2=abc oauth_token=abc oauth2_token=abc",
+            "token_2=[redacted:token] oauth_token=[redacted:token] oauth2_token=abc",
+        ),
+        ("pin=4711 pin_2=4711", "pin=4711 pin_2=[redacted:pin]"),
+        (
+            "line: 17, line_2=17, line2Text=17",
+            "line: 17, line_2=[redacted:line_2], line2Text=[redacted:line_2]",
+        ),
+        (
+            "license2_plate=ZH17 license_plate_2=ZH17",
+            "license2_plate=[redacted:license_plate] license_plate_2=[redacted:license_plate]",
+        ),
+    ] {
+        assert_eq!(scan::clean(text, &policy).unwrap(), clean);
+    }
+}
+
 #[test]
 fn nothing_is_redacted_if_it_is_off() {
     let mut event = event("password=hunter2");
     redact(&mut event, &Policy::new(false, &[], &[]));
     assert_eq!(event.message, "password=hunter2");
+}
+
+#[test]
+fn a_credential_of_a_sink_goes_whatever_else_may_stay() {
+    let own = ["4f3c2b1a09f8e7d6c5b4a3928170f6e5", "SG.abcdefghijklmnopqrstu.vwxyz", "word"];
+    let [token, key, _] = own;
+    let safe = ["refresh_token".to_owned()];
+    for is_on in [true, false] {
+        let policy = Policy::new(is_on, &[], &safe).credentials(own.map(Secret::new).to_vec());
+        let mut event = event(&format!("[{token}] refused, a word: {key}{key}"));
+        event.fields = vec![
+            field("refresh_token", Value::Str(format!("x {token}"))),
+            field("error", Value::Error(vec!["top".into(), format!("?key={key}&n=1")])),
+        ];
+        redact(&mut event, &policy);
+        let gone = "[redacted:credential]";
+        assert_eq!(event.message, format!("[{gone}] refused, a word: {gone}{gone}"));
+        let shown: Vec<_> = event.fields.iter().map(|field| field.value.to_string()).collect();
+        assert_eq!(shown, [format!("x {gone}"), format!("top: ?key={gone}&n=1")]);
+        let shown = format!("{policy:?}");
+        assert!(!shown.contains(token) && !shown.contains(key), "{shown}");
+    }
 }
 
 #[test]
@@ -295,41 +351,5 @@ proptest! {
         let once = cleaned(&text);
         prop_assert_eq!(cleaned(&once), once.clone(), "{}", text);
         prop_assert!(once.len() <= 5 * text.len(), "{} {}", text, once);
-    }
-}
-
-/// The dearest: each step looks far ahead, and in vain.
-#[test]
-fn long_texts_are_cleaned_once_and_for_all() {
-    let long = |piece: &str| piece.repeat(4 * 1024 / piece.len());
-    let typical = "could not charge order 17 of customer 4711: POST https://api.example.com/v1/charges?page=2 \
-                   returned 502: upstream timed out after 30 s";
-    let mut texts = vec![typical.to_owned(), long(typical), format!("token=({}", long("\\\\\\ "))];
-    let pieces = [
-        "token=abc123 ",
-        "pass:",
-        "cookie: ",
-        "token: (",
-        "token \"",
-        "eyJa-",
-        "a-sk-",
-        "eyJaaaaaaaa.",
-        "a://b:c",
-        "\\",
-        "-----BEGIN PRIVATE KEY-",
-        "4111 ",
-        "[redacted:",
-        "password: , ",
-        "a:b:token:",
-        "a=",
-        "http://a:b/",
-    ];
-    texts.extend(pieces.map(long));
-    for text in texts {
-        let start = Instant::now();
-        let once = cleaned(&text);
-        println!("{:?} for {} bytes of {:?}", start.elapsed(), text.len(), &text[..16]);
-        assert_eq!(cleaned(&once), once, "{text:.60}");
-        assert!(once.len() <= 5 * text.len(), "{text:.60}");
     }
 }

@@ -44,7 +44,7 @@ impl Scrub<'_> {
 
     /// True if there is a credential in `text`.
     pub(crate) fn finds_secret(&self, text: &str) -> bool {
-        self.secrets.iter().any(|secret| secret.redact(text) != text)
+        self.secrets.iter().any(|secret| secret.replaced(text, "").is_some())
     }
 
     /// `text` on one line, without the operator's words, or anything that looks
@@ -52,7 +52,7 @@ impl Scrub<'_> {
     fn clean(&self, text: &str) -> String {
         let mut text = one_line(text);
         for secret in &self.secrets {
-            text = secret.redact(&text);
+            text = secret.replaced(&text, "[redacted]").unwrap_or(text);
         }
         for (word, instead) in &self.words {
             text = replace_ignoring_case(&text, word, instead);

@@ -103,9 +103,14 @@ impl SendGridSink {
         problems
     }
 
+    /// What nobody else may read.
+    pub(crate) fn credentials(&self) -> Vec<&Secret> {
+        vec![&self.api_key]
+    }
+
     fn scrub<'a>(&'a self, message: &'a Message) -> Scrub<'a> {
         Scrub {
-            secrets: vec![&self.api_key],
+            secrets: self.credentials(),
             words: vec![(&message.recipient, "[recipient]"), (&self.sender_email, "[sender]")],
         }
     }

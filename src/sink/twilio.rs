@@ -202,19 +202,24 @@ impl TwilioSink {
         self.login.user_and_password(&self.account_sid)
     }
 
-    fn scrub<'a>(&'a self, message: &'a Message) -> Scrub<'a> {
+    /// What nobody else may read.
+    pub(crate) fn credentials(&self) -> Vec<&Secret> {
         let mut secrets = vec![&self.encoded_login];
         match &self.login {
             Login::AuthToken(token) => secrets.push(token),
             Login::ApiKey { sid, secret } => secrets.extend([secret, sid]),
         }
+        secrets
+    }
+
+    fn scrub<'a>(&'a self, message: &'a Message) -> Scrub<'a> {
         // Without its `+`, which may come back encoded.
         let number = |text: &'a str| text.trim_start_matches('+');
         let mut words =
             vec![(self.account_sid.as_str(), "[account]"), (number(&message.recipient), "[recipient]")];
         words.extend(self.sender_number.as_deref().map(|sender| (number(sender), "[sender]")));
         words.extend(self.messaging_service_sid.as_deref().map(|sid| (sid, "[service]")));
-        Scrub { secrets, words }
+        Scrub { secrets: self.credentials(), words }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, path::Path, time::Duration};
 use tracing::{Level, error, info, info_span};
 use tracing_alert::AlertHandle;
 
-use crate::support::{Harness, PATIENCE, with_layer};
+use crate::support::{API_KEY, AUTH_TOKEN, Harness, PATIENCE, with_layer};
 
 /// One for each place in an event.
 const SECRETS: [&str; 11] = [
@@ -62,24 +62,24 @@ fn fail() {
     );
 }
 
-/// What of the secrets is in the database's files, as bytes.
-fn on_disk(directory: &Path) -> (Vec<&'static str>, usize) {
+/// What of `secrets` is in the database's files, as bytes.
+fn on_disk(directory: &Path, secrets: &[&'static str]) -> (Vec<&'static str>, usize) {
     let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<_> =
         files.filter(|path| path.is_file()).map(|path| std::fs::read(path).unwrap()).collect();
     let has =
         |text: &str| files.iter().any(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()));
     assert!(has("login failed"), "the event is not on disk");
-    (SECRETS.into_iter().filter(|secret| has(secret)).collect(), files.len())
+    (secrets.iter().copied().filter(|secret| has(secret)).collect(), files.len())
 }
 
-fn sent(harness: &Harness) -> Vec<&'static str> {
+fn sent(harness: &Harness, secrets: &[&'static str]) -> Vec<&'static str> {
     let requests = harness.provider.requests();
     let bodies: Vec<_> =
         requests.iter().map(|request| format!("{} {}", request.path, request.body)).collect();
     assert!(requests.iter().any(|request| request.is_sms()), "no SMS");
     assert!(requests.iter().any(|request| request.is_mail()), "no mail");
-    SECRETS.into_iter().filter(|secret| bodies.iter().any(|body| body.contains(secret))).collect()
+    secrets.iter().copied().filter(|secret| bodies.iter().any(|body| body.contains(secret))).collect()
 }
 
 fn flushed(handle: &AlertHandle) {
@@ -92,12 +92,12 @@ fn no_secret_of_an_event_reaches_the_disk_or_a_provider() {
     let handle = with_layer(harness.builder().breadcrumbs(Level::INFO), fail);
     flushed(&handle);
     let directory = harness.database().parent().unwrap().to_owned();
-    let (leaked, files) = on_disk(&directory);
+    let (leaked, files) = on_disk(&directory, &SECRETS);
     assert_eq!(leaked, [""; 0], "on disk, with the journal");
     assert!(files > 1, "the journal was not looked at");
     assert!(handle.shutdown(Duration::from_secs(20)).is_complete());
-    assert_eq!(on_disk(&directory).0, [""; 0], "on disk, after the end");
-    assert_eq!(sent(&harness), [""; 0], "sent");
+    assert_eq!(on_disk(&directory, &SECRETS).0, [""; 0], "on disk, after the end");
+    assert_eq!(sent(&harness, &SECRETS), [""; 0], "sent");
     let requests = harness.provider.requests();
     let mail = requests.iter().find(|request| request.is_mail()).unwrap();
     for rule in ["password", "token", "api_key", "session", "pin", "card", "secret"] {
@@ -110,6 +110,25 @@ fn with_redaction_off_an_event_is_kept_and_sent_as_it_is() {
     let harness = Harness::new();
     let handle = with_layer(harness.builder().breadcrumbs(Level::INFO).redaction(false), fail);
     flushed(&handle);
-    assert_eq!(on_disk(harness.database().parent().unwrap()).0, SECRETS);
-    assert_eq!(sent(&harness), SECRETS);
+    assert_eq!(on_disk(harness.database().parent().unwrap(), &SECRETS).0, SECRETS);
+    assert_eq!(sent(&harness, &SECRETS), SECRETS);
+}
+
+/// By their names or shapes they would not be found.
+#[test]
+fn the_sinks_own_credentials_are_replaced_even_with_redaction_off() {
+    for redaction in [true, false] {
+        let harness = Harness::new();
+        let handle = with_layer(harness.builder().redaction(redaction), || {
+            let _entered = info_span!("login", with = API_KEY).entered();
+            error!(text = format!("{API_KEY}!"), "login failed: [{AUTH_TOKEN}] refused");
+        });
+        flushed(&handle);
+        let own = [AUTH_TOKEN, API_KEY];
+        assert_eq!(on_disk(harness.database().parent().unwrap(), &own).0, [""; 0], "on disk");
+        assert_eq!(sent(&harness, &own), [""; 0], "sent");
+        let requests = harness.provider.requests();
+        let mail = requests.iter().find(|request| request.is_mail()).unwrap();
+        assert!(mail.body.contains("login failed: [[redacted:credential]] refused"), "{}", mail.body);
+    }
 }

@@ -368,7 +368,7 @@ fn redaction_is_on_or_off_and_takes_names() {
         ],
     );
     let shown = format!("{:?}", config.redaction);
-    assert_eq!(shown, r#"Policy { is_on: false, more: ["plate"], safe: ["session", "sig"] }"#);
+    assert!(shown.contains(r#"is_on: false, more: ["plate"], safe: ["session", "sig"]"#), "{shown}");
     let (config, problem) = wrong(&SMS, &[("ALERT_SAFE_FIELDS", "session,--")], "ALERT_SAFE_FIELDS");
     assert_eq!(problem.what, r#""--" is no field's name: that entry is left out"#);
     assert!(format!("{:?}", config.redaction).contains(r#"is_on: true, more: [], safe: ["session"]"#));
