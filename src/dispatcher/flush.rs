@@ -83,6 +83,7 @@ impl Dispatcher<'_> {
     }
 
     pub(super) async fn report(&mut self, mark: Option<Mark>, in_time: bool) -> FlushReport {
+        self.count().await;
         let pending = self.pending(mark.unwrap_or(Mark::ALL)).await;
         let stats = self.counters.snapshot();
         FlushReport {

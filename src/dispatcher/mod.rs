@@ -173,6 +173,7 @@ impl Dispatcher<'_> {
                 // What is in the file is still to be seen through.
                 continue;
             }
+            self.count_when_due().await;
             self.answer_flushes().await;
             if self.has_ended().await {
                 return;

@@ -1,5 +1,5 @@
 //! What the loop does now and then: due times that a clock left behind, a file
-//! that grew, notices that nobody will look up any more.
+//! that grew, notices that nobody will look up any more; and where the events are.
 //!
 //! Invariant: keeps the loop no longer than [`TURN`] and one small step, and
 //! waits for no lock unless there is something to do.
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Dispatcher, deliver::LEASE, random};
+use super::{Dispatcher, LONGEST_SLEEP, deliver::LEASE, random};
 use crate::{
     config::Builder,
     retry::RetryPolicy,
@@ -25,6 +25,10 @@ pub(super) struct Upkeep {
     sweep_at: Instant,
     /// Whether what an earlier process decided was decided anew.
     has_reconsidered: bool,
+    /// The next count of the events; none while nothing changed.
+    count_at: Option<Instant>,
+    /// The last one.
+    counted_at: Instant,
 }
 
 impl Upkeep {
@@ -32,7 +36,13 @@ impl Upkeep {
     /// first events come first.
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { look_at: now, sweep_at: now + STEP_PAUSE, has_reconsidered: false }
+        Self {
+            look_at: now,
+            sweep_at: now + STEP_PAUSE,
+            has_reconsidered: false,
+            count_at: Some(now),
+            counted_at: now,
+        }
     }
 
     /// Has everything looked at again: what is in another store may have been
@@ -45,7 +55,13 @@ impl Upkeep {
 
     /// How long nothing will be due.
     pub(super) fn wait(&self) -> Duration {
-        self.look_at.min(self.sweep_at).saturating_duration_since(Instant::now())
+        let next = [self.look_at, self.sweep_at].into_iter().chain(self.count_at).min();
+        next.map_or(LONGEST_SLEEP, |next| next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Has the events counted again: something changed.
+    pub(super) fn count_soon(&mut self) {
+        self.count_at.get_or_insert(self.counted_at + COUNT_PAUSE);
     }
 }
 
@@ -62,6 +78,26 @@ impl Dispatcher<'_> {
             let swept = self.sweep().await;
             let pause = self.pause_after(swept, SWEEP_PAUSE);
             self.upkeep.sweep_at = Instant::now() + pause;
+        }
+    }
+
+    /// Counts where the events are, if that changed.
+    pub(super) async fn count_when_due(&mut self) {
+        if self.upkeep.count_at.is_some_and(|at| at <= Instant::now()) {
+            self.count().await;
+        }
+    }
+
+    /// Counts where the events are.
+    pub(super) async fn count(&mut self) {
+        self.upkeep.counted_at = Instant::now();
+        self.upkeep.count_at = None;
+        match self.store.events().await {
+            Ok(events) => self.counters.set_events(events),
+            Err(error) => {
+                self.upkeep.count_soon();
+                self.note(Err(error));
+            }
         }
     }
 
@@ -132,6 +168,9 @@ fn longest_delay(retry: &RetryPolicy) -> Duration {
 
 /// How often due times and the file's size are looked at.
 const LOOK_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often the events are counted at most, but for those who flush.
+const COUNT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often abandoned deliveries and long settled notices are looked for, ± a
 /// tenth.

@@ -36,6 +36,11 @@ pub(crate) enum About {
 }
 
 impl About {
+    /// Whether what counts as this are events that were committed.
+    pub(super) fn is_of_events(about: Option<Self>) -> bool {
+        matches!(about, None | Some(Self::Overflow))
+    }
+
     /// Whether it tells of the alerting itself.
     pub(super) fn is_health(self) -> bool {
         matches!(self, Self::Dead | Self::Loss(_))

@@ -23,8 +23,10 @@ use crate::{
     incident::{PENDING_PAUSE, Reason},
     notice::{Kind, Losses, Process},
     sink::SendError,
+    stats::EventCounts,
 };
 
+mod count;
 mod dead;
 mod upkeep;
 
@@ -57,6 +59,8 @@ pub(crate) struct Memory {
     untold: BTreeMap<&'static str, Dead>,
     /// When somebody was told last, by sink.
     told_at: BTreeMap<&'static str, SystemTime>,
+    /// The events of incidents that are not kept any more.
+    past: EventCounts,
 }
 
 /// A sink's name and whom it tells.
@@ -84,6 +88,8 @@ struct Incident {
 #[derive(Clone, Default)]
 struct Known {
     told: u64,
+    /// How many of these are in messages that were delivered.
+    reported: u64,
     told_at: Option<SystemTime>,
     tellings: u32,
     not_before: Option<SystemTime>,
@@ -179,9 +185,11 @@ impl Memory {
         segments: u32,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        let Some(sink) = self.claimed(claim).map(|delivery| delivery.sink) else {
+        let Some((sink, notice)) = self.claimed(claim).map(|delivery| (delivery.sink, delivery.notice_id))
+        else {
             return Ok(false);
         };
+        self.report(notice, &(sink, claim.recipient.clone()));
         self.accounts.entry((sink, claim.recipient.clone())).or_default().heard_at = Some(now);
         let cost = self.accounts.entry((sink, String::new())).or_default();
         *cost = cost.spent(segments, day_of(now));

@@ -30,6 +30,7 @@ use crate::{
     incident::Rhythm,
     notice::{Losses, Notice, Process},
     sink::SendError,
+    stats::EventCounts,
 };
 
 mod batch;
@@ -336,6 +337,11 @@ impl Store {
     /// `mark`; and how many recipients were never told of one of those.
     pub(crate) async fn pending(&mut self, run: Uuid, mark: Mark) -> Result<u64, StoreError> {
         either!(self, store => Ok(store.pending(run, mark)), store.pending(run, mark, &[]))
+    }
+
+    /// Where the events of all its incidents are.
+    pub(crate) async fn events(&mut self) -> Result<EventCounts, StoreError> {
+        either!(self, store => Ok(store.events()), store.events())
     }
 
     /// pending → dead, for what nobody claimed for a day after its deadline, and

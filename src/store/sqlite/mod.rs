@@ -18,6 +18,7 @@ use sqlx::{
 
 mod accounts;
 mod bundles;
+mod count;
 mod dead;
 mod deliveries;
 mod incidents;
