@@ -110,8 +110,8 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Gives back what is claimed, and attempts nothing more. Nobody knows how far
-    /// it came; who comes next takes it up at once.
+    /// Gives back what is claimed, and attempts nothing more: the process ends, and
+    /// says so. Nobody knows how far it came; who comes next takes it up at once.
     pub(super) async fn give_back(&mut self) {
         self.has_given_back = true;
         self.in_flight.abort_all();
@@ -121,6 +121,7 @@ impl Dispatcher<'_> {
             let released = self.store.retry(&claim, &ended, now).await;
             self.note(released.map(drop));
         }
+        self.note_end().await;
     }
 
     /// Writes down what came of the attempts, gives back what is claimed, answers

@@ -119,6 +119,7 @@ impl Dispatcher<'_> {
         if !self.upkeep.has_reconsidered {
             // Nobody knows by which clock it was decided.
             self.store.reconsider(now).await?;
+            self.note_start().await;
             self.tell_at = None;
             self.upkeep.has_reconsidered = true;
         }

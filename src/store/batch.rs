@@ -33,6 +33,9 @@ pub(crate) enum About {
     Dead,
     /// Events that were lost.
     Loss(DropReason),
+    /// Starts of a program that ends badly each time.
+    #[cfg(feature = "sqlite")]
+    CrashLoop,
 }
 
 impl About {

@@ -306,6 +306,12 @@ impl Memory {
         self.bytes
     }
 
+    /// What does not go over to a file: it has ended.
+    #[cfg(test)]
+    pub(super) fn past(&self) -> EventCounts {
+        self.past
+    }
+
     fn claimed(&mut self, claim: &Claim) -> Option<&mut Delivery> {
         self.deliveries.get_mut(&claim.key).filter(|delivery| delivery.claims == claim.token)
     }

@@ -41,6 +41,8 @@ mod memory;
 mod path;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod starts;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -53,6 +55,8 @@ pub(crate) use bundle::Bundle;
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
+#[cfg(feature = "sqlite")]
+pub(crate) use starts::{CrashLoop, LOOP_WINDOW, Start};
 pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune};
 
 /// How long past its deadline a delivery that nobody claims is kept.

@@ -6,7 +6,8 @@ CREATE TABLE incident (
     public_id   TEXT    NOT NULL,
     fingerprint BLOB    NOT NULL,
     level       INTEGER NOT NULL CHECK (level BETWEEN 1 AND 5),
-    -- NULL for events; else what it counts: 'overflow', 'dead' or 'loss:<reason>'.
+    -- NULL for events; else what it counts: 'overflow', 'dead', 'loss:<reason>'
+    -- or 'crash_loop'.
     about       TEXT,
     -- The run of the process that opened it, and its facts.
     run         BLOB    NOT NULL CHECK (length(run) = 16),
@@ -136,3 +137,14 @@ CREATE INDEX delivery_pending ON delivery (sink, recipient) WHERE state = 'pendi
 CREATE INDEX delivery_due ON delivery (sink, due_at) WHERE state = 'pending';
 CREATE INDEX delivery_untold ON delivery (sink) WHERE state = 'dead' AND told = 0;
 CREATE INDEX delivery_settled ON delivery (settled_at) WHERE state <> 'pending';
+
+-- The program's starts of the last minutes, to notice that it starts again and
+-- again. The row of a run that ended well, and alerted nobody, is gone.
+CREATE TABLE start (
+    run        BLOB    NOT NULL PRIMARY KEY CHECK (length(run) = 16),
+    host       TEXT    NOT NULL,
+    pid        INTEGER NOT NULL CHECK (pid > 0),
+    started_at INTEGER NOT NULL,
+    -- Whether it ended by itself. Else it runs, or was killed.
+    has_ended  INTEGER NOT NULL DEFAULT 0 CHECK (has_ended IN (0, 1))
+) STRICT, WITHOUT ROWID;

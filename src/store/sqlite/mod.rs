@@ -26,6 +26,7 @@ mod journal;
 mod notices;
 mod rescue;
 pub(super) mod rows;
+mod starts;
 mod tell;
 #[cfg(test)]
 mod tests;

@@ -51,6 +51,8 @@ impl<'a> World<'a> {
             self.bench.reopen().await;
         }
         self.bench.store.reconsider(now).await.unwrap();
+        #[cfg(feature = "sqlite")]
+        self.bench.start(usize::MAX, now).await;
     }
 
     /// Captures `batch` at `now`, and does what is due.
@@ -116,7 +118,15 @@ impl<'a> World<'a> {
 
     /// How many events the messages through `sink` tell of.
     fn events(&self, sink: &str) -> u64 {
-        self.delivered(sink).iter().map(|sent| sent.notice.event_count()).sum()
+        let all: u64 = self.delivered(sink).iter().map(|sent| sent.notice.event_count()).sum();
+        all - self.starts(sink)
+    }
+
+    /// How many starts in a loop they tell of.
+    fn starts(&self, sink: &str) -> u64 {
+        let samples = self.delivered(sink).into_iter().flat_map(|sent| &sent.notice.samples);
+        let starts = samples.filter(|sample| sample.event.target.is_empty());
+        starts.map(|sample| sample.count).sum()
     }
 }
 
