@@ -3,8 +3,8 @@
 //!
 //! A start failed if its process is gone without a clean end, or if it ended after
 //! an alert: whoever logs an error and exits will be started again, too.
-//! Invariant: workers that start together and live, and runs that end well, never
-//! count.
+//! Invariant: runs that end well never count, nor workers that live, nor those that
+//! alert and end beside us.
 
 use std::{
     sync::{OnceLock, atomic::Ordering},
@@ -42,9 +42,10 @@ impl Dispatcher<'_> {
         let process = &self.process;
         let maker = Maker { new_id: &public_id, run: self.inbox.run, process };
         let first_run = FIRST_RUN.get().copied().unwrap_or(self.inbox.run);
-        let have_failed = |start: &Start| has_failed(start, process, first_run, is_alive);
+        let us = Us { process, first_run, since: now - age };
+        let have_failed = |start: &Start| has_failed(start, &us, is_alive);
         let tell = |it: CrashLoop| captured(&it, &process.app, now);
-        let noted = self.store.note_start(now - age, have_failed, tell, &maker, &self.targets, now).await;
+        let noted = self.store.note_start(us.since, have_failed, tell, &maker, &self.targets, now).await;
         // What fails will fail when it matters, and is told of then.
         if noted.is_ok_and(|is_loop| is_loop) {
             self.tell_at = None;
@@ -55,19 +56,30 @@ impl Dispatcher<'_> {
     pub(super) async fn note_end(&mut self) {
         if self.inbox.since.elapsed() < LOOP_WINDOW {
             let has_alerted = self.counters.persisted.load(Ordering::Relaxed) > 0;
-            drop(self.store.note_end(self.inbox.run, has_alerted).await);
+            drop(self.store.note_end(self.inbox.run, has_alerted, SystemTime::now()).await);
         }
     }
 }
 
-/// Whether a start came to a bad end, as far as `process`, whose first run is
-/// `first_run`, can tell.
-fn has_failed(start: &Start, process: &Process, first_run: Uuid, is_alive: impl Fn(u32) -> bool) -> bool {
-    let is_here = process.host.as_deref().is_some_and(|host| host == start.host);
+/// Whether a start came to a bad end before `us` began, as far as we can tell.
+fn has_failed(start: &Start, us: &Us<'_>, is_alive: impl Fn(u32) -> bool) -> bool {
+    let is_here = us.process.host.as_deref().is_some_and(|host| host == start.host);
     // In a container each process may have the same number.
-    let has_our_number = is_here && start.pid == process.pid;
-    let is_our_own = has_our_number && start.run >= first_run;
-    !is_our_own && (start.has_ended || has_our_number || (is_here && !is_alive(start.pid)))
+    let has_our_number = is_here && start.pid == us.process.pid;
+    if has_our_number && start.run >= us.first_run {
+        return false;
+    }
+    match start.ended_at {
+        Some(at) => at <= us.since,
+        None => has_our_number || (is_here && !is_alive(start.pid)),
+    }
+}
+
+/// This run, among others.
+struct Us<'a> {
+    process: &'a Process,
+    first_run: Uuid,
+    since: SystemTime,
 }
 
 #[cfg(unix)]
@@ -137,26 +149,31 @@ fn explanation(it: &CrashLoop) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::event::tests::event;
 
     #[test]
     fn only_a_start_that_came_to_a_bad_end_has_failed() {
-        let us = Process { host: Some("web-1".to_owned()), pid: 1, ..Process::default() };
-        let (before, first, later) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
-        let at = SystemTime::UNIX_EPOCH;
+        let process = Process { host: Some("web-1".to_owned()), pid: 1, ..Process::default() };
+        let (before, first_run, later) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let us = Us { process: &process, first_run, since: at(9) };
         let start =
-            |run, host: &str, pid, has_ended| Start { run, host: host.to_owned(), pid, at, has_ended };
-        let failed = |start: &Start| has_failed(start, &us, first, |pid| pid == 7);
-        assert!(!failed(&start(before, "web-1", 7, false)), "it is alive");
-        assert!(failed(&start(before, "web-1", 8, false)), "it is gone");
-        assert!(failed(&start(before, "web-1", 7, true)), "it ended, and another has its number");
-        assert!(failed(&start(before, "web-1", 1, false)), "the container started again");
-        assert!(!failed(&start(later, "web-1", 1, true)), "another layer of ours");
-        assert!(!failed(&start(before, "web-2", 8, false)), "nobody knows");
-        assert!(failed(&start(before, "web-2", 8, true)), "it said so");
-        let nowhere = Process { host: None, ..us.clone() };
-        assert!(!has_failed(&start(before, "", 8, false), &nowhere, first, |_| false), "nobody knows");
+            |run, host: &str, pid, ended_at| Start { run, host: host.to_owned(), pid, at: at(1), ended_at };
+        let failed = |start: &Start| has_failed(start, &us, |pid| pid == 7);
+        assert!(!failed(&start(before, "web-1", 7, None)), "it is alive");
+        assert!(failed(&start(before, "web-1", 8, None)), "it is gone");
+        assert!(failed(&start(before, "web-1", 7, Some(at(9)))), "it ended, and another has its number");
+        assert!(!failed(&start(before, "web-1", 8, Some(at(10)))), "it began together with us");
+        assert!(failed(&start(before, "web-1", 1, None)), "the container started again");
+        assert!(!failed(&start(later, "web-1", 1, Some(at(8)))), "another layer of ours");
+        assert!(!failed(&start(before, "web-2", 8, None)), "nobody knows");
+        assert!(failed(&start(before, "web-2", 8, Some(at(8)))), "it said so");
+        let nowhere = Process { host: None, ..process.clone() };
+        let us = Us { process: &nowhere, ..us };
+        assert!(!has_failed(&start(before, "", 8, None), &us, |_| false), "nobody knows");
     }
 
     #[test]

@@ -17,8 +17,8 @@ pub(crate) struct Start {
     pub(crate) host: String,
     pub(crate) pid: u32,
     pub(crate) at: SystemTime,
-    /// Whether it ended by itself, after it had alerted.
-    pub(crate) has_ended: bool,
+    /// When it ended by itself, after it had alerted.
+    pub(crate) ended_at: Option<SystemTime>,
 }
 
 /// A program that starts again and again.
@@ -52,10 +52,15 @@ impl Store {
     }
 
     /// Notes that `run` ends by itself.
-    pub(crate) async fn note_end(&mut self, run: Uuid, has_alerted: bool) -> Result<(), StoreError> {
+    pub(crate) async fn note_end(
+        &mut self,
+        run: Uuid,
+        has_alerted: bool,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Sqlite(store) => store.note_end(run, has_alerted).await,
+            Self::Sqlite(store) => store.note_end(run, has_alerted, now).await,
         }
     }
 }

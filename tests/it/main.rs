@@ -25,6 +25,7 @@ mod provider;
 mod quiet;
 mod redaction;
 mod secrets;
+mod starts;
 mod storm;
 mod support;
 mod tidy;

@@ -126,14 +126,16 @@ fn a_storm_in_four_processes_is_one_sms_and_one_mail_and_counted() {
 }
 
 #[test]
-fn a_process_that_restarts_with_the_same_error_sends_one_sms_and_one_mail() {
+fn a_process_that_restarts_with_the_same_error_sends_two_sms_and_two_mails() {
     const STARTS: usize = 12;
     let harness = Harness::new();
     for _ in 0..STARTS {
         assert!(limited(&harness, "return").output().unwrap().status.success());
     }
-    assert_eq!(messages(&harness), (1, 1), "broken: it never floods");
-    assert_eq!(rows(&harness.database(), "SELECT count FROM incident"), [STARTS.to_string()]);
+    // One of each of the error, and one of the crash loop.
+    assert_eq!(messages(&harness), (2, 2), "broken: it never floods");
+    let counts = rows(&harness.database(), "SELECT about, count FROM incident ORDER BY id");
+    assert_eq!(counts, [format!("NULL|{STARTS}"), format!("crash_loop|{STARTS}")]);
 }
 
 #[test]
@@ -144,9 +146,10 @@ fn a_process_that_restarts_with_other_errors_spends_from_one_budget() {
         child.env("ALERT_SMS_WINDOW", "0").env("ALERT_EMAIL_WINDOW", "0").env("KIND", word(kind));
         assert!(child.output().unwrap().status.success());
     }
-    assert_eq!(messages(&harness), (3, 6), "broken: three SMS at once, and no more");
-    let untold = "SELECT count(*) FROM standing WHERE told_at IS NULL AND sink = 'twilio'";
-    assert_eq!(rows(&harness.database(), untold), ["3"], "broken: what waits is not forgotten");
+    assert_eq!(messages(&harness), (3, 6 + 1), "broken: three SMS at once, and no more");
+    let untold = "SELECT about, count(*) FROM standing JOIN incident ON incident.id = incident_id
+                   WHERE told_at IS NULL AND sink = 'twilio' GROUP BY about";
+    assert_eq!(rows(&harness.database(), untold), ["NULL|3", "crash_loop|1"], "broken: what waits is kept");
 }
 
 #[cfg(unix)]

@@ -145,6 +145,6 @@ CREATE TABLE start (
     host       TEXT    NOT NULL,
     pid        INTEGER NOT NULL CHECK (pid > 0),
     started_at INTEGER NOT NULL,
-    -- Whether it ended by itself. Else it runs, or was killed.
-    has_ended  INTEGER NOT NULL DEFAULT 0 CHECK (has_ended IN (0, 1))
+    -- When it ended by itself. Else it runs, or was killed.
+    ended_at   INTEGER
 ) STRICT, WITHOUT ROWID;

@@ -58,13 +58,13 @@ impl Sqlite {
         &mut self,
         run: Uuid,
         has_alerted: bool,
+        now: SystemTime,
     ) -> Result<(), StoreError> {
-        let run = run.as_bytes().as_slice();
+        let (run, now) = (run.as_bytes().as_slice(), to_millis(now));
         self.without_sync(async |connection| {
             match has_alerted {
-                true => {
-                    sqlx::query!("UPDATE start SET has_ended = 1 WHERE run = ?1", run).execute(connection)
-                }
+                true => sqlx::query!("UPDATE start SET ended_at = ?2 WHERE run = ?1", run, now)
+                    .execute(connection),
                 false => sqlx::query!("DELETE FROM start WHERE run = ?1", run).execute(connection),
             }
             .await?;
@@ -91,17 +91,15 @@ async fn starts(connection: &mut SqliteConnection, now: SystemTime) -> Result<Ve
     sqlx::query!("DELETE FROM start WHERE started_at NOT BETWEEN ?1 AND ?2", since, now)
         .execute(&mut *connection)
         .await?;
-    let rows = sqlx::query!(
-        r#"SELECT run, host, pid AS "pid: u32", started_at, has_ended AS "has_ended: bool" FROM start"#
-    )
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = sqlx::query!(r#"SELECT run, host, pid AS "pid: u32", started_at, ended_at FROM start"#)
+        .fetch_all(&mut *connection)
+        .await?;
     let starts = rows.into_iter().map(|row| Start {
         run: Uuid::from_slice(&row.run).unwrap_or_default(),
         host: row.host,
         pid: row.pid,
         at: from_millis(row.started_at),
-        has_ended: row.has_ended,
+        ended_at: row.ended_at.map(from_millis),
     });
     Ok(starts.collect())
 }

@@ -192,6 +192,9 @@ every_store! {
         assert!(world.delivered("sms").len() <= 3, "{} SMS", world.delivered("sms").len());
         assert!(world.delivered("mail").len() <= 6, "{} mails", world.delivered("mail").len());
         assert_eq!(world.events("mail"), seconds / 5, "the count is exact");
+        // Memory knows of no start before.
+        let starts = if matches!(world.bench.store, Store::Memory(_)) { 0 } else { seconds / 5 };
+        assert_eq!(world.starts("mail"), starts, "each start counts");
     }
 
     async fn a_crash_loop_with_another_error_each_time_keeps_to_the_budget(bench: &mut Bench) {

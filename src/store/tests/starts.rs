@@ -46,11 +46,11 @@ fn a_run_that_ended_well_is_forgotten_and_one_that_alerted_is_not() {
     with_file(async |bench| {
         for n in 0..9 {
             assert!(!start_next(bench, 9, t(n)).await);
-            bench.store.note_end(bench.run, false).await.unwrap();
+            bench.store.note_end(bench.run, false, t(n)).await.unwrap();
         }
         for n in 10..14 {
             assert!(!start_next(bench, 9, t(n)).await);
-            bench.store.note_end(bench.run, true).await.unwrap();
+            bench.store.note_end(bench.run, true, t(n)).await.unwrap();
         }
         assert!(start_next(bench, 9, t(14)).await);
     });
