@@ -27,8 +27,8 @@ pub(super) struct Upkeep {
     has_reconsidered: bool,
     /// The next count of the events; none while nothing changed.
     count_at: Option<Instant>,
-    /// The last one.
-    counted_at: Instant,
+    /// It is not before then.
+    may_count_at: Instant,
 }
 
 impl Upkeep {
@@ -41,7 +41,7 @@ impl Upkeep {
             sweep_at: now + STEP_PAUSE,
             has_reconsidered: false,
             count_at: Some(now),
-            counted_at: now,
+            may_count_at: now,
         }
     }
 
@@ -61,7 +61,7 @@ impl Upkeep {
 
     /// Has the events counted again: something changed.
     pub(super) fn count_soon(&mut self) {
-        self.count_at.get_or_insert(self.counted_at + COUNT_PAUSE);
+        self.count_at.get_or_insert(self.may_count_at);
     }
 }
 
@@ -90,9 +90,11 @@ impl Dispatcher<'_> {
 
     /// Counts where the events are.
     pub(super) async fn count(&mut self) {
-        self.upkeep.counted_at = Instant::now();
+        let began = Instant::now();
+        let events = self.store.events().await;
+        self.upkeep.may_count_at = Instant::now() + COUNT_PAUSE.max(began.elapsed() * 20);
         self.upkeep.count_at = None;
-        match self.store.events().await {
+        match events {
             Ok(events) => self.counters.set_events(events),
             Err(error) => {
                 self.upkeep.count_soon();
@@ -170,7 +172,8 @@ fn longest_delay(retry: &RetryPolicy) -> Duration {
 /// How often due times and the file's size are looked at.
 const LOOK_PAUSE: Duration = Duration::from_secs(60);
 
-/// How often the events are counted at most, but for those who flush.
+/// How often the events are counted at most, but for those who flush. Longer if
+/// that would take more than a twentieth of the time.
 const COUNT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often abandoned deliveries and long settled notices are looked for, ± a

@@ -82,8 +82,8 @@ fn run() {
                 error!(alert.fingerprint = kind, "{kind} {}", "x".repeat(8000));
                 // Once the disk is full, something may be in the file that cannot
                 // be sent from there.
-                let is_durable = handle.stats().store == tracing_alert::StoreState::Durable;
-                let patience = if is_durable { PATIENCE } else { Duration::from_millis(200) };
+                let is_full = handle.stats().store == tracing_alert::StoreState::Memory;
+                let patience = if is_full { Duration::from_millis(200) } else { PATIENCE };
                 let report = handle.flush(patience);
                 let is_durable = handle.stats().store == tracing_alert::StoreState::Durable;
                 assert!(report.is_complete() || !is_durable, "{round} {report:?}");

@@ -124,8 +124,9 @@ fn what_a_killed_process_committed_the_next_start_sends() {
         .collect();
     for (harness, count) in killed {
         let _next = Reaped(harness.child("stay").spawn().unwrap());
-        let told = "SELECT coalesce(sum(count), 0) FROM item JOIN delivery USING (notice_id)
-                     WHERE state = 'delivered' GROUP BY sink";
+        let told = "SELECT coalesce(sum(item.count), 0) FROM item JOIN delivery USING (notice_id)
+                      JOIN incident ON incident.id = incident_id
+                     WHERE state = 'delivered' AND about IS NULL GROUP BY sink";
         harness.provider.wait_longer_for(1, 1, settle(count) + PATIENCE);
         eventually("both ways tell of every round", || {
             rows(&harness.database(), told) == [count.to_string(), count.to_string()]

@@ -2,6 +2,7 @@
 //! provider on 127.0.0.1, real processes. One binary, so that it links once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod accounting;
 mod capture;
 mod capture_bounds;
 mod child;

@@ -144,7 +144,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 512, ..ProptestConfig::default() })]
 
     #[test]
     fn the_file_does_what_memory_does_and_both_lose_nothing(
