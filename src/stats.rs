@@ -138,7 +138,10 @@ impl Add for EventCounts {
 /// A snapshot of the counters of one [`AlertLayer`](crate::AlertLayer), given by
 /// [`AlertHandle::stats`](crate::AlertHandle::stats).
 ///
-/// All counts but [`events`](Self::events) are since the layer was built.
+/// All counts but [`events`](Self::events) are since the layer was built. Every
+/// captured event is persisted, or ignored, or dropped as
+/// [`MemoryFull`](DropReason::MemoryFull) or
+/// [`NotCommitted`](DropReason::NotCommitted), or still queued.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

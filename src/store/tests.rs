@@ -127,7 +127,7 @@ impl Bench {
             event: Event {
                 at: it.since,
                 target: "".into(),
-                ..event(&it.last_error.map_or("no word".to_owned(), |event| event.message))
+                ..event(&it.last_error.map_or_else(|| "no word".to_owned(), |event| event.message))
             },
             ..captured_at("crash loop", now)
         };
