@@ -72,8 +72,10 @@ impl Dispatcher<'_> {
             // A shutdown is answered at the end, unless it has no more time.
             let reached = flush.goal != Goal::Shutdown && self.is_reached(flush.goal, *mark).await;
             if reached || flush.answer_by() <= Instant::now() {
-                if flush.goal == Goal::FirstAttempts {
-                    self.give_back().await;
+                match flush.goal {
+                    // Nobody will ask for numbers any more.
+                    Goal::FirstAttempts => self.give_back().await,
+                    Goal::Delivered | Goal::Shutdown => self.count().await,
                 }
                 flush.done.set(self.report(*mark, reached).await);
             } else {
@@ -83,7 +85,6 @@ impl Dispatcher<'_> {
     }
 
     pub(super) async fn report(&mut self, mark: Option<Mark>, in_time: bool) -> FlushReport {
-        self.count().await;
         let pending = self.pending(mark.unwrap_or(Mark::ALL)).await;
         let stats = self.counters.snapshot();
         FlushReport {
@@ -133,6 +134,7 @@ impl Dispatcher<'_> {
         self.collect();
         let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
         self.counters.count_dropped(DropReason::NotCommitted, lost);
+        self.count().await;
         let report = self.report(None, lost == 0 && self.unsettled.is_empty()).await;
         if lost > 0 {
             trouble::say(&format!("{lost} events are lost: the database did not take them in time"));

@@ -40,8 +40,8 @@ impl Upkeep {
             look_at: now,
             sweep_at: now + STEP_PAUSE,
             has_reconsidered: false,
-            count_at: Some(now),
-            may_count_at: now,
+            count_at: None,
+            may_count_at: now + COUNT_PAUSE,
         }
     }
 
