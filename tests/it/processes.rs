@@ -161,6 +161,17 @@ fn signal(child: &Reaped, name: &str) {
     assert!(status.unwrap().success(), "kill -{name}");
 }
 
+/// Waits until none of the child's threads runs on: the signal is a wish at first.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "the standard library only waits for the end")]
+fn has_stopped(child: &Reaped) {
+    let pid = libc::pid_t::try_from(child.0.id()).unwrap();
+    let mut status = 0;
+    // SAFETY: `status` outlives the call, which leaves the child to be waited for.
+    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) }, pid);
+    assert!(libc::WIFSTOPPED(status), "it ended: {status}");
+}
+
 /// Stops the child, though not in the middle of a write, and ends its leases.
 #[cfg(unix)]
 fn put_to_sleep(child: &Reaped, harness: &Harness) {
@@ -171,6 +182,7 @@ fn put_to_sleep(child: &Reaped, harness: &Harness) {
         let mut holder = SqliteConnectOptions::new().filename(harness.database()).connect().await.unwrap();
         holder.execute("BEGIN IMMEDIATE").await.unwrap();
         signal(child, "STOP");
+        has_stopped(child);
         holder.execute("UPDATE delivery SET due_at = 0; COMMIT").await.unwrap();
     });
 }
