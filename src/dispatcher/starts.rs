@@ -14,7 +14,7 @@ use std::{
 use tracing::Level;
 use uuid::Uuid;
 
-use super::{Dispatcher, tell::public_id};
+use super::{Dispatcher, exit, tell::public_id};
 use crate::{
     event::{Event, Field, Value},
     fingerprint::keys,
@@ -35,7 +35,7 @@ impl Dispatcher<'_> {
     /// Notes that this run has started, in a file that did not know.
     pub(super) async fn note_start(&mut self) {
         let age = self.inbox.since.elapsed();
-        if age >= LOOP_WINDOW {
+        if age >= LOOP_WINDOW || exit::has_begun() {
             return;
         }
         let now = SystemTime::now();

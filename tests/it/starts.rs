@@ -80,7 +80,7 @@ fn runs_that_exit_after_an_error_are_a_crash_loop() {
 fn runs_that_end_well_are_no_crash_loop_and_leave_nothing() {
     let harness = Harness::new();
     for _ in 0..8 {
-        assert!(child(&harness, "init-only").output().unwrap().status.success());
+        assert!(child(&harness, "processes-well").output().unwrap().status.success());
     }
     assert_eq!(rows(&harness.database(), "SELECT count(*) FROM start"), ["0"]);
     assert_eq!(noted(&harness), [""; 0]);

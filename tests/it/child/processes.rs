@@ -53,6 +53,11 @@ pub(super) fn run(scenario: &str) {
             init();
             error!("{} failed", std::env::var("KIND").unwrap());
         }
+        "processes-well" => {
+            init();
+            let handle = AlertHandle::current().unwrap();
+            eventually("the file is open", || handle.stats().store == StoreState::Durable);
+        }
         "processes-exit" => {
             init();
             error!("no database");
