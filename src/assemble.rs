@@ -71,7 +71,7 @@ impl<S> AlertLayer<S> {
         let wait_for_commit = config.wait_for_commit;
         let (queue, ended) = match dispatcher::start(config, Arc::clone(&counters), receiver) {
             Ok(ended) => {
-                exit::register(queue.downgrade(), Arc::clone(&ended), Arc::clone(&counters));
+                exit::register(birth, queue.downgrade(), Arc::clone(&ended), Arc::clone(&counters));
                 (Some(queue), ended)
             }
             Err(error) => {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use tracing::{Level, Metadata, level_filters::LevelFilter, subscriber::Interest};
+use tracing_log::{AsLog, log};
 use tracing_subscriber::layer::{Context, Filter};
 
 /// Wants events at or above one level and spans at or above another, but
@@ -46,6 +47,11 @@ impl Gate {
     pub(crate) fn set_level(&self, level: LevelFilter) {
         self.0.events.set(level.min(self.0.ceiling));
         tracing::callsite::rebuild_interest_cache();
+        // Who bridges `log` set its level once, from what was wanted then.
+        let wanted = self.level().as_log();
+        if log::max_level() < wanted {
+            log::set_max_level(wanted);
+        }
     }
 
     /// Spans are the context of events: with no events they are not wanted.

@@ -16,8 +16,9 @@ use crate::{
     event::Event,
     fork::{self, Birth},
     gate::Gate,
+    layer::Caller,
     matcher::Matcher,
-    queue::{Awaited, Flush, Goal, Queue},
+    queue::{Awaited, Callsite, Flush, Goal, Offered, Queue},
     signal::Signal,
     stats::{Counters, DropReason, Stats},
 };
@@ -116,8 +117,8 @@ impl AlertHandle {
     /// incident that was told before keeps its time.
     ///
     /// It blocks the calling thread; inside a runtime that is harmless but for
-    /// the thread, as the work is done on another one. Only a [`Sink`](crate::Sink)
-    /// must not call it: it runs on that other thread.
+    /// the thread, as the work is done on another one. On that one, which a
+    /// [`Sink`](crate::Sink) runs on, it does not wait, and says that the time is up.
     pub fn flush(&self, timeout: Duration) -> FlushReport {
         self.flush_to(Goal::Delivered, timeout)
     }
@@ -179,28 +180,28 @@ impl AlertHandle {
 
     /// Queues `event`, or counts why not, unless it [is lost](Self::loses) anyway.
     /// Waits for its commit if that was asked for.
-    pub(crate) fn offer(&self, event: Event) {
+    pub(crate) fn offer(&self, event: Event, callsite: Callsite) {
         match (self.shared.wait_for_commit, &self.shared.queue) {
-            (Some(timeout), _) => self.offer_and_wait(event, timeout),
-            // The reason is counted.
-            (None, Some(queue)) => drop(queue.offer(event)),
+            (Some(timeout), _) => self.offer_and_wait(event, callsite, timeout),
+            (None, Some(queue)) => _ = queue.offer(event, callsite),
             (None, None) => (),
         }
     }
 
-    fn offer_and_wait(&self, event: Event, timeout: Duration) {
+    fn offer_and_wait(&self, event: Event, callsite: Callsite, timeout: Duration) {
         let now = Instant::now();
         let committed = Arc::new(Signal::new());
         let awaited = Awaited { event, committed: Arc::clone(&committed), backtrace: None };
-        if self.offer_awaited(awaited) {
+        if self.offer_awaited(awaited, callsite) {
             // Late is not lost: the event is queued.
             let _ = committed.wait_until(now.checked_add(timeout).unwrap_or(now + LONGEST_WAIT));
         }
     }
 
     /// As [`offer`](Self::offer). True if it is queued.
-    pub(crate) fn offer_awaited(&self, awaited: Awaited) -> bool {
-        self.shared.queue.as_ref().is_some_and(|queue| queue.offer_awaited(awaited).is_ok())
+    pub(crate) fn offer_awaited(&self, awaited: Awaited, callsite: Callsite) -> bool {
+        let offer = |queue: &Queue| queue.offer_awaited(awaited, callsite) == Offered::Queued;
+        self.shared.queue.as_ref().is_some_and(offer)
     }
 
     /// Counts one event lost if there is no alert thread, here or at all.
@@ -232,7 +233,9 @@ impl AlertHandle {
     }
 
     fn flush_to(&self, goal: Goal, timeout: Duration) -> FlushReport {
-        if self.shared.birth.is_elsewhere() {
+        // The alert thread would wait for itself: a panic hook flushes, and a sink
+        // panicked.
+        if self.shared.birth.is_elsewhere() || Caller::here().is_ours {
             return self.report(false);
         }
         let now = Instant::now();

@@ -161,7 +161,8 @@ where
             return;
         };
         // A `log` record's callsite is that of all records of its level.
-        if !event.is_log() && !self.handle.admits(event.metadata()) {
+        let callsite = (!event.is_log()).then_some(event.metadata());
+        if callsite.is_some_and(|callsite| !self.handle.admits(callsite)) {
             return;
         }
         // What runs in here is other people's `Debug` and `Display`; each is
@@ -175,7 +176,7 @@ where
             capture::event(event, call)
         }));
         match captured {
-            Ok(event) => self.handle.offer(event),
+            Ok(event) => self.handle.offer(event, callsite),
             Err(payload) => {
                 std::mem::forget(payload);
                 self.handle.lost(DropReason::Nested);

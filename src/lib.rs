@@ -93,6 +93,8 @@ mod secret;
 
 mod signal;
 
+mod thread;
+
 mod trouble;
 
 /// What `tests/it/models.rs` replaces to try every order of events.

@@ -3,8 +3,8 @@
 //! Runs on the thread that panics. It is chained in front of the hook that was
 //! there before, so that it comes first also if that one ends the process.
 //! Invariant: waits at most [`COMMIT_TIMEOUT`] in all; never panics; does
-//! nothing for a panic on one of our own threads or while an event is being
-//! captured.
+//! nothing for a panic on one of our own threads, or for one that is caught while
+//! an event is being captured.
 
 use std::{
     backtrace::Backtrace,
@@ -27,6 +27,7 @@ use crate::{
     layer::{self, Caller, Capturing},
     queue::Awaited,
     signal::Signal,
+    thread,
 };
 
 /// Makes panics events of the layer behind `shared`, until that is dropped.
@@ -71,7 +72,9 @@ impl Link {
         // A panic of the thread that looks things up is part of a panic that the
         // hook before was told of already.
         if Caller::here().name.as_deref() != Some(LOOK_UP_THREAD) {
-            self.layers.iter().filter_map(Weak::upgrade).for_each(|shared| capture_panic(shared, info));
+            let deadline = Instant::now() + COMMIT_TIMEOUT;
+            let layers = self.layers.iter().filter_map(Weak::upgrade);
+            layers.for_each(|shared| capture_panic(shared, info, deadline));
             (self.before)(info);
         }
     }
@@ -96,21 +99,22 @@ fn address(hook: &Hook) -> usize {
     std::ptr::from_ref(&**hook).cast::<()>().addr()
 }
 
-fn capture_panic(shared: Arc<Shared>, info: &PanicHookInfo<'_>) {
-    let deadline = Instant::now() + COMMIT_TIMEOUT;
+fn capture_panic(shared: Arc<Shared>, info: &PanicHookInfo<'_>, deadline: Instant) {
     let handle = AlertHandle::new(shared);
     let caller = Caller::here();
     if caller.is_ours || !handle.captures_panics() || handle.loses() {
         return;
     }
-    let Some(capturing) = Capturing::start() else {
+    let capturing = Capturing::start();
+    // It is caught, and costs the value that panicked: unless nothing is caught.
+    if capturing.is_none() && cfg!(panic = "unwind") {
         return;
-    };
+    }
     let found = look_up(handle.gate(), deadline);
     let event = Event { spans: found.spans, backtrace: found.backtrace, ..event(info, caller.name) };
     let committed = Arc::new(Signal::new());
     let awaited = Awaited { event, committed: Arc::clone(&committed), backtrace: found.late_backtrace };
-    let offered = handle.offer_awaited(awaited);
+    let offered = handle.offer_awaited(awaited, None);
     drop(capturing);
     if offered {
         // Late is not lost: the event is queued, and the process may live on.
@@ -183,7 +187,7 @@ fn elsewhere<T: Clone + Send + 'static>(look: impl FnOnce() -> T + Send + 'stati
             finder.set(looked);
         }
     };
-    let thread = std::thread::Builder::new().name(LOOK_UP_THREAD.to_owned()).spawn(look);
+    let thread = thread::start(LOOK_UP_THREAD.to_owned(), look);
     if thread.is_err() {
         LOOKING.fetch_sub(1, Ordering::Relaxed);
     }

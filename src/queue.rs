@@ -90,6 +90,17 @@ pub(crate) enum Goal {
     Shutdown,
 }
 
+/// Whose events count as one another's, if there is no room for them.
+pub(crate) type Callsite = Option<&'static Metadata<'static>>;
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offered {
+    Queued,
+    Counted,
+    Lost(DropReason),
+}
+
 /// The callers' end: bounded by number and by bytes.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -115,7 +126,11 @@ impl Queue {
     /// Whether one more event of a callsite is to be built and
     /// [offered](Self::offer); if not, it is counted.
     pub(crate) fn admits(&self, metadata: &'static Metadata<'static>) -> bool {
-        match self.counters.storm.admit(metadata, Instant::now) {
+        self.is_built(self.counters.storm.admit(metadata, Instant::now))
+    }
+
+    fn is_built(&self, admission: Admission) -> bool {
+        match admission {
             Admission::Build => return true,
             Admission::Counted => (),
             // If there is no room, the alert thread sees it by itself.
@@ -125,30 +140,36 @@ impl Queue {
         false
     }
 
-    /// Queues `event` if there is room now; otherwise counts why it was lost.
-    pub(crate) fn offer(&self, event: Event) -> Result<(), DropReason> {
-        self.offer_item(event.size_bytes(), |permit| Item::Event(Box::new(event), permit))
+    /// Queues `event` if there is room now. Otherwise it is counted: for its
+    /// `callsite`, as in a storm, or else as lost.
+    pub(crate) fn offer(&self, event: Event, callsite: Callsite) -> Offered {
+        self.offer_item(event.size_bytes(), callsite, |permit| Item::Event(Box::new(event), permit))
     }
 
     /// As [`offer`](Self::offer).
-    pub(crate) fn offer_awaited(&self, awaited: Awaited) -> Result<(), DropReason> {
-        self.offer_item(awaited.event.size_bytes(), |permit| Item::Awaited(Box::new(awaited), permit))
+    pub(crate) fn offer_awaited(&self, awaited: Awaited, callsite: Callsite) -> Offered {
+        let size = awaited.event.size_bytes();
+        self.offer_item(size, callsite, |permit| Item::Awaited(Box::new(awaited), permit))
     }
 
-    fn offer_item(&self, size: usize, item: impl FnOnce(Permit) -> Item) -> Result<(), DropReason> {
+    fn offer_item(&self, size: usize, callsite: Callsite, item: impl FnOnce(Permit) -> Item) -> Offered {
         let lost = match Permit::take(&self.bytes, size, MOST_BYTES) {
             None => DropReason::QueueFull,
             Some(permit) => match self.sender.try_send(item(permit)) {
                 Ok(()) => {
                     Counters::count(&self.counters.queued);
-                    return Ok(());
+                    return Offered::Queued;
                 }
                 Err(TrySendError::Full(_)) => DropReason::QueueFull,
                 Err(TrySendError::Closed(_)) => DropReason::QueueClosed,
             },
         };
+        let is_counted = |callsite| !self.is_built(self.counters.storm.count(callsite));
+        if lost == DropReason::QueueFull && callsite.is_some_and(is_counted) {
+            return Offered::Counted;
+        }
         self.counters.count_dropped(lost, 1);
-        Err(lost)
+        Offered::Lost(lost)
     }
 
     /// Lets others queue a [`Flush`] without keeping the alert thread alive.
@@ -157,13 +178,13 @@ impl Queue {
     }
 
     /// Queues `flush` behind everything that is queued now, waiting for room.
-    /// False if there is no alert thread any more.
+    /// False if there was none in time, or if there is no alert thread any more.
     pub(crate) fn flush(&self, flush: Flush) -> bool {
         let deadline = flush.deadline;
         send(&self.sender, Item::Flush(flush), deadline)
     }
 
-    /// As [`flush`](Self::flush), if there is room before `deadline`.
+    /// As [`flush`](Self::flush), for which there has to be room before `deadline`.
     pub(crate) fn silence(&self, silence: Silence, deadline: Instant) -> bool {
         send(&self.sender, Item::Silence(Box::new(silence)), deadline)
     }
@@ -187,7 +208,7 @@ fn send(sender: &mpsc::Sender<Item>, mut item: Item, deadline: Instant) -> bool 
             Ok(()) => return true,
             Err(TrySendError::Closed(_)) => return false,
             Err(TrySendError::Full(back)) if Instant::now() < deadline => item = back,
-            Err(TrySendError::Full(_)) => return true,
+            Err(TrySendError::Full(_)) => return false,
         }
         std::thread::sleep(ROOM_POLL);
     }
@@ -212,10 +233,10 @@ impl Receiver {
 }
 
 /// The queue holds at most this many events.
-const MOST_EVENTS: usize = 16_384;
+const MOST_EVENTS: usize = 8_192;
 
 /// The queue holds events of at most this many bytes.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long before its deadline a flush is answered with what is left.
 const ANSWER_MARGIN: Duration = Duration::from_millis(20);
@@ -237,9 +258,9 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let (queue, _receiver) = queue(Arc::clone(&counters));
         for _ in 0..MOST_EVENTS {
-            queue.offer(event("small")).unwrap();
+            assert_eq!(queue.offer(event("small"), None), Offered::Queued);
         }
-        assert_eq!(queue.offer(event("one too many")), Err(DropReason::QueueFull));
+        assert_eq!(queue.offer(event("one too many"), None), Offered::Lost(DropReason::QueueFull));
         let stats = counters.snapshot();
         assert_eq!((stats.captured, stats.dropped[&DropReason::QueueFull]), (MOST_EVENTS as u64, 1));
     }
@@ -249,14 +270,28 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let (queue, mut receiver) = queue(counters);
         let big = || event(&"x".repeat(1024 * 1024));
-        let fitting = std::iter::repeat_with(|| queue.offer(big())).take_while(Result::is_ok).count();
-        assert_eq!(fitting, 15);
+        let is_queued = |offered: &Offered| *offered == Offered::Queued;
+        let fitting = std::iter::repeat_with(|| queue.offer(big(), None)).take_while(is_queued).count();
+        assert_eq!(fitting, 7);
         let mut items = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(receiver.receive(&mut items, 100)), fitting);
-        assert_eq!(queue.offer(big()), Err(DropReason::QueueFull));
+        assert_eq!(queue.offer(big(), None), Offered::Lost(DropReason::QueueFull));
         drop(items);
-        assert_eq!(queue.offer(big()), Ok(()));
+        assert_eq!(queue.offer(big(), None), Offered::Queued);
+    }
+
+    #[test]
+    fn a_silence_that_finds_no_room_says_so() {
+        let (queue, mut receiver) = queue(Arc::new(Counters::default()));
+        for _ in 0..MOST_EVENTS {
+            queue.offer(event("small"), None);
+        }
+        let silence = || Silence::new(crate::Matcher::new(), Duration::from_secs(60));
+        assert!(!queue.silence(silence(), Instant::now()));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(receiver.receive(&mut Vec::new(), 1));
+        assert!(queue.silence(silence(), Instant::now()));
     }
 
     #[test]
@@ -264,7 +299,7 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let (queue, receiver) = queue(Arc::clone(&counters));
         drop(receiver);
-        assert_eq!(queue.offer(event("late")), Err(DropReason::QueueClosed));
+        assert_eq!(queue.offer(event("late"), None), Offered::Lost(DropReason::QueueClosed));
         assert_eq!(counters.snapshot().dropped[&DropReason::QueueClosed], 1);
     }
 }

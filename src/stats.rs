@@ -15,7 +15,9 @@ use crate::{notice::Losses, storm::Storm};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// The queue held as many events, or as many bytes, as it may.
+    /// The queue held as many events, or as many bytes, as it may, and the event
+    /// could not be counted for its callsite: a panic, a `log` record, or one of
+    /// thousands of callsites.
     QueueFull,
     /// The alert thread had ended: after a shutdown, or because it could not be
     /// started.
@@ -193,7 +195,9 @@ pub(crate) struct Counters {
 impl Counters {
     /// `storm_rate` is how many events a second of one callsite are built.
     pub(crate) fn new(storm_rate: u32) -> Self {
-        Self { storm: Storm::new(storm_rate, Instant::now()), ..Self::default() }
+        let mut counters = Self::default();
+        counters.storm.set_rate(storm_rate);
+        counters
     }
 
     /// Adds one to `counter`.
@@ -225,6 +229,12 @@ impl Counters {
 
     pub(crate) fn captured(&self) -> u64 {
         self.queued.load(Ordering::Relaxed) + self.storm.counted()
+    }
+
+    /// Whether there is, or was, anything to do: a file that is still being opened
+    /// has nothing of this layer's.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.opened.load(Ordering::Relaxed) || self.captured() > 0
     }
 
     /// Counts what was only counted and not collected as lost: the alert thread
@@ -281,6 +291,17 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_is_nothing_to_wait_for_before_the_file_is_open_or_an_event_captured() {
+        let counters = Counters::default();
+        assert!(!counters.has_begun());
+        Counters::count(&counters.queued);
+        assert!(counters.has_begun());
+        let opened = Counters::default();
+        opened.set_store(StoreState::Durable);
+        assert!(opened.has_begun());
+    }
 
     #[test]
     fn what_is_captured_later_is_not_lost_for_those_who_asked_before() {

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::signal::Signal;
+use crate::{signal::Signal, thread};
 
 static LAST: Mutex<BTreeMap<&'static str, Instant>> = Mutex::new(BTreeMap::new());
 
@@ -51,8 +51,7 @@ pub(crate) fn say(what: &str) {
             said.set(());
         }
     };
-    let thread = std::thread::Builder::new().name(format!("{}-stderr", crate::dispatcher::THREAD_NAME));
-    if thread.spawn(write).is_ok() {
+    if thread::start(format!("{}-stderr", crate::dispatcher::THREAD_NAME), write).is_ok() {
         let _ = said.wait_until(Instant::now() + PATIENCE);
     } else {
         WRITING.fetch_sub(1, Ordering::Relaxed);

@@ -17,11 +17,13 @@ impl Dispatcher<'_> {
     /// Makes a notice of each sink's dead deliveries, for the recipients of the
     /// other sinks. One sink is told of at most once in [`PAUSE`].
     pub(super) async fn tell_of_dead(&mut self) {
-        for lane in 0..self.lanes.len() {
-            if !self.lanes[lane].takes_stock_of_dead(LOOK_AGAIN) {
-                continue;
-            }
-            let sink = self.lanes[lane].sink.name();
+        let due = self.lanes.iter_mut().filter_map(|lane| {
+            let sink = lane.sink.name();
+            lane.takes_stock_of_dead(LOOK_AGAIN).then(|| sink.to_owned())
+        });
+        let mut sinks: Vec<String> = due.collect();
+        sinks.append(&mut self.upkeep.orphaned);
+        for sink in &sinks {
             let others: Vec<Target> =
                 self.targets.iter().filter(|target| target.sink != sink).cloned().collect();
             if others.is_empty() {

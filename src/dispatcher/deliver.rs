@@ -185,8 +185,9 @@ impl Dispatcher<'_> {
                 let reason = error.to_string();
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
+                        let valid = self.store.retry(claim, error, now + pause).await?;
                         self.note_failure(lane, &reason);
-                        (&self.counters.retried, self.store.retry(claim, error, now + pause).await?)
+                        (&self.counters.retried, valid)
                     }
                     Verdict::PauseSink(pause) => {
                         let sink = self.lanes[lane].sink.name();
@@ -221,6 +222,14 @@ impl Dispatcher<'_> {
             Counters::count(&self.counters.late);
         }
         self.lanes[lane].wake();
+        let may_have_cost = match result {
+            Ok(_) => !valid,
+            Err(error) => error.is_ambiguous(),
+        };
+        if may_have_cost {
+            let charged = self.store.charge(self.lanes[lane].sink.name(), *segments, now).await;
+            self.note(charged);
+        }
         Ok(())
     }
 
@@ -238,12 +247,15 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// What the policy says, within the delivery's deadline.
+    /// What the policy says, within the delivery's deadline: a pause that is too
+    /// long for it ends with one last attempt.
     fn verdict(&self, claim: &Claim, error: &SendError, now: SystemTime) -> Verdict {
         let verdict = self.retry.decide(claim.attempt, error, jitter());
+        let left = claim.expires_at.duration_since(now).unwrap_or_default().saturating_sub(LAST_ATTEMPT);
         match verdict {
-            Verdict::RetryIn(pause) if now + pause >= claim.expires_at => Verdict::Bury,
-            Verdict::RetryIn(_) | Verdict::PauseSink(_) | Verdict::Bury => verdict,
+            Verdict::RetryIn(_) if left.is_zero() => Verdict::Bury,
+            Verdict::RetryIn(pause) => Verdict::RetryIn(pause.min(left)),
+            Verdict::PauseSink(_) | Verdict::Bury => verdict,
         }
     }
 }
@@ -252,6 +264,9 @@ impl Dispatcher<'_> {
 fn jitter() -> f64 {
     f64::from(random()) / f64::from(u32::MAX)
 }
+
+/// The last attempt is so long before the deadline.
+const LAST_ATTEMPT: Duration = Duration::from_secs(10);
 
 /// How often a backtrace that is still to come is looked for.
 const BACKTRACE_POLL: Duration = Duration::from_millis(20);

@@ -15,6 +15,7 @@ use std::{
 };
 
 use crate::{
+    fork::Birth,
     queue::{Flush, Goal, WeakQueue},
     signal::Signal,
     stats::Counters,
@@ -23,7 +24,7 @@ use crate::{
 
 /// An alert thread that runs.
 struct Running {
-    pid: u32,
+    birth: Birth,
     queue: WeakQueue,
     ended: Arc<Signal<()>>,
     counters: Arc<Counters>,
@@ -42,12 +43,12 @@ pub(super) fn has_begun() -> bool {
 static RUNNING: Mutex<Vec<Running>> = Mutex::new(Vec::new());
 
 /// Has the process wait, at its end, for the alert thread behind `queue`.
-pub(crate) fn register(queue: WeakQueue, ended: Arc<Signal<()>>, counters: Arc<Counters>) {
+pub(crate) fn register(birth: Birth, queue: WeakQueue, ended: Arc<Signal<()>>, counters: Arc<Counters>) {
     static HOOK: Once = Once::new();
     HOOK.call_once(hook);
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     running.retain(|each| each.ended.wait_until(Instant::now()).is_none());
-    running.push(Running { pid: std::process::id(), queue, ended, counters });
+    running.push(Running { birth, queue, ended, counters });
 }
 
 #[expect(unsafe_code, reason = "the standard library has no way to run code when the process exits")]
@@ -74,7 +75,7 @@ fn drain_all() {
     let Ok(mut running) = RUNNING.try_lock() else {
         return;
     };
-    running.retain(|each| each.pid == std::process::id());
+    running.retain(|each| !each.birth.is_elsewhere() && each.counters.has_begun());
     let waits: Vec<_> = running
         .drain(..)
         .map(|each| {

@@ -134,6 +134,8 @@ impl Dispatcher<'_> {
         self.collect();
         let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
         self.counters.count_dropped(DropReason::NotCommitted, lost);
+        // Nobody has to wait for what will not come.
+        self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
         self.count().await;
         let report = self.report(None, lost == 0 && self.unsettled.is_empty()).await;
         if lost > 0 {

@@ -275,7 +275,7 @@ fn random() -> u32 {
 }
 
 /// How many items are taken from the queue at once.
-const BATCH: usize = 16_384;
+const BATCH: usize = 2_048;
 
 /// How many different events may wait for a busy store.
 const MOST_WAITING: usize = 4096;

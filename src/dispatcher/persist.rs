@@ -8,7 +8,7 @@ use std::{
 use super::{Dispatcher, Inbox, tell::public_id};
 use crate::{
     event::Event,
-    fingerprint::Fingerprint,
+    fingerprint::{Fate, Fingerprint},
     notice::Losses,
     queue::{Awaited, Permit},
     signal::Signal,
@@ -90,35 +90,44 @@ impl Dispatcher<'_> {
 }
 
 impl Inbox {
-    /// Adds `event` to those that wait; one that is the same as another only
-    /// counts.
-    pub(super) fn add(&mut self, mut event: Event, permit: Permit, counters: &Counters) {
-        // First: what is only counted later is judged by what it said.
-        let own = self.grouping.fingerprint(&event, Instant::now());
-        if self.ignores(&event, 1, counters) {
-            return;
-        }
-        let silenced = self.silence(&mut event);
-        let (fingerprint, not_before) =
-            silenced.map_or((own, None), |(silence, until)| (silence, Some(until)));
+    /// Adds `event` to those that wait.
+    pub(super) fn add(&mut self, event: Event, permit: Permit, counters: &Counters) {
+        let place = self.grouping.place(&event, Instant::now());
+        let fate = self.fate(&event);
+        self.grouping.note(place, fate);
+        let last_at = event.at;
+        self.add_tally(Tally { event, count: 1, last_at, permit }, place.fingerprint, fate, counters);
+    }
+
+    /// Adds `tally` to those that wait; what is the same as another only counts.
+    pub(super) fn add_tally(&mut self, tally: Tally, own: Fingerprint, fate: Fate, counters: &Counters) {
+        let Tally { mut event, count, last_at, permit } = tally;
+        let (fingerprint, not_before) = match fate {
+            Fate::Ignored => {
+                counters.ignored.fetch_add(count, Ordering::Relaxed);
+                return;
+            }
+            Fate::Told => (own, None),
+            Fate::Silenced(silenced) => match self.silence(&mut event, silenced) {
+                Some(until) => (silenced, Some(until)),
+                None => (own, None),
+            },
+        };
         let mut latest = self.waiting.iter_mut().rev().take(LOOK_BACK);
         match latest.find(|captured| captured.fingerprint == fingerprint) {
             Some(captured) => {
-                captured.count += 1;
-                captured.last_at = captured.last_at.max(event.at);
+                captured.count += count;
+                captured.last_at = captured.last_at.max(last_at);
             }
-            None => {
-                let last_at = event.at;
-                self.waiting.push(Captured {
-                    event,
-                    fingerprint,
-                    count: 1,
-                    last_at,
-                    about: None,
-                    not_before,
-                    permit,
-                });
-            }
+            None => self.waiting.push(Captured {
+                event,
+                fingerprint,
+                count,
+                last_at,
+                about: None,
+                not_before,
+                permit,
+            }),
         }
     }
 
@@ -126,8 +135,8 @@ impl Inbox {
     pub(super) fn add_awaited(&mut self, awaited: Awaited, permit: Permit, counters: &Counters) {
         let Awaited { event, committed, backtrace } = awaited;
         if let Some(text) = backtrace {
-            let fingerprint = self.grouping.fingerprint(&event, Instant::now());
             let now = Instant::now();
+            let fingerprint = self.grouping.place(&event, now).fingerprint;
             self.late_since.get_or_insert(now);
             let until = now + BACKTRACE_PATIENCE;
             self.late.push(Late { fingerprint, text, is_committed: false, until });
@@ -135,6 +144,15 @@ impl Inbox {
         self.acknowledge.push(committed);
         self.add(event, permit, counters);
     }
+}
+
+/// Events that are the same as one.
+pub(super) struct Tally {
+    pub(super) event: Event,
+    pub(super) count: u64,
+    pub(super) last_at: SystemTime,
+    /// Its share of the queue's bytes.
+    pub(super) permit: Permit,
 }
 
 /// A backtrace that is still to come.

@@ -24,7 +24,7 @@ use crate::{
     signal::Signal,
     stats::{Counters, DropReason, StoreState},
     store::{Channel, Memory, Store, Target},
-    trouble,
+    thread, trouble,
 };
 
 /// The name of the alert thread, and how those of its helpers begin.
@@ -42,7 +42,7 @@ pub(crate) fn is_own_thread(name: Option<&str>) -> bool {
 pub(crate) fn start(config: Config, counters: Arc<Counters>, queue: Receiver) -> io::Result<Arc<Signal<()>>> {
     let ended = Arc::new(Signal::new());
     let done = Arc::clone(&ended);
-    std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
+    thread::start(THREAD_NAME.to_owned(), move || {
         work(&config, &counters, queue);
         counters.storm.close();
         counters.give_up_counted();

@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Dispatcher, Inbox, LONGEST_SLEEP};
+use super::{Dispatcher, Inbox, LONGEST_SLEEP, persist::Tally};
 use crate::{
     capture::{self, Call},
     event::Event,
     queue::Permit,
     stats::Counters,
-    store::Captured,
 };
 
 impl Dispatcher<'_> {
@@ -46,7 +45,7 @@ impl Dispatcher<'_> {
 
 impl Inbox {
     /// Adds `count` events of which only the callsite is known, as `event` has it:
-    /// to what else it said, if that is one thing.
+    /// to what else it said, if that is one thing, and with the fate of that.
     pub(super) fn add_counted(
         &mut self,
         mut event: Event,
@@ -54,31 +53,15 @@ impl Inbox {
         last_at: SystemTime,
         counters: &Counters,
     ) {
-        let (own, message) = self.grouping.of_counted(&event, Instant::now());
-        if let Some(message) = message {
+        let known = self.grouping.of_counted(&event, Instant::now());
+        let (fingerprint, fate) = (known.fingerprint, known.fate);
+        if let Some(message) = known.message {
             event.message = message.to_owned();
         }
-        if self.ignores(&event, count, counters) {
-            return;
-        }
-        let silenced = self.silence(&mut event);
-        let (fingerprint, not_before) =
-            silenced.map_or((own, None), |(silence, until)| (silence, Some(until)));
-        match self.waiting.iter_mut().rev().find(|captured| captured.fingerprint == fingerprint) {
-            Some(captured) => {
-                captured.count += count;
-                captured.last_at = captured.last_at.max(last_at);
-            }
-            None => self.waiting.push(Captured {
-                event,
-                fingerprint,
-                count,
-                last_at,
-                about: None,
-                not_before,
-                permit: Permit::default(),
-            }),
-        }
+        // Of those that were built, more is known: this one has no fields.
+        let fate = fate.unwrap_or_else(|| self.fate(&event));
+        let tally = Tally { event, count, last_at, permit: Permit::default() };
+        self.add_tally(tally, fingerprint, fate, counters);
     }
 }
 

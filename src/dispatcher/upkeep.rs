@@ -25,6 +25,8 @@ pub(super) struct Upkeep {
     sweep_at: Instant,
     /// Whether what an earlier process decided was decided anew.
     has_reconsidered: bool,
+    /// Sinks that nobody has any more, of whose dead deliveries nobody was told.
+    pub(super) orphaned: Vec<String>,
     /// The next count of the events; none while nothing changed.
     count_at: Option<Instant>,
     /// It is not before then.
@@ -40,6 +42,7 @@ impl Upkeep {
             look_at: now,
             sweep_at: now + STEP_PAUSE,
             has_reconsidered: false,
+            orphaned: Vec::new(),
             count_at: None,
             may_count_at: now + COUNT_PAUSE,
         }
@@ -130,17 +133,20 @@ impl Dispatcher<'_> {
         if self.store.hasten(first_by, again_by, now).await? > 0 {
             self.wake_lanes();
         }
-        self.prune(Prune::Excess { cap_bytes: FILE_CAP_BYTES }).await
+        self.prune(Prune::Excess { cap_bytes: FILE_CAP_BYTES, untold_since: now - TOLD_WITHIN }).await
     }
 
     async fn sweep(&mut self) -> Result<bool, StoreError> {
         let now = SystemTime::now();
-        let buried = self.store.bury_abandoned(now).await?;
+        let own: Vec<&str> = self.lanes.iter().map(|lane| lane.sink.name()).collect();
+        let buried = self.store.bury_abandoned(&own, now).await?;
         if buried > 0 {
             self.counters.dead.fetch_add(buried, Ordering::Relaxed);
             let what = format!("{buried} deliveries ended undelivered: nobody claimed them for a day");
             trouble::report("abandoned", &what);
         }
+        let sinks = self.store.sinks_of_dead().await?.into_iter();
+        self.upkeep.orphaned = sinks.filter(|sink| !own.contains(&sink.as_str())).collect();
         self.prune(Prune::Expired { delivered_by: now - KEPT_DELIVERED, dead_by: now - KEPT_DEAD }).await
     }
 
@@ -179,6 +185,9 @@ const COUNT_PAUSE: Duration = Duration::from_secs(1);
 /// How often abandoned deliveries and long settled notices are looked for, ± a
 /// tenth.
 const SWEEP_PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// What is dead is told within this time, if there is somebody to tell.
+const TOLD_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How soon a turn goes on that had more to do than its time allowed.
 const STEP_PAUSE: Duration = Duration::from_secs(1);

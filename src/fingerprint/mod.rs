@@ -24,6 +24,7 @@ mod shape;
 
 mod spread;
 use spread::Spread;
+pub(crate) use spread::{Fate, OfCounted};
 
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,18 @@ pub(crate) struct Keys {
     /// That of what it says.
     pub(crate) own: Fingerprint,
     /// That of its callsite, for one that says too many different things.
+    pub(crate) callsite: Fingerprint,
+    /// The application says what it is the same as: that is meant, and not
+    /// collapsed.
+    pub(crate) is_said: bool,
+}
+
+/// Where an event belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// What it is counted under.
+    pub(crate) fingerprint: Fingerprint,
+    /// Its callsite.
     pub(crate) callsite: Fingerprint,
 }
 
@@ -54,17 +67,23 @@ impl Grouping {
         Self { app, custom, spread: Spread::default() }
     }
 
-    /// The fingerprint of events that were only counted, of the callsite that made
-    /// `event`, and the message of one that was not.
-    pub(crate) fn of_counted(&mut self, event: &Event, now: Instant) -> (Fingerprint, Option<&str>) {
+    /// What is known of events that were only counted, of the callsite that made
+    /// `event`.
+    pub(crate) fn of_counted(&mut self, event: &Event, now: Instant) -> OfCounted<'_> {
         let keys = keys(event, &self.app, None);
         self.spread.of_counted(keys.callsite, now)
     }
 
-    /// The fingerprint that `event` is counted under.
-    pub(crate) fn fingerprint(&mut self, event: &Event, now: Instant) -> Fingerprint {
+    /// Where `event` belongs.
+    pub(crate) fn place(&mut self, event: &Event, now: Instant) -> Place {
         let keys = keys(event, &self.app, self.custom.as_ref());
-        self.spread.key_for(&keys, &event.message, now)
+        Place { fingerprint: self.spread.key_for(&keys, &event.message, now), callsite: keys.callsite }
+    }
+
+    /// Notes what became of an event: those of its callsite that are only counted
+    /// share it.
+    pub(crate) fn note(&mut self, place: Place, fate: Fate) {
+        self.spread.note(place.callsite, fate);
     }
 }
 
@@ -76,7 +95,6 @@ pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
         event.fields.iter().find(|field| field.name == OVERRIDE).map(|field| field.value.to_string());
     let says = own_field.or_else(|| custom.and_then(|custom| custom.call(event)));
     let default = || key(event, app, "event", &[&mask(text(event)), &mask(root_error(event))]);
-    // What the application says is meant: it is not collapsed.
     let is_said = says.is_some();
     let own = match says {
         None => default(),
@@ -87,8 +105,7 @@ pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
         Some(says) => key(event, app, "override", &[&says]),
     };
     let line = event.line.unwrap_or_default().to_string();
-    let callsite = if is_said { own } else { key(event, app, "callsite", &[&line]) };
-    Keys { own, callsite }
+    Keys { own, callsite: key(event, app, "callsite", &[&line]), is_said }
 }
 
 fn key(event: &Event, app: &str, kind: &str, rest: &[&str]) -> Fingerprint {

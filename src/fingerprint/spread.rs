@@ -31,6 +31,34 @@ struct Callsite {
     said_only: Option<Fingerprint>,
     /// The beginning of the message of something that it said.
     message: String,
+    /// What became of all that it said since what was only counted was collected.
+    fate: Option<Fate>,
+    /// The same of the time before, if it said something then.
+    fate_before: Option<Fate>,
+}
+
+/// What becomes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Somebody is told of it.
+    Told,
+    /// Nobody ever is.
+    Ignored,
+    /// It is counted under this, and told when that ends.
+    Silenced(Fingerprint),
+}
+
+/// What is known of events of a callsite that were only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OfCounted<'a> {
+    /// The one that the callsite had in this window, or the callsite's if it had
+    /// several.
+    pub(crate) fingerprint: Fingerprint,
+    /// The message of an event that was not only counted.
+    pub(crate) message: Option<&'a str>,
+    /// What became of those that were not only counted, if that was one thing for
+    /// all of them; else they are told.
+    pub(crate) fate: Option<Fate>,
 }
 
 impl Spread {
@@ -51,20 +79,28 @@ impl Spread {
         if callsite.said.len() <= MOST_FINGERPRINTS && callsite.said.insert(keys.own) {
             callsite.message = cut(message, MOST_MESSAGE_BYTES);
         }
-        if callsite.is_collapsed() { keys.callsite } else { keys.own }
+        if callsite.is_collapsed() && !keys.is_said { keys.callsite } else { keys.own }
     }
 
-    /// The fingerprint for events of a callsite that were only counted: the one
-    /// that it had in this window, or the callsite's if it had several; and the
-    /// message of an event that was not only counted.
-    pub(crate) fn of_counted(&mut self, callsite: Fingerprint, now: Instant) -> (Fingerprint, Option<&str>) {
+    /// Notes what became of an event of `callsite`.
+    pub(crate) fn note(&mut self, callsite: Fingerprint, fate: Fate) {
+        if let Some(known) = self.callsites.get_mut(&callsite) {
+            let is_one = known.fate.is_none_or(|known| known == fate);
+            known.fate = Some(if is_one { fate } else { Fate::Told });
+        }
+    }
+
+    /// What is known of events of `callsite` that were only counted since it was
+    /// asked last.
+    pub(crate) fn of_counted(&mut self, callsite: Fingerprint, now: Instant) -> OfCounted<'_> {
         let Some(known) = self.callsites.get_mut(&callsite) else {
-            return (callsite, None);
+            return OfCounted { fingerprint: callsite, message: None, fate: None };
         };
         known.advance(now);
+        known.fate_before = known.fate.take().or(known.fate_before);
         let only = if known.is_collapsed() { None } else { known.only().or(known.said_only) };
         let message = Some(known.message.as_str()).filter(|message| !message.is_empty());
-        (only.unwrap_or(callsite), message)
+        OfCounted { fingerprint: only.unwrap_or(callsite), message, fate: known.fate_before }
     }
 
     /// Forgets the callsites that are as good as new, if there are many.
@@ -83,8 +119,15 @@ impl Spread {
 
 impl Callsite {
     fn new(now: Instant) -> Self {
-        let said = HashSet::new();
-        Self { window: now, said, said_too_much: false, said_only: None, message: String::new() }
+        Self {
+            window: now,
+            said: HashSet::new(),
+            said_too_much: false,
+            said_only: None,
+            message: String::new(),
+            fate: None,
+            fate_before: None,
+        }
     }
 
     /// Goes on to the window that `now` is in.
@@ -141,7 +184,7 @@ mod tests {
             bytes[..2].copy_from_slice(&number.to_le_bytes());
             bytes
         };
-        Keys { own: fingerprint(1, own), callsite: fingerprint(2, callsite) }
+        Keys { own: fingerprint(1, own), callsite: fingerprint(2, callsite), is_said: false }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it is small")]
@@ -208,17 +251,50 @@ mod tests {
     fn a_tally_goes_to_the_only_thing_that_was_said() {
         let now = Instant::now();
         let mut spread = Spread::default();
-        let Keys { callsite, own } = keys(0, 7);
-        assert_eq!(spread.of_counted(callsite, now), (callsite, None), "nothing was said");
+        let Keys { callsite, own, .. } = keys(0, 7);
+        let known = |fingerprint, message| OfCounted { fingerprint, message, fate: None };
+        assert_eq!(spread.of_counted(callsite, now), known(callsite, None), "nothing was said");
         spread.key_for(&keys(0, 7), "seven", now);
-        let expected = (own, Some("seven"));
+        let expected = known(own, Some("seven"));
         assert_eq!(spread.of_counted(callsite, now), expected);
         assert_eq!(spread.of_counted(callsite, now + WINDOW), expected, "in the window after, too");
-        assert_eq!(spread.of_counted(callsite, now + 2 * WINDOW).0, callsite, "long ago");
+        assert_eq!(spread.of_counted(callsite, now + 2 * WINDOW).fingerprint, callsite, "long ago");
         spread.key_for(&keys(0, 7), "seven", now + 2 * WINDOW);
         spread.key_for(&keys(0, 8), "eight", now + 2 * WINDOW);
-        assert_eq!(spread.of_counted(callsite, now + 2 * WINDOW), (callsite, Some("eight")), "two things");
-        assert_eq!(collapsed(now).of_counted(callsite, now).0, callsite);
+        let expected = known(callsite, Some("eight"));
+        assert_eq!(spread.of_counted(callsite, now + 2 * WINDOW), expected, "two things");
+        assert_eq!(collapsed(now).of_counted(callsite, now).fingerprint, callsite);
+    }
+
+    #[test]
+    fn what_the_application_says_is_not_collapsed_and_its_tally_goes_there() {
+        let now = Instant::now();
+        let mut spread = collapsed(now);
+        let said = Keys { is_said: true, ..keys(0, 7) };
+        assert_eq!(spread.key_for(&said, "message", now), said.own);
+        let mut spread = Spread::default();
+        spread.key_for(&said, "message", now);
+        assert_eq!(spread.of_counted(said.callsite, now).fingerprint, said.own);
+    }
+
+    #[test]
+    fn a_tally_shares_the_fate_of_all_that_was_said_beside_it() {
+        let now = Instant::now();
+        let mut spread = Spread::default();
+        let keys = keys(0, 7);
+        spread.note(keys.callsite, Fate::Ignored);
+        spread.key_for(&keys, "message", now);
+        let silenced = Fate::Silenced([3; 16]);
+        let mut fate = |noted: &[Fate]| {
+            noted.iter().for_each(|fate| spread.note(keys.callsite, *fate));
+            spread.of_counted(keys.callsite, now).fate
+        };
+        assert_eq!(fate(&[]), None, "nothing is known");
+        assert_eq!(fate(&[Fate::Ignored, Fate::Ignored]), Some(Fate::Ignored));
+        assert_eq!(fate(&[]), Some(Fate::Ignored), "nothing else was said");
+        assert_eq!(fate(&[silenced]), Some(silenced), "from now on");
+        assert_eq!(fate(&[silenced, Fate::Ignored]), Some(Fate::Told));
+        assert_eq!(fate(&[Fate::Told, silenced]), Some(Fate::Told));
     }
 
     #[test]

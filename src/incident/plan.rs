@@ -111,19 +111,23 @@ pub(crate) fn plan(
 }
 
 /// Until when no new message is made for a recipient with `pending` ones, in a
-/// sink that cost `spent` of the `limit` segments of the day; what is under way
-/// counts as what it may cost.
+/// sink that cost `spent` of the `limit` segments of the day and has `under_way`
+/// messages, which count as what they may cost.
 pub(crate) fn blocked_until(
     pending: u64,
-    spent: u64,
+    spent: u32,
+    under_way: u64,
     limit: Option<u32>,
     now: SystemTime,
 ) -> Option<SystemTime> {
-    let is_spent = limit.is_some_and(|limit| spent + u64::from(MAX_SEGMENTS) > u64::from(limit));
-    if is_spent {
+    let exceeds = |messages: u64| {
+        let cost = u64::from(spent) + messages.saturating_mul(u64::from(MAX_SEGMENTS));
+        limit.is_some_and(|limit| cost > u64::from(limit))
+    };
+    if exceeds(1) {
         return Some(start_of(day_of(now) + 1));
     }
-    (pending >= MOST_PENDING).then(|| now + PENDING_PAUSE)
+    (exceeds(under_way + 1) || pending >= MOST_PENDING).then(|| now + PENDING_PAUSE)
 }
 
 /// So many messages to one recipient may be under way or in doubt; one that

@@ -163,10 +163,13 @@ fn what_is_silenced_spends_nothing_of_what_is_kept_for_the_new() {
 #[test]
 fn a_sink_that_cost_enough_waits_for_tomorrow() {
     let tomorrow = crate::budget::start_of(crate::budget::day_of(t(0)) + 1);
-    assert_eq!(blocked_until(0, 59, Some(60), t(0)), Some(tomorrow));
-    assert_eq!(blocked_until(0, 58, Some(60), t(0)), None);
-    assert_eq!(blocked_until(0, 1_000, None, t(0)), None);
-    assert_eq!(blocked_until(3, 0, None, t(0)), Some(t(30)));
+    assert_eq!(blocked_until(0, 59, 0, Some(60), t(0)), Some(tomorrow));
+    assert_eq!(blocked_until(0, 58, 0, Some(60), t(0)), None);
+    // What is under way may cost less than is kept for it.
+    assert_eq!(blocked_until(0, 32, 14, Some(60), t(0)), Some(t(30)));
+    assert_eq!(blocked_until(0, 32, 13, Some(60), t(0)), None);
+    assert_eq!(blocked_until(0, 1_000, 1_000, None, t(0)), None);
+    assert_eq!(blocked_until(3, 0, 3, None, t(0)), Some(t(30)));
 }
 
 /// Runs one incident against one recipient for as long as it takes; returns what

@@ -4,17 +4,22 @@
 //! Invariant: a segment count is never below the network's; a pair (an escaped
 //! character, a surrogate pair) is never split between two parts.
 
-/// Septets of a message that is one segment, and of each part of a longer one.
-const GSM7: (usize, usize) = (160, 153);
+/// Septets of a message that is one segment, and of each part of a longer one:
+/// a toll-free number's hold one less than others.
+const GSM7: (usize, usize) = (160, 152);
 
 /// The same in UTF-16 units, if any character is not in the alphabet.
-const UCS2: (usize, usize) = (70, 67);
+const UCS2: (usize, usize) = (70, 66);
 
-/// How many segments `text` is sent as.
+/// How many segments `text` is sent as, whatever the sender is.
 pub(crate) fn segments(text: &str) -> u32 {
+    count(text, GSM7, UCS2)
+}
+
+fn count(text: &str, gsm7: (usize, usize), ucs2: (usize, usize)) -> u32 {
     match text.chars().map(septets).collect::<Option<Vec<_>>>() {
-        Some(sizes) => parts(sizes.into_iter(), GSM7),
-        None => parts(text.chars().map(char::len_utf16), UCS2),
+        Some(sizes) => parts(sizes.into_iter(), gsm7),
+        None => parts(text.chars().map(char::len_utf16), ucs2),
     }
 }
 
@@ -172,6 +177,11 @@ mod tests {
 
     use super::{super::tests::hostile, *};
 
+    /// As most senders' messages are counted.
+    fn segments(text: &str) -> u32 {
+        count(text, (160, 153), (70, 67))
+    }
+
     #[test]
     fn the_alphabet_has_its_size() {
         let of_size =
@@ -185,6 +195,14 @@ mod tests {
         assert_eq!([0, 1, 160, 161, 306, 307, 1600].map(count), [1, 1, 1, 2, 2, 3, 11]);
         let count = |length| segments(&"я".repeat(length));
         assert_eq!([70, 71, 134, 135].map(count), [1, 2, 2, 3]);
+    }
+
+    #[test]
+    fn a_part_of_a_toll_free_numbers_is_shorter() {
+        let count = |length| super::segments(&"a".repeat(length));
+        assert_eq!([160, 161, 304, 305].map(count), [1, 2, 2, 3]);
+        let count = |length| super::segments(&"я".repeat(length));
+        assert_eq!([70, 71, 132, 133].map(count), [1, 2, 2, 3]);
     }
 
     #[test]

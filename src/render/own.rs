@@ -287,10 +287,10 @@ mod tests {
 
     #[test]
     fn words_that_are_too_long_as_they_are_go_in_the_alphabet_of_sms() {
-        let rendered = fixed(&"`".repeat(128), Email::new("a", "b"));
-        assert_eq!(rendered.short, format!("{} #7K3Q", "`".repeat(128)));
-        let rendered = fixed(&"`".repeat(299), Email::new("a", "b"));
-        assert_eq!((rendered.short, rendered.fault), (format!("{} #7K3Q", "'".repeat(299)), None));
+        let rendered = fixed(&"`".repeat(126), Email::new("a", "b"));
+        assert_eq!(rendered.short, format!("{} #7K3Q", "`".repeat(126)));
+        let rendered = fixed(&"`".repeat(298), Email::new("a", "b"));
+        assert_eq!((rendered.short, rendered.fault), (format!("{} #7K3Q", "'".repeat(298)), None));
     }
 
     #[test]

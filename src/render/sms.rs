@@ -1,6 +1,6 @@
 //! The short text: one line for a phone.
 //!
-//! Invariant: at most [`MAX_SEGMENTS`] segments, begins with the application's
+//! Invariant: at most [`MAX_SEGMENTS`] segments whatever the sender, begins with the application's
 //! tag and ends with the notice's id, has no address in it that the event did
 //! not bring.
 

@@ -70,8 +70,8 @@ impl Class {
         }
     }
 
-    /// What the status of an answer means where nothing better is known; for any
-    /// status but success. RFC 9110, section 15.
+    /// What the status of an answer means where nothing better is known; a
+    /// success is one that the provider does not give. RFC 9110, section 15.
     pub(crate) fn of(status: StatusCode) -> (Self, &'static str) {
         match status.as_u16() {
             300..=399 => (Self::Misconfigured, "redirected elsewhere, is the base URL right?"),
@@ -88,6 +88,7 @@ impl Class {
             413 => (Self::Rejected, "the message is too large"),
             400..=499 => (Self::Rejected, "the request was refused"),
             500..=599 => (Self::Ambiguous, "the server failed"),
+            200..=299 => (Self::Ambiguous, "somebody else's answer, is the base URL right?"),
             _ => (Self::Ambiguous, "an answer that is none"),
         }
     }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
@@ -159,8 +160,8 @@ impl Sink for SendGridSink {
 /// is all there is.
 fn judge(answer: &Answer, scrub: &Scrub<'_>) -> Result<Receipt, SendError> {
     let status = answer.status;
-    if status.is_success() {
-        let reference = answer.headers.get("x-message-id").and_then(|id| id.to_str().ok()).map(id);
+    let reference = answer.headers.get("x-message-id").and_then(|id| id.to_str().ok()).map(id);
+    if status == StatusCode::ACCEPTED || (status.is_success() && reference.is_some()) {
         let is_fit = |id: &String| (1..=LONGEST_REFERENCE).contains(&id.len()) && !scrub.finds_secret(id);
         return Ok(reference.filter(is_fit).map(Receipt::new).unwrap_or_default());
     }

@@ -6,6 +6,7 @@
 use std::{fmt, ops::RangeInclusive};
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::{
@@ -244,26 +245,27 @@ impl Sink for TwilioSink {
             client.post(url).basic_auth(user, Some(password)).timeout(timeout).form(&form)
         });
         let answer = answer.await?;
-        judge(&answer, &scrub)
+        judge(&answer, self.sender_number.as_deref(), &scrub)
     }
 }
 
-/// Turns an answer into a receipt or an error, by Twilio's code before the
-/// status: 63038 and 20429 share one, but not the time to wait.
-fn judge(answer: &Answer, scrub: &Scrub<'_>) -> Result<Receipt, SendError> {
+/// Turns an answer to what `sender` sent into a receipt or an error, by Twilio's
+/// code before the status: 63038 and 20429 share one, but not the time to wait.
+fn judge(answer: &Answer, sender: Option<&str>, scrub: &Scrub<'_>) -> Result<Receipt, SendError> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let status = answer.status;
-    if status.is_success() {
-        // Accepted whatever the body says: repeating would send it twice.
-        let sid = body["sid"].as_str().filter(|sid| is_sid(sid, "SM") || is_sid(sid, "MM"));
+    let sid = body["sid"].as_str().filter(|sid| is_sid(sid, "SM") || is_sid(sid, "MM"));
+    // Accepted whatever the body of a 201 says: repeating would send it twice.
+    if status == StatusCode::CREATED || (status.is_success() && sid.is_some()) {
         return Ok(sid.map(Receipt::new).unwrap_or_default());
     }
     let code = code(&body);
-    let (class, meaning) = match (code.and_then(codes::meaning), status.as_u16()) {
-        (Some(known), _) => known,
-        // Twilio asks for it to be tried again, other than a 500.
-        (None, 503) => (Class::NotProcessed, "service unavailable"),
-        (None, _) => Class::of(status),
+    let (class, meaning) = match code.and_then(codes::meaning) {
+        Some(_) if code.is_some_and(codes::is_of_a_country) && sender.is_some_and(is_short_code) => {
+            (Class::Rejected, "the short code cannot send to the recipient's country")
+        }
+        Some(known) => known,
+        None => Class::of(status),
     };
     let ours = match code {
         Some(code) => format!("Twilio {code} (HTTP {}): {meaning}", status.as_u16()),
@@ -294,13 +296,15 @@ fn is_sid(text: &str, prefix: &str) -> bool {
 
 /// A number, a short code, or an "Alphanumeric Sender ID".
 fn is_sender(text: &str) -> bool {
-    let is_short_code =
-        SHORT_CODE_DIGITS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_id = text.len() <= LONGEST_SENDER_ID
         && text.trim() == text
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" +-_&".contains(&byte));
-    is_phone_number(text) || is_short_code || is_id
+    is_phone_number(text) || is_short_code(text) || is_id
+}
+
+fn is_short_code(text: &str) -> bool {
+    SHORT_CODE_DIGITS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Debug for TwilioSink {

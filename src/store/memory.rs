@@ -191,9 +191,13 @@ impl Memory {
         };
         self.report(notice, &(sink, claim.recipient.clone()));
         self.accounts.entry((sink, claim.recipient.clone())).or_default().heard_at = Some(now);
+        self.charge(sink, segments, now);
+        Ok(self.settle(claim, now))
+    }
+
+    pub(super) fn charge(&mut self, sink: &'static str, segments: u32, now: SystemTime) {
         let cost = self.accounts.entry((sink, String::new())).or_default();
         *cost = cost.spent(segments, day_of(now));
-        Ok(self.settle(claim, now))
     }
 
     pub(super) fn retry(
@@ -255,7 +259,7 @@ impl Memory {
     }
 
     /// There is nobody else whose deliveries these could be.
-    pub(super) fn bury_abandoned(&mut self, _now: SystemTime) -> u64 {
+    pub(super) fn bury_abandoned(&mut self, _own: &[&str], _now: SystemTime) -> u64 {
         0
     }
 

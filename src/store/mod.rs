@@ -315,7 +315,7 @@ impl Store {
     /// after `not_since`. What is about the dead, and dead itself, is never told.
     pub(crate) async fn tell_of_dead(
         &mut self,
-        sink: &'static str,
+        sink: &str,
         not_since: SystemTime,
         tell: impl Fn(&Dead) -> Captured,
         maker: &Maker<'_>,
@@ -349,10 +349,26 @@ impl Store {
     }
 
     /// pending → dead, for what nobody claimed for a day after its deadline, and
-    /// what was to be told a day ago is not any more: no process has its sink.
-    /// Returns how many messages that were.
-    pub(crate) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
-        either!(self, store => Ok(store.bury_abandoned(now)), store.bury_abandoned(now))
+    /// what was to be told a day ago is not any more: no process has its sink, nor
+    /// is it of our `own`. Returns how many messages that were.
+    pub(crate) async fn bury_abandoned(&mut self, own: &[&str], now: SystemTime) -> Result<u64, StoreError> {
+        either!(self, store => Ok(store.bury_abandoned(own, now)), store.bury_abandoned(own, now))
+    }
+
+    /// The sinks with deliveries that ended undelivered, and nobody was told.
+    pub(crate) async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
+        either!(self, store => Ok(store.sinks_of_dead()), store.sinks_of_dead())
+    }
+
+    /// Counts what an attempt may have cost that did not end in
+    /// [`deliver`](Self::deliver).
+    pub(crate) async fn charge(
+        &mut self,
+        sink: &'static str,
+        segments: u32,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        either!(self, store => { store.charge(sink, segments, now); Ok(()) }, store.charge(sink, segments, now))
     }
 
     /// Closes the file, if there is one.

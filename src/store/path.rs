@@ -100,9 +100,15 @@ pub(super) fn identity(path: &Path) -> Option<Identity> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let known = std::fs::metadata(path).ok().map(|metadata| Identity(metadata.dev(), metadata.ino()));
-        // Deleted is not the same as unknown.
-        Some(known.unwrap_or(Identity(0, 0)))
+        match std::fs::metadata(path) {
+            Ok(metadata) => Some(Identity(metadata.dev(), metadata.ino())),
+            // Deleted is not the same as unknown: a process that gave up its rights
+            // may not look, and has the file open all the same.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Some(Identity(0, 0))
+            }
+            Err(_) => None,
+        }
     }
     #[cfg(not(unix))]
     {

@@ -154,6 +154,11 @@ fn expired(now: SystemTime) -> Prune {
     Prune::Expired { delivered_by: now - KEPT_DELIVERED, dead_by: now - KEPT_DEAD }
 }
 
+/// So long ago that everybody who can be was told of what is dead.
+fn excess(cap_bytes: u64) -> Prune {
+    Prune::Excess { cap_bytes, untold_since: t(1_000_000_000) }
+}
+
 /// Without windows and budgets.
 fn channel(sink: &'static str) -> Channel {
     Channel { sink, rhythm: rhythm(sink), budget: None, segments_per_day: None, deadline: HOUR }

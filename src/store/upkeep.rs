@@ -37,7 +37,11 @@ pub(crate) enum Prune {
         dead_by: SystemTime,
     },
     /// The oldest, as many as a file that may have this many bytes has too many.
-    Excess { cap_bytes: u64 },
+    Excess {
+        cap_bytes: u64,
+        /// What is dead since then, and nobody was told of, stays.
+        untold_since: SystemTime,
+    },
 }
 
 /// What a step of pruning came to.

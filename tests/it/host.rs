@@ -95,6 +95,24 @@ fn send(child: &Child, signal: libc::c_int) {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_signal_that_the_host_waits_for_is_not_taken_by_our_threads() {
+    let harness = Harness::new();
+    run(&mut harness.child("host-deaf"));
+}
+
+#[test]
+fn a_line_that_nobody_reads_does_not_end_the_host() {
+    let harness = Harness::new();
+    // It has something to say.
+    std::fs::create_dir(harness.database()).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    run(harness.child("host-pipe").stderr(writer));
+    assert_eq!((harness.provider.sms().len(), harness.provider.mails().len()), (1, 1));
+}
+
+#[test]
 fn what_was_committed_before_a_deadly_signal_the_next_start_sends() {
     let harness = Harness::new();
     for (round, signal) in [(0, libc::SIGTERM), (1, libc::SIGUSR1), (2, libc::SIGKILL)] {

@@ -19,6 +19,7 @@ mod host;
 mod late;
 mod layering;
 mod messages;
+mod millions;
 mod models;
 mod panics;
 mod processes;

@@ -71,3 +71,44 @@ fn what_is_silenced_is_counted_exactly_and_told_when_the_silence_ends() {
     assert!(handle.flush(PATIENCE).is_complete());
     assert_eq!(told(&sink).last(), Some(&("the migration is at work".to_owned(), 1)));
 }
+
+/// The condition is about what a merely counted event does not have.
+fn of_a_tenant() -> Matcher {
+    Matcher::new().when(|event| event.fields.iter().any(|field| field.name == "tenant"))
+}
+
+#[test]
+fn in_a_storm_what_is_ignored_by_its_fields_stays_so() {
+    let sink = MemorySink::new();
+    let handle = with_layer(builder(&sink).ignore(of_a_tenant()).storm_rate(10), || {
+        for tenant in 0..1000 {
+            error!(tenant, "no such page");
+        }
+        for _ in 0..1000 {
+            error!("payment failed");
+        }
+    });
+    assert!(handle.flush(PATIENCE).is_complete());
+    assert!(told(&sink).iter().all(|(message, _)| message == "payment failed"), "{:?}", told(&sink));
+    assert_eq!(told(&sink).iter().map(|(_, count)| count).sum::<u64>(), 1000);
+    let stats = handle.stats();
+    assert_eq!((stats.captured, stats.persisted, stats.ignored), (2000, 1000, 1000));
+}
+
+#[test]
+fn in_a_storm_what_is_silenced_by_its_fields_stays_so() {
+    let sink = MemorySink::new();
+    let layer = builder(&sink).storm_rate(10).build().unwrap();
+    let handle = layer.handle();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        assert!(handle.silence(of_a_tenant(), Duration::from_secs(2)));
+        for tenant in 0..1000 {
+            error!(tenant, "no such page");
+        }
+        assert!(handle.flush(PATIENCE).is_complete());
+    });
+    assert_eq!(told(&sink), []);
+    sink.wait_for(1, PATIENCE);
+    let first = "silenced for 2s: some errors; the first: no such page".to_owned();
+    assert_eq!(told(&sink), [(first, 1000)]);
+}

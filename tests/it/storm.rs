@@ -87,6 +87,22 @@ fn what_is_only_counted_belongs_to_what_the_callsite_said() {
 }
 
 #[test]
+fn what_is_only_counted_belongs_to_what_the_application_called_it() {
+    let sink = MemorySink::new();
+    let by_cart = builder(&sink).storm_rate(10).fingerprint(|_| Some("carts".to_owned()));
+    let handle = with_layer(by_cart, || {
+        for cart in 0..1000 {
+            error!(cart, alert.fingerprint = "payments", "declined");
+            error!(cart, "no such cart");
+        }
+    });
+    assert!(handle.flush(PATIENCE).is_complete());
+    let samples = sink.messages().remove(0).notice.samples.clone();
+    let told: Vec<_> = samples.iter().map(|sample| (sample.event.message.as_str(), sample.count)).collect();
+    assert_eq!(told, [("declined", 1000), ("no such cart", 1000)]);
+}
+
+#[test]
 fn who_hears_of_errors_only_is_not_told_of_a_storm_of_warnings() {
     let harness = Harness::new();
     let builder = harness.builder().level(Level::WARN).sms_level(Level::ERROR).storm_rate(1);

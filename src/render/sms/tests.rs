@@ -141,9 +141,9 @@ fn a_panic_says_where_and_in_one_segment() {
 #[test]
 fn one_event_that_is_too_long_is_cut() {
     let text = short(&notice(vec![error(Level::ERROR, &"a".repeat(1000), 2)]));
-    assert_eq!(text, format!("[MyApp] ERROR: {}... (x2) #7K3Q", "a".repeat(306 - 2 - 29)));
+    assert_eq!(text, format!("[MyApp] ERROR: {}... (x2) #7K3Q", "a".repeat(304 - 2 - 29)));
     let text = short(&notice(vec![error(Level::ERROR, &"ж".repeat(1000), 1)]));
-    assert_eq!(text, format!("[MyApp] ERROR: {}... #7K3Q", "ж".repeat(134 - 24)));
+    assert_eq!(text, format!("[MyApp] ERROR: {}... #7K3Q", "ж".repeat(132 - 24)));
 }
 
 #[test]

@@ -39,11 +39,11 @@ fn every_status_has_its_class() {
         Err(SendError::Misconfigured { .. }) => "pause",
     };
     let table: &[(&str, &[u16])] = &[
-        ("sent", &[200, 201, 202, 204]),
+        ("sent", &[202]),
         ("reject", &[400, 406, 413, 415, 422]),
         ("pause", &[301, 302, 307, 308, 401, 403, 404, 405, 451]),
         ("retry", &[408, 425, 429]),
-        ("ambiguous", &[500, 502, 503, 504]),
+        ("ambiguous", &[200, 201, 204, 500, 502, 503, 504]),
     ];
     for (class, statuses) in table {
         for &status in *statuses {
@@ -166,9 +166,18 @@ async fn the_request_is_json_with_the_key_as_bearer() {
 
 #[tokio::test]
 async fn a_receipt_needs_no_reference() {
-    let server = answering(http("200 OK", ""));
+    let server = answering(http("202 Accepted", ""));
     let receipt = sink().base_url(&server.url).send(&message(TO)).await;
     assert_eq!(receipt, Ok(Receipt::default()));
+    let server = answering(http("200 OK\r\nX-Message-Id: abc", ""));
+    assert_eq!(sink().base_url(&server.url).send(&message(TO)).await, Ok(Receipt::new("abc")));
+}
+
+#[tokio::test]
+async fn a_success_that_is_not_sendgrids_is_none() {
+    let server = answering(http("200 OK", "<html>Sign in to the network</html>"));
+    let error = sink().base_url(&server.url).send(&message(TO)).await.unwrap_err();
+    assert!(error.is_ambiguous() && error.to_string().contains("base URL"), "{error}");
 }
 
 #[tokio::test]
@@ -190,8 +199,9 @@ proptest! {
     ) {
         let body = [before.as_slice(), KEY.as_bytes(), b" ", TO.as_bytes(), &after].concat();
         let status = StatusCode::from_u16(status).unwrap();
+        let has_id = headers.get("x-message-id").is_some_and(|id| id.to_str().is_ok());
         let result = judge(&Answer { status, headers, body }, &sink().scrub(&message(TO)));
-        prop_assert!(result.is_ok() == status.is_success());
+        prop_assert!(result.is_ok() == (status == StatusCode::ACCEPTED || status.is_success() && has_id));
         assert_fit(&result, &[KEY, TO]);
     }
 

@@ -49,6 +49,7 @@ pub(super) fn meaning(code: u32) -> Option<(Class, &'static str)> {
         21610 => (RecipientRefused, "the recipient has unsubscribed with STOP"),
         21612 => (Rejected, "the sender cannot reach this To number"),
         21614 => (RecipientRefused, "the To number is no mobile number"),
+        21635 => (RecipientRefused, "the To number is a landline"),
         21910 => (Rejected, "sender and recipient are of different channels"),
 
         // The message.
@@ -65,6 +66,8 @@ pub(super) fn meaning(code: u32) -> Option<(Class, &'static str)> {
         21606 => (Misconfigured, "the From number cannot send messages"),
         21609 => (Misconfigured, "invalid status callback URL"),
         21659 => (Misconfigured, "the From number is not the account's"),
+        21660 => (Misconfigured, "the From number is of another account"),
+        21661 => (Misconfigured, "the From number cannot send SMS"),
         21663 => (Misconfigured, "the From number is of another region"),
         21703 => (Misconfigured, "the Messaging Service has no usable sender"),
         21704 => (Misconfigured, "the Messaging Service has no senders"),
@@ -97,4 +100,10 @@ pub(super) fn meaning(code: u32) -> Option<(Class, &'static str)> {
 
         _ => return None,
     })
+}
+
+/// Whether `code` may mean that a short code does not reach the recipient's
+/// country, which is no fault of the sender's.
+pub(super) fn is_of_a_country(code: u32) -> bool {
+    matches!(code, 21606 | 21659)
 }

@@ -24,7 +24,7 @@ fn sink() -> TwilioSink {
 fn judged(status: u16, body: &[u8]) -> Result<Receipt, SendError> {
     let status = StatusCode::from_u16(status).unwrap();
     let answer = Answer { status, headers: HeaderMap::new(), body: body.to_vec() };
-    judge(&answer, &sink().scrub(&message(TO)))
+    judge(&answer, Some(FROM), &sink().scrub(&message(TO)))
 }
 
 /// The error of an answer with Twilio's usual body.
@@ -50,12 +50,12 @@ fn every_code_has_its_class_whatever_the_status() {
         ("retry", &[20429, 20503, 21619, 63018, 30003, 30017, 30036]),
         ("rest", &[14107, 21611, 63038, 30001, 30022, 30023, 30027]),
         ("ambiguous", &[20500, 30008, 30410, 30500]),
-        ("refuse", &[21211, 21610, 21614]),
+        ("refuse", &[21211, 21610, 21614, 21635]),
         ("reject", &[21265, 21408, 21604, 21608, 21612, 21910]),
         ("reject", &[20001, 20422, 21602, 21603, 21605, 21617, 21658]),
         ("reject", &[30004, 30005, 30006, 30007, 30019, 30450]),
         ("pause", &[10001, 20003, 20005, 20006, 20403, 20404, 21607, 90010]),
-        ("pause", &[21212, 21606, 21609, 21659, 21663, 21703, 21704, 21705, 21712, 90007]),
+        ("pause", &[21212, 21606, 21609, 21659, 21660, 21661, 21663, 21703, 21704, 21705, 21712, 90007]),
         ("pause", &[30002, 30032, 30034, 30035]),
     ];
     for (class, codes) in table {
@@ -86,7 +86,7 @@ fn an_unknown_code_leaves_it_to_the_status() {
     assert!(matches!(error(401, 12345), SendError::Misconfigured { .. }));
     assert!(matches!(error(429, 12345), SendError::NotProcessed { .. }));
     assert!(matches!(error(500, 12345), SendError::Ambiguous { .. }));
-    assert!(matches!(error(503, 12345), SendError::NotProcessed { .. }));
+    assert!(matches!(error(503, 12345), SendError::Ambiguous { .. }));
     assert!(matches!(error(302, 12345), SendError::Misconfigured { .. }));
 }
 
@@ -117,6 +117,30 @@ fn a_reason_tells_code_status_and_meaning() {
         let reason = reason(status, body);
         assert!(reason.contains(wanted), "{reason}");
     }
+}
+
+#[test]
+fn a_country_that_a_short_code_does_not_reach_is_no_fault_of_the_sender() {
+    for code in [21606, 21659] {
+        let body = format!(r#"{{"code":{code},"message":"m"}}"#);
+        let answer =
+            Answer { status: StatusCode::BAD_REQUEST, headers: HeaderMap::new(), body: body.into_bytes() };
+        let judged = |sender| judge(&answer, sender, &sink().scrub(&message(TO)));
+        assert!(matches!(judged(Some("12345")), Err(SendError::Rejected { .. })), "{code}");
+        for sender in [Some(FROM), Some("ACME"), None] {
+            assert!(matches!(judged(sender), Err(SendError::Misconfigured { .. })), "{code} {sender:?}");
+        }
+    }
+}
+
+#[test]
+fn a_success_that_is_not_twilios_is_none() {
+    for body in ["", "<html>Sign in to the network</html>", r#"{"sid":"x"}"#] {
+        let error = judged(200, body.as_bytes()).unwrap_err();
+        assert!(error.is_ambiguous() && error.to_string().contains("base URL"), "{error}");
+    }
+    let body = br#"{"sid":"SM0123456789abcdef0123456789abcdef"}"#;
+    assert!(judged(200, body).is_ok());
 }
 
 #[test]
@@ -270,8 +294,8 @@ proptest! {
         let secrets = [TOKEN, ACCOUNT, BASIC, TO];
         let body = [before.as_slice(), secrets.concat().as_bytes(), &after].concat();
         let status = StatusCode::from_u16(status).unwrap();
-        let result = judge(&Answer { status, headers, body }, &sink().scrub(&message(TO)));
-        prop_assert!(result.is_ok() == status.is_success());
+        let result = judge(&Answer { status, headers, body }, Some(FROM), &sink().scrub(&message(TO)));
+        prop_assert!(result.is_ok() == (status == StatusCode::CREATED));
         assert_fit(&result, &secrets);
     }
 

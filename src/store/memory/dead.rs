@@ -53,9 +53,13 @@ impl Memory {
         Ok(self.settle(claim, now))
     }
 
+    pub(in crate::store) fn sinks_of_dead(&self) -> Vec<String> {
+        self.untold.keys().map(ToString::to_string).collect()
+    }
+
     pub(in crate::store) fn tell_of_dead(
         &mut self,
-        sink: &'static str,
+        sink: &str,
         not_since: SystemTime,
         tell: impl Fn(&Dead) -> Captured,
         maker: &Maker<'_>,
@@ -65,7 +69,7 @@ impl Memory {
         if self.told_at.get(sink).is_some_and(|at| *at > not_since && *at <= now) {
             return false;
         }
-        let Some(dead) = self.untold.remove(sink) else { return false };
+        let Some((sink, dead)) = self.untold.remove_entry(sink) else { return false };
         self.told_at.insert(sink, now);
         self.join(tallies(&[tell(&dead)], &Losses::new(), now), maker, targets, now);
         true

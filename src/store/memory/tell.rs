@@ -12,7 +12,6 @@ use crate::{
     budget::day_of,
     incident::{Desk, Plan, Reason, Standing, blocked_until, plan},
     notice::{Kind, Losses, Notice, Sample},
-    render::MAX_SEGMENTS,
     store::{
         Channel, Claim, Maker, SAMPLES_PER_NOTICE, StoreError, Told,
         batch::{About, message_id},
@@ -77,13 +76,12 @@ impl Memory {
             .unzip();
         let in_sink = self.deliveries.values().filter(|delivery| delivery.sink == recipient.0).count() as u64;
         let spent = self.accounts.get(&(recipient.0, String::new())).map_or(0, |cost| cost.on(day_of(now)));
-        let spent = u64::from(spent) + in_sink * u64::from(MAX_SEGMENTS);
         let pending = self.deliveries.values().filter(his).count() as u64;
         let desk = Desk {
             account: self.accounts.get(recipient).copied().unwrap_or_default(),
             standings,
             has_open_message: open.is_some(),
-            blocked_until: blocked_until(pending, spent, channel.segments_per_day, now),
+            blocked_until: blocked_until(pending, spent, in_sink, channel.segments_per_day, now),
         };
         let plan = plan(&desk, &channel.rhythm, channel.budget.as_ref(), hurried, now);
         let mut notice = None;

@@ -13,5 +13,9 @@ impl Memory {
                 delivery.expires_at = moved(delivery.expires_at, millis);
             }
         }
+        let ours = self.incidents.values_mut().filter(|incident| incident.run == run);
+        for known in ours.flat_map(|incident| incident.standings.values_mut()) {
+            known.not_before = known.not_before.map(|at| moved(at, millis));
+        }
     }
 }

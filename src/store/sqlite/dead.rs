@@ -64,10 +64,18 @@ impl Sqlite {
         Ok(done.rows_affected() == 1)
     }
 
+    pub(in crate::store) async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
+        let sinks =
+            sqlx::query_scalar!("SELECT DISTINCT sink FROM delivery WHERE state = 'dead' AND told = 0")
+                .fetch_all(&mut self.connection)
+                .await?;
+        Ok(sinks)
+    }
+
     /// One transaction: of several processes, one tells.
     pub(in crate::store) async fn tell_of_dead(
         &mut self,
-        sink: &'static str,
+        sink: &str,
         not_since: SystemTime,
         tell: impl Fn(&Dead) -> Captured,
         maker: &Maker<'_>,

@@ -93,6 +93,19 @@ impl Sqlite {
         Ok(delivered.is_some())
     }
 
+    pub(in crate::store) async fn charge(
+        &mut self,
+        sink: &str,
+        segments: u32,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let cost = account(&mut tx, sink, "").await?.spent(segments, day_of(now));
+        save_account(&mut tx, sink, "", &cost).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     pub(in crate::store) async fn retry(
         &mut self,
         claim: &Claim,

@@ -119,7 +119,8 @@ impl Sqlite {
 
     /// False if the file was moved or deleted.
     pub(in crate::store) fn is_at(&self, path: &Path) -> bool {
-        self.identity.is_none() || self.identity == path::identity(path)
+        let is_known = self.identity.is_some();
+        path::identity(path).is_none_or(|found| !is_known || self.identity == Some(found))
     }
 
     pub(in crate::store) async fn shut(self) {

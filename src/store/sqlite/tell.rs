@@ -16,7 +16,6 @@ use crate::{
     budget::day_of,
     event::{from_millis, to_millis},
     incident::{Desk, Plan, Reason, Standing, blocked_until, plan},
-    render::MAX_SEGMENTS,
 };
 
 impl Sqlite {
@@ -256,8 +255,8 @@ async fn blocked(
     .fetch_one(&mut *connection)
     .await?;
     let spent = account(connection, channel.sink, "").await?.on(day_of(now));
-    let spent = u64::from(spent) + unsigned(pending.all) * u64::from(MAX_SEGMENTS);
-    Ok(blocked_until(unsigned(pending.his), spent, channel.segments_per_day, now))
+    let (his, all) = (unsigned(pending.his), unsigned(pending.all));
+    Ok(blocked_until(his, spent, all, channel.segments_per_day, now))
 }
 
 async fn insert_notice(

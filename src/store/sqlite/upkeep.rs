@@ -21,13 +21,13 @@ use crate::event::to_millis;
 impl Sqlite {
     pub(in crate::store) async fn prune(&mut self, what: Prune) -> Result<Pruned, StoreError> {
         let before = self.size().await?;
-        let (delivered_by, dead_by, enough) = match what {
+        let (delivered_by, dead_by, untold_by, enough) = match what {
             Prune::Expired { delivered_by, dead_by } => {
-                (to_millis(delivered_by), to_millis(dead_by), BYTES_PER_STEP)
+                (to_millis(delivered_by), to_millis(dead_by), i64::MAX, BYTES_PER_STEP)
             }
-            Prune::Excess { cap_bytes } => {
+            Prune::Excess { cap_bytes, untold_since } => {
                 let excess = before.used_bytes().saturating_sub(cap_bytes / 100 * ROOM_PERCENT);
-                (i64::MAX, i64::MAX, excess.min(BYTES_PER_STEP))
+                (i64::MAX, i64::MAX, to_millis(untold_since), excess.min(BYTES_PER_STEP))
             }
         };
         let mut pruned = Pruned::default();
@@ -35,7 +35,7 @@ impl Sqlite {
             pruned.incidents = self.delete_incidents(delivered_by, enough).await?;
         }
         if enough > 0 && pruned.incidents == 0 {
-            pruned.notices = self.delete_notices(delivered_by, dead_by, enough).await?;
+            pruned.notices = self.delete_notices(delivered_by, dead_by, untold_by, enough).await?;
         }
         let has_deleted = pruned.incidents + pruned.notices > 0;
         if !has_deleted && before.free_pages < PAGES_PER_STEP {
@@ -102,6 +102,7 @@ impl Sqlite {
         &mut self,
         delivered_by: i64,
         dead_by: i64,
+        untold_by: i64,
         enough: u64,
     ) -> Result<u64, StoreError> {
         let rows = sqlx::query!(
@@ -116,11 +117,13 @@ impl Sqlite {
                 WHERE made_at <= ?1 AND notice.id < (SELECT max(id) FROM notice)
                   AND coalesce(settled_at, made_at) <= iif(state = 'dead', ?2, ?1)
                   AND state IS NOT 'pending'
+                  AND NOT coalesce(state = 'dead' AND told = 0 AND kind <> 'health' AND settled_at > ?4, 0)
                   AND delivery.id IS NOT (SELECT max(id) FROM delivery)
                 ORDER BY notice.id LIMIT ?3"#,
             delivered_by,
             dead_by,
-            ROWS_PER_STEP
+            ROWS_PER_STEP,
+            untold_by
         )
         .fetch_all(&mut self.connection)
         .await?;
@@ -142,14 +145,25 @@ impl Sqlite {
 
     pub(in crate::store) async fn shift(&mut self, run: Uuid, millis: i64) -> Result<(), StoreError> {
         let run = run.as_bytes().as_slice();
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query!(
             "UPDATE delivery SET due_at = due_at + ?2, expires_at = expires_at + ?2
               WHERE state = 'pending' AND notice_id IN (SELECT id FROM notice WHERE run = ?1)",
             run,
             millis
         )
-        .execute(&mut self.connection)
+        .execute(&mut *tx)
         .await?;
+        sqlx::query!(
+            "UPDATE standing SET not_before = not_before + ?2
+              WHERE not_before IS NOT NULL AND due_at IS NOT NULL
+                AND incident_id IN (SELECT id FROM incident WHERE run = ?1)",
+            run,
+            millis
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -221,14 +235,22 @@ impl Sqlite {
         Ok(())
     }
 
-    pub(in crate::store) async fn bury_abandoned(&mut self, now: SystemTime) -> Result<u64, StoreError> {
-        let before = to_millis(now - ABANDONED_AFTER);
+    pub(in crate::store) async fn bury_abandoned(
+        &mut self,
+        own: &[&str],
+        now: SystemTime,
+    ) -> Result<u64, StoreError> {
+        let (own, before) = (json(&own)?, to_millis(now - ABANDONED_AFTER));
         let now = to_millis(now);
         let abandoned = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT 1 FROM delivery
-                               WHERE state = 'pending' AND due_at <= ?1 AND expires_at <= ?1)
-                   OR EXISTS (SELECT 1 FROM standing WHERE due_at <= ?1) AS "any!: bool""#,
-            before
+                               WHERE state = 'pending' AND due_at <= ?1 AND expires_at <= ?1
+                                 AND sink NOT IN (SELECT value FROM json_each(?2)))
+                   OR EXISTS (SELECT 1 FROM standing
+                               WHERE due_at <= ?1
+                                 AND sink NOT IN (SELECT value FROM json_each(?2))) AS "any!: bool""#,
+            before,
+            own
         )
         .fetch_one(&mut self.connection)
         .await?;
@@ -239,22 +261,30 @@ impl Sqlite {
         let deliveries = sqlx::query!(
             "UPDATE delivery SET state = 'dead', settled_at = ?1,
                     last_error = coalesce(last_error, 'no process had this sink')
-              WHERE state = 'pending' AND due_at <= ?2 AND expires_at <= ?2",
+              WHERE state = 'pending' AND due_at <= ?2 AND expires_at <= ?2
+                AND sink NOT IN (SELECT value FROM json_each(?3))",
             now,
-            before
+            before,
+            own
         )
         .execute(&mut *tx)
         .await?;
         let untold = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!: i64" FROM standing JOIN incident ON incident.id = incident_id
-                WHERE due_at <= ?1 AND told < count"#,
-            before
+                WHERE due_at <= ?1 AND told < count AND sink NOT IN (SELECT value FROM json_each(?2))"#,
+            before,
+            own
         )
         .fetch_one(&mut *tx)
         .await?;
-        sqlx::query!("UPDATE standing SET due_at = NULL WHERE due_at <= ?1", before)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query!(
+            "UPDATE standing SET due_at = NULL
+              WHERE due_at <= ?1 AND sink NOT IN (SELECT value FROM json_each(?2))",
+            before,
+            own
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(deliveries.rows_affected() + unsigned(untold))
     }

@@ -193,6 +193,25 @@ every_store! {
         assert!(told[3] > 50, "{told:?}");
     }
 
+    async fn what_may_have_been_sent_costs_too(bench: &mut Bench) {
+        let limited = Channel { segments_per_day: Some(6), ..channel("sms") };
+        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+        bench.store.charge("sms", 5, t(0)).await.unwrap();
+        let told = bench.tell_with(&limited, false, t(1)).await;
+        let tomorrow = crate::budget::start_of(crate::budget::day_of(t(1)) + 1);
+        assert_eq!((told.notice, told.next), (None, Some(tomorrow)));
+        assert!(bench.tell_with(&limited, false, tomorrow).await.notice.is_some());
+    }
+
+    async fn a_silence_ends_when_it_would_although_the_clock_is_set(bench: &mut Bench) {
+        let silenced = Captured { not_before: Some(t(36_300)), ..captured_at("a", t(36_000)) };
+        bench.persist(&[silenced], t(36_000)).await;
+        bench.store.shift(bench.run, -36_000_000).await.unwrap();
+        bench.store.reconsider(t(0)).await.unwrap();
+        assert_eq!(bench.tell("mail", t(0)).await.next, Some(t(300)));
+        assert_eq!(bench.told("mail", t(300)).await, [("a".to_owned(), 1)]);
+    }
+
     async fn all_sms_together_cost_no_more_than_they_may(bench: &mut Bench) {
         let limited = Channel { segments_per_day: Some(6), ..channel("sms") };
         let mut sent = 0;

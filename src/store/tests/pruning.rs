@@ -138,7 +138,7 @@ fn what_is_open_or_untold_stays_whatever_it_costs() {
         // An end that nobody looked at yet.
         bench.persist(&[captured("nobody's", Level::INFO)], t(DAY)).await;
         assert_eq!(bench.prune_all(expired(t(400 * DAY))).await, (2, 1));
-        assert_eq!(bench.prune_all(Prune::Excess { cap_bytes: 0 }).await, (0, 0));
+        assert_eq!(bench.prune_all(excess(0)).await, (0, 0));
         assert_eq!(bench.number("SELECT count(*) FROM incident").await, 3);
         assert_eq!(bench.told("sms", t(500 * DAY)).await.len(), 2);
     });
@@ -170,7 +170,7 @@ fn ids_never_come_again() {
         let deliveries = bench.number("SELECT max(id) FROM delivery").await;
         let incidents = bench.number("SELECT max(id) FROM incident").await;
         assert_eq!(bench.prune_all(expired(t(400 * DAY))).await, (1, 0));
-        assert_eq!(bench.prune_all(Prune::Excess { cap_bytes: 0 }).await, (0, 0));
+        assert_eq!(bench.prune_all(excess(0)).await, (0, 0));
         bench.newest().await;
         assert_eq!(bench.prune_all(expired(t(400 * DAY))).await, (1, 1));
         assert!(bench.number("SELECT min(id) FROM notice").await > notices);
@@ -249,8 +249,8 @@ fn a_full_file_loses_the_oldest_that_are_settled_and_no_more_than_it_must() {
         }
         bench.newest().await;
         let cap_bytes = 2_000 * 1024;
-        bench.prune_all(Prune::Excess { cap_bytes }).await;
-        let used = bench.prune(Prune::Excess { cap_bytes }).await.used_bytes;
+        bench.prune_all(excess(cap_bytes)).await;
+        let used = bench.prune(excess(cap_bytes)).await.used_bytes;
         assert!((1_200 * 1024..=1_600 * 1024).contains(&used), "{used}");
         let left = bench.number("SELECT min(id) FROM incident WHERE id > 1").await;
         assert!((4..=6).contains(&left), "the oldest that is left is {left}");
@@ -265,7 +265,7 @@ fn a_file_below_four_fifths_of_its_cap_loses_nothing_early() {
             bench.ended(large(&format!("{n}"), 256), Delivered(0)).await;
         }
         bench.newest().await;
-        let pruned = bench.prune(Prune::Excess { cap_bytes: 3 * 1024 * 1024 }).await;
+        let pruned = bench.prune(excess(3 * 1024 * 1024)).await;
         assert_eq!((pruned.notices, pruned.incidents, pruned.more), (0, 0, false));
         assert!(pruned.used_bytes > 2 * 1024 * 1024, "{pruned:?}");
     });
@@ -276,12 +276,37 @@ fn what_no_process_sends_for_a_day_is_abandoned() {
     sqlite(async |bench| {
         bench.persist(&[captured_at("a", t(0))], t(0)).await;
         bench.tell("sms", t(1)).await;
-        assert_eq!(bench.store.bury_abandoned(t(DAY)).await.unwrap(), 0);
+        assert_eq!(bench.store.bury_abandoned(&[], t(DAY)).await.unwrap(), 0);
         // The SMS that nobody sent, and the mail that nobody made.
-        assert_eq!(bench.store.bury_abandoned(t(2 * DAY)).await.unwrap(), 2);
+        assert_eq!(bench.store.bury_abandoned(&[], t(2 * DAY)).await.unwrap(), 2);
         assert_eq!(bench.tell("mail", t(2 * DAY)).await, Told::default());
         assert_eq!(bench.store.next_due("sms").await.unwrap(), None);
+        assert_eq!(bench.store.sinks_of_dead().await.unwrap(), ["sms"]);
         assert_eq!(bench.tell_of_dead("sms", t(0), t(2 * DAY)).await, Some(1));
+        assert_eq!(bench.store.sinks_of_dead().await.unwrap(), [""; 0]);
+    });
+}
+
+#[test]
+fn what_is_of_a_sink_of_ours_is_told_however_long_nobody_ran() {
+    sqlite(async |bench| {
+        bench.persist(&[captured_at("a", t(0))], t(0)).await;
+        bench.tell("sms", t(1)).await;
+        assert_eq!(bench.store.bury_abandoned(&["sms", "mail"], t(2 * DAY)).await.unwrap(), 0);
+        assert_eq!(bench.store.bury_abandoned(&["mail"], t(2 * DAY)).await.unwrap(), 1);
+        assert_eq!(bench.told("mail", t(2 * DAY)).await, [("a".to_owned(), 1)]);
+    });
+}
+
+#[test]
+fn what_is_dead_and_untold_makes_no_room() {
+    sqlite(async |bench| {
+        bench.targets.truncate(1);
+        bench.ended(an_error("a"), Dead(1)).await;
+        bench.newest().await;
+        let since = |untold_since| Prune::Excess { cap_bytes: 0, untold_since };
+        assert_eq!(bench.prune_all(since(t(DAY) - SETTLE)).await, (0, 0));
+        assert_eq!(bench.prune_all(since(t(DAY))).await, (1, 1));
     });
 }
 
@@ -293,7 +318,7 @@ fn what_was_abandoned_and_goes_on_is_told_in_full() {
             bench.persist(&[captured_at("a", t(n * pause))], t(n * pause)).await;
         }
         let (now, count) = (t(DAY / pause * pause + pause), DAY / pause + 2);
-        assert_eq!(bench.store.bury_abandoned(now).await.unwrap(), 2);
+        assert_eq!(bench.store.bury_abandoned(&[], now).await.unwrap(), 2);
         bench.persist(&[captured_at("a", now)], now).await;
         assert_eq!(bench.told("mail", now + SETTLE).await, [("a".to_owned(), count)]);
     });

@@ -114,7 +114,7 @@ every_store! {
         bench.tell("mail", t(21)).await;
         // Long after it ended.
         bench.tell("mail", t(DAY)).await;
-        let pruned = bench.store.prune(Prune::Excess { cap_bytes: 0 }).await.unwrap();
+        let pruned = bench.store.prune(excess(0)).await.unwrap();
         assert_eq!((pruned.notices, pruned.incidents), (0, 0));
         assert_eq!(bench.told("sms", t(DAY)).await.len(), 20);
         assert_eq!(bench.told("mail", t(DAY)).await.len(), 20);

@@ -49,6 +49,8 @@ pub(super) fn run(scenario: &str) {
         "host-threads-go-on" => threads_go_on(),
         "host-storm-goes-on" => storm_goes_on(),
         "host-panics-of-many" => panics_of_many_layers(),
+        "host-deaf" => our_threads_take_no_signal(),
+        "host-pipe" => a_closed_pipe_kills(),
         limited => limits::run(limited),
     }
 }
@@ -260,6 +262,42 @@ fn storm_goes_on() {
         }));
     }
     eventually("they are at it", || handle.stats().persisted > 10);
+}
+
+/// What `/proc` says each of our threads blocks.
+fn our_threads_take_no_signal() {
+    init();
+    error!("payment failed");
+    warm_up();
+    let mut ours = 0;
+    for thread in std::fs::read_dir("/proc/self/task").unwrap() {
+        let Ok(status) = std::fs::read_to_string(thread.unwrap().path().join("status")) else {
+            continue;
+        };
+        let value = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
+            line.unwrap().to_owned()
+        };
+        let blocked = u64::from_str_radix(&value("SigBlk"), 16).unwrap();
+        let blocks = |signal: libc::c_int| blocked & (1 << (signal - 1)) != 0;
+        let is_ours = value("Name").starts_with("tracing-alert");
+        ours += u32::from(is_ours);
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGPIPE, libc::SIGUSR1, libc::SIGCHLD] {
+            assert_eq!(blocks(signal), is_ours, "{signal} in {}", value("Name"));
+        }
+        assert!(!blocks(libc::SIGSEGV), "{}", value("Name"));
+    }
+    assert!(ours >= 2, "the alert thread and SQLite's: {ours}");
+}
+
+/// As in a program in C, whose end it is to write to a pipe that nobody reads.
+#[expect(unsafe_code, reason = "the standard library ignores the signal")]
+fn a_closed_pipe_kills() {
+    // SAFETY: no handler is given.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    init();
+    error!("payment failed");
+    warm_up();
 }
 
 /// However many layers a program builds, a panic goes through as many hooks as
