@@ -174,7 +174,7 @@ fn what_a_locked_database_does_not_take_before_the_end_is_told() {
     use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
 
     let harness = Harness::new();
-    ran(&harness.child("init-only").output().unwrap());
+    ran(&harness.child("processes-well").output().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let output = runtime.block_on(async {
         let mut holder = SqliteConnectOptions::new().filename(harness.database()).connect().await.unwrap();
