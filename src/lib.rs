@@ -46,7 +46,7 @@ mod queue;
 mod permit;
 
 mod stats;
-pub use stats::{DropReason, Stats, StoreState};
+pub use stats::{DropReason, EventCounts, Stats, StoreState};
 
 // 3. The alert thread persists, claims, renders, sends and settles.
 mod dispatcher;

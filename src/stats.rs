@@ -4,6 +4,7 @@
 
 use std::{
     fmt,
+    ops::Add,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Instant,
 };
@@ -92,10 +93,57 @@ pub enum StoreState {
     Memory,
 }
 
+/// Where the events are that the store holds: in a file, those of other processes
+/// and of earlier runs, too, until their incident is deleted for its age. What was
+/// lost is in none of them.
+///
+/// Of each incident counts the recipient who was told the most of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventCounts {
+    /// In messages that a provider accepted.
+    pub reported: u64,
+    /// Not in such a one yet, but in one that is pending, or somebody is still to be
+    /// told.
+    pub pending: u64,
+    /// All others: their messages ended undelivered, or they concern nobody.
+    pub dead: u64,
+}
+
+impl EventCounts {
+    /// All of them.
+    pub fn committed(&self) -> u64 {
+        self.reported.saturating_add(self.pending).saturating_add(self.dead)
+    }
+
+    /// Of `committed` events, so many of which were `reported`, or were that or
+    /// will be.
+    pub(crate) fn new(committed: u64, reported: u64, reported_or_pending: u64) -> Self {
+        let reported = reported.min(committed);
+        let alive = reported_or_pending.clamp(reported, committed);
+        Self { reported, pending: alive - reported, dead: committed - alive }
+    }
+}
+
+impl Add for EventCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            reported: self.reported.saturating_add(other.reported),
+            pending: self.pending.saturating_add(other.pending),
+            dead: self.dead.saturating_add(other.dead),
+        }
+    }
+}
+
 /// A snapshot of the counters of one [`AlertLayer`](crate::AlertLayer), given by
 /// [`AlertHandle::stats`](crate::AlertHandle::stats).
 ///
-/// All counts are since the layer was built.
+/// All counts but [`events`](Self::events) are since the layer was built. Every
+/// captured event is persisted, or ignored, or dropped as
+/// [`MemoryFull`](DropReason::MemoryFull) or
+/// [`NotCommitted`](DropReason::NotCommitted), or still queued.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -115,6 +163,9 @@ pub struct Stats {
     pub late: u64,
     /// Events that were lost, by reason; reasons that never happened are absent.
     pub dropped: Losses,
+    /// Where the committed events are, as the alert thread counted them last: when a
+    /// [`flush`](crate::AlertHandle::flush) was answered, or a second ago at most.
+    pub events: EventCounts,
     /// Where events are kept now.
     pub store: StoreState,
 }
@@ -134,6 +185,8 @@ pub(crate) struct Counters {
     pub(crate) late: AtomicU64,
     /// As last counted.
     pub(crate) pending: AtomicU64,
+    /// As last counted: reported, pending, dead.
+    events: [AtomicU64; 3],
     dropped: [AtomicU64; DropReason::ALL.len()],
     opened: AtomicBool,
     in_memory: AtomicBool,
@@ -200,6 +253,12 @@ impl Counters {
             .collect()
     }
 
+    /// Notes where the committed events are now.
+    pub(crate) fn set_events(&self, events: EventCounts) {
+        let counts = [events.reported, events.pending, events.dead];
+        self.events.iter().zip(counts).for_each(|(counter, count)| counter.store(count, Ordering::Relaxed));
+    }
+
     /// Notes where events are kept from now on.
     pub(crate) fn set_store(&self, state: StoreState) {
         self.in_memory.store(state == StoreState::Memory, Ordering::Relaxed);
@@ -213,6 +272,7 @@ impl Counters {
             (true, false) => StoreState::Durable,
             (true, true) => StoreState::Memory,
         };
+        let [reported, pending, dead] = self.events.each_ref().map(load);
         Stats {
             captured: self.captured(),
             persisted: load(&self.persisted),
@@ -222,6 +282,7 @@ impl Counters {
             dead: load(&self.dead),
             late: load(&self.late),
             dropped: self.losses(),
+            events: EventCounts { reported, pending, dead },
             store,
         }
     }

@@ -7,7 +7,10 @@
 //! all; does nothing in a forked child, which has no alert thread.
 
 use std::{
-    sync::{Arc, Mutex, Once, PoisonError},
+    sync::{
+        Arc, Mutex, Once, PoisonError,
+        atomic::{AtomicBool, Ordering, fence},
+    },
     time::{Duration, Instant},
 };
 
@@ -25,6 +28,16 @@ struct Running {
     queue: WeakQueue,
     ended: Arc<Signal<()>>,
     counters: Arc<Counters>,
+}
+
+/// Set when the process has begun to end.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Whether the process has begun to end, and may not wait for what begins now.
+#[cfg(feature = "sqlite")]
+pub(super) fn has_begun() -> bool {
+    fence(Ordering::SeqCst);
+    ENDING.load(Ordering::Relaxed)
 }
 
 static RUNNING: Mutex<Vec<Running>> = Mutex::new(Vec::new());
@@ -53,6 +66,9 @@ extern "C" fn drain() {
 }
 
 fn drain_all() {
+    ENDING.store(true, Ordering::Relaxed);
+    // Either what is open is seen here, or this is seen before anything is noted.
+    fence(Ordering::SeqCst);
     let deadline = Instant::now() + EXIT_TIMEOUT;
     // A thread that holds the lock now is starting an alert thread; it may be
     // gone in a forked child.

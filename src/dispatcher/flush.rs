@@ -72,8 +72,10 @@ impl Dispatcher<'_> {
             // A shutdown is answered at the end, unless it has no more time.
             let reached = flush.goal != Goal::Shutdown && self.is_reached(flush.goal, *mark).await;
             if reached || flush.answer_by() <= Instant::now() {
-                if flush.goal == Goal::FirstAttempts {
-                    self.give_back().await;
+                match flush.goal {
+                    // Nobody will ask for numbers any more.
+                    Goal::FirstAttempts => self.give_back().await,
+                    Goal::Delivered | Goal::Shutdown => self.count().await,
                 }
                 flush.done.set(self.report(*mark, reached).await);
             } else {
@@ -109,8 +111,8 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Gives back what is claimed, and attempts nothing more. Nobody knows how far
-    /// it came; who comes next takes it up at once.
+    /// Gives back what is claimed, and attempts nothing more: the process ends, and
+    /// says so. Nobody knows how far it came; who comes next takes it up at once.
     pub(super) async fn give_back(&mut self) {
         self.has_given_back = true;
         self.in_flight.abort_all();
@@ -120,6 +122,7 @@ impl Dispatcher<'_> {
             let released = self.store.retry(&claim, &ended, now).await;
             self.note(released.map(drop));
         }
+        self.note_end().await;
     }
 
     /// Writes down what came of the attempts, gives back what is claimed, answers
@@ -133,6 +136,7 @@ impl Dispatcher<'_> {
         self.counters.count_dropped(DropReason::NotCommitted, lost);
         // Nobody has to wait for what will not come.
         self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
+        self.count().await;
         let report = self.report(None, lost == 0 && self.unsettled.is_empty()).await;
         if lost > 0 {
             trouble::say(&format!("{lost} events are lost: the database did not take them in time"));

@@ -57,6 +57,9 @@ use flush::{Ending, Waiter};
 mod lane;
 use lane::Lane;
 
+#[cfg(feature = "sqlite")]
+mod starts;
+
 mod upkeep;
 use upkeep::Upkeep;
 
@@ -73,6 +76,9 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 struct Inbox {
     /// This run of the process; notices say which run made them.
     run: Uuid,
+    /// When it began.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
+    since: Instant,
     /// When what is only counted is to be collected.
     collect_at: Option<Instant>,
     /// Which events are the same.
@@ -174,6 +180,7 @@ impl Dispatcher<'_> {
                 // What is in the file is still to be seen through.
                 continue;
             }
+            self.count_when_due().await;
             self.answer_flushes().await;
             if self.has_ended().await {
                 return;

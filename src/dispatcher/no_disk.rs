@@ -36,6 +36,10 @@ impl Dispatcher<'_> {
         false
     }
 
+    pub(super) async fn note_start(&mut self) {}
+
+    pub(super) async fn note_end(&mut self) {}
+
     pub(super) async fn left_behind(&mut self) -> Option<u64> {
         Some(0)
     }

@@ -6,12 +6,14 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{runtime::Runtime, task::JoinSet};
 use uuid::Uuid;
 
+#[cfg(feature = "sqlite")]
+use super::starts;
 use super::{Clock, Disk, Dispatcher, Inbox, Lane, Upkeep};
 use crate::{
     config::{Config, Route},
@@ -120,8 +122,12 @@ fn work_until_stopped(
 
 impl Inbox {
     pub(super) fn new(grouping: Grouping, ignored: Vec<Matcher>, redaction: Policy) -> Self {
+        let run = Uuid::now_v7();
+        #[cfg(feature = "sqlite")]
+        starts::note_run(run);
         Self {
-            run: Uuid::now_v7(),
+            run,
+            since: Instant::now(),
             collect_at: None,
             grouping,
             waiting: Vec::new(),

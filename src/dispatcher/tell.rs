@@ -38,6 +38,8 @@ impl Dispatcher<'_> {
                 }
             }
         }
+        // It was asked because something changed, or may have.
+        self.upkeep.count_soon();
         self.must_hurry &= !self.inbox.waiting.is_empty();
         self.tell_at = Some(next);
         next.duration_since(now).unwrap_or_default()

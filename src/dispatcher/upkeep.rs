@@ -1,5 +1,5 @@
 //! What the loop does now and then: due times that a clock left behind, a file
-//! that grew, notices that nobody will look up any more.
+//! that grew, notices that nobody will look up any more; and where the events are.
 //!
 //! Invariant: keeps the loop no longer than [`TURN`] and one small step, and
 //! waits for no lock unless there is something to do.
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Dispatcher, deliver::LEASE, random};
+use super::{Dispatcher, LONGEST_SLEEP, deliver::LEASE, random};
 use crate::{
     config::Builder,
     retry::RetryPolicy,
@@ -27,6 +27,10 @@ pub(super) struct Upkeep {
     has_reconsidered: bool,
     /// Sinks that nobody has any more, of whose dead deliveries nobody was told.
     pub(super) orphaned: Vec<String>,
+    /// The next count of the events; none while nothing changed.
+    count_at: Option<Instant>,
+    /// It is not before then.
+    may_count_at: Instant,
 }
 
 impl Upkeep {
@@ -34,7 +38,14 @@ impl Upkeep {
     /// first events come first.
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { look_at: now, sweep_at: now + STEP_PAUSE, has_reconsidered: false, orphaned: Vec::new() }
+        Self {
+            look_at: now,
+            sweep_at: now + STEP_PAUSE,
+            has_reconsidered: false,
+            orphaned: Vec::new(),
+            count_at: None,
+            may_count_at: now + COUNT_PAUSE,
+        }
     }
 
     /// Has everything looked at again: what is in another store may have been
@@ -47,7 +58,13 @@ impl Upkeep {
 
     /// How long nothing will be due.
     pub(super) fn wait(&self) -> Duration {
-        self.look_at.min(self.sweep_at).saturating_duration_since(Instant::now())
+        let next = [self.look_at, self.sweep_at].into_iter().chain(self.count_at).min();
+        next.map_or(LONGEST_SLEEP, |next| next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Has the events counted again: something changed.
+    pub(super) fn count_soon(&mut self) {
+        self.count_at.get_or_insert(self.may_count_at);
     }
 }
 
@@ -64,6 +81,28 @@ impl Dispatcher<'_> {
             let swept = self.sweep().await;
             let pause = self.pause_after(swept, SWEEP_PAUSE);
             self.upkeep.sweep_at = Instant::now() + pause;
+        }
+    }
+
+    /// Counts where the events are, if that changed.
+    pub(super) async fn count_when_due(&mut self) {
+        if self.upkeep.count_at.is_some_and(|at| at <= Instant::now()) {
+            self.count().await;
+        }
+    }
+
+    /// Counts where the events are.
+    pub(super) async fn count(&mut self) {
+        let began = Instant::now();
+        let events = self.store.events().await;
+        self.upkeep.may_count_at = Instant::now() + COUNT_PAUSE.max(began.elapsed() * 20);
+        self.upkeep.count_at = None;
+        match events {
+            Ok(events) => self.counters.set_events(events),
+            Err(error) => {
+                self.upkeep.count_soon();
+                self.note(Err(error));
+            }
         }
     }
 
@@ -85,6 +124,7 @@ impl Dispatcher<'_> {
         if !self.upkeep.has_reconsidered {
             // Nobody knows by which clock it was decided.
             self.store.reconsider(now).await?;
+            self.note_start().await;
             self.tell_at = None;
             self.upkeep.has_reconsidered = true;
         }
@@ -137,6 +177,10 @@ fn longest_delay(retry: &RetryPolicy) -> Duration {
 
 /// How often due times and the file's size are looked at.
 const LOOK_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often the events are counted at most, but for those who flush. Longer if
+/// that would take more than a twentieth of the time.
+const COUNT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often abandoned deliveries and long settled notices are looked for, ± a
 /// tenth.

@@ -39,6 +39,7 @@ impl Notice {
             ("quiet", told_again(Kind::Quiet, "7K3Q.4", 17, 1_204, 285)),
             ("quiet-digest", quiet_digest()),
             ("last-today", Self { is_last_today: true, ..notice(vec![failed_payment(1)]) }),
+            ("crash-loop", crash_loop()),
             ("health", health()),
             ("losses", losses()),
             ("non-latin", non_latin()),
@@ -257,6 +258,15 @@ fn storm() -> Notice {
     storm.unsampled = 412;
     storm.losses = Losses::from([(DropReason::QueueFull, 20_117)]);
     storm
+}
+
+fn crash_loop() -> Notice {
+    let message = "crash loop, last panic: no connection to the database at src/main.rs:23";
+    let looping = event(Level::ERROR, "", "", 0, message);
+    let starts = "5 within 10 minutes; each before the last was killed, or ended after an alert";
+    let fields = vec![field("starts", starts)];
+    let looping = Event { fields, file: None, line: None, module_path: None, thread: None, ..looping };
+    notice(vec![sample(looping, "7K3Q", 5)])
 }
 
 fn health() -> Notice {

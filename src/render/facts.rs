@@ -108,6 +108,8 @@ pub(super) fn grouping(samples: &[Sample]) -> String {
     };
     match samples {
         [] => String::new(),
+        // It comes from nowhere in the program.
+        [only] if only.event.target.is_empty() => String::new(),
         [only] => own(only).map_or_else(
             || words::GROUPED_BY_DEFAULT.to_owned(),
             |fingerprint| words::grouped_by_field(&fingerprint),

@@ -34,9 +34,17 @@ pub(crate) enum About {
     Dead,
     /// Events that were lost.
     Loss(DropReason),
+    /// Starts of a program that ends badly each time.
+    #[cfg(feature = "sqlite")]
+    CrashLoop,
 }
 
 impl About {
+    /// Whether what counts as this are events that were committed.
+    pub(super) fn is_of_events(about: Option<Self>) -> bool {
+        matches!(about, None | Some(Self::Overflow))
+    }
+
     /// Whether it tells of the alerting itself.
     pub(super) fn is_health(self) -> bool {
         matches!(self, Self::Dead | Self::Loss(_))

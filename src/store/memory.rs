@@ -24,8 +24,10 @@ use crate::{
     incident::{PENDING_PAUSE, Reason},
     notice::{Kind, Losses, Process},
     sink::SendError,
+    stats::EventCounts,
 };
 
+mod count;
 mod dead;
 mod upkeep;
 
@@ -58,6 +60,8 @@ pub(crate) struct Memory {
     untold: BTreeMap<&'static str, Dead>,
     /// When somebody was told last, by sink.
     told_at: BTreeMap<&'static str, SystemTime>,
+    /// The events of incidents that are not kept any more.
+    past: EventCounts,
 }
 
 /// A sink's name and whom it tells.
@@ -86,6 +90,8 @@ struct Incident {
 #[derive(Clone, Default)]
 struct Known {
     told: u64,
+    /// How many of these are in messages that were delivered.
+    reported: u64,
     told_at: Option<SystemTime>,
     tellings: u32,
     not_before: Option<SystemTime>,
@@ -182,9 +188,11 @@ impl Memory {
         segments: u32,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        let Some(sink) = self.claimed(claim).map(|delivery| delivery.sink) else {
+        let Some((sink, notice)) = self.claimed(claim).map(|delivery| (delivery.sink, delivery.notice_id))
+        else {
             return Ok(false);
         };
+        self.report(notice, &(sink, claim.recipient.clone()));
         self.accounts.entry((sink, claim.recipient.clone())).or_default().heard_at = Some(now);
         self.charge(sink, segments, now);
         Ok(self.settle(claim, now))
@@ -303,6 +311,12 @@ impl Memory {
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What does not go over to a file: it has ended.
+    #[cfg(test)]
+    pub(super) fn past(&self) -> EventCounts {
+        self.past
     }
 
     fn claimed(&mut self, claim: &Claim) -> Option<&mut Delivery> {

@@ -30,6 +30,7 @@ use crate::{
     incident::Rhythm,
     notice::{Losses, Notice, Process},
     sink::SendError,
+    stats::EventCounts,
 };
 
 mod batch;
@@ -41,6 +42,8 @@ mod pace;
 mod path;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod starts;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -53,6 +56,8 @@ pub(crate) use bundle::Bundle;
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
+#[cfg(feature = "sqlite")]
+pub(crate) use starts::{CrashLoop, LOOP_WINDOW, Start};
 pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune};
 
 /// How long past its deadline a delivery that nobody claims is kept.
@@ -337,6 +342,11 @@ impl Store {
     /// `mark`; and how many recipients were never told of one of those.
     pub(crate) async fn pending(&mut self, run: Uuid, mark: Mark) -> Result<u64, StoreError> {
         either!(self, store => Ok(store.pending(run, mark)), store.pending(run, mark, &[]))
+    }
+
+    /// Where the events of all its incidents are.
+    pub(crate) async fn events(&mut self) -> Result<EventCounts, StoreError> {
+        either!(self, store => Ok(store.events()), store.events())
     }
 
     /// pending → dead, for what nobody claimed for a day after its deadline, and

@@ -115,6 +115,26 @@ impl Bench {
         told.unwrap().then(|| count.get())
     }
 
+    /// The program starts, and so many of the starts before it failed: the first
+    /// ones. True if that is told.
+    #[cfg(feature = "sqlite")]
+    async fn start(&mut self, failed: usize, now: SystemTime) -> bool {
+        let left = std::cell::Cell::new(failed);
+        let have_failed = |_: &Start| left.replace(left.get().saturating_sub(1)) > 0;
+        let tell = |it: CrashLoop| Captured {
+            count: it.starts,
+            about: Some(About::CrashLoop),
+            event: Event {
+                at: it.since,
+                target: "".into(),
+                ..event(&it.last_error.map_or_else(|| "no word".to_owned(), |event| event.message))
+            },
+            ..captured_at("crash loop", now)
+        };
+        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
+        self.store.note_start(now, have_failed, tell, &maker, &self.targets, now).await.unwrap()
+    }
+
     /// Tells what there is to tell, and claims one delivery.
     async fn claim(&mut self, sink: &'static str, now: SystemTime) -> Option<Claim> {
         self.tell(sink, now).await;
@@ -220,6 +240,8 @@ mod incidents;
 mod model;
 #[cfg(feature = "sqlite")]
 mod pruning;
+#[cfg(feature = "sqlite")]
+mod starts;
 #[cfg(feature = "sqlite")]
 mod steps;
 mod upkeep;

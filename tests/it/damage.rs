@@ -39,10 +39,10 @@ impl Files {
         eventually("the file is closed", || !beside(&path, "-wal").exists());
         let copy = "INSERT INTO incident
                     SELECT id + ?1, printf('%04d', ?1), randomblob(16), level, about, run, process, is_new, count,
-                           opened_at, last_at, closed_at, pace, json_set(payload, '$.message', printf('error %d', ?1))
+                           reported, opened_at, last_at, closed_at, pace, json_set(payload, '$.message', printf('error %d', ?1))
                       FROM incident WHERE id = 1;
                     INSERT INTO standing
-                    SELECT incident_id + ?1, sink, recipient, told, told_at, tellings, not_before, due_at
+                    SELECT incident_id + ?1, sink, recipient, told, reported, told_at, tellings, not_before, due_at
                       FROM standing WHERE incident_id = 1";
         let untold = "UPDATE standing SET told = 0, told_at = NULL, tellings = 0 WHERE incident_id = 1 + ?1";
         let tell = "INSERT INTO notice SELECT id + ?1, printf('%04d', ?1), run, kind, process, made_at, is_last

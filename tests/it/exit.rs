@@ -124,8 +124,9 @@ fn what_a_killed_process_committed_the_next_start_sends() {
         .collect();
     for (harness, count) in killed {
         let _next = Reaped(harness.child("stay").spawn().unwrap());
-        let told = "SELECT coalesce(sum(count), 0) FROM item JOIN delivery USING (notice_id)
-                     WHERE state = 'delivered' GROUP BY sink";
+        let told = "SELECT coalesce(sum(item.count), 0) FROM item JOIN delivery USING (notice_id)
+                      JOIN incident ON incident.id = incident_id
+                     WHERE state = 'delivered' AND about IS NULL GROUP BY sink";
         harness.provider.wait_longer_for(1, 1, settle(count) + PATIENCE);
         eventually("both ways tell of every round", || {
             rows(&harness.database(), told) == [count.to_string(), count.to_string()]
@@ -173,7 +174,7 @@ fn what_a_locked_database_does_not_take_before_the_end_is_told() {
     use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
 
     let harness = Harness::new();
-    ran(&harness.child("init-only").output().unwrap());
+    ran(&harness.child("processes-well").output().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let output = runtime.block_on(async {
         let mut holder = SqliteConnectOptions::new().filename(harness.database()).connect().await.unwrap();

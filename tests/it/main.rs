@@ -2,6 +2,7 @@
 //! provider on 127.0.0.1, real processes. One binary, so that it links once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod accounting;
 mod breadcrumbs;
 mod capture;
 mod capture_bounds;
@@ -27,6 +28,7 @@ mod provider;
 mod quiet;
 mod redaction;
 mod secrets;
+mod starts;
 mod storm;
 mod support;
 mod tidy;

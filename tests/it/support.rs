@@ -185,6 +185,7 @@ pub(crate) fn time_passes(millis: i64) -> String {
         ("delivery", &["due_at", "created_at", "expires_at", "settled_at"]),
         ("refusal", &["since"]),
         ("dead_told", &["told_at"]),
+        ("start", &["started_at"]),
     ];
     let earlier = |column: &&str| format!("{column} = {column} - ({millis})");
     let update = |(table, columns): (&str, &[&str])| {

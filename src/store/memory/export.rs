@@ -33,6 +33,7 @@ impl Incident {
             sink: (*sink).to_owned(),
             recipient: recipient.clone(),
             told: number(known.told),
+            reported: number(known.reported),
             told_at: known.told_at.map(to_millis),
             tellings: known.tellings.into(),
             not_before: known.not_before.map(to_millis),

@@ -138,13 +138,14 @@ impl Memory {
     /// Drops the incidents that ended and that nothing tells of any more.
     pub(super) fn drop_ended(&mut self) {
         let notices = &self.notices;
-        let bytes = &mut self.bytes;
+        let (bytes, past) = (&mut self.bytes, &mut self.past);
         self.incidents.retain(|id, incident| {
             let is_live = incident.closed_at.is_none()
                 || incident.standings.values().any(|known| known.due_at.is_some())
                 || notices.values().any(|notice| notice.items.contains_key(id));
             if !is_live {
                 *bytes -= incident.payload.as_ref().map_or(0, Event::size_bytes);
+                *past = *past + incident.events(|_| 0);
             }
             is_live
         });

@@ -6,8 +6,8 @@ CREATE TABLE incident (
     public_id   TEXT    NOT NULL,
     fingerprint BLOB    NOT NULL,
     level       INTEGER NOT NULL CHECK (level BETWEEN 1 AND 5),
-    -- NULL for events; else what it counts: 'overflow', 'silence', 'dead:<sink>'
-    -- or 'loss:<reason>'.
+    -- NULL for events; else what it counts: 'overflow', 'dead', 'loss:<reason>'
+    -- or 'crash_loop'.
     about       TEXT,
     -- The run of the process that opened it, and its facts.
     run         BLOB    NOT NULL CHECK (length(run) = 16),
@@ -15,6 +15,8 @@ CREATE TABLE incident (
     -- Whether its fingerprint was never seen before.
     is_new      INTEGER NOT NULL CHECK (is_new IN (0, 1)),
     count       INTEGER NOT NULL CHECK (count > 0),
+    -- How many of these one recipient was delivered: the one who was most.
+    reported    INTEGER NOT NULL DEFAULT 0 CHECK (reported >= 0),
     opened_at   INTEGER NOT NULL,
     last_at     INTEGER NOT NULL,
     closed_at   INTEGER,
@@ -27,15 +29,17 @@ CREATE TABLE incident (
 
 CREATE UNIQUE INDEX incident_open ON incident (fingerprint) WHERE closed_at IS NULL;
 CREATE INDEX incident_fingerprint ON incident (fingerprint);
-CREATE INDEX incident_ended ON incident (closed_at, last_at);
+-- With all that it takes to count events: the rows have payloads.
+CREATE INDEX incident_ended ON incident (closed_at, last_at, about, count, reported);
 
--- What one recipient knows of an incident: `told` of its events are in notices.
--- At `due_at` it is decided anew what there is to tell; NULL once that is all.
+-- What one recipient knows of an incident: `told` of its events are in notices, and
+-- `reported` of them in some that were delivered. At `due_at` it is decided anew what there is to tell; NULL once that is all.
 CREATE TABLE standing (
     incident_id INTEGER NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
     sink        TEXT    NOT NULL,
     recipient   TEXT    NOT NULL,
     told        INTEGER NOT NULL DEFAULT 0 CHECK (told >= 0),
+    reported    INTEGER NOT NULL DEFAULT 0 CHECK (reported >= 0),
     told_at     INTEGER,
     tellings    INTEGER NOT NULL DEFAULT 0 CHECK (tellings >= 0),
     -- Not told sooner: it was silenced.
@@ -137,3 +141,14 @@ CREATE INDEX delivery_pending ON delivery (sink, recipient) WHERE state = 'pendi
 CREATE INDEX delivery_due ON delivery (sink, due_at) WHERE state = 'pending';
 CREATE INDEX delivery_untold ON delivery (sink) WHERE state = 'dead' AND told = 0;
 CREATE INDEX delivery_settled ON delivery (settled_at) WHERE state <> 'pending';
+
+-- The program's starts of the last minutes, to notice that it starts again and
+-- again. The row of a run that ended well, and alerted nobody, is gone.
+CREATE TABLE start (
+    run        BLOB    NOT NULL PRIMARY KEY CHECK (length(run) = 16),
+    host       TEXT    NOT NULL,
+    pid        INTEGER NOT NULL CHECK (pid > 0),
+    started_at INTEGER NOT NULL,
+    -- When it ended by itself. Else it runs, or was killed.
+    ended_at   INTEGER
+) STRICT, WITHOUT ROWID;

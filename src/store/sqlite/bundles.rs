@@ -12,6 +12,7 @@ use super::{
         bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, NO_FACTS},
     },
     Sqlite,
+    count::note_reported,
     rows::{json, pace_of},
 };
 use crate::event::{from_millis, to_millis};
@@ -144,16 +145,18 @@ async fn insert_incident(
     };
     for standing in &incident.standings {
         sqlx::query!(
-            "INSERT INTO standing (incident_id, sink, recipient, told, told_at, tellings, not_before, due_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            "INSERT INTO standing (incident_id, sink, recipient, told, reported, told_at, tellings, not_before, due_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                  ON CONFLICT (incident_id, sink, recipient) DO UPDATE
-                    SET told = told + excluded.told, tellings = tellings + excluded.tellings,
+                    SET told = told + excluded.told, reported = reported + excluded.reported,
+                        tellings = tellings + excluded.tellings,
                         told_at = max(coalesce(told_at, excluded.told_at), coalesce(excluded.told_at, told_at)),
                         due_at = min(coalesce(due_at, excluded.due_at), coalesce(excluded.due_at, due_at))",
             id,
             standing.sink,
             standing.recipient,
             standing.told,
+            standing.reported,
             standing.told_at,
             standing.tellings,
             standing.not_before,
@@ -162,6 +165,7 @@ async fn insert_incident(
         .execute(&mut *connection)
         .await?;
     }
+    note_reported(connection, &[id]).await?;
     Ok(id)
 }
 
@@ -244,7 +248,8 @@ async fn insert_notice(
     Ok(())
 }
 
-/// Also has who is told of it know it, if nobody knew whether he does.
+/// Also has who is told of it know it, if nobody knew whether he does, or that it
+/// concerns him.
 async fn insert_item(
     connection: &mut SqliteConnection,
     id: i64,
@@ -268,8 +273,10 @@ async fn insert_item(
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
-        "UPDATE standing SET told = ?4, told_at = ?5, tellings = 1
-          WHERE incident_id = ?1 AND sink = ?2 AND recipient = ?3 AND told_at IS NULL",
+        "INSERT INTO standing (incident_id, sink, recipient, told, told_at, tellings)
+         VALUES (?1, ?2, ?3, ?4, ?5, 1)
+             ON CONFLICT (incident_id, sink, recipient) DO UPDATE
+                SET told = excluded.told, told_at = excluded.told_at, tellings = 1 WHERE told_at IS NULL",
         incident,
         notice.sink,
         notice.recipient,

@@ -9,6 +9,7 @@ use super::{
     super::{Claim, Mark, StoreError},
     Sqlite,
     accounts::{account, save_account},
+    count::report,
     rows::json,
 };
 use crate::{
@@ -68,10 +69,10 @@ impl Sqlite {
         let key = claim.key.as_bytes().as_slice();
         let now_ms = to_millis(now);
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let sink = sqlx::query_scalar!(
+        let delivered = sqlx::query!(
             "UPDATE delivery SET state = 'delivered', settled_at = ?3, reference = ?4, last_error = NULL
               WHERE key = ?1 AND claims = ?2 AND state = 'pending'
-             RETURNING sink",
+             RETURNING sink, notice_id",
             key,
             claim.token,
             now_ms,
@@ -79,7 +80,9 @@ impl Sqlite {
         )
         .fetch_optional(&mut *tx)
         .await?;
-        if let Some(sink) = &sink {
+        if let Some(delivery) = &delivered {
+            let sink = &delivery.sink;
+            report(&mut tx, delivery.notice_id, sink, &claim.recipient).await?;
             let heard = Account { heard_at: Some(now), ..account(&mut tx, sink, &claim.recipient).await? };
             save_account(&mut tx, sink, &claim.recipient, &heard).await?;
             let cost = account(&mut tx, sink, "").await?.spent(segments, day_of(now));
@@ -87,7 +90,7 @@ impl Sqlite {
             admit(&mut tx, sink, &claim.recipient, now).await?;
         }
         tx.commit().await?;
-        Ok(sink.is_some())
+        Ok(delivered.is_some())
     }
 
     pub(in crate::store) async fn charge(

@@ -18,6 +18,7 @@ use sqlx::{
 
 mod accounts;
 mod bundles;
+mod count;
 mod dead;
 mod deliveries;
 mod incidents;
@@ -25,6 +26,7 @@ mod journal;
 mod notices;
 mod rescue;
 pub(super) mod rows;
+mod starts;
 mod tell;
 #[cfg(test)]
 mod tests;

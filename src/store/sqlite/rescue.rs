@@ -102,8 +102,8 @@ async fn read_incident(connection: &mut SqliteConnection, id: i64) -> Option<Bun
     // What the schema refuses is as good as not there.
     let standings = sqlx::query_as!(
         BundledStanding,
-        "SELECT sink, recipient, told, told_at, tellings, not_before, due_at
-           FROM standing WHERE incident_id = ?1 AND told >= 0 AND tellings >= 0",
+        "SELECT sink, recipient, told, reported, told_at, tellings, not_before, due_at
+           FROM standing WHERE incident_id = ?1 AND told >= 0 AND reported >= 0 AND tellings >= 0",
         id
     )
     .fetch_all(&mut *connection)

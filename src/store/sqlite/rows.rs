@@ -27,6 +27,7 @@ pub(in crate::store) fn about_text(about: About) -> String {
         About::Overflow => "overflow".to_owned(),
         About::Dead => "dead".to_owned(),
         About::Loss(reason) => format!("loss:{}", reason.name()),
+        About::CrashLoop => "crash_loop".to_owned(),
     }
 }
 
@@ -35,6 +36,7 @@ pub(in crate::store) fn about_of(text: &str) -> About {
     match text.split_once(':') {
         Some(("loss", reason)) => About::Loss(DropReason::from_name(reason)),
         _ if text == "dead" => About::Dead,
+        _ if text == "crash_loop" => About::CrashLoop,
         _ => About::Overflow,
     }
 }

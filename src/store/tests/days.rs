@@ -51,6 +51,8 @@ impl<'a> World<'a> {
             self.bench.reopen().await;
         }
         self.bench.store.reconsider(now).await.unwrap();
+        #[cfg(feature = "sqlite")]
+        self.bench.start(usize::MAX, now).await;
     }
 
     /// Captures `batch` at `now`, and does what is due.
@@ -116,7 +118,15 @@ impl<'a> World<'a> {
 
     /// How many events the messages through `sink` tell of.
     fn events(&self, sink: &str) -> u64 {
-        self.delivered(sink).iter().map(|sent| sent.notice.event_count()).sum()
+        let all: u64 = self.delivered(sink).iter().map(|sent| sent.notice.event_count()).sum();
+        all - self.starts(sink)
+    }
+
+    /// How many starts in a loop they tell of.
+    fn starts(&self, sink: &str) -> u64 {
+        let samples = self.delivered(sink).into_iter().flat_map(|sent| &sent.notice.samples);
+        let starts = samples.filter(|sample| sample.event.target.is_empty());
+        starts.map(|sample| sample.count).sum()
     }
 }
 
@@ -182,6 +192,9 @@ every_store! {
         assert!(world.delivered("sms").len() <= 3, "{} SMS", world.delivered("sms").len());
         assert!(world.delivered("mail").len() <= 6, "{} mails", world.delivered("mail").len());
         assert_eq!(world.events("mail"), seconds / 5, "the count is exact");
+        // Memory knows of no start before.
+        let starts = if matches!(world.bench.store, Store::Memory(_)) { 0 } else { seconds / 5 };
+        assert_eq!(world.starts("mail"), starts, "each start counts");
     }
 
     async fn a_crash_loop_with_another_error_each_time_keeps_to_the_budget(bench: &mut Bench) {

@@ -9,7 +9,10 @@ use super::{
     steps::{SINKS, Side, Step, step},
     *,
 };
-use crate::store::{bundle::Bundle, pace::Pace};
+use crate::store::{
+    bundle::{Bundle, BundledIncident},
+    pace::Pace,
+};
 
 /// What is in a store, but for its numbers and keys, which are its own.
 fn content(mut bundle: Bundle, knows_the_past: bool) -> Vec<String> {
@@ -100,6 +103,9 @@ fn after(now: SystemTime, step: &Step) -> SystemTime {
 async fn hand_over(memory: &mut Side, file: &mut Side) {
     let directory = tempfile::tempdir().unwrap();
     let bundle = memory.bundle().await;
+    if let Store::Memory(memory) = &memory.bench.store {
+        file.past = memory.past();
+    }
     let mut store = open(&directory).await;
     if let Store::Sqlite(store) = &mut store {
         store.import([&bundle], &memory.bench.targets, t(0)).await.unwrap();
@@ -112,10 +118,18 @@ async fn hand_over(memory: &mut Side, file: &mut Side) {
 /// The file fails, or works again.
 async fn turn(side: &mut Side, now: SystemTime) {
     match &side.bench.store {
-        Store::Memory(_) => {
-            let Store::Sqlite(file) = open(side.bench.directory.as_ref().unwrap()).await else {
+        Store::Memory(memory) => {
+            let (kept, past) = (memory.export().unwrap(), memory.past());
+            let Store::Sqlite(mut file) = open(side.bench.directory.as_ref().unwrap()).await else {
                 panic!("no file");
             };
+            side.past = side.past + past;
+            let open = |it: &&BundledIncident| it.closed_at.is_none();
+            let there = file.export().await.incidents;
+            for incident in kept.incidents.iter().filter(open) {
+                let same = there.iter().filter(open).find(|it| it.fingerprint == incident.fingerprint);
+                same.into_iter().for_each(|same| side.rename(&incident.public_id, &same.public_id));
+            }
             let targets = side.bench.targets.clone();
             side.bench.store.move_to(file, &[], &targets, now).await.unwrap();
             side.bench.store.reconsider(now).await.unwrap();
@@ -170,6 +184,7 @@ proptest! {
                 let (inner, outer) = (memory.bundle().await, file.bundle().await);
                 memory.balance(&inner)?;
                 file.balance(&outer)?;
+                prop_assert_eq!(memory.count(&inner).await?, file.count(&outer).await?, "{:?}", step);
                 prop_assert_eq!(content(inner, knows_the_past), content(outer, knows_the_past), "{:?}", step);
                 for sink in SINKS {
                     let due = memory.bench.store.next_due(sink).await.unwrap();
@@ -206,6 +221,7 @@ proptest! {
                 if matches!(side.bench.store, Store::Sqlite(_)) && is_looked_at(number, &steps) {
                     let bundle = side.bundle().await;
                     side.balance(&bundle)?;
+                    side.count(&bundle).await?;
                 }
             }
             if let Store::Memory(_) = side.bench.store {

@@ -53,6 +53,16 @@ pub(super) fn run(scenario: &str) {
             init();
             error!("{} failed", std::env::var("KIND").unwrap());
         }
+        "processes-well" => {
+            init();
+            let handle = AlertHandle::current().unwrap();
+            eventually("the file is open", || handle.stats().store == StoreState::Durable);
+        }
+        "processes-exit" => {
+            init();
+            error!("no database");
+            std::process::exit(1);
+        }
         "processes-late" => {
             let alerts = inherited_builder().retry(impatient()).build().unwrap();
             tracing_subscriber::registry().with(alerts).init();

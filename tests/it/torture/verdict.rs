@@ -128,7 +128,7 @@ fn counted(evidence: &Evidence, broken: &mut Broken) {
     for (id, incident) in &evidence.incidents {
         match (&incident.word, incident.about.as_str()) {
             (Some(word), _) => *counts.entry(word).or_default() += incident.count,
-            (None, "dead") => (),
+            (None, "dead" | "crash_loop") => (),
             (None, about) => broken.note("nothing is lost", format!("{id}: {} {about}", incident.count)),
         }
     }

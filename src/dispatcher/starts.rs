@@ -1,0 +1,199 @@
+//! A program that starts again and again is told of, and not only what each run of
+//! it says.
+//!
+//! A start failed if its process is gone without a clean end, or if it ended after
+//! an alert: whoever logs an error and exits will be started again, too.
+//! Invariant: runs that end well never count, nor workers that live, nor those that
+//! alert and end beside us.
+
+use std::{
+    sync::{OnceLock, atomic::Ordering},
+    time::SystemTime,
+};
+
+use tracing::Level;
+use uuid::Uuid;
+
+use super::{Dispatcher, exit, tell::public_id};
+use crate::{
+    event::{Event, Field, Value},
+    fingerprint::keys,
+    notice::Process,
+    queue::Permit,
+    store::{About, Captured, CrashLoop, LOOP_WINDOW, Maker, Start},
+};
+
+/// The first run of this process: other runs of it are later.
+static FIRST_RUN: OnceLock<Uuid> = OnceLock::new();
+
+/// Notes that `run` is one of this process.
+pub(super) fn note_run(run: Uuid) {
+    FIRST_RUN.get_or_init(|| run);
+}
+
+impl Dispatcher<'_> {
+    /// Notes that this run has started, in a file that did not know.
+    pub(super) async fn note_start(&mut self) {
+        let age = self.inbox.since.elapsed();
+        // An end with nothing to do may not wait until it is noted.
+        let is_over = exit::has_begun() && self.counters.captured() == 0;
+        if age >= LOOP_WINDOW || is_over {
+            return;
+        }
+        let now = SystemTime::now();
+        let process = &self.process;
+        let maker = Maker { new_id: &public_id, run: self.inbox.run, process };
+        let first_run = FIRST_RUN.get().copied().unwrap_or(self.inbox.run);
+        let us = Us { process, first_run, since: now - age };
+        let have_failed = |start: &Start| has_failed(start, &us, is_alive);
+        let tell = |it: CrashLoop| captured(&it, &process.app, now);
+        let noted = self.store.note_start(us.since, have_failed, tell, &maker, &self.targets, now).await;
+        // What fails will fail when it matters, and is told of then.
+        if noted.is_ok_and(|is_loop| is_loop) {
+            self.tell_at = None;
+        }
+    }
+
+    /// Notes that this run ends by itself: later it need not say so.
+    pub(super) async fn note_end(&mut self) {
+        if self.inbox.since.elapsed() < LOOP_WINDOW {
+            let has_alerted = self.counters.persisted.load(Ordering::Relaxed) > 0;
+            drop(self.store.note_end(self.inbox.run, has_alerted, SystemTime::now()).await);
+        }
+    }
+}
+
+/// Whether a start came to a bad end before `us` began, as far as we can tell.
+fn has_failed(start: &Start, us: &Us<'_>, is_alive: impl Fn(u32) -> bool) -> bool {
+    let is_here = us.process.host.as_deref().is_some_and(|host| host == start.host);
+    // In a container each process may have the same number.
+    let has_our_number = is_here && start.pid == us.process.pid;
+    if has_our_number && start.run >= us.first_run {
+        return false;
+    }
+    match start.ended_at {
+        Some(at) => at <= us.since,
+        None => has_our_number || (is_here && !is_alive(start.pid)),
+    }
+}
+
+/// This run, among others.
+struct Us<'a> {
+    process: &'a Process,
+    first_run: Uuid,
+    since: SystemTime,
+}
+
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "the standard library cannot ask whether a process is there")]
+fn is_alive(pid: u32) -> bool {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return true };
+    // SAFETY: signal 0 is sent to nobody; it only asks.
+    let is_there = unsafe { libc::kill(pid, 0) } == 0;
+    is_there || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}
+
+/// Nobody knows.
+#[cfg(not(unix))]
+fn is_alive(_pid: u32) -> bool {
+    true
+}
+
+fn captured(it: &CrashLoop, app: &str, now: SystemTime) -> Captured {
+    let mut event = Event {
+        at: it.since,
+        level: Level::ERROR,
+        // It comes from nowhere in the program.
+        target: "".into(),
+        message: "crash loop".to_owned(),
+        fields: vec![Field::new("starts", Value::Str(explanation(it)))],
+        file: None,
+        line: None,
+        module_path: None,
+        thread: None,
+        spans: Vec::new(),
+        backtrace: None,
+        breadcrumbs: Vec::new(),
+        panic: false,
+    };
+    // Whatever the last error is, it is one incident.
+    let fingerprint = keys(&event, app, None).own;
+    event.message = message(it);
+    Captured {
+        event,
+        fingerprint,
+        count: it.starts,
+        last_at: now,
+        about: Some(About::CrashLoop),
+        not_before: None,
+        permit: Permit::default(),
+    }
+}
+
+fn message(it: &CrashLoop) -> String {
+    let Some(event) = &it.last_error else {
+        return "crash loop, and no run said why".to_owned();
+    };
+    let message = event.message.lines().next().unwrap_or_default();
+    match event.location().filter(|_| event.panic) {
+        Some(place) => format!("crash loop, last panic: {message} at {place}"),
+        None => format!("crash loop, last error: {message}"),
+    }
+}
+
+/// What the phone has no room for.
+fn explanation(it: &CrashLoop) -> String {
+    let minutes = LOOP_WINDOW.as_secs() / 60;
+    format!(
+        "{} within {minutes} minutes; each before the last was killed, or ended after an alert",
+        it.starts
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::event::tests::event;
+
+    #[test]
+    fn only_a_start_that_came_to_a_bad_end_has_failed() {
+        let process = Process { host: Some("web-1".to_owned()), pid: 1, ..Process::default() };
+        let (before, first_run, later) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let us = Us { process: &process, first_run, since: at(9) };
+        let start =
+            |run, host: &str, pid, ended_at| Start { run, host: host.to_owned(), pid, at: at(1), ended_at };
+        let failed = |start: &Start| has_failed(start, &us, |pid| pid == 7);
+        assert!(!failed(&start(before, "web-1", 7, None)), "it is alive");
+        assert!(failed(&start(before, "web-1", 8, None)), "it is gone");
+        assert!(failed(&start(before, "web-1", 7, Some(at(9)))), "it ended, and another has its number");
+        assert!(!failed(&start(before, "web-1", 8, Some(at(10)))), "it began together with us");
+        assert!(failed(&start(before, "web-1", 1, None)), "the container started again");
+        assert!(!failed(&start(later, "web-1", 1, Some(at(8)))), "another layer of ours");
+        assert!(!failed(&start(before, "web-2", 8, None)), "nobody knows");
+        assert!(failed(&start(before, "web-2", 8, Some(at(8)))), "it said so");
+        let nowhere = Process { host: None, ..process.clone() };
+        let us = Us { process: &nowhere, ..us };
+        assert!(!has_failed(&start(before, "", 8, None), &us, |_| false), "nobody knows");
+    }
+
+    #[test]
+    fn this_process_is_alive_and_one_that_was_waited_for_is_not() {
+        assert!(is_alive(std::process::id()));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        assert_eq!(is_alive(child.id()), cfg!(not(unix)));
+    }
+
+    #[test]
+    fn the_message_says_what_the_last_run_said() {
+        let said = |last_error| message(&CrashLoop { starts: 5, since: SystemTime::UNIX_EPOCH, last_error });
+        assert_eq!(said(None), "crash loop, and no run said why");
+        let failed = event("no database\nat all");
+        assert_eq!(said(Some(failed)), "crash loop, last error: no database");
+        let panicked = Event { panic: true, file: Some("src/a.rs".into()), line: Some(7), ..event("gone") };
+        assert_eq!(said(Some(panicked)), "crash loop, last panic: gone at src/a.rs:7");
+    }
+}

@@ -1,0 +1,72 @@
+//! Starts of the program: many that ended badly, soon after each other, are one
+//! incident.
+//!
+//! Invariant: memory knows of no start but its own.
+
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
+
+use super::{Captured, Maker, Store, StoreError, Target};
+use crate::event::Event;
+
+/// A start before this one.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) run: Uuid,
+    pub(crate) host: String,
+    pub(crate) pid: u32,
+    pub(crate) at: SystemTime,
+    /// When it ended by itself, after it had alerted.
+    pub(crate) ended_at: Option<SystemTime>,
+}
+
+/// A program that starts again and again.
+#[derive(Debug)]
+pub(crate) struct CrashLoop {
+    /// How often it did, but for what is told already.
+    pub(crate) starts: u64,
+    /// The first of these.
+    pub(crate) since: SystemTime,
+    /// The last error meanwhile.
+    pub(crate) last_error: Option<Event>,
+}
+
+impl Store {
+    /// Notes that `maker`'s run began at `started_at`. If more than [`MOST_FAILED`]
+    /// of the starts of the last [`LOOP_WINDOW`] `have_failed`, that is an incident
+    /// for `targets`, as `tell` makes it. False if it is not.
+    pub(crate) async fn note_start(
+        &mut self,
+        started_at: SystemTime,
+        have_failed: impl Fn(&Start) -> bool,
+        tell: impl Fn(CrashLoop) -> Captured,
+        maker: &Maker<'_>,
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(_) => Ok(false),
+            Self::Sqlite(store) => store.note_start(started_at, have_failed, tell, maker, targets, now).await,
+        }
+    }
+
+    /// Notes that `run` ends by itself.
+    pub(crate) async fn note_end(
+        &mut self,
+        run: Uuid,
+        has_alerted: bool,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Sqlite(store) => store.note_end(run, has_alerted, now).await,
+        }
+    }
+}
+
+/// So many may fail within [`LOOP_WINDOW`].
+pub(crate) const MOST_FAILED: usize = 3;
+
+/// How long a start counts.
+pub(crate) const LOOP_WINDOW: Duration = Duration::from_secs(10 * 60);
