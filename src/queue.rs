@@ -229,6 +229,13 @@ impl Receiver {
         self.items.recv_many(into, most).await
     }
 
+    /// Moves up to `most` items that are queued now to `into`; returns how many.
+    pub(crate) fn try_receive(&mut self, into: &mut Vec<Item>, most: usize) -> usize {
+        let before = into.len();
+        into.extend(std::iter::from_fn(|| self.items.try_recv().ok()).take(most));
+        into.len() - before
+    }
+
     /// True if all callers are gone, and everything they queued was received.
     pub(crate) fn is_finished(&self) -> bool {
         self.items.is_closed() && self.items.is_empty()
@@ -241,7 +248,7 @@ impl Receiver {
 }
 
 /// The queue holds at most this many events.
-const MOST_EVENTS: usize = 8_192;
+pub(crate) const MOST_EVENTS: usize = 8_192;
 
 /// The queue holds events of at most this many bytes.
 const MOST_BYTES: usize = 8 * 1024 * 1024;

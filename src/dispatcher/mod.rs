@@ -172,7 +172,7 @@ impl Dispatcher<'_> {
             self.tell_of_dead().await;
             self.add_late_backtraces().await;
             self.keep_up().await;
-            self.collect_when_due().await;
+            self.collect_when_due(queue).await;
             self.probe(false).await;
             let to_tell = self.tell().await;
             let next = self.start_due_deliveries().await.min(to_tell);

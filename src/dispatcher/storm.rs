@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Dispatcher, Inbox, LONGEST_SLEEP, persist::Tally};
+use super::{BATCH, Dispatcher, Inbox, LONGEST_SLEEP, persist::Tally};
 use crate::{
     capture::{self, Call},
     event::Event,
-    queue::Permit,
+    queue::{MOST_EVENTS, Permit, Receiver},
     stats::Counters,
 };
 
@@ -30,10 +30,26 @@ impl Dispatcher<'_> {
         }
     }
 
-    pub(super) async fn collect_when_due(&mut self) {
+    pub(super) async fn collect_when_due(&mut self, queue: &mut Receiver) {
         if self.inbox.collect_at.is_some_and(|due| due <= Instant::now()) {
+            self.take_queued(queue).await;
             self.collect();
             self.persist().await;
+        }
+    }
+
+    /// Takes up what is queued now: those that were built before others were only
+    /// counted say what these are.
+    async fn take_queued(&mut self, queue: &mut Receiver) {
+        for _ in 0..=MOST_EVENTS / BATCH {
+            let is_open = self.inbox.ending.is_none() && self.has_room();
+            if !is_open || queue.try_receive(&mut self.inbox.items, BATCH) == 0 {
+                return;
+            }
+            self.take().await;
+            if self.inbox.ending.is_some() {
+                self.begin_to_end(queue).await;
+            }
         }
     }
 

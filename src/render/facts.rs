@@ -128,6 +128,8 @@ pub(super) fn grouping(samples: &[Sample]) -> String {
 pub(super) fn silence(samples: &[Sample]) -> String {
     match samples {
         [] => String::new(),
+        // It is no event of the program's.
+        [only] if only.event.target.is_empty() => String::new(),
         [only] => words::silence(&hush::matcher(&only.event)),
         _ => words::silence(words::ANY_MATCHER),
     }
