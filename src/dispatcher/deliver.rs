@@ -54,7 +54,9 @@ impl Dispatcher<'_> {
         if room == 0 || !self.lanes[lane].is_due(now) {
             return Ok(());
         }
-        for claim in self.store.claim(name, room, now + LEASE, now).await? {
+        let claims = self.store.claim(name, room, now + LEASE, now).await?;
+        self.note(Ok(()));
+        for claim in claims {
             match self.known(&claim) {
                 // Its lease ended while it was under way: the machine slept. Its
                 // answer counts for the newer claim.
@@ -162,11 +164,12 @@ impl Dispatcher<'_> {
             let Some(attempted) = self.unsettled.pop_front() else {
                 return;
             };
-            if let Err(error) = self.settle(&attempted).await {
+            let settled = self.settle(&attempted).await;
+            if settled.is_err() {
                 // Until it is written, the lease keeps others away.
                 self.unsettled.push_back(attempted);
-                self.note(Err(error));
             }
+            self.note(settled);
         }
     }
 

@@ -6,7 +6,7 @@ use std::{path::Path, time::SystemTime};
 
 use uuid::Uuid;
 
-use super::{Mark, Memory, Sqlite, Store, StoreError, Target};
+use super::{FileId, Mark, Memory, Sqlite, Store, StoreError, Target};
 
 impl Store {
     /// Leaves a file that is no longer where it was, with everything that is
@@ -39,9 +39,21 @@ impl Store {
             Self::Memory(memory) => memory.export()?,
             Self::Sqlite(_) => Bundle::default(),
         };
-        file.import(brought.iter().chain([&kept]), targets, now).await?;
-        *self = Self::Sqlite(file);
-        Ok(())
+        let imported = file.import(brought.iter().chain([&kept]), targets, now).await;
+        match imported {
+            Ok(()) => *self = Self::Sqlite(file),
+            // Who replaces it needs it for himself.
+            Err(_) => file.shut().await,
+        }
+        imported
+    }
+
+    /// Which file it is; none if it is memory, or if that cannot be told.
+    pub(crate) fn file(&self) -> Option<FileId> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Sqlite(store) => store.id(),
+        }
     }
 
     /// False if this is memory, or a file that is no longer at `path`.

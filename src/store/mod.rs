@@ -51,6 +51,8 @@ pub(crate) use batch::{About, Captured};
 pub(crate) use bundle::Bundle;
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
+pub(crate) use path::{FileId, file_at};
+#[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
 pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune};
 

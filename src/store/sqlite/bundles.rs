@@ -11,7 +11,7 @@ use super::{
         batch::level_number,
         bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice},
     },
-    Sqlite,
+    Sqlite, breaks_a_rule,
 };
 use crate::event::to_millis;
 
@@ -58,10 +58,10 @@ impl Sqlite {
 }
 
 /// Does `work`, or nothing of it if the schema does not allow that: it was read
-/// from a damaged file.
+/// from a damaged file. That this one is damaged is another matter.
 async fn allowed<T>(
     connection: &mut SqliteConnection,
-    work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
+    work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
 ) -> Result<Option<T>, StoreError> {
     let mut part = connection.begin().await?;
     match work(&mut part).await {
@@ -69,32 +69,33 @@ async fn allowed<T>(
             part.commit().await?;
             Ok(Some(done))
         }
-        Err(StoreError::Damaged(_)) => {
+        Err(error) if breaks_a_rule(&error) => {
             part.rollback().await?;
             Ok(None)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Adds an incident to the open one of its fingerprint, if there is one. Returns
-/// its number here.
+/// Adds an incident to the open one of its fingerprint, if there is one. Of one
+/// that is there already, as another process brought it, what is more counts.
+/// Returns its number here.
 async fn insert_incident(
     connection: &mut SqliteConnection,
     incident: &BundledIncident,
-) -> Result<i64, StoreError> {
+) -> Result<i64, sqlx::Error> {
     let known = sqlx::query_scalar!(
-        r#"SELECT id AS "id!" FROM incident WHERE fingerprint = ?1 AND public_id = ?2 AND opened_at = ?3"#,
+        r#"UPDATE incident SET count = max(count, ?4), last_at = max(last_at, ?5)
+            WHERE fingerprint = ?1 AND public_id = ?2 AND opened_at = ?3 RETURNING id AS "id!""#,
         incident.fingerprint,
         incident.public_id,
-        incident.opened_at
+        incident.opened_at,
+        incident.count,
+        incident.last_at
     )
     .fetch_optional(&mut *connection)
     .await?;
-    if let Some(id) = known {
-        return Ok(id);
-    }
-    let joined = if incident.closed_at.is_none() {
+    let joined = if known.is_none() && incident.closed_at.is_none() {
         sqlx::query_scalar!(
             r#"UPDATE incident SET count = count + ?2, last_at = max(last_at, ?3)
                 WHERE fingerprint = ?1 AND closed_at IS NULL RETURNING id AS "id!""#,
@@ -107,7 +108,7 @@ async fn insert_incident(
     } else {
         None
     };
-    let id = match joined {
+    let id = match known.or(joined) {
         Some(id) => id,
         None => {
             sqlx::query_scalar!(
@@ -132,12 +133,14 @@ async fn insert_incident(
             .await?
         }
     };
+    let is_known = known.is_some();
     for standing in &incident.standings {
         sqlx::query!(
             "INSERT INTO standing (incident_id, sink, recipient, told, told_at, tellings, not_before, due_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                  ON CONFLICT (incident_id, sink, recipient) DO UPDATE
-                    SET told = told + excluded.told, tellings = tellings + excluded.tellings,
+                    SET told = iif(?9, max(told, excluded.told), told + excluded.told),
+                        tellings = iif(?9, max(tellings, excluded.tellings), tellings + excluded.tellings),
                         told_at = max(coalesce(told_at, excluded.told_at), coalesce(excluded.told_at, told_at)),
                         due_at = min(coalesce(due_at, excluded.due_at), coalesce(excluded.due_at, due_at))",
             id,
@@ -147,7 +150,8 @@ async fn insert_incident(
             standing.told_at,
             standing.tellings,
             standing.not_before,
-            standing.due_at
+            standing.due_at,
+            is_known
         )
         .execute(&mut *connection)
         .await?;
@@ -163,7 +167,7 @@ async fn tell_anew(
     level: i64,
     targets: &[Target],
     now: SystemTime,
-) -> Result<(), StoreError> {
+) -> Result<(), sqlx::Error> {
     let now = to_millis(now);
     for target in targets.iter().filter(|target| level <= level_number(target.level).into()) {
         sqlx::query!(
@@ -184,7 +188,7 @@ async fn insert_notice(
     connection: &mut SqliteConnection,
     notice: &BundledNotice,
     incidents: &HashMap<i64, i64>,
-) -> Result<(), StoreError> {
+) -> Result<(), sqlx::Error> {
     let known = sqlx::query_scalar!("SELECT id FROM delivery WHERE key = ?1", notice.key)
         .fetch_optional(&mut *connection)
         .await?;
@@ -241,7 +245,7 @@ async fn insert_item(
     incident: i64,
     notice: &BundledNotice,
     item: &BundledItem,
-) -> Result<(), StoreError> {
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -276,7 +280,7 @@ async fn insert_unreadable(
     id: i64,
     notice: &BundledNotice,
     count: i64,
-) -> Result<(), StoreError> {
+) -> Result<(), sqlx::Error> {
     let unreadable = BundledIncident::unreadable(notice.key.clone(), notice.made_at);
     let incident = insert_incident(connection, &unreadable).await?;
     let item = BundledItem {
@@ -294,7 +298,7 @@ async fn insert_unreadable(
 async fn insert_account(
     connection: &mut SqliteConnection,
     account: &BundledAccount,
-) -> Result<(), StoreError> {
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO account (sink, recipient, heard_at, full_at, day, today)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)

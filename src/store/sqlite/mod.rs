@@ -44,7 +44,7 @@ static MIGRATOR: Migrator = {
 pub(crate) struct Sqlite {
     connection: SqliteConnection,
     /// Which file it is, wherever it was moved.
-    identity: Option<path::Identity>,
+    id: Option<path::FileId>,
     /// Held as long as the file is open: who replaces a damaged file needs it
     /// for himself.
     _lock: Option<File>,
@@ -84,7 +84,7 @@ impl Sqlite {
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
         MIGRATOR.run(&mut *tx).await.map_err(migration_failed)?;
         tx.commit().await?;
-        Ok(Self { connection, identity: path::identity(path), _lock: lock, _open: open })
+        Ok(Self { connection, id: path::file_at(path), _lock: lock, _open: open })
     }
 
     /// Puts a damaged file aside. Returns what can still be read of it.
@@ -103,7 +103,7 @@ impl Sqlite {
         let Ok(connection) = read_only.connect().await else {
             return Ok(Bundle::default());
         };
-        let mut damaged = Self { connection, identity: None, _lock: None, _open: open };
+        let mut damaged = Self { connection, id: None, _lock: None, _open: open };
         let rescued = damaged.export().await;
         damaged.shut().await;
         Ok(rescued)
@@ -117,7 +117,12 @@ impl Sqlite {
 
     /// False if the file was moved or deleted.
     pub(in crate::store) fn is_at(&self, path: &Path) -> bool {
-        self.identity.is_none() || self.identity == path::identity(path)
+        self.id.is_none() || self.id == path::file_at(path)
+    }
+
+    /// Which file it is.
+    pub(in crate::store) fn id(&self) -> Option<path::FileId> {
+        self.id
     }
 
     pub(in crate::store) async fn shut(self) {
@@ -156,17 +161,26 @@ fn migration_failed(error: MigrateError) -> StoreError {
     }
 }
 
+/// What SQLite calls it, without what an extended code adds.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+/// Whether it breaks a rule of the schema: CONSTRAINT and MISMATCH.
+fn breaks_a_rule(error: &sqlx::Error) -> bool {
+    matches!(code(error), Some(19 | 20))
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code());
-        // Without what an extended code adds.
-        let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
-        match code {
+        match code(&error) {
             // BUSY and LOCKED
             Some(5 | 6) => Self::Busy,
-            // CORRUPT and NOTADB; and CONSTRAINT and MISMATCH, as no statement
-            // of ours breaks a rule of the schema in a file that keeps them.
-            Some(11 | 19 | 20 | 26) => Self::Damaged(error.to_string()),
+            // CORRUPT and NOTADB.
+            Some(11 | 26) => Self::Damaged(error.to_string()),
+            // No statement of ours does that in a file that keeps them.
+            _ if breaks_a_rule(&error) => Self::Damaged(error.to_string()),
             // A value that the schema does not allow either.
             None if matches!(error, sqlx::Error::ColumnDecode { .. }) => Self::Damaged(error.to_string()),
             _ => Self::Failed(error.to_string()),
