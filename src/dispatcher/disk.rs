@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Attempted, Dispatcher, STORE_RETRY};
+use super::{Attempted, Dispatcher, Lane, STORE_RETRY};
 use crate::{
     config::Database,
     fork::OpenFile,
     stats::StoreState,
-    store::{self, Bundle, FileId, Memory, Sqlite, Store, StoreError},
+    store::{self, Bundle, FileId, Ledger, Memory, Sqlite, Store, StoreError},
     trouble,
 };
 
@@ -34,6 +34,10 @@ pub(super) struct Disk {
     /// What was pending in a file that was moved or is damaged, until another
     /// has it.
     brought: Vec<Bundle>,
+    /// What was known of recipients when the file was read last, and whether that is
+    /// still to be asked of one that failed.
+    ledger: Ledger,
+    has_failed: bool,
     /// What became of attempts whose deliveries are in a file that failed.
     deferred: Vec<Attempted>,
 }
@@ -48,6 +52,8 @@ impl Default for Disk {
             failed: None,
             damage: None,
             brought: Vec::new(),
+            ledger: Ledger::default(),
+            has_failed: false,
             deferred: Vec::new(),
         }
     }
@@ -85,10 +91,20 @@ impl Disk {
         self.path = Some(path.clone());
         self.probed_at = Some(Instant::now());
         match opened {
-            Ok(file) => *store = Store::Sqlite(Box::new(file)),
+            Ok(file) => {
+                *store = Store::Sqlite(Box::new(file));
+                self.read(store).await;
+            }
             // The first probe replaces it.
             Err(StoreError::Damaged(_)) => self.probed_at = None,
             Err(why) => complain(&format!("{}: {why}", path.display())),
+        }
+    }
+
+    /// Keeps what `store` knows of recipients, if it can be read.
+    async fn read(&mut self, store: &mut Store) {
+        if let Some(ledger) = store.ledger().await {
+            self.ledger = ledger;
         }
     }
 }
@@ -158,6 +174,8 @@ impl Dispatcher<'_> {
             return false;
         }
         self.disk.failed = Some(std::mem::replace(self.store, Store::Memory(Memory::default())));
+        self.disk.has_failed = true;
+        self.store.inherit(&self.disk.ledger, &self.channels);
         self.counters.set_store(StoreState::Memory);
         self.disk.busy = None;
         self.disk.probed_at = Some(Instant::now());
@@ -174,6 +192,7 @@ impl Dispatcher<'_> {
     /// one that works is still where it was.
     pub(super) async fn probe(&mut self, at_once: bool) {
         let is_due = at_once || self.disk.probed_at.is_none_or(|at| at.elapsed() >= PROBE_PAUSE);
+        self.ask_failed().await;
         let Some(path) = self.disk.path.clone().filter(|path| is_due && !self.store.is_file_at(path)) else {
             return;
         };
@@ -187,7 +206,8 @@ impl Dispatcher<'_> {
         // Another process may have replaced it.
         self.disk.damage.take_if(|(_, file)| *file != store::file_at(&path));
         if was_durable {
-            self.disk.brought.push(self.store.leave().await);
+            let left = self.store.leave().await;
+            self.bring(left);
         }
         match self.take_up(&path, at_once).await {
             Ok(()) => {
@@ -222,14 +242,17 @@ impl Dispatcher<'_> {
                 Err(StoreError::Damaged(why)) => self.disk.damage = Some((why, store::file_at(path))),
                 Err(error) => return Err(error),
                 Ok(()) => {
-                    trouble::report("recovery", "the database works, and has what was kept elsewhere meanwhile");
+                    trouble::report(
+                        "recovery",
+                        "the database works, and has what was kept elsewhere meanwhile",
+                    );
                     return Ok(());
                 }
             }
         }
         let why = self.disk.damage.as_ref().map_or("", |(why, _)| why);
         match Sqlite::set_aside(path, why).await {
-            Ok(rescued) => self.disk.brought.push(rescued),
+            Ok(rescued) => self.bring(rescued),
             Err(_) if is_last => (),
             Err(error) => return Err(error),
         }
@@ -241,7 +264,25 @@ impl Dispatcher<'_> {
         let file = Box::new(Sqlite::open(path).await?);
         self.store.move_to(file, &self.disk.brought, &self.targets, SystemTime::now()).await?;
         self.disk.brought.clear();
+        self.disk.read(self.store).await;
+        self.lanes.iter_mut().for_each(Lane::look_for_dead);
         Ok(())
+    }
+
+    fn bring(&mut self, bundle: Bundle) {
+        self.store.inherit(&bundle.ledger, &self.channels);
+        self.disk.brought.push(bundle);
+    }
+
+    /// Has memory know what was spent, if a file that failed can still be read.
+    async fn ask_failed(&mut self) {
+        if std::mem::take(&mut self.disk.has_failed)
+            && let Some(failed) = &mut self.disk.failed
+            && let Some(ledger) = failed.ledger().await
+        {
+            self.store.inherit(&ledger, &self.channels);
+            self.disk.ledger = ledger;
+        }
     }
 
     /// True while the file, and with it what was spent, cannot be read.

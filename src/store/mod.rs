@@ -48,7 +48,7 @@ mod volume;
 
 pub(crate) use batch::{About, Captured};
 #[cfg(feature = "sqlite")]
-pub(crate) use bundle::Bundle;
+pub(crate) use bundle::{Bundle, Ledger};
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub(crate) use path::{FileId, file_at};

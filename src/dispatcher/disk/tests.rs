@@ -6,6 +6,7 @@ use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
 
 use super::*;
 use crate::{
+    budget::Budget,
     config::{Builder, Config},
     dispatcher::{Inbox, Mark, Receipt},
     event::tests::event,
@@ -228,10 +229,50 @@ fn damage_that_somebody_else_mended_is_not_mended_again() {
     });
 }
 
+#[test]
+fn a_file_that_fails_again_and_again_has_one_budget() {
+    // Of what was spent since it was read last, one that cannot be read says
+    // nothing.
+    for (is_readable, allowed) in [(true, [1, 0, 0]), (false, [1, 1, 0])] {
+        check(async |mut bench| {
+            let path = bench.path();
+            let mut dispatcher = bench.start().await;
+            dispatcher.channels[0].budget = Some(Budget::new(2, Duration::from_secs(3600), 9));
+            dispatcher.capture("zero").await;
+            assert_eq!(dispatcher.told().await, ["zero"]);
+            let mut made = Vec::new();
+            for kind in ["one", "two", "three"] {
+                dispatcher.note(Err(StoreError::Failed("no room".to_owned())));
+                if !is_readable {
+                    let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+                    other.execute("ALTER TABLE account RENAME TO gone").await.unwrap();
+                    dispatcher.probe(false).await;
+                    other.execute("ALTER TABLE gone RENAME TO account").await.unwrap();
+                    other.close().await.unwrap();
+                }
+                dispatcher.probe(false).await;
+                assert!(!dispatcher.is_durable());
+                dispatcher.capture(kind).await;
+                dispatcher.make().await;
+                let now = SystemTime::now();
+                let claims = dispatcher.store.claim("memory", 9, now, now).await.unwrap();
+                made.push(claims.len());
+                for claim in claims {
+                    assert!(dispatcher.store.deliver(&claim, None, 0, now).await.unwrap());
+                }
+                dispatcher.probe(true).await;
+                assert!(dispatcher.is_durable());
+            }
+            assert_eq!(made, allowed, "readable: {is_readable}");
+        });
+    }
+}
+
 /// Makes what a table holds unreadable, while nobody has the file open.
 async fn damage(path: &Path, table: &str) {
     let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    let place = sqlx::query_as("SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?1");
+    let place =
+        sqlx::query_as("SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?1");
     let (page, size): (u32, u32) = place.bind(table).fetch_one(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     let mut bytes = std::fs::read(path).unwrap();
@@ -242,18 +283,22 @@ async fn damage(path: &Path, table: &str) {
 
 #[test]
 fn damage_that_is_met_when_memory_goes_over_is_mended_at_once() {
-    check(async |mut bench| {
-        let path = bench.path();
-        let mut dispatcher = bench.start().await;
-        dispatcher.note(Err(StoreError::Failed("no room".to_owned())));
-        dispatcher.capture("one").await;
-        dispatcher.disk.failed.take().unwrap().shut().await;
-        damage(&path, "incident").await;
-        dispatcher.probe(true).await;
-        assert!(dispatcher.is_durable(), "it was not replaced");
-        assert!(path.with_file_name("alerts.db.damaged-1").exists());
-        assert_eq!(dispatcher.told().await, ["one"]);
-    });
+    for part in ["incident", "incident_fingerprint", "standing", "standing_due", "account"] {
+        check(async |mut bench| {
+            let path = bench.path();
+            let mut dispatcher = bench.start().await;
+            dispatcher.note(Err(StoreError::Failed("no room".to_owned())));
+            dispatcher.capture("one").await;
+            dispatcher.make().await;
+            dispatcher.capture("two").await;
+            dispatcher.disk.failed.take().unwrap().shut().await;
+            damage(&path, part).await;
+            dispatcher.probe(true).await;
+            assert!(dispatcher.is_durable(), "{part}: it was not replaced");
+            assert!(path.with_file_name("alerts.db.damaged-1").exists(), "{part}: it is still in use");
+            assert_eq!(dispatcher.told().await, ["one", "two"], "{part}");
+        });
+    }
 }
 
 #[test]

@@ -9,15 +9,16 @@ use super::{
     super::{
         StoreError, Target,
         batch::level_number,
-        bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice},
+        bundle::{Bundle, BundledIncident, BundledItem, BundledNotice},
     },
     Sqlite, breaks_a_rule,
+    ledger::enter,
 };
 use crate::event::to_millis;
 
 impl Sqlite {
-    /// Takes in what other stores have; what is there already stays as it is. Of
-    /// an open incident of which it is not known who knows it, `targets` are told.
+    /// Takes in what other stores have; what is there already is not added. Of an
+    /// open incident of which it is not known who knows it, `targets` are told.
     pub(in crate::store) async fn import(
         &mut self,
         bundles: impl IntoIterator<Item = &Bundle>,
@@ -48,9 +49,7 @@ impl Sqlite {
                     allowed(&mut tx, async |part| insert_notice(part, &rest, &ids).await).await?;
                 }
             }
-            for account in &bundle.accounts {
-                insert_account(&mut tx, account).await?;
-            }
+            allowed(&mut tx, async |part| enter(part, &bundle.ledger).await).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -292,29 +291,4 @@ async fn insert_unreadable(
         last_at: notice.made_at,
     };
     insert_item(connection, id, incident, notice, &item).await
-}
-
-/// What both stores spent was spent.
-async fn insert_account(
-    connection: &mut SqliteConnection,
-    account: &BundledAccount,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "INSERT INTO account (sink, recipient, heard_at, full_at, day, today)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (sink, recipient) DO UPDATE
-                SET heard_at = max(coalesce(heard_at, 0), coalesce(excluded.heard_at, 0)),
-                    full_at = max(coalesce(full_at, 0), coalesce(excluded.full_at, 0)),
-                    today = iif(day >= excluded.day, today, 0) + iif(excluded.day >= day, excluded.today, 0),
-                    day = max(day, excluded.day)",
-        account.sink,
-        account.recipient,
-        account.heard_at,
-        account.full_at,
-        account.day,
-        account.today
-    )
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
 }

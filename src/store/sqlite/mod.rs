@@ -22,6 +22,7 @@ mod dead;
 mod deliveries;
 mod incidents;
 mod journal;
+mod ledger;
 mod notices;
 mod rescue;
 pub(super) mod rows;
