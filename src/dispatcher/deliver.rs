@@ -97,7 +97,7 @@ impl Dispatcher<'_> {
                 let result = Err(SendError::not_processed(error.to_string()));
                 self.unsettled.push_back(Attempted { lane, claim, result, segments: 0 });
                 // Any other is this notice's own, or comes again at the next claim.
-                if matches!(error, StoreError::Damaged(_)) {
+                if matches!(error, StoreError::Damaged(_) | StoreError::Broken(_)) {
                     self.note(Err(error));
                 }
                 return;

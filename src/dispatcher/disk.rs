@@ -14,7 +14,7 @@ use crate::{
     config::Database,
     fork::OpenFile,
     stats::StoreState,
-    store::{self, Bundle, FileId, Ledger, Memory, Sqlite, Store, StoreError},
+    store::{self, Bundle, Identity, Ledger, Memory, Sqlite, Store, StoreError},
     trouble,
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Disk {
     /// The file that failed, still open: it is closed before it is tried again.
     failed: Option<Store>,
     /// If it is to be replaced: what is wrong with it, and which file it is.
-    damage: Option<(String, Option<FileId>)>,
+    damage: Option<(String, Option<Identity>)>,
     /// What was pending in a file that was moved or is damaged, until another
     /// has it.
     brought: Vec<Bundle>,
@@ -148,8 +148,8 @@ impl Dispatcher<'_> {
             }
             Err(StoreError::Failed(why)) => self.give_up(&why),
             // It is told of when it is replaced, which is at once.
-            Err(StoreError::Damaged(why)) => {
-                let file = self.store.file();
+            Err(StoreError::Damaged(why) | StoreError::Broken(why)) => {
+                let file = self.store.identity();
                 if self.fall_back() {
                     self.disk.probed_at = None;
                     self.disk.damage = Some((why, file));
@@ -204,7 +204,7 @@ impl Dispatcher<'_> {
             failed.shut().await;
         }
         // Another process may have replaced it.
-        self.disk.damage.take_if(|(_, file)| *file != store::file_at(&path));
+        self.disk.damage.take_if(|(_, file)| *file != store::identity(&path));
         if was_durable {
             let left = self.store.leave().await;
             self.bring(left);
@@ -239,7 +239,7 @@ impl Dispatcher<'_> {
         if self.disk.damage.is_none() {
             match self.move_to(path).await {
                 // Some shows only in what is read, or written.
-                Err(StoreError::Damaged(why)) => self.disk.damage = Some((why, store::file_at(path))),
+                Err(StoreError::Damaged(why)) => self.disk.damage = Some((why, store::identity(path))),
                 Err(error) => return Err(error),
                 Ok(()) => {
                     trouble::report(

@@ -6,7 +6,7 @@ use std::{path::Path, time::SystemTime};
 
 use uuid::Uuid;
 
-use super::{Channel, FileId, Mark, Memory, Sqlite, Store, StoreError, Target};
+use super::{Channel, Identity, Mark, Memory, Sqlite, Store, StoreError, Target};
 
 impl Store {
     /// Leaves a file that is no longer where it was, with everything that is
@@ -64,10 +64,10 @@ impl Store {
     }
 
     /// Which file it is; none if it is memory, or if that cannot be told.
-    pub(crate) fn file(&self) -> Option<FileId> {
+    pub(crate) fn identity(&self) -> Option<Identity> {
         match self {
             Self::Memory(_) => None,
-            Self::Sqlite(store) => store.id(),
+            Self::Sqlite(store) => store.identity(),
         }
     }
 

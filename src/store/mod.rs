@@ -51,7 +51,7 @@ pub(crate) use batch::{About, Captured};
 pub(crate) use bundle::{Bundle, Ledger};
 pub(crate) use memory::Memory;
 #[cfg(feature = "sqlite")]
-pub(crate) use path::{FileId, file_at};
+pub(crate) use path::{Identity, identity};
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
 pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune};
@@ -161,6 +161,11 @@ pub(crate) enum StoreError {
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
     #[error("{0}")]
     Damaged(String),
+    /// A row breaks a rule of the schema. No statement of ours does that in a file
+    /// that keeps them; what was read from a damaged one may.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
+    #[error("{0}")]
+    Broken(String),
     /// Anything else that the database said.
     #[error("{0}")]
     Failed(String),

@@ -93,16 +93,16 @@ fn create_directory(directory: &Path) -> io::Result<()> {
 
 /// Which file it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileId(u64, u64);
+pub(crate) struct Identity(u64, u64);
 
 /// The file at `path`; none where that cannot be told.
-pub(crate) fn file_at(path: &Path) -> Option<FileId> {
+pub(crate) fn identity(path: &Path) -> Option<Identity> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let known = std::fs::metadata(path).ok().map(|metadata| FileId(metadata.dev(), metadata.ino()));
+        let known = std::fs::metadata(path).ok().map(|metadata| Identity(metadata.dev(), metadata.ino()));
         // Deleted is not the same as unknown.
-        Some(known.unwrap_or(FileId(0, 0)))
+        Some(known.unwrap_or(Identity(0, 0)))
     }
     #[cfg(not(unix))]
     {

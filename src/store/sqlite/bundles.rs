@@ -11,7 +11,7 @@ use super::{
         batch::level_number,
         bundle::{Bundle, BundledIncident, BundledItem, BundledNotice},
     },
-    Sqlite, breaks_a_rule,
+    Sqlite,
     ledger::enter,
 };
 use crate::event::to_millis;
@@ -60,7 +60,7 @@ impl Sqlite {
 /// from a damaged file. That this one is damaged is another matter.
 async fn allowed<T>(
     connection: &mut SqliteConnection,
-    work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
+    work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
 ) -> Result<Option<T>, StoreError> {
     let mut part = connection.begin().await?;
     match work(&mut part).await {
@@ -68,11 +68,11 @@ async fn allowed<T>(
             part.commit().await?;
             Ok(Some(done))
         }
-        Err(error) if breaks_a_rule(&error) => {
+        Err(StoreError::Broken(_)) => {
             part.rollback().await?;
             Ok(None)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
@@ -82,7 +82,7 @@ async fn allowed<T>(
 async fn insert_incident(
     connection: &mut SqliteConnection,
     incident: &BundledIncident,
-) -> Result<i64, sqlx::Error> {
+) -> Result<i64, StoreError> {
     let known = sqlx::query_scalar!(
         r#"UPDATE incident SET count = max(count, ?4), last_at = max(last_at, ?5)
             WHERE fingerprint = ?1 AND public_id = ?2 AND opened_at = ?3 RETURNING id AS "id!""#,
@@ -94,7 +94,11 @@ async fn insert_incident(
     )
     .fetch_optional(&mut *connection)
     .await?;
-    let joined = if known.is_none() && incident.closed_at.is_none() {
+    if let Some(id) = known {
+        insert_standings(connection, id, incident, true).await?;
+        return Ok(id);
+    }
+    let joined = if incident.closed_at.is_none() {
         sqlx::query_scalar!(
             r#"UPDATE incident SET count = count + ?2, last_at = max(last_at, ?3)
                 WHERE fingerprint = ?1 AND closed_at IS NULL RETURNING id AS "id!""#,
@@ -107,7 +111,7 @@ async fn insert_incident(
     } else {
         None
     };
-    let id = match known.or(joined) {
+    let id = match joined {
         Some(id) => id,
         None => {
             sqlx::query_scalar!(
@@ -132,7 +136,18 @@ async fn insert_incident(
             .await?
         }
     };
-    let is_known = known.is_some();
+    insert_standings(connection, id, incident, false).await?;
+    Ok(id)
+}
+
+/// What is known of an incident in both stores is the same, if they are of the
+/// same events; if not, it adds up.
+async fn insert_standings(
+    connection: &mut SqliteConnection,
+    id: i64,
+    incident: &BundledIncident,
+    are_same: bool,
+) -> Result<(), StoreError> {
     for standing in &incident.standings {
         sqlx::query!(
             "INSERT INTO standing (incident_id, sink, recipient, told, told_at, tellings, not_before, due_at)
@@ -150,12 +165,12 @@ async fn insert_incident(
             standing.tellings,
             standing.not_before,
             standing.due_at,
-            is_known
+            are_same
         )
         .execute(&mut *connection)
         .await?;
     }
-    Ok(id)
+    Ok(())
 }
 
 /// Has those of `targets` whom an incident of `level` concerns be told of it:
@@ -166,7 +181,7 @@ async fn tell_anew(
     level: i64,
     targets: &[Target],
     now: SystemTime,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     let now = to_millis(now);
     for target in targets.iter().filter(|target| level <= level_number(target.level).into()) {
         sqlx::query!(
@@ -187,7 +202,7 @@ async fn insert_notice(
     connection: &mut SqliteConnection,
     notice: &BundledNotice,
     incidents: &HashMap<i64, i64>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     let known = sqlx::query_scalar!("SELECT id FROM delivery WHERE key = ?1", notice.key)
         .fetch_optional(&mut *connection)
         .await?;
@@ -244,7 +259,7 @@ async fn insert_item(
     incident: i64,
     notice: &BundledNotice,
     item: &BundledItem,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -279,7 +294,7 @@ async fn insert_unreadable(
     id: i64,
     notice: &BundledNotice,
     count: i64,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     let unreadable = BundledIncident::unreadable(notice.key.clone(), notice.made_at);
     let incident = insert_incident(connection, &unreadable).await?;
     let item = BundledItem {

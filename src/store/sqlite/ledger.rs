@@ -44,7 +44,7 @@ pub(super) async fn dead(connection: &mut SqliteConnection) -> Result<Vec<Bundle
 }
 
 /// What both stores spent was spent, and what happened in either happened.
-pub(super) async fn enter(connection: &mut SqliteConnection, ledger: &Ledger) -> Result<(), sqlx::Error> {
+pub(super) async fn enter(connection: &mut SqliteConnection, ledger: &Ledger) -> Result<(), StoreError> {
     for account in &ledger.accounts {
         sqlx::query!(
             "INSERT INTO account (sink, recipient, heard_at, full_at, day, today)

@@ -45,7 +45,7 @@ static MIGRATOR: Migrator = {
 pub(crate) struct Sqlite {
     connection: SqliteConnection,
     /// Which file it is, wherever it was moved.
-    id: Option<path::FileId>,
+    identity: Option<path::Identity>,
     /// Held as long as the file is open: who replaces a damaged file needs it
     /// for himself.
     _lock: Option<File>,
@@ -85,7 +85,7 @@ impl Sqlite {
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
         MIGRATOR.run(&mut *tx).await.map_err(migration_failed)?;
         tx.commit().await?;
-        Ok(Self { connection, id: path::file_at(path), _lock: lock, _open: open })
+        Ok(Self { connection, identity: path::identity(path), _lock: lock, _open: open })
     }
 
     /// Puts a damaged file aside. Returns what can still be read of it.
@@ -104,7 +104,7 @@ impl Sqlite {
         let Ok(connection) = read_only.connect().await else {
             return Ok(Bundle::default());
         };
-        let mut damaged = Self { connection, id: None, _lock: None, _open: open };
+        let mut damaged = Self { connection, identity: None, _lock: None, _open: open };
         let rescued = damaged.export().await;
         damaged.shut().await;
         Ok(rescued)
@@ -118,12 +118,12 @@ impl Sqlite {
 
     /// False if the file was moved or deleted.
     pub(in crate::store) fn is_at(&self, path: &Path) -> bool {
-        self.id.is_none() || self.id == path::file_at(path)
+        self.identity.is_none() || self.identity == path::identity(path)
     }
 
-    /// Which file it is.
-    pub(in crate::store) fn id(&self) -> Option<path::FileId> {
-        self.id
+    /// Which file it is; none where that cannot be told.
+    pub(in crate::store) fn identity(&self) -> Option<path::Identity> {
+        self.identity
     }
 
     pub(in crate::store) async fn shut(self) {
@@ -162,28 +162,20 @@ fn migration_failed(error: MigrateError) -> StoreError {
     }
 }
 
-/// What SQLite calls it, without what an extended code adds.
-fn code(error: &sqlx::Error) -> Option<u32> {
-    let code = error.as_database_error()?.code()?;
-    code.parse::<u32>().ok().map(|code| code & 0xff)
-}
-
-/// Whether it breaks a rule of the schema: CONSTRAINT and MISMATCH.
-fn breaks_a_rule(error: &sqlx::Error) -> bool {
-    matches!(code(error), Some(19 | 20))
-}
-
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match code(&error) {
+        let code = error.as_database_error().and_then(|error| error.code());
+        // Without what an extended code adds.
+        let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+        match code {
             // BUSY and LOCKED
             Some(5 | 6) => Self::Busy,
-            // CORRUPT and NOTADB.
+            // CORRUPT and NOTADB
             Some(11 | 26) => Self::Damaged(error.to_string()),
-            // No statement of ours does that in a file that keeps them.
-            _ if breaks_a_rule(&error) => Self::Damaged(error.to_string()),
+            // CONSTRAINT and MISMATCH
+            Some(19 | 20) => Self::Broken(error.to_string()),
             // A value that the schema does not allow either.
-            None if matches!(error, sqlx::Error::ColumnDecode { .. }) => Self::Damaged(error.to_string()),
+            None if matches!(error, sqlx::Error::ColumnDecode { .. }) => Self::Broken(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }
     }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::SystemTime};
 use super::{
     super::{
         Memory,
-        bundle::{BundledIncident, BundledItem, BundledNotice, BundledStanding},
+        bundle::{BundledItem, BundledNotice},
     },
     *,
 };
@@ -110,53 +110,6 @@ fn one_message_that_the_schema_refuses_costs_no_other() {
         assert_eq!(text(&mut file, told).await, "1:7,0000:1,4:7");
         file.shut().await;
     });
-}
-
-/// An incident of so many events, of which so many were told.
-fn incident(count: i64, told: i64, closed_at: Option<i64>, due_at: Option<i64>) -> BundledIncident {
-    let standing = BundledStanding {
-        sink: "sms".to_owned(),
-        recipient: "+1".to_owned(),
-        told,
-        told_at: Some(told),
-        tellings: 1,
-        not_before: None,
-        due_at,
-    };
-    BundledIncident {
-        level: 1,
-        count,
-        last_at: count,
-        closed_at,
-        standings: vec![standing],
-        ..BundledIncident::unreadable(vec![7; 16], 0)
-    }
-}
-
-#[test]
-fn what_two_processes_bring_of_one_incident_is_counted_once_and_none_of_it_is_lost() {
-    let (few, many) = ((10, 10, None, Some(99)), (510, 9, None, Some(50)));
-    let over = (10, 10, Some(20), None);
-    for (first, second, known) in [
-        (few, many, "510 510 10 10 50"),
-        (many, few, "510 510 10 10 50"),
-        (over, many, "510 510 10 10 50"),
-        (few, over, "10 10 10 10 99"),
-        (few, few, "10 10 10 10 99"),
-    ] {
-        with_path(|path| async move {
-            let mut file = Sqlite::open(&path).await.unwrap();
-            for (count, told, closed_at, due_at) in [first, second] {
-                let incidents = vec![incident(count, told, closed_at, due_at)];
-                let bundle = Bundle { incidents, ..Bundle::default() };
-                file.import([&bundle], &[], SystemTime::UNIX_EPOCH).await.unwrap();
-            }
-            let sql = "SELECT group_concat(concat_ws(' ', count, last_at, told, told_at, due_at))
-                         FROM incident JOIN standing ON incident_id = id";
-            assert_eq!(text(&mut file, sql).await, known, "{first:?} and {second:?}");
-            file.shut().await;
-        });
-    }
 }
 
 fn notice(number: u8) -> BundledNotice {

@@ -1,6 +1,7 @@
 //! What goes along from one store to the next, whatever they are.
 
 use super::*;
+use crate::store::bundle::{BundledIncident, BundledStanding};
 
 fn check_moves(claim: impl AsyncFnOnce(Bench, Bench)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -127,4 +128,55 @@ fn what_was_spent_before_and_during_an_outage_is_spent_once() {
         }
         file.store.shut().await;
     });
+}
+
+/// An incident of so many events, of which so many were told.
+fn incident(count: i64, told: i64, closed_at: Option<i64>, due_at: Option<i64>) -> BundledIncident {
+    let standing = BundledStanding {
+        sink: "sms".to_owned(),
+        recipient: "+1".to_owned(),
+        told,
+        told_at: Some(told),
+        tellings: 1,
+        not_before: None,
+        due_at,
+    };
+    BundledIncident {
+        level: 1,
+        count,
+        last_at: count,
+        closed_at,
+        standings: vec![standing],
+        ..BundledIncident::unreadable(vec![7; 16], 0)
+    }
+}
+
+#[test]
+fn what_two_processes_bring_of_one_incident_is_counted_once_and_none_of_it_is_lost() {
+    let (few, many) = ((10, 10, None, Some(99)), (510, 9, None, Some(50)));
+    let over = (10, 10, Some(20), None);
+    for (first, second, known) in [
+        (few, many, (510, 510, 10, Some(10), Some(50))),
+        (many, few, (510, 510, 10, Some(10), Some(50))),
+        (over, many, (510, 510, 10, Some(10), Some(50))),
+        (few, over, (10, 10, 10, Some(10), Some(99))),
+        (few, few, (10, 10, 10, Some(10), Some(99))),
+    ] {
+        check_moves(async |_, file| {
+            let Store::Sqlite(mut file) = file.store else { panic!("no file") };
+            for (count, told, closed_at, due_at) in [first, second] {
+                let incidents = vec![incident(count, told, closed_at, due_at)];
+                let bundle = Bundle { incidents, ..Bundle::default() };
+                file.import([&bundle], &[], t(0)).await.unwrap();
+            }
+            let incidents = file.export().await.incidents;
+            let found = incidents.iter().flat_map(|incident| {
+                let of =
+                    |it: &BundledStanding| (incident.count, incident.last_at, it.told, it.told_at, it.due_at);
+                incident.standings.iter().map(of)
+            });
+            assert_eq!(found.collect::<Vec<_>>(), [known], "{first:?} and {second:?}");
+            file.shut().await;
+        });
+    }
 }
