@@ -36,6 +36,15 @@ impl Budget {
     /// the disk becomes a bill.
     pub(crate) const BLIND_SMS: Self = Self { burst: 1, refill: Duration::from_secs(15 * 60), per_day: 20 };
 
+    /// What both allow.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        Self {
+            burst: self.burst.min(other.burst),
+            refill: self.refill.max(other.refill),
+            per_day: self.per_day.min(other.per_day),
+        }
+    }
+
     /// How many messages a day may tell of what is known already.
     fn for_the_known(&self) -> u32 {
         self.per_day - self.per_day / 4

@@ -54,7 +54,9 @@ impl Dispatcher<'_> {
         if room == 0 || !self.lanes[lane].is_due(now) {
             return Ok(());
         }
-        for claim in self.store.claim(name, room, now + LEASE, now).await? {
+        let claims = self.store.claim(name, room, now + LEASE, now).await?;
+        self.note(Ok(()));
+        for claim in claims {
             match self.known(&claim) {
                 // Its lease ended while it was under way: the machine slept. Its
                 // answer counts for the newer claim.
@@ -95,7 +97,7 @@ impl Dispatcher<'_> {
                 let result = Err(SendError::not_processed(error.to_string()));
                 self.unsettled.push_back(Attempted { lane, claim, result, segments: 0 });
                 // Any other is this notice's own, or comes again at the next claim.
-                if matches!(error, StoreError::Damaged(_)) {
+                if matches!(error, StoreError::Damaged(_) | StoreError::Broken(_)) {
                     self.note(Err(error));
                 }
                 return;
@@ -163,11 +165,12 @@ impl Dispatcher<'_> {
             let Some(attempted) = self.unsettled.pop_front() else {
                 return;
             };
-            if let Err(error) = self.settle(&attempted).await {
+            let settled = self.settle(&attempted).await;
+            if settled.is_err() {
                 // Until it is written, the lease keeps others away.
                 self.unsettled.push_back(attempted);
-                self.note(Err(error));
             }
+            self.note(settled);
         }
     }
 

@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Attempted, Dispatcher, STORE_RETRY};
+use super::{Attempted, Dispatcher, Lane, STORE_RETRY};
 use crate::{
     config::Database,
     fork::OpenFile,
     stats::StoreState,
-    store::{self, Bundle, Memory, Sqlite, Store, StoreError},
+    store::{self, Bundle, Identity, Ledger, Memory, Sqlite, Store, StoreError},
     trouble,
 };
 
@@ -24,15 +24,20 @@ pub(super) struct Disk {
     path: Option<PathBuf>,
     /// How long a locked file is waited for before memory takes over.
     busy_patience: Duration,
-    busy_since: Option<Instant>,
+    /// Since when it is locked, and when that was last met.
+    busy: Option<(Instant, Instant)>,
     probed_at: Option<Instant>,
     /// The file that failed, still open: it is closed before it is tried again.
     failed: Option<Store>,
-    /// What is wrong with it, if it is to be replaced.
-    damage: Option<String>,
+    /// If it is to be replaced: what is wrong with it, and which file it is.
+    damage: Option<(String, Option<Identity>)>,
     /// What was pending in a file that was moved or is damaged, until another
     /// has it.
     brought: Vec<Bundle>,
+    /// What was known of recipients when the file was read last, and whether that is
+    /// still to be asked of one that failed.
+    ledger: Ledger,
+    has_failed: bool,
     /// What became of attempts whose deliveries are in a file that failed.
     deferred: Vec<Attempted>,
 }
@@ -42,11 +47,13 @@ impl Default for Disk {
         Self {
             path: None,
             busy_patience: BUSY_PATIENCE,
-            busy_since: None,
+            busy: None,
             probed_at: None,
             failed: None,
             damage: None,
             brought: Vec::new(),
+            ledger: Ledger::default(),
+            has_failed: false,
             deferred: Vec::new(),
         }
     }
@@ -84,10 +91,20 @@ impl Disk {
         self.path = Some(path.clone());
         self.probed_at = Some(Instant::now());
         match opened {
-            Ok(file) => *store = Store::Sqlite(Box::new(file)),
+            Ok(file) => {
+                *store = Store::Sqlite(Box::new(file));
+                self.read(store).await;
+            }
             // The first probe replaces it.
             Err(StoreError::Damaged(_)) => self.probed_at = None,
             Err(why) => complain(&format!("{}: {why}", path.display())),
+        }
+    }
+
+    /// Keeps what `store` knows of recipients, if it can be read.
+    async fn read(&mut self, store: &mut Store) {
+        if let Some(ledger) = store.ledger().await {
+            self.ledger = ledger;
         }
     }
 }
@@ -116,10 +133,14 @@ impl Dispatcher<'_> {
     pub(super) fn note(&mut self, done: Result<(), StoreError>) {
         match done {
             // The caller counts what is too much.
-            Ok(()) | Err(StoreError::Full) => self.disk.busy_since = None,
+            Ok(()) | Err(StoreError::Full) => self.disk.busy = None,
             Err(StoreError::Busy) => {
-                let since = *self.disk.busy_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= self.disk.busy_patience {
+                let (now, patience) = (Instant::now(), self.disk.busy_patience);
+                // What wants to write tries again sooner: that was another lock.
+                let busy = self.disk.busy.filter(|(_, last)| now - *last < patience);
+                let since = busy.map_or(now, |(since, _)| since);
+                self.disk.busy = Some((since, now));
+                if now - since >= patience {
                     self.give_up("it is locked by another process");
                 } else {
                     trouble::report("busy", "the database is locked by another process; waiting");
@@ -127,10 +148,11 @@ impl Dispatcher<'_> {
             }
             Err(StoreError::Failed(why)) => self.give_up(&why),
             // It is told of when it is replaced, which is at once.
-            Err(StoreError::Damaged(why)) => {
+            Err(StoreError::Damaged(why) | StoreError::Broken(why)) => {
+                let file = self.store.identity();
                 if self.fall_back() {
                     self.disk.probed_at = None;
-                    self.disk.damage = Some(why);
+                    self.disk.damage = Some((why, file));
                 }
             }
         }
@@ -152,8 +174,10 @@ impl Dispatcher<'_> {
             return false;
         }
         self.disk.failed = Some(std::mem::replace(self.store, Store::Memory(Memory::default())));
+        self.disk.has_failed = true;
+        self.store.inherit(&self.disk.ledger, &self.channels);
         self.counters.set_store(StoreState::Memory);
-        self.disk.busy_since = None;
+        self.disk.busy = None;
         self.disk.probed_at = Some(Instant::now());
         self.begin_anew();
         true
@@ -161,13 +185,14 @@ impl Dispatcher<'_> {
 
     /// True until a file that turned out to be damaged has been probed.
     pub(super) fn has_damage(&self) -> bool {
-        self.disk.damage.is_some()
+        self.disk.damage.is_some() && self.disk.probed_at.is_none()
     }
 
     /// Tries, now and then, whether a file that failed works again, and whether
     /// one that works is still where it was.
     pub(super) async fn probe(&mut self, at_once: bool) {
         let is_due = at_once || self.disk.probed_at.is_none_or(|at| at.elapsed() >= PROBE_PAUSE);
+        self.ask_failed().await;
         let Some(path) = self.disk.path.clone().filter(|path| is_due && !self.store.is_file_at(path)) else {
             return;
         };
@@ -176,14 +201,15 @@ impl Dispatcher<'_> {
         // Its connection, or that of a file that was moved, may still have a
         // journal here: first it has to be closed.
         if let Some(mut failed) = self.disk.failed.take() {
-            // Another process may have replaced it.
-            self.disk.damage.take_if(|_| !failed.is_file_at(&path));
             failed.shut().await;
         }
+        // Another process may have replaced it.
+        self.disk.damage.take_if(|(_, file)| *file != store::identity(&path));
         if was_durable {
-            self.disk.brought.push(self.store.leave().await);
+            let left = self.store.leave().await;
+            self.bring(left);
         }
-        match self.take_up(&path).await {
+        match self.take_up(&path, at_once).await {
             Ok(()) => {
                 self.counters.set_store(StoreState::Durable);
                 self.begin_anew();
@@ -207,25 +233,56 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Goes over to the file, or to a new one if it has some damage.
-    async fn take_up(&mut self, path: &Path) -> Result<(), StoreError> {
-        let opened = match self.disk.damage.take() {
-            Some(why) => Err(StoreError::Damaged(why)),
-            None => Sqlite::open(path).await,
-        };
-        let (file, is_new) = match opened {
-            Err(StoreError::Damaged(why)) => {
-                self.disk.brought.push(Sqlite::set_aside(path, &why).await?);
-                (Sqlite::open(path).await?, true)
+    /// Goes over to the file, or to a new one if it has some damage. If it is the
+    /// last time, a file that cannot be replaced is better than none.
+    async fn take_up(&mut self, path: &Path, is_last: bool) -> Result<(), StoreError> {
+        if self.disk.damage.is_none() {
+            match self.move_to(path).await {
+                // Some shows only in what is read, or written.
+                Err(StoreError::Damaged(why)) => self.disk.damage = Some((why, store::identity(path))),
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    trouble::report(
+                        "recovery",
+                        "the database works, and has what was kept elsewhere meanwhile",
+                    );
+                    return Ok(());
+                }
             }
-            opened => (opened?, false),
-        };
-        self.store.move_to(Box::new(file), &self.disk.brought, &self.targets, SystemTime::now()).await?;
-        self.disk.brought.clear();
-        if !is_new {
-            trouble::report("recovery", "the database works, and has what was kept elsewhere meanwhile");
         }
+        let why = self.disk.damage.as_ref().map_or("", |(why, _)| why);
+        match Sqlite::set_aside(path, why).await {
+            Ok(rescued) => self.bring(rescued),
+            Err(_) if is_last => (),
+            Err(error) => return Err(error),
+        }
+        self.disk.damage = None;
+        self.move_to(path).await
+    }
+
+    async fn move_to(&mut self, path: &Path) -> Result<(), StoreError> {
+        let file = Box::new(Sqlite::open(path).await?);
+        self.store.move_to(file, &self.disk.brought, &self.targets, SystemTime::now()).await?;
+        self.disk.brought.clear();
+        self.disk.read(self.store).await;
+        self.lanes.iter_mut().for_each(Lane::look_for_dead);
         Ok(())
+    }
+
+    fn bring(&mut self, bundle: Bundle) {
+        self.store.inherit(&bundle.ledger, &self.channels);
+        self.disk.brought.push(bundle);
+    }
+
+    /// Has memory know what was spent, if a file that failed can still be read.
+    async fn ask_failed(&mut self) {
+        if std::mem::take(&mut self.disk.has_failed)
+            && let Some(failed) = &mut self.disk.failed
+            && let Some(ledger) = failed.ledger().await
+        {
+            self.store.inherit(&ledger, &self.channels);
+            self.disk.ledger = ledger;
+        }
     }
 
     /// True while the file, and with it what was spent, cannot be read.

@@ -23,12 +23,14 @@ impl Dispatcher<'_> {
         let mut next = now + LONGEST_SLEEP;
         let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
         let is_blind = self.is_blind();
+        let mut has_written = false;
         for channel in &self.channels {
             let channel = &if is_blind { channel.blind() } else { channel.clone() };
             match self.store.tell(channel, &maker, self.must_hurry, now).await {
                 Ok(told) => {
                     next = told.next.map_or(next, |at| at.min(next));
                     if told.notice.is_some() {
+                        has_written = true;
                         self.lanes.iter_mut().for_each(Lane::wake);
                     }
                 }
@@ -40,6 +42,9 @@ impl Dispatcher<'_> {
         }
         // It was asked because something changed, or may have.
         self.upkeep.count_soon();
+        if has_written {
+            self.note(Ok(()));
+        }
         self.must_hurry &= !self.inbox.waiting.is_empty();
         self.tell_at = Some(next);
         next.duration_since(now).unwrap_or_default()
@@ -55,7 +60,8 @@ impl Dispatcher<'_> {
 impl Channel {
     /// How it tells while nobody knows what was spent: what costs money, hardly.
     fn blind(&self) -> Self {
-        let budget = if self.segments_per_day.is_some() { Some(Budget::BLIND_SMS) } else { self.budget };
+        let costs = self.segments_per_day.is_some();
+        let budget = self.budget.map(|own| if costs { own.and(&Budget::BLIND_SMS) } else { own });
         Self { budget, ..self.clone() }
     }
 }
@@ -92,8 +98,13 @@ mod tests {
         let mail =
             Channel { sink: "sendgrid", budget: Some(Budget::EMAIL), segments_per_day: None, ..sms.clone() };
         let off = Channel { budget: None, segments_per_day: None, ..sms.clone() };
-        let quarter = Budget::new(1, Duration::from_secs(15 * 60), Budget::SMS.per_day);
-        let blind = [&sms, &mail, &off].map(|channel| channel.blind().budget);
-        assert_eq!(blind, [Some(quarter), Some(Budget::EMAIL), None]);
+        let budget = |burst, minutes: u64, per_day| {
+            Some(Budget::new(burst, Duration::from_secs(minutes * 60), per_day))
+        };
+        let rare = Channel { budget: budget(1, 60, 2), ..sms.clone() };
+        let frequent = Channel { budget: budget(5, 1, 50), ..sms.clone() };
+        let blind = [&sms, &mail, &off, &rare, &frequent].map(|channel| channel.blind().budget);
+        let quarter = budget(1, 15, 20);
+        assert_eq!(blind, [quarter, Some(Budget::EMAIL), None, budget(1, 60, 2), quarter]);
     }
 }

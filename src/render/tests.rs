@@ -185,7 +185,7 @@ Frames of libraries (PANIC: index out of bounds)
     0: rust_begin_unwind
 
 Grouping
-    Events of one level, target, file and message are told as one; numbers, ids, addresses and the like in the message make no difference, nor do fields. An event is grouped by its field alert.fingerprint instead, if it has one.
+    Events of one level, target, file and message are told as one; numbers, ids, addresses and the like in the message make no difference, nor do fields. Instead, the field alert.fingerprint decides if an event has one, or else Builder::fingerprint if the program has that.
 
 Silence
     let these = Matcher::new()

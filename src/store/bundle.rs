@@ -6,7 +6,7 @@ use std::{path::Path, time::SystemTime};
 
 use uuid::Uuid;
 
-use super::{Mark, Memory, Sqlite, Store, StoreError, Target};
+use super::{Channel, Identity, Mark, Memory, Sqlite, Store, StoreError, Target};
 
 impl Store {
     /// Leaves a file that is no longer where it was, with everything that is
@@ -39,9 +39,36 @@ impl Store {
             Self::Memory(memory) => memory.export()?,
             Self::Sqlite(_) => Bundle::default(),
         };
-        file.import(brought.iter().chain([&kept]), targets, now).await?;
-        *self = Self::Sqlite(file);
-        Ok(())
+        let imported = file.import(brought.iter().chain([&kept]), targets, now).await;
+        match imported {
+            Ok(()) => *self = Self::Sqlite(file),
+            // Who replaces it needs it for himself.
+            Err(_) => file.shut().await,
+        }
+        imported
+    }
+
+    /// What a file knows of recipients, if it can be read.
+    pub(crate) async fn ledger(&mut self) -> Option<Ledger> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Sqlite(store) => store.ledger().await.ok(),
+        }
+    }
+
+    /// Has memory go on from `ledger`, which another store has.
+    pub(crate) fn inherit(&mut self, ledger: &Ledger, channels: &[Channel]) {
+        if let Self::Memory(memory) = self {
+            memory.inherit(ledger, channels);
+        }
+    }
+
+    /// Which file it is; none if it is memory, or if that cannot be told.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Sqlite(store) => store.identity(),
+        }
     }
 
     /// False if this is memory, or a file that is no longer at `path`.
@@ -67,7 +94,7 @@ impl Store {
 pub(crate) struct Bundle {
     pub(super) incidents: Vec<BundledIncident>,
     pub(super) notices: Vec<BundledNotice>,
-    pub(super) accounts: Vec<BundledAccount>,
+    pub(crate) ledger: Ledger,
 }
 
 impl Bundle {
@@ -227,6 +254,14 @@ pub(super) struct BundledItem {
     pub(super) pace: String,
 }
 
+/// What is known of recipients, whatever they are told.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(super) accounts: Vec<BundledAccount>,
+    pub(super) refusals: Vec<BundledRefusal>,
+    pub(super) dead: Vec<BundledDead>,
+}
+
 /// What a recipient was sent.
 pub(super) struct BundledAccount {
     pub(super) sink: String,
@@ -235,4 +270,22 @@ pub(super) struct BundledAccount {
     pub(super) full_at: Option<i64>,
     pub(super) day: i64,
     pub(super) today: i64,
+}
+
+/// When a recipient was refused for good.
+pub(super) struct BundledRefusal {
+    pub(super) sink: String,
+    pub(super) recipient: String,
+    pub(super) since: i64,
+}
+
+/// When somebody was told of a sink's dead deliveries, how many nobody was told
+/// of, and the last of them.
+pub(super) struct BundledDead {
+    pub(super) sink: String,
+    pub(super) told_at: Option<i64>,
+    pub(super) count: i64,
+    pub(super) recipient: String,
+    pub(super) public_id: String,
+    pub(super) reason: String,
 }

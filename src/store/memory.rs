@@ -54,6 +54,9 @@ pub(crate) struct Memory {
     notices: BTreeMap<i64, Kept>,
     deliveries: BTreeMap<Uuid, Delivery>,
     accounts: BTreeMap<Recipient, Account>,
+    /// The part of them that another store has already.
+    #[cfg(feature = "sqlite")]
+    inherited: BTreeMap<Recipient, Account>,
     /// When a recipient was refused for good.
     refusals: BTreeMap<Recipient, SystemTime>,
     /// What nobody was told of, by sink.

@@ -52,8 +52,10 @@ mod volume;
 
 pub(crate) use batch::{About, Captured};
 #[cfg(feature = "sqlite")]
-pub(crate) use bundle::Bundle;
+pub(crate) use bundle::{Bundle, Ledger};
 pub(crate) use memory::Memory;
+#[cfg(feature = "sqlite")]
+pub(crate) use path::{Identity, identity};
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
 #[cfg(feature = "sqlite")]
@@ -165,6 +167,11 @@ pub(crate) enum StoreError {
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
     #[error("{0}")]
     Damaged(String),
+    /// A row breaks a rule of the schema. No statement of ours does that in a file
+    /// that keeps them; what was read from a damaged one may.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
+    #[error("{0}")]
+    Broken(String),
     /// Anything else that the database said.
     #[error("{0}")]
     Failed(String),

@@ -239,6 +239,8 @@ mod incidents;
 #[cfg(feature = "sqlite")]
 mod model;
 #[cfg(feature = "sqlite")]
+mod moves;
+#[cfg(feature = "sqlite")]
 mod pruning;
 #[cfg(feature = "sqlite")]
 mod starts;

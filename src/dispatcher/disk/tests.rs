@@ -6,6 +6,7 @@ use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
 
 use super::*;
 use crate::{
+    budget::Budget,
     config::{Builder, Config},
     dispatcher::{Inbox, Mark, Receipt},
     event::tests::event,
@@ -117,6 +118,46 @@ fn a_locked_file_is_waited_for_and_then_given_up_until_it_is_free() {
 }
 
 #[test]
+fn a_lock_that_was_over_is_no_reason_to_give_up_at_the_next() {
+    check(async |mut bench| {
+        let path = bench.path();
+        let mut dispatcher = bench.start().await;
+        dispatcher.capture("one").await;
+        let holder = locked(&path).await;
+        dispatcher.make().await;
+        assert!(dispatcher.disk.busy.is_some(), "nobody noticed");
+        holder.close().await.unwrap();
+        dispatcher.make().await;
+        assert!(dispatcher.disk.busy.is_none(), "it was written to");
+
+        let holder = locked(&path).await;
+        dispatcher.start_due_deliveries().await;
+        assert!(dispatcher.disk.busy.is_some(), "nobody noticed");
+        holder.close().await.unwrap();
+        dispatcher.wake_lanes();
+        dispatcher.start_due_deliveries().await;
+        assert!(dispatcher.disk.busy.is_none(), "it was claimed from");
+        let finished = dispatcher.in_flight.join_next_with_id().await.unwrap();
+        dispatcher.finish(finished);
+        let holder = locked(&path).await;
+        dispatcher.settle_finished().await;
+        assert!(dispatcher.disk.busy.is_some(), "nobody noticed");
+        holder.close().await.unwrap();
+        dispatcher.settle_finished().await;
+        assert!(dispatcher.disk.busy.is_none(), "it was settled");
+
+        // What only looks leaves no sign that the lock is over.
+        let long_ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+        dispatcher.disk.busy = Some((long_ago(100), long_ago(99)));
+        dispatcher.note(Err(StoreError::Busy));
+        assert!(dispatcher.is_durable(), "that was another lock");
+        dispatcher.disk.busy = Some((long_ago(31), long_ago(2)));
+        dispatcher.note(Err(StoreError::Busy));
+        assert!(!dispatcher.is_durable(), "that was the same one");
+    });
+}
+
+#[test]
 fn a_file_that_is_locked_at_the_start_is_given_up_until_it_is_free() {
     check(async |mut bench| {
         bench.start().await.store.shut().await;
@@ -174,16 +215,127 @@ fn damage_that_somebody_else_mended_is_not_mended_again() {
     check(async |mut bench| {
         let path = bench.path();
         let mut dispatcher = bench.start().await;
+        let mut user = Store::Sqlite(Box::new(Sqlite::open(&path).await.unwrap()));
         dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
-        for suffix in ["", "-wal", "-shm"] {
-            let of = |name: &str| path.with_file_name(format!("{name}{suffix}"));
-            std::fs::rename(of("alerts.db"), of("aside.db")).unwrap();
-        }
+        dispatcher.probe(false).await;
+        assert!(!dispatcher.is_durable(), "it was taken from another process");
+        user.shut().await;
+        std::fs::rename(&path, path.with_file_name("aside.db")).unwrap();
         let mut other = Store::Sqlite(Box::new(Sqlite::open(&path).await.unwrap()));
         other.shut().await;
+        dispatcher.disk.probed_at = None;
         dispatcher.probe(false).await;
         assert!(dispatcher.is_durable());
         assert!(!path.with_file_name("alerts.db.damaged-1").exists(), "a good file was put aside");
+    });
+}
+
+#[test]
+fn a_file_that_fails_again_and_again_has_one_budget() {
+    // Of what was spent since it was read last, one that cannot be read says
+    // nothing.
+    for (is_readable, allowed) in [(true, [1, 0, 0]), (false, [1, 1, 0])] {
+        check(async |mut bench| {
+            let path = bench.path();
+            let mut dispatcher = bench.start().await;
+            dispatcher.channels[0].budget = Some(Budget::new(2, Duration::from_secs(3600), 9));
+            dispatcher.capture("zero").await;
+            assert_eq!(dispatcher.told().await, ["zero"]);
+            let mut made = Vec::new();
+            for kind in ["one", "two", "three"] {
+                dispatcher.note(Err(StoreError::Failed("no room".to_owned())));
+                if !is_readable {
+                    let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+                    other.execute("ALTER TABLE account RENAME TO gone").await.unwrap();
+                    dispatcher.probe(false).await;
+                    other.execute("ALTER TABLE gone RENAME TO account").await.unwrap();
+                    other.close().await.unwrap();
+                }
+                dispatcher.probe(false).await;
+                assert!(!dispatcher.is_durable());
+                dispatcher.capture(kind).await;
+                dispatcher.make().await;
+                let now = SystemTime::now();
+                let claims = dispatcher.store.claim("memory", 9, now, now).await.unwrap();
+                made.push(claims.len());
+                for claim in claims {
+                    assert!(dispatcher.store.deliver(&claim, None, 0, now).await.unwrap());
+                }
+                dispatcher.probe(true).await;
+                assert!(dispatcher.is_durable());
+            }
+            assert_eq!(made, allowed, "readable: {is_readable}");
+        });
+    }
+}
+
+/// Makes what a table holds unreadable, while nobody has the file open.
+async fn damage(path: &Path, table: &str) {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let place =
+        sqlx::query_as("SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?1");
+    let (page, size): (u32, u32) = place.bind(table).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let mut bytes = std::fs::read(path).unwrap();
+    let start = usize::try_from((page - 1) * size).unwrap();
+    bytes[start..start + 100].fill(0xff);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn damage_that_is_met_when_memory_goes_over_is_mended_at_once() {
+    for part in ["incident", "incident_fingerprint", "standing", "standing_due", "account"] {
+        check(async |mut bench| {
+            let path = bench.path();
+            let mut dispatcher = bench.start().await;
+            dispatcher.note(Err(StoreError::Failed("no room".to_owned())));
+            dispatcher.capture("one").await;
+            dispatcher.make().await;
+            dispatcher.capture("two").await;
+            dispatcher.disk.failed.take().unwrap().shut().await;
+            damage(&path, part).await;
+            dispatcher.probe(true).await;
+            assert!(dispatcher.is_durable(), "{part}: it was not replaced");
+            assert!(path.with_file_name("alerts.db.damaged-1").exists(), "{part}: it is still in use");
+            assert_eq!(dispatcher.told().await, ["one", "two"], "{part}");
+        });
+    }
+}
+
+#[test]
+fn damage_waits_to_be_mended_while_another_process_has_the_file() {
+    check(async |mut bench| {
+        let path = bench.path();
+        let mut dispatcher = bench.start().await;
+        let other = Sqlite::open(&path).await.unwrap();
+        dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
+        assert!(dispatcher.has_damage(), "nobody mends it at once");
+        dispatcher.capture("one").await;
+        dispatcher.probe(false).await;
+        assert!(!dispatcher.is_durable(), "it was taken from another process");
+        assert!(!dispatcher.has_damage(), "the loop does nothing else");
+        Store::Sqlite(Box::new(other)).shut().await;
+        dispatcher.disk.probed_at = None;
+        dispatcher.probe(false).await;
+        assert!(dispatcher.is_durable(), "nobody remembers the damage");
+        assert!(path.with_file_name("alerts.db.damaged-1").exists(), "it is still in use");
+        assert_eq!(dispatcher.told().await, ["one"]);
+    });
+}
+
+#[test]
+fn at_the_end_a_damaged_file_that_another_process_has_is_better_than_none() {
+    check(async |mut bench| {
+        let path = bench.path();
+        let mut dispatcher = bench.start().await;
+        let other = Sqlite::open(&path).await.unwrap();
+        dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
+        dispatcher.capture("one").await;
+        dispatcher.probe(true).await;
+        assert!(dispatcher.is_durable(), "it is lost with the process");
+        Store::Sqlite(Box::new(other)).shut().await;
+        assert_eq!(dispatcher.told().await, ["one"]);
+        assert!(!path.with_file_name("alerts.db.damaged-1").exists());
     });
 }
 

@@ -1,13 +1,18 @@
-//! What memory hands over when the file works again.
+//! What memory goes on from when a file fails, and hands over when it works again.
+
+use std::collections::BTreeSet;
 
 use super::{Delivery, Incident, Kept, Memory, Recipient};
 use crate::{
     budget::Account,
-    event::to_millis,
+    event::{from_millis, to_millis},
     store::{
-        StoreError,
+        Channel, Dead, StoreError,
         batch::level_number,
-        bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding},
+        bundle::{
+            Bundle, BundledAccount, BundledDead, BundledIncident, BundledItem, BundledNotice, BundledRefusal,
+            BundledStanding, Ledger,
+        },
         sqlite::rows::{about_text, json, kind_name, number, reason_name},
     },
 };
@@ -22,8 +27,78 @@ impl Memory {
         Ok(Bundle {
             incidents: incidents.collect::<Result<_, StoreError>>()?,
             notices: notices.collect::<Result<_, StoreError>>()?,
-            accounts: self.accounts.iter().map(bundle_account).collect(),
+            ledger: self.ledger(),
         })
+    }
+
+    fn ledger(&self) -> Ledger {
+        let accounts = self.accounts.iter().map(|(recipient, account)| BundledAccount {
+            sink: recipient.0.to_owned(),
+            recipient: recipient.1.clone(),
+            heard_at: account.heard_at.map(to_millis),
+            full_at: account.full_at.map(to_millis),
+            day: account.day.into(),
+            today: self.spent_here(recipient, account, account.day).into(),
+        });
+        let refusals = self.refusals.iter().map(|((sink, recipient), since)| BundledRefusal {
+            sink: (*sink).to_owned(),
+            recipient: recipient.clone(),
+            since: to_millis(*since),
+        });
+        let sinks: BTreeSet<_> = self.untold.keys().chain(self.told_at.keys()).collect();
+        let dead = sinks.into_iter().map(|sink| {
+            let untold = self.untold.get(sink);
+            let text = |of: fn(&Dead) -> &String| untold.map_or_else(String::new, |dead| of(dead).clone());
+            BundledDead {
+                sink: (*sink).to_owned(),
+                told_at: self.told_at.get(sink).copied().map(to_millis),
+                count: untold.map_or(0, |dead| number(dead.count)),
+                recipient: text(|dead| &dead.recipient),
+                public_id: text(|dead| &dead.public_id),
+                reason: text(|dead| &dead.reason),
+            }
+        });
+        Ledger { accounts: accounts.collect(), refusals: refusals.collect(), dead: dead.collect() }
+    }
+
+    /// Goes on from what another store knows of the recipients of `channels`; what
+    /// is dead there is told from there.
+    pub(in crate::store) fn inherit(&mut self, ledger: &Ledger, channels: &[Channel]) {
+        let named = |sink: &str| channels.iter().map(|channel| channel.sink).find(|name| *name == sink);
+        for their in &ledger.accounts {
+            let Some(sink) = named(&their.sink) else { continue };
+            let recipient = (sink, their.recipient.clone());
+            let own = self.accounts.get(&recipient).copied().unwrap_or_default();
+            let known = self.inherited.get(&recipient).copied().unwrap_or_default();
+            let day = own.day.max(u32::try_from(their.day).unwrap_or(0));
+            let theirs =
+                if i64::from(day) == their.day { u32::try_from(their.today).unwrap_or(0) } else { 0 };
+            let inherited = Account { day, today: known.on(day).max(theirs), ..Account::default() };
+            let today = inherited.today.saturating_add(self.spent_here(&recipient, &own, day));
+            let heard_at = own.heard_at.max(their.heard_at.map(from_millis));
+            let full_at = own.full_at.max(their.full_at.map(from_millis));
+            self.inherited.insert(recipient.clone(), inherited);
+            self.accounts.insert(recipient, Account { heard_at, full_at, day, today });
+        }
+        for refusal in &ledger.refusals {
+            if let Some(sink) = named(&refusal.sink) {
+                let since = from_millis(refusal.since);
+                let known = self.refusals.entry((sink, refusal.recipient.clone())).or_insert(since);
+                *known = since.max(*known);
+            }
+        }
+        for dead in &ledger.dead {
+            if let (Some(sink), Some(at)) = (named(&dead.sink), dead.told_at.map(from_millis)) {
+                let known = self.told_at.entry(sink).or_insert(at);
+                *known = at.max(*known);
+            }
+        }
+    }
+
+    /// How much of `account` no other store knows of.
+    fn spent_here(&self, recipient: &Recipient, account: &Account, day: u32) -> u32 {
+        let inherited = self.inherited.get(recipient).map_or(0, |inherited| inherited.on(day));
+        account.on(day).saturating_sub(inherited)
     }
 }
 
@@ -89,15 +164,4 @@ fn bundle_notice(notice: &Kept, key: &[u8], delivery: &Delivery) -> Result<Bundl
         created_at: to_millis(delivery.created_at),
         expires_at: to_millis(delivery.expires_at),
     })
-}
-
-fn bundle_account(((sink, recipient), account): (&Recipient, &Account)) -> BundledAccount {
-    BundledAccount {
-        sink: (*sink).to_owned(),
-        recipient: recipient.clone(),
-        heard_at: account.heard_at.map(to_millis),
-        full_at: account.full_at.map(to_millis),
-        day: account.day.into(),
-        today: account.today.into(),
-    }
 }

@@ -131,10 +131,16 @@ CREATE TABLE refusal (
     PRIMARY KEY (sink, recipient)
 ) STRICT, WITHOUT ROWID;
 
--- When somebody was told last that deliveries through a sink are dead.
+-- When somebody was told last that deliveries through a sink are dead; and of
+-- those that died in another store and that nobody was told of, `count` and the
+-- last one.
 CREATE TABLE dead_told (
-    sink    TEXT    NOT NULL PRIMARY KEY,
-    told_at INTEGER NOT NULL
+    sink      TEXT    NOT NULL PRIMARY KEY,
+    told_at   INTEGER,
+    count     INTEGER NOT NULL DEFAULT 0 CHECK (count >= 0),
+    recipient TEXT    NOT NULL DEFAULT '',
+    public_id TEXT    NOT NULL DEFAULT '',
+    reason    TEXT    NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX delivery_pending ON delivery (sink, recipient) WHERE state = 'pending';

@@ -9,17 +9,18 @@ use super::{
     super::{
         StoreError, Target,
         batch::level_number,
-        bundle::{Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, NO_FACTS},
+        bundle::{Bundle, BundledIncident, BundledItem, BundledNotice, NO_FACTS},
     },
     Sqlite,
     count::note_reported,
+    ledger::enter,
     rows::{json, pace_of},
 };
 use crate::event::{from_millis, to_millis};
 
 impl Sqlite {
-    /// Takes in what other stores have; what is there already stays as it is. Of
-    /// an open incident of which it is not known who knows it, `targets` are told.
+    /// Takes in what other stores have; what is there already is not added. Of an
+    /// open incident of which it is not known who knows it, `targets` are told.
     pub(in crate::store) async fn import(
         &mut self,
         bundles: impl IntoIterator<Item = &Bundle>,
@@ -50,9 +51,7 @@ impl Sqlite {
                     allowed(&mut tx, async |part| insert_notice(part, &rest, &ids).await).await?;
                 }
             }
-            for account in &bundle.accounts {
-                insert_account(&mut tx, account).await?;
-            }
+            allowed(&mut tx, async |part| enter(part, &bundle.ledger).await).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -60,7 +59,7 @@ impl Sqlite {
 }
 
 /// Does `work`, or nothing of it if the schema does not allow that: it was read
-/// from a damaged file.
+/// from a damaged file. That this one is damaged is another matter.
 async fn allowed<T>(
     connection: &mut SqliteConnection,
     work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
@@ -71,7 +70,7 @@ async fn allowed<T>(
             part.commit().await?;
             Ok(Some(done))
         }
-        Err(StoreError::Damaged(_)) => {
+        Err(StoreError::Broken(_)) => {
             part.rollback().await?;
             Ok(None)
         }
@@ -79,21 +78,26 @@ async fn allowed<T>(
     }
 }
 
-/// Adds an incident to the open one of its fingerprint, if there is one. Returns
-/// its number here.
+/// Adds an incident to the open one of its fingerprint, if there is one. Of one
+/// that is there already, as another process brought it, what is more counts.
+/// Returns its number here.
 async fn insert_incident(
     connection: &mut SqliteConnection,
     incident: &BundledIncident,
 ) -> Result<i64, StoreError> {
     let known = sqlx::query_scalar!(
-        r#"SELECT id AS "id!" FROM incident WHERE fingerprint = ?1 AND public_id = ?2 AND opened_at = ?3"#,
+        r#"UPDATE incident SET count = max(count, ?4), last_at = max(last_at, ?5)
+            WHERE fingerprint = ?1 AND public_id = ?2 AND opened_at = ?3 RETURNING id AS "id!""#,
         incident.fingerprint,
         incident.public_id,
-        incident.opened_at
+        incident.opened_at,
+        incident.count,
+        incident.last_at
     )
     .fetch_optional(&mut *connection)
     .await?;
     if let Some(id) = known {
+        insert_standings(connection, id, incident, true).await?;
         return Ok(id);
     }
     let joined = if incident.closed_at.is_none() {
@@ -143,13 +147,26 @@ async fn insert_incident(
             .await?
         }
     };
+    insert_standings(connection, id, incident, false).await?;
+    Ok(id)
+}
+
+/// What is known of an incident in both stores is the same, if they are of the
+/// same events; if not, it adds up.
+async fn insert_standings(
+    connection: &mut SqliteConnection,
+    id: i64,
+    incident: &BundledIncident,
+    are_same: bool,
+) -> Result<(), StoreError> {
     for standing in &incident.standings {
         sqlx::query!(
             "INSERT INTO standing (incident_id, sink, recipient, told, reported, told_at, tellings, not_before, due_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                  ON CONFLICT (incident_id, sink, recipient) DO UPDATE
-                    SET told = told + excluded.told, reported = reported + excluded.reported,
-                        tellings = tellings + excluded.tellings,
+                    SET told = iif(?10, max(told, excluded.told), told + excluded.told),
+                        reported = iif(?10, max(reported, excluded.reported), reported + excluded.reported),
+                        tellings = iif(?10, max(tellings, excluded.tellings), tellings + excluded.tellings),
                         told_at = max(coalesce(told_at, excluded.told_at), coalesce(excluded.told_at, told_at)),
                         due_at = min(coalesce(due_at, excluded.due_at), coalesce(excluded.due_at, due_at))",
             id,
@@ -160,13 +177,13 @@ async fn insert_incident(
             standing.told_at,
             standing.tellings,
             standing.not_before,
-            standing.due_at
+            standing.due_at,
+            are_same
         )
         .execute(&mut *connection)
         .await?;
     }
-    note_reported(connection, &[id]).await?;
-    Ok(id)
+    note_reported(connection, &[id]).await
 }
 
 /// Has those of `targets` whom an incident of `level` concerns be told of it:
@@ -307,29 +324,4 @@ async fn insert_unreadable(
         pace: NO_FACTS.to_owned(),
     };
     insert_item(connection, id, incident, notice, &item).await
-}
-
-/// What both stores spent was spent.
-async fn insert_account(
-    connection: &mut SqliteConnection,
-    account: &BundledAccount,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "INSERT INTO account (sink, recipient, heard_at, full_at, day, today)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (sink, recipient) DO UPDATE
-                SET heard_at = max(coalesce(heard_at, 0), coalesce(excluded.heard_at, 0)),
-                    full_at = max(coalesce(full_at, 0), coalesce(excluded.full_at, 0)),
-                    today = iif(day >= excluded.day, today, 0) + iif(excluded.day >= day, excluded.today, 0),
-                    day = max(day, excluded.day)",
-        account.sink,
-        account.recipient,
-        account.heard_at,
-        account.full_at,
-        account.day,
-        account.today
-    )
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
 }

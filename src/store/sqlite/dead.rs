@@ -12,6 +12,7 @@ use super::{
     },
     Sqlite,
     incidents::join,
+    rows::unsigned,
 };
 use crate::{
     event::{from_millis, to_millis},
@@ -65,10 +66,13 @@ impl Sqlite {
     }
 
     pub(in crate::store) async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
-        let sinks =
-            sqlx::query_scalar!("SELECT DISTINCT sink FROM delivery WHERE state = 'dead' AND told = 0")
-                .fetch_all(&mut self.connection)
-                .await?;
+        let sinks = sqlx::query_scalar!(
+            r#"SELECT sink AS "sink!" FROM delivery WHERE state = 'dead' AND told = 0
+                UNION
+               SELECT sink FROM dead_told WHERE count > 0"#
+        )
+        .fetch_all(&mut self.connection)
+        .await?;
         Ok(sinks)
     }
 
@@ -82,11 +86,16 @@ impl Sqlite {
         targets: &[Target],
         now: SystemTime,
     ) -> Result<bool, StoreError> {
+        // What was brought died before what is here.
         let last = sqlx::query!(
-            r#"SELECT recipient, public_id, last_error, told_at AS "told_at?: i64"
-                 FROM delivery JOIN notice ON notice.id = notice_id
-                 LEFT JOIN dead_told ON dead_told.sink = ?1
-                WHERE delivery.sink = ?1 AND state = 'dead' AND told = 0 AND kind <> 'health'
+            r#"SELECT recipient AS "recipient!: String", public_id AS "public_id!: String",
+                      reason AS "reason!: String", told_at AS "told_at?: i64"
+                 FROM (SELECT recipient, public_id, coalesce(last_error, '') AS reason, settled_at
+                         FROM delivery JOIN notice ON notice.id = notice_id
+                        WHERE delivery.sink = ?1 AND state = 'dead' AND told = 0 AND kind <> 'health'
+                       UNION ALL
+                       SELECT recipient, public_id, reason, 0 FROM dead_told WHERE sink = ?1 AND count > 0)
+                 LEFT JOIN (SELECT told_at FROM dead_told WHERE sink = ?1)
                 ORDER BY settled_at DESC LIMIT 1"#,
             sink
         )
@@ -105,24 +114,23 @@ impl Sqlite {
         )
         .execute(&mut *tx)
         .await?;
-        if told.rows_affected() == 0 {
+        let brought = sqlx::query_scalar!("SELECT count FROM dead_told WHERE sink = ?1", sink)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let count = told.rows_affected() + unsigned(brought.unwrap_or(0));
+        if count == 0 {
             return Ok(false);
         }
         let now_ms = to_millis(now);
         sqlx::query!(
             "INSERT INTO dead_told (sink, told_at) VALUES (?1, ?2)
-                 ON CONFLICT (sink) DO UPDATE SET told_at = excluded.told_at",
+                 ON CONFLICT (sink) DO UPDATE SET told_at = excluded.told_at, count = 0",
             sink,
             now_ms
         )
         .execute(&mut *tx)
         .await?;
-        let dead = Dead {
-            count: told.rows_affected(),
-            recipient: last.recipient,
-            public_id: last.public_id,
-            reason: last.last_error.unwrap_or_default(),
-        };
+        let dead = Dead { count, recipient: last.recipient, public_id: last.public_id, reason: last.reason };
         join(&mut tx, tallies(&[tell(&dead)], &Losses::new(), now), maker, targets, now).await?;
         tx.commit().await?;
         Ok(true)

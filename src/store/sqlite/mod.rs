@@ -23,6 +23,7 @@ mod dead;
 mod deliveries;
 mod incidents;
 mod journal;
+mod ledger;
 mod notices;
 mod rescue;
 pub(super) mod rows;
@@ -123,6 +124,11 @@ impl Sqlite {
         path::identity(path).is_none_or(|found| !is_known || self.identity == Some(found))
     }
 
+    /// Which file it is; none where that cannot be told.
+    pub(in crate::store) fn identity(&self) -> Option<path::Identity> {
+        self.identity
+    }
+
     pub(in crate::store) async fn shut(self) {
         // What is committed is safe either way: closing tidies the WAL away.
         if let Err(error) = self.connection.close().await {
@@ -167,11 +173,12 @@ impl From<sqlx::Error> for StoreError {
         match code {
             // BUSY and LOCKED
             Some(5 | 6) => Self::Busy,
-            // CORRUPT and NOTADB; and CONSTRAINT and MISMATCH, as no statement
-            // of ours breaks a rule of the schema in a file that keeps them.
-            Some(11 | 19 | 20 | 26) => Self::Damaged(error.to_string()),
+            // CORRUPT and NOTADB
+            Some(11 | 26) => Self::Damaged(error.to_string()),
+            // CONSTRAINT and MISMATCH
+            Some(19 | 20) => Self::Broken(error.to_string()),
             // A value that the schema does not allow either.
-            None if matches!(error, sqlx::Error::ColumnDecode { .. }) => Self::Damaged(error.to_string()),
+            None if matches!(error, sqlx::Error::ColumnDecode { .. }) => Self::Broken(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }
     }

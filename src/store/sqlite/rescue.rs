@@ -12,11 +12,11 @@ use super::{
     super::{
         StoreError,
         bundle::{
-            Bundle, BundledAccount, BundledIncident, BundledItem, BundledNotice, BundledStanding, NO_FACTS,
-            NO_RUN, UNREADABLE_ID,
+            Bundle, BundledDead, BundledIncident, BundledItem, BundledNotice, BundledStanding, Ledger,
+            NO_FACTS, NO_RUN, UNREADABLE_ID,
         },
     },
-    Sqlite,
+    Sqlite, ledger,
 };
 
 /// The numbers that two queries find after ?1 and before ?2, the first or the last
@@ -85,13 +85,21 @@ impl Sqlite {
         for id in incidents {
             bundle.incidents.extend(read_incident(connection, id).await);
         }
-        bundle.accounts = sqlx::query_as!(
-            BundledAccount,
-            "SELECT sink, recipient, heard_at, full_at, day, today FROM account"
-        )
-        .fetch_all(&mut *connection)
-        .await
-        .unwrap_or_default();
+        bundle.ledger = Ledger {
+            accounts: ledger::accounts(connection).await.unwrap_or_default(),
+            refusals: ledger::refusals(connection).await.unwrap_or_default(),
+            dead: ledger::dead(connection).await.unwrap_or_default(),
+        };
+        let untold = readable!(
+            connection,
+            r#"SELECT id AS "id!" FROM delivery NOT INDEXED
+                WHERE id > ?1 AND id < ?2 AND state = 'dead' AND told = 0 ORDER BY id LIMIT 1"#,
+            r#"SELECT id AS "id!" FROM delivery NOT INDEXED
+                WHERE id > ?1 AND id < ?2 AND state = 'dead' AND told = 0 ORDER BY id DESC LIMIT 1"#
+        );
+        for delivery in untold {
+            bundle.ledger.dead.extend(read_dead(connection, delivery).await.ok().flatten());
+        }
         bundle
     }
 }
@@ -182,6 +190,35 @@ async fn read_notice(connection: &mut SqliteConnection, delivery: i64) -> Result
         bundled.is_last = notice.is_last;
     }
     Ok(bundled)
+}
+
+/// Reads a delivery that is dead and that nobody was told of; none if nobody is
+/// to be, as it told of the dead itself.
+async fn read_dead(
+    connection: &mut SqliteConnection,
+    delivery: i64,
+) -> Result<Option<BundledDead>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT notice_id, sink, recipient, coalesce(last_error, '') AS "reason!: String"
+             FROM delivery WHERE id = ?1"#,
+        delivery
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let notice = sqlx::query!("SELECT public_id, kind FROM notice WHERE id = ?1", row.notice_id)
+        .fetch_one(&mut *connection)
+        .await;
+    if notice.as_ref().is_ok_and(|notice| notice.kind == "health") {
+        return Ok(None);
+    }
+    Ok(Some(BundledDead {
+        sink: row.sink,
+        told_at: None,
+        count: 1,
+        recipient: row.recipient,
+        public_id: notice.map_or_else(|_| UNREADABLE_ID.to_owned(), |notice| notice.public_id),
+        reason: row.reason,
+    }))
 }
 
 /// Reads what a notice tells; if that is damaged, from the index: which incidents

@@ -76,12 +76,20 @@ fn content(mut bundle: Bundle, knows_the_past: bool) -> Vec<String> {
             format!("  item {place} {told} {:?}", pace(&it.pace))
         }));
     }
-    bundle.accounts.sort_by(|one, other| (&one.sink, &one.recipient).cmp(&(&other.sink, &other.recipient)));
-    lines.extend(bundle.accounts.into_iter().map(|it| {
+    let mut ledger = bundle.ledger;
+    ledger.accounts.sort_by(|one, other| (&one.sink, &one.recipient).cmp(&(&other.sink, &other.recipient)));
+    lines.extend(ledger.accounts.into_iter().map(|it| {
         let known = |at: Option<i64>| at.filter(|at| *at != 0);
         let (heard_at, full_at) = (known(it.heard_at), known(it.full_at));
         format!("account {} {} {heard_at:?} {full_at:?} {} {}", it.sink, it.recipient, it.day, it.today)
     }));
+    let mut dead: BTreeMap<String, (Option<i64>, i64)> = BTreeMap::new();
+    for it in ledger.dead {
+        let (told_at, count) = dead.entry(it.sink).or_default();
+        *told_at = it.told_at.max(*told_at);
+        *count += it.count;
+    }
+    lines.extend(dead.into_iter().map(|it| format!("dead {it:?}")));
     lines
 }
 
@@ -174,8 +182,6 @@ proptest! {
                         hand_over(memory, file).await;
                         knows_the_past = false;
                     }
-                    // What was dead and untold does not come over.
-                    Step::TellOfDead(_) if !knows_the_past => (),
                     step => prop_assert_eq!(memory.act(step, now).await, file.act(step, now).await, "{:?}", step),
                 }
                 if !is_looked_at(number, &steps) {

@@ -1,0 +1,183 @@
+//! What goes along from one store to the next, whatever they are.
+
+use super::*;
+use crate::store::bundle::{BundledIncident, BundledStanding};
+
+fn check_moves(claim: impl AsyncFnOnce(Bench, Bench)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        claim(Bench::new(Store::Memory(Memory::default()), None), sqlite_bench().await).await;
+    });
+}
+
+/// Goes over to a new file, from memory or from a file that was moved.
+async fn move_on(bench: &mut Bench) {
+    let left = bench.store.leave().await;
+    let directory = tempfile::tempdir().unwrap();
+    let Store::Sqlite(file) = open(&directory).await else { panic!("no file") };
+    bench.store.move_to(file, &[left], &bench.targets, t(0)).await.unwrap();
+    bench.directory = Some(directory);
+}
+
+#[test]
+fn what_is_dead_is_told_after_any_move_and_no_sooner_than_an_hour_after_the_last() {
+    check_moves(async |memory, file| {
+        for mut bench in [memory, file] {
+            for (start, name) in [(0, "a"), (10, "b"), (20, "c")] {
+                bench.persist(&[captured(name, Level::ERROR)], t(start)).await;
+                let claim = bench.claim("sms", t(start + 1)).await.unwrap();
+                bench.store.bury(&claim, name, t(start + 2)).await.unwrap();
+                if start == 0 {
+                    assert_eq!(bench.tell_of_dead("sms", t(0), t(3)).await, Some(1));
+                }
+            }
+            for _ in 0..2 {
+                move_on(&mut bench).await;
+            }
+            bench.persist(&[captured("d", Level::ERROR)], t(30)).await;
+            let claim = bench.claim("sms", t(31)).await.unwrap();
+            bench.store.bury(&claim, "d", t(32)).await.unwrap();
+            assert_eq!(bench.tell_of_dead("sms", t(2), t(33)).await, None, "not yet");
+            assert_eq!(bench.tell_of_dead("mail", t(3), t(33)).await, None);
+            assert_eq!(bench.tell_of_dead("sms", t(3), t(34)).await, Some(3));
+            let told = bench.told("mail", t(35)).await;
+            assert!(told.iter().any(|(message, _)| message == "d for +1 in #7K3Q"), "{told:?}");
+            assert_eq!(bench.tell_of_dead("sms", t(34), t(99)).await, None, "twice");
+            bench.store.shut().await;
+        }
+    });
+}
+
+#[test]
+fn the_last_of_the_dead_is_named_also_if_it_died_elsewhere() {
+    check_moves(async |memory, file| {
+        for mut bench in [memory, file] {
+            for (start, name) in [(0, "a"), (10, "b")] {
+                bench.persist(&[captured(name, Level::ERROR)], t(start)).await;
+                let claim = bench.claim("sms", t(start + 1)).await.unwrap();
+                bench.store.bury(&claim, name, t(start + 2)).await.unwrap();
+            }
+            move_on(&mut bench).await;
+            assert_eq!(bench.tell_of_dead("sms", t(0), t(20)).await, Some(2));
+            let told = bench.told("mail", t(21)).await;
+            assert!(told.iter().any(|(message, _)| message == "b for +1 in #7K3Q"), "{told:?}");
+            bench.store.shut().await;
+        }
+    });
+}
+
+#[test]
+fn who_was_refused_stays_refused_after_any_move() {
+    check_moves(async |memory, file| {
+        for mut bench in [memory, file] {
+            bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+            let claim = bench.claim("sms", t(1)).await.unwrap();
+            bench.store.refuse(&claim, t(2)).await.unwrap();
+            bench.store.bury(&claim, "21610", t(2)).await.unwrap();
+            for _ in 0..2 {
+                move_on(&mut bench).await;
+            }
+            let ledger = bench.store.ledger().await.unwrap();
+            for is_file in [true, false] {
+                if !is_file {
+                    bench.store.shut().await;
+                    bench.store.inherit(&ledger, &[channel("sms")]);
+                }
+                bench.persist(&[captured("b", Level::ERROR)], t(10)).await;
+                let claim = bench.claim("sms", t(11)).await.unwrap();
+                assert!(!bench.store.skip_refused(&claim, t(2), t(11)).await.unwrap());
+                assert!(bench.store.skip_refused(&claim, t(1), t(11)).await.unwrap());
+            }
+        }
+    });
+}
+
+#[test]
+fn what_was_spent_before_and_during_an_outage_is_spent_once() {
+    let spent = async |store: &mut Store| {
+        let ledger = store.ledger().await.unwrap();
+        let his = |account: &&bundle::BundledAccount| account.recipient == "+1";
+        ledger.accounts.iter().find(his).map(|account| (account.today, account.full_at)).unwrap()
+    };
+    check_moves(async |_, mut file| {
+        let budget = Budget::new(2, HOUR, 9);
+        let channel = Channel { budget: Some(budget), ..channel("sms") };
+        let tell = async |bench: &mut Bench, name, at| {
+            bench.persist(&[captured(name, Level::ERROR)], at).await;
+            let told = bench.tell_with(&channel, false, at + SETTLE).await;
+            for claim in bench.store.claim("sms", 9, at + HOUR, at + SETTLE).await.unwrap() {
+                bench.store.deliver(&claim, None, 1, at + SETTLE).await.unwrap();
+            }
+            told.notice.is_some()
+        };
+        assert!(tell(&mut file, "a", t(0)).await);
+        for outage in 1..=2 {
+            let ledger = file.store.ledger().await.unwrap();
+            let mut works = std::mem::replace(&mut file.store, Store::Memory(Memory::default()));
+            for _ in 0..2 {
+                file.store.inherit(&ledger, std::slice::from_ref(&channel));
+            }
+            assert_eq!(tell(&mut file, "b", t(10)).await, outage == 1, "the budget begins anew");
+            let Store::Memory(memory) = &file.store else { panic!("no memory") };
+            let bundle: Bundle = memory.export().unwrap();
+            let Store::Sqlite(store) = &mut works else { panic!("no file") };
+            store.import([&bundle], &file.targets, t(20)).await.unwrap();
+            file.store = works;
+            let full_at = crate::event::to_millis(t(1) + 2 * HOUR);
+            assert_eq!(spent(&mut file.store).await, (2, Some(full_at)));
+        }
+        file.store.shut().await;
+    });
+}
+
+/// An incident of so many events, of which so many were told.
+fn incident(count: i64, told: i64, closed_at: Option<i64>, due_at: Option<i64>) -> BundledIncident {
+    let standing = BundledStanding {
+        sink: "sms".to_owned(),
+        recipient: "+1".to_owned(),
+        told,
+        reported: 0,
+        told_at: Some(told),
+        tellings: 1,
+        not_before: None,
+        due_at,
+    };
+    BundledIncident {
+        level: 1,
+        count,
+        last_at: count,
+        closed_at,
+        standings: vec![standing],
+        ..BundledIncident::unreadable(vec![7; 16], 0)
+    }
+}
+
+#[test]
+fn what_two_processes_bring_of_one_incident_is_counted_once_and_none_of_it_is_lost() {
+    let (few, many) = ((10, 10, None, Some(99)), (510, 9, None, Some(50)));
+    let over = (10, 10, Some(20), None);
+    for (first, second, known) in [
+        (few, many, (510, 510, 10, Some(10), Some(50))),
+        (many, few, (510, 510, 10, Some(10), Some(50))),
+        (over, many, (510, 510, 10, Some(10), Some(50))),
+        (few, over, (10, 10, 10, Some(10), Some(99))),
+        (few, few, (10, 10, 10, Some(10), Some(99))),
+    ] {
+        check_moves(async |_, file| {
+            let Store::Sqlite(mut file) = file.store else { panic!("no file") };
+            for (count, told, closed_at, due_at) in [first, second] {
+                let incidents = vec![incident(count, told, closed_at, due_at)];
+                let bundle = Bundle { incidents, ..Bundle::default() };
+                file.import([&bundle], &[], t(0)).await.unwrap();
+            }
+            let incidents = file.export().await.incidents;
+            let found = incidents.iter().flat_map(|incident| {
+                let of =
+                    |it: &BundledStanding| (incident.count, incident.last_at, it.told, it.told_at, it.due_at);
+                incident.standings.iter().map(of)
+            });
+            assert_eq!(found.collect::<Vec<_>>(), [known], "{first:?} and {second:?}");
+            file.shut().await;
+        });
+    }
+}
