@@ -53,8 +53,7 @@ fn every_committed_event_is_reported_pending_or_dead_as_the_provider_has_it() {
     let rejected = || Answer::twilio_error(400, 21617);
     let unavailable = || Answer::status(503);
     // No SMS about a mail that is dead, nor the other way round.
-    let told_already =
-        "INSERT INTO dead_told VALUES ('twilio', unixepoch() * 1000), ('sendgrid', unixepoch() * 1000)";
+    let told_already = "INSERT INTO dead_told (sink, told_at) VALUES ('twilio', unixepoch() * 1000), ('sendgrid', unixepoch() * 1000)";
     let mut handle = None;
     with_layer(builder(&harness), || {
         let alerts = AlertHandle::current().unwrap();
