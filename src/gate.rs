@@ -59,11 +59,13 @@ impl Gate {
 
     /// Sets the lowest level that alerts, for every callsite at once.
     pub(crate) fn set_level(&self, level: LevelFilter) {
+        let before = self.event_level().as_log();
         self.0.events.set(level.min(self.0.ceiling));
         tracing::callsite::rebuild_interest_cache();
-        // Who bridges `log` set its level once, from what was wanted then.
+        // Who bridges `log` set its level once, from what was wanted then; one that
+        // is lower is somebody else's choice.
         let wanted = self.event_level().as_log();
-        if log::max_level() < wanted {
+        if (before..wanted).contains(&log::max_level()) {
             log::set_max_level(wanted);
         }
     }

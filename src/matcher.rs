@@ -4,6 +4,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use crate::event::Event;
@@ -72,6 +73,20 @@ impl Matcher {
             })
     }
 }
+
+/// The message of what stands for all that `matcher` means, while it is silenced.
+pub(crate) fn silenced(matcher: &Matcher, lasts: Duration, first: &str) -> String {
+    format!("{SILENCED}{lasts:?}: {matcher}{FIRST}{first}")
+}
+
+/// The message of the first event that a silenced one stands for.
+pub(crate) fn first_of_silenced(message: &str) -> Option<&str> {
+    Some(message.strip_prefix(SILENCED)?.split_once(FIRST)?.1)
+}
+
+const SILENCED: &str = "silenced for ";
+
+const FIRST: &str = "; the first: ";
 
 /// Shows what it means, as a message can tell it.
 impl fmt::Display for Matcher {

@@ -1,4 +1,4 @@
-//! [`Permit`]: an event's share of the bytes that the queue may hold.
+//! [`Permit`]: a share of the bytes that the queue, or all breadcrumbs, may hold.
 //!
 //! Invariant: the shares that are out never exceed the bound, and waiting for
 //! one is not possible.
@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::sync::{Arc, AtomicUsize};
 
-/// Given back when it is dropped, which is when the event is committed.
+/// Given back when it is dropped; an event's, when that is committed.
 #[derive(Debug, Default)]
 pub(crate) struct Permit {
     bytes: Arc<AtomicUsize>,

@@ -164,7 +164,8 @@ pub struct Stats {
     /// Events that were lost, by reason; reasons that never happened are absent.
     pub dropped: Losses,
     /// Where the committed events are, as the alert thread counted them last: when a
-    /// [`flush`](crate::AlertHandle::flush) was answered, or a second ago at most.
+    /// [`flush`](crate::AlertHandle::flush) was answered, or soon after something
+    /// changed; what other processes do is there within half a minute.
     pub events: EventCounts,
     /// Where events are kept now.
     pub store: StoreState,

@@ -6,8 +6,8 @@
 
 use std::{io, thread::JoinHandle};
 
-/// Starts a thread that blocks the signals of the process; what it starts does,
-/// too.
+/// Starts a thread that blocks the signals of the process; threads and programs
+/// that it starts do, too.
 ///
 /// # Errors
 ///

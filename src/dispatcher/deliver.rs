@@ -81,7 +81,7 @@ impl Dispatcher<'_> {
     /// ago.
     fn expire(&mut self, lane: usize, claim: Claim) {
         let result = Err(SendError::not_processed("its deadline passed before it could be sent"));
-        self.unsettled.push_back(Attempted { lane, claim, result, segments: 0 });
+        self.unsettled.push_back(Attempted { lane, claim, result, segments: 0, is_old: false });
     }
 
     /// Starts one attempt.
@@ -95,7 +95,7 @@ impl Dispatcher<'_> {
             Ok(notice) => Arc::new(notice),
             Err(error) => {
                 let result = Err(SendError::not_processed(error.to_string()));
-                self.unsettled.push_back(Attempted { lane, claim, result, segments: 0 });
+                self.unsettled.push_back(Attempted { lane, claim, result, segments: 0, is_old: false });
                 // Any other is this notice's own, or comes again at the next claim.
                 if matches!(error, StoreError::Damaged(_) | StoreError::Broken(_)) {
                     self.note(Err(error));
@@ -155,7 +155,7 @@ impl Dispatcher<'_> {
         if let Some((lane, claim)) = self.attempts.remove(&id) {
             self.lanes[lane].in_flight -= 1;
             let Sent { result, segments } = sent;
-            self.unsettled.push_back(Attempted { lane, claim, result, segments });
+            self.unsettled.push_back(Attempted { lane, claim, result, segments, is_old: false });
         }
     }
 
@@ -175,7 +175,7 @@ impl Dispatcher<'_> {
     }
 
     async fn settle(&mut self, attempted: &Attempted) -> Result<(), StoreError> {
-        let Attempted { lane, claim, result, segments } = attempted;
+        let Attempted { lane, claim, result, segments, is_old } = attempted;
         let lane = *lane;
         let now = SystemTime::now();
         let (counter, valid) = match result {
@@ -190,13 +190,17 @@ impl Dispatcher<'_> {
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
                         let valid = self.store.retry(claim, error, now + pause).await?;
-                        self.note_failure(lane, &reason);
+                        if !is_old {
+                            self.note_failure(lane, &reason);
+                        }
                         (&self.counters.retried, valid)
                     }
                     Verdict::PauseSink(pause) => {
-                        let sink = self.lanes[lane].sink.name();
-                        trouble::report(sink, &format!("{sink} is paused for {pause:?}: {reason}"));
-                        self.lanes[lane].pause(pause);
+                        if !is_old {
+                            let sink = self.lanes[lane].sink.name();
+                            trouble::report(sink, &format!("{sink} is paused for {pause:?}: {reason}"));
+                            self.lanes[lane].pause(pause);
+                        }
                         let valid = self.store.release(claim, Some(&reason), now + pause).await?;
                         (&self.counters.retried, valid)
                     }
@@ -220,17 +224,22 @@ impl Dispatcher<'_> {
         };
         // What waited for fewer messages to be under way may be told.
         self.tell_at = None;
+        let is_deferred;
         if valid {
             Counters::count(counter);
-        } else if !self.is_deferred(attempted) {
-            Counters::count(&self.counters.late);
+            is_deferred = false;
+        } else {
+            is_deferred = self.is_deferred(attempted);
+            if !is_deferred {
+                Counters::count(&self.counters.late);
+            }
         }
         self.lanes[lane].wake();
         let may_have_cost = match result {
             Ok(_) => !valid,
             Err(error) => error.is_ambiguous(),
         };
-        if may_have_cost {
+        if may_have_cost && !is_deferred {
             let charged = self.store.charge(self.lanes[lane].sink.name(), *segments, now).await;
             self.note(charged);
         }

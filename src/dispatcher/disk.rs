@@ -96,7 +96,7 @@ impl Disk {
                 self.read(store).await;
             }
             // The first probe replaces it.
-            Err(StoreError::Damaged(_)) => self.probed_at = None,
+            Err(StoreError::Damaged(_) | StoreError::Broken(_)) => self.probed_at = None,
             Err(why) => complain(&format!("{}: {why}", path.display())),
         }
     }
@@ -206,7 +206,7 @@ impl Dispatcher<'_> {
         // Another process may have replaced it.
         self.disk.damage.take_if(|(_, file)| *file != store::identity(&path));
         if was_durable {
-            let left = self.store.leave().await;
+            let left = self.store.leave(SystemTime::now()).await;
             self.bring(left);
         }
         match self.take_up(&path, at_once).await {
@@ -239,7 +239,9 @@ impl Dispatcher<'_> {
         if self.disk.damage.is_none() {
             match self.move_to(path).await {
                 // Some shows only in what is read, or written.
-                Err(StoreError::Damaged(why)) => self.disk.damage = Some((why, store::identity(path))),
+                Err(StoreError::Damaged(why) | StoreError::Broken(why)) => {
+                    self.disk.damage = Some((why, store::identity(path)));
+                }
                 Err(error) => return Err(error),
                 Ok(()) => {
                     trouble::report(
@@ -252,7 +254,11 @@ impl Dispatcher<'_> {
         }
         let why = self.disk.damage.as_ref().map_or("", |(why, _)| why);
         match Sqlite::set_aside(path, why).await {
-            Ok(rescued) => self.bring(rescued),
+            Ok(mut rescued) => {
+                // What of it could not be read is known since it was opened.
+                rescued.ledger.complete(std::mem::take(&mut self.disk.ledger));
+                self.bring(rescued);
+            }
             Err(_) if is_last => (),
             Err(error) => return Err(error),
         }
@@ -295,7 +301,7 @@ impl Dispatcher<'_> {
     pub(super) fn is_deferred(&mut self, attempted: &Attempted) -> bool {
         let is_outage = self.is_blind();
         if is_outage && self.disk.deferred.len() < MOST_DEFERRED {
-            self.disk.deferred.push(attempted.clone());
+            self.disk.deferred.push(Attempted { is_old: true, ..attempted.clone() });
         }
         is_outage
     }

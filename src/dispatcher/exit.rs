@@ -4,7 +4,7 @@
 //! Runs in `atexit`: after `main` returned or `std::process::exit` was called,
 //! while other threads still run and thread-local storage is gone.
 //! Invariant: waits at most [`EXIT_TIMEOUT`] in all; with nothing to do, not at
-//! all; does nothing in a forked child, which has no alert thread.
+//! all, but to note that a start ended well; does nothing in a forked child, which has no alert thread.
 
 use std::{
     sync::{

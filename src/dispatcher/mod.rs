@@ -79,6 +79,8 @@ struct Inbox {
     /// When it began.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
     since: Instant,
+    /// Whether an error was committed that nobody silenced.
+    has_erred: bool,
     /// When what is only counted is to be collected.
     collect_at: Option<Instant>,
     /// Which events are the same.
@@ -115,6 +117,8 @@ struct Attempted {
     result: Result<Receipt, SendError>,
     /// What its SMS costs, if it was one.
     segments: u32,
+    /// It was over while its file failed: what it says of the sink is old.
+    is_old: bool,
 }
 
 /// What came of one attempt.
@@ -220,7 +224,7 @@ impl Dispatcher<'_> {
             match item {
                 Item::Event(event, permit) => self.inbox.add(*event, permit, &self.counters),
                 Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit, &self.counters),
-                Item::Silence(silence) => self.inbox.silences.push(*silence),
+                Item::Silence(silence) => self.inbox.begin_silence(*silence),
                 Item::Counted => (),
                 Item::Flush(flush) => {
                     flushed = true;

@@ -36,7 +36,9 @@ impl Dispatcher<'_> {
         false
     }
 
-    pub(super) async fn note_start(&mut self) {}
+    pub(super) async fn note_start(&mut self) -> bool {
+        true
+    }
 
     pub(super) async fn note_end(&mut self) {}
 

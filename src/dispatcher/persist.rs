@@ -40,6 +40,7 @@ impl Dispatcher<'_> {
                 for (reason, count) in losses {
                     *self.inbox.told.entry(reason).or_default() += count;
                 }
+                self.inbox.has_erred |= self.inbox.waiting.iter().any(Captured::is_error);
                 let events = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
                 self.counters.persisted.fetch_add(events, Ordering::Relaxed);
                 for committed in self.inbox.acknowledge.drain(..) {
@@ -95,7 +96,7 @@ impl Inbox {
     pub(super) fn add(&mut self, event: Event, permit: Permit, counters: &Counters) {
         let place = self.grouping.place(&event, Instant::now());
         let fate = self.fate(&event);
-        self.grouping.note(place, fate);
+        self.grouping.note(place, fate, Instant::now());
         let last_at = event.at;
         self.add_tally(Tally { event, count: 1, last_at, permit }, place.fingerprint, fate, counters);
     }

@@ -8,7 +8,7 @@ use super::Inbox;
 use crate::{
     event::Event,
     fingerprint::{Fate, Fingerprint},
-    matcher::Matcher,
+    matcher::{Matcher, silenced as silenced_message},
 };
 
 /// Events that are counted, and told of when it is over.
@@ -38,14 +38,22 @@ impl Inbox {
         silence.map_or(Fate::Told, |silence| Fate::Silenced(silence.fingerprint))
     }
 
+    /// From now on, nobody is told of what `silence` means.
+    pub(super) fn begin_silence(&mut self, silence: Silence) {
+        let now = Instant::now();
+        self.silences.retain(|known| known.ends > now);
+        self.silences.push(silence);
+        // What was said before says nothing of what comes.
+        self.grouping.forget_fates();
+    }
+
     /// Until when nobody is told of `event`, which `silenced` means, if that is not
     /// over. Its message says so: it stands for others.
     pub(super) fn silence(&mut self, event: &mut Event, silenced: Fingerprint) -> Option<SystemTime> {
         let now = Instant::now();
-        self.silences.retain(|silence| silence.ends > now);
-        let silence = self.silences.iter().find(|silence| silence.fingerprint == silenced)?;
-        event.message =
-            format!("silenced for {:?}: {}; the first: {}", silence.lasts, silence.matcher, event.message);
+        let mut silences = self.silences.iter();
+        let silence = silences.find(|silence| silence.fingerprint == silenced && silence.ends > now)?;
+        event.message = silenced_message(&silence.matcher, silence.lasts, &event.message);
         Some(SystemTime::now() + silence.ends.saturating_duration_since(now))
     }
 }

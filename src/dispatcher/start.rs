@@ -128,6 +128,7 @@ impl Inbox {
         Self {
             run,
             since: Instant::now(),
+            has_erred: false,
             collect_at: None,
             grouping,
             waiting: Vec::new(),

@@ -2,14 +2,11 @@
 //! it says.
 //!
 //! A start failed if its process is gone without a clean end, or if it ended after
-//! an alert: whoever logs an error and exits will be started again, too.
+//! an error: whoever logs one and exits will be started again, too.
 //! Invariant: runs that end well never count, nor workers that live, nor those that
 //! alert and end beside us.
 
-use std::{
-    sync::{OnceLock, atomic::Ordering},
-    time::SystemTime,
-};
+use std::{sync::OnceLock, time::SystemTime};
 
 use tracing::Level;
 use uuid::Uuid;
@@ -20,7 +17,7 @@ use crate::{
     fingerprint::keys,
     notice::Process,
     queue::Permit,
-    store::{About, Captured, CrashLoop, LOOP_WINDOW, Maker, Start},
+    store::{About, Began, Captured, CrashLoop, LOOP_WINDOW, Maker, Start, StoreError},
 };
 
 /// The first run of this process: other runs of it are later.
@@ -32,34 +29,46 @@ pub(super) fn note_run(run: Uuid) {
 }
 
 impl Dispatcher<'_> {
-    /// Notes that this run has started, in a file that did not know.
-    pub(super) async fn note_start(&mut self) {
+    /// Notes that this process has started, in a file that did not know. False if
+    /// that is to be tried again.
+    pub(super) async fn note_start(&mut self) -> bool {
         let age = self.inbox.since.elapsed();
         // An end with nothing to do may not wait until it is noted.
         let is_over = exit::has_begun() && self.counters.captured() == 0;
         if age >= LOOP_WINDOW || is_over {
-            return;
+            return true;
         }
         let now = SystemTime::now();
         let process = &self.process;
         let maker = Maker { new_id: &public_id, run: self.inbox.run, process };
-        let first_run = FIRST_RUN.get().copied().unwrap_or(self.inbox.run);
+        let first_run = self.first_run();
         let us = Us { process, first_run, since: now - age };
         let have_failed = |start: &Start| has_failed(start, &us, is_alive);
         let tell = |it: CrashLoop| captured(&it, &process.app, now);
-        let noted = self.store.note_start(us.since, have_failed, tell, &maker, &self.targets, now).await;
-        // What fails will fail when it matters, and is told of then.
-        if noted.is_ok_and(|is_loop| is_loop) {
-            self.tell_at = None;
+        let began = Began { at: us.since, run: first_run };
+        match self.store.note_start(began, have_failed, tell, &maker, &self.targets, now).await {
+            Ok(is_loop) => {
+                if is_loop {
+                    self.tell_at = None;
+                }
+                true
+            }
+            Err(StoreError::Busy) => false,
+            // What fails will fail when it matters, and is told of then.
+            Err(_) => true,
         }
     }
 
-    /// Notes that this run ends by itself: later it need not say so.
+    /// Notes that this process ends by itself: later it need not say so.
     pub(super) async fn note_end(&mut self) {
-        if self.inbox.since.elapsed() < LOOP_WINDOW {
-            let has_alerted = self.counters.persisted.load(Ordering::Relaxed) > 0;
-            drop(self.store.note_end(self.inbox.run, has_alerted, SystemTime::now()).await);
+        if self.upkeep.has_noted && self.inbox.since.elapsed() < LOOP_WINDOW {
+            let (run, has_erred) = (self.first_run(), self.inbox.has_erred);
+            drop(self.store.note_end(run, has_erred, SystemTime::now()).await);
         }
+    }
+
+    fn first_run(&self) -> Uuid {
+        FIRST_RUN.get().copied().unwrap_or(self.inbox.run)
     }
 }
 
@@ -145,7 +154,7 @@ fn message(it: &CrashLoop) -> String {
 fn explanation(it: &CrashLoop) -> String {
     let minutes = LOOP_WINDOW.as_secs() / 60;
     format!(
-        "{} within {minutes} minutes; each before the last was killed, or ended after an alert",
+        "{} within {minutes} minutes; each before the last was killed, or ended after an error",
         it.starts
     )
 }

@@ -2,7 +2,7 @@
 //! that grew, notices that nobody will look up any more; and where the events are.
 //!
 //! Invariant: keeps the loop no longer than [`TURN`] and one small step, and
-//! waits for no lock unless there is something to do.
+//! waits for no lock unless there is something to do; a start is to be noted, once.
 
 use std::{
     sync::atomic::Ordering,
@@ -25,6 +25,8 @@ pub(super) struct Upkeep {
     sweep_at: Instant,
     /// Whether what an earlier process decided was decided anew.
     has_reconsidered: bool,
+    /// Whether the store knows that the process has started.
+    pub(super) has_noted: bool,
     /// Sinks that nobody has any more, of whose dead deliveries nobody was told.
     pub(super) orphaned: Vec<String>,
     /// The next count of the events; none while nothing changed.
@@ -42,6 +44,7 @@ impl Upkeep {
             look_at: now,
             sweep_at: now + STEP_PAUSE,
             has_reconsidered: false,
+            has_noted: false,
             orphaned: Vec::new(),
             count_at: None,
             may_count_at: now + COUNT_PAUSE,
@@ -54,6 +57,7 @@ impl Upkeep {
     pub(super) fn begin_anew(&mut self) {
         self.look_at = Instant::now();
         self.has_reconsidered = false;
+        self.has_noted = false;
     }
 
     /// How long nothing will be due.
@@ -124,16 +128,19 @@ impl Dispatcher<'_> {
         if !self.upkeep.has_reconsidered {
             // Nobody knows by which clock it was decided.
             self.store.reconsider(now).await?;
-            self.note_start().await;
             self.tell_at = None;
             self.upkeep.has_reconsidered = true;
+        }
+        if !self.upkeep.has_noted {
+            self.upkeep.has_noted = self.note_start().await;
         }
         let first_by = now + Builder::LONGEST_SETTLE;
         let again_by = now + longest_delay(&self.retry);
         if self.store.hasten(first_by, again_by, now).await? > 0 {
             self.wake_lanes();
         }
-        self.prune(Prune::Excess { cap_bytes: FILE_CAP_BYTES, untold_since: now - TOLD_WITHIN }).await
+        let excess = Prune::Excess { cap_bytes: FILE_CAP_BYTES, untold_since: now - TOLD_WITHIN };
+        Ok(self.prune(excess).await? || !self.upkeep.has_noted)
     }
 
     async fn sweep(&mut self) -> Result<bool, StoreError> {

@@ -82,8 +82,13 @@ impl Grouping {
 
     /// Notes what became of an event: those of its callsite that are only counted
     /// share it.
-    pub(crate) fn note(&mut self, place: Place, fate: Fate) {
-        self.spread.note(place.callsite, fate);
+    pub(crate) fn note(&mut self, place: Place, fate: Fate, now: Instant) {
+        self.spread.note(place.callsite, fate, now);
+    }
+
+    /// What became of events says nothing of those to come.
+    pub(crate) fn forget_fates(&mut self) {
+        self.spread.forget_fates();
     }
 }
 

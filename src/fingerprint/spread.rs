@@ -35,6 +35,8 @@ struct Callsite {
     fate: Option<Fate>,
     /// The same of the time before, if it said something then.
     fate_before: Option<Fate>,
+    /// When it said something last.
+    fated_at: Instant,
 }
 
 /// What becomes of an event.
@@ -83,8 +85,10 @@ impl Spread {
     }
 
     /// Notes what became of an event of `callsite`.
-    pub(crate) fn note(&mut self, callsite: Fingerprint, fate: Fate) {
+    pub(crate) fn note(&mut self, callsite: Fingerprint, fate: Fate, now: Instant) {
         if let Some(known) = self.callsites.get_mut(&callsite) {
+            known.forget_old_fate(now);
+            known.fated_at = now;
             let is_one = known.fate.is_none_or(|known| known == fate);
             known.fate = Some(if is_one { fate } else { Fate::Told });
         }
@@ -97,10 +101,16 @@ impl Spread {
             return OfCounted { fingerprint: callsite, message: None, fate: None };
         };
         known.advance(now);
+        known.forget_old_fate(now);
         known.fate_before = known.fate.take().or(known.fate_before);
         let only = if known.is_collapsed() { None } else { known.only().or(known.said_only) };
         let message = Some(known.message.as_str()).filter(|message| !message.is_empty());
         OfCounted { fingerprint: only.unwrap_or(callsite), message, fate: known.fate_before }
+    }
+
+    /// What became of events says nothing of those to come.
+    pub(crate) fn forget_fates(&mut self) {
+        self.callsites.values_mut().for_each(Callsite::forget_fate);
     }
 
     /// Forgets the callsites that are as good as new, if there are many.
@@ -127,6 +137,7 @@ impl Callsite {
             message: String::new(),
             fate: None,
             fate_before: None,
+            fated_at: now,
         }
     }
 
@@ -140,6 +151,17 @@ impl Callsite {
             let windows = u32::try_from(windows).unwrap_or(u32::MAX);
             self.window += WINDOW.saturating_mul(windows);
         }
+    }
+
+    /// What became of events long ago says nothing of those that come now.
+    fn forget_old_fate(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.fated_at) > FATE_LASTS {
+            self.forget_fate();
+        }
+    }
+
+    fn forget_fate(&mut self) {
+        (self.fate, self.fate_before) = (None, None);
     }
 
     /// What it said in this window, if that is one thing.
@@ -159,6 +181,9 @@ impl Callsite {
 
 /// How long what a callsite said counts; windows do not slide.
 const WINDOW: Duration = Duration::from_secs(10 * 60);
+
+/// For how long events that are only counted share the fate of others.
+const FATE_LASTS: Duration = Duration::from_secs(10);
 
 /// How many different things a callsite may say in a window.
 const MOST_FINGERPRINTS: usize = 20;
@@ -282,11 +307,11 @@ mod tests {
         let now = Instant::now();
         let mut spread = Spread::default();
         let keys = keys(0, 7);
-        spread.note(keys.callsite, Fate::Ignored);
+        spread.note(keys.callsite, Fate::Ignored, now);
         spread.key_for(&keys, "message", now);
         let silenced = Fate::Silenced([3; 16]);
         let mut fate = |noted: &[Fate]| {
-            noted.iter().for_each(|fate| spread.note(keys.callsite, *fate));
+            noted.iter().for_each(|fate| spread.note(keys.callsite, *fate, now));
             spread.of_counted(keys.callsite, now).fate
         };
         assert_eq!(fate(&[]), None, "nothing is known");
@@ -295,6 +320,14 @@ mod tests {
         assert_eq!(fate(&[silenced]), Some(silenced), "from now on");
         assert_eq!(fate(&[silenced, Fate::Ignored]), Some(Fate::Told));
         assert_eq!(fate(&[Fate::Told, silenced]), Some(Fate::Told));
+        spread.note(keys.callsite, Fate::Ignored, now);
+        spread.forget_fates();
+        assert_eq!(spread.of_counted(keys.callsite, now).fate, None, "a silence began");
+        spread.note(keys.callsite, Fate::Ignored, now);
+        let long_after = now + FATE_LASTS + Duration::from_nanos(1);
+        assert_eq!(spread.of_counted(keys.callsite, long_after).fate, None, "that was long ago");
+        spread.note(keys.callsite, silenced, long_after);
+        assert_eq!(spread.of_counted(keys.callsite, long_after).fate, Some(silenced));
     }
 
     #[test]

@@ -263,7 +263,7 @@ fn storm() -> Notice {
 fn crash_loop() -> Notice {
     let message = "crash loop, last panic: no connection to the database at src/main.rs:23";
     let looping = event(Level::ERROR, "", "", 0, message);
-    let starts = "5 within 10 minutes; each before the last was killed, or ended after an alert";
+    let starts = "5 within 10 minutes; each before the last was killed, or ended after an error";
     let fields = vec![field("starts", starts)];
     let looping = Event { fields, file: None, line: None, module_path: None, thread: None, ..looping };
     notice(vec![sample(looping, "7K3Q", 5)])

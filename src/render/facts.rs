@@ -7,6 +7,7 @@ use super::{Clock, clean, environment, hush, words};
 use crate::{
     event::{Event, Field, Value},
     fingerprint::OVERRIDE,
+    matcher::first_of_silenced,
     notice::{Process, Sample},
 };
 
@@ -110,6 +111,8 @@ pub(super) fn grouping(samples: &[Sample]) -> String {
         [] => String::new(),
         // It comes from nowhere in the program.
         [only] if only.event.target.is_empty() => String::new(),
+        // A silence made it one.
+        [only] if first_of_silenced(&only.event.message).is_some() => String::new(),
         [only] => own(only).map_or_else(
             || words::GROUPED_BY_DEFAULT.to_owned(),
             |fingerprint| words::grouped_by_field(&fingerprint),

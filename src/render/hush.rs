@@ -4,7 +4,7 @@
 //! Invariant: that matcher means the event, and others of its incident.
 
 use super::clean;
-use crate::{event::Event, fingerprint};
+use crate::{event::Event, fingerprint, matcher::first_of_silenced};
 
 /// More of a message than one wants to type.
 const MAX_CHARS: usize = 80;
@@ -15,7 +15,9 @@ pub(super) fn matcher(event: &Event) -> String {
     let target = clean::line(&event.target, MAX_CHARS);
     let is_whole = !target.is_empty() && target == *event.target;
     let target = is_whole.then(|| format!("\n    .target({target:?})"));
-    let message = constant_part(&event.message).map(|part| format!("\n    .message({part:?})"));
+    // What stands for all that was silenced has a message of ours before its own.
+    let message = first_of_silenced(&event.message).unwrap_or(&event.message);
+    let message = constant_part(message).map(|part| format!("\n    .message({part:?})"));
     format!("Matcher::new(){}{}", target.unwrap_or_default(), message.unwrap_or_default())
 }
 

@@ -185,7 +185,7 @@ Frames of libraries (PANIC: index out of bounds)
     0: rust_begin_unwind
 
 Grouping
-    Events of one level, target, file and message are told as one; numbers, ids, addresses and the like in the message make no difference, nor do fields. Instead, the field alert.fingerprint decides if an event has one, or else Builder::fingerprint if the program has that.
+    Events of one level, target, file, message and root error are told as one; numbers, ids, addresses and the like in them make no difference, nor do other fields. Instead, the field alert.fingerprint decides if an event has one, or else Builder::fingerprint if the program has that.
 
 Silence
     let these = Matcher::new()

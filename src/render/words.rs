@@ -248,9 +248,9 @@ pub(super) fn last_at(time: &str) -> String {
 }
 
 /// How events are grouped, and how that is changed.
-pub(super) const GROUPED_BY_DEFAULT: &str = "Events of one level, target, file and message are told as one; numbers, ids, \
-     addresses and the like in the message make no difference, nor do fields. Instead, the \
-     field alert.fingerprint decides if an event has one, or else Builder::fingerprint if the program has that.";
+pub(super) const GROUPED_BY_DEFAULT: &str = "Events of one level, target, file, message and root error are told as one; \
+     numbers, ids, addresses and the like in them make no difference, nor do other fields. Instead, the field \
+     alert.fingerprint decides if an event has one, or else Builder::fingerprint if the program has that.";
 
 pub(super) fn grouped_by_field(fingerprint: &str) -> String {
     format!("The program chose it: events with alert.fingerprint = {fingerprint} are told as one.")

@@ -59,6 +59,9 @@ pub trait Sink: Send + Sync + 'static {
 
     /// Makes one attempt to send `message` to its recipient.
     ///
+    /// It runs on a thread that blocks the signals of the process, and so do the
+    /// threads and the programs that it starts, unless they unblock them.
+    ///
     /// # Errors
     ///
     /// When the recipient's provider did not accept the message; the variant

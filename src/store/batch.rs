@@ -25,6 +25,13 @@ pub(crate) struct Captured {
     pub(crate) permit: Permit,
 }
 
+impl Captured {
+    /// Whether it is an error of the program's that nobody silenced.
+    pub(crate) fn is_error(&self) -> bool {
+        self.event.level == Level::ERROR && self.not_before.is_none() && self.about.is_none()
+    }
+}
+
 /// What an incident counts that is not one kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum About {

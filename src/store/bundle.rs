@@ -11,7 +11,7 @@ use super::{Channel, Identity, Mark, Memory, Sqlite, Store, StoreError, Target};
 impl Store {
     /// Leaves a file that is no longer where it was, with everything that is
     /// pending in it; memory takes over.
-    pub(crate) async fn leave(&mut self) -> Bundle {
+    pub(crate) async fn leave(&mut self, now: SystemTime) -> Bundle {
         match std::mem::replace(self, Self::Memory(Memory::default())) {
             Self::Memory(memory) => {
                 *self = Self::Memory(memory);
@@ -19,6 +19,7 @@ impl Store {
             }
             Self::Sqlite(mut store) => {
                 let pending = store.export().await;
+                store.retire(now).await;
                 store.shut().await;
                 pending
             }
@@ -95,6 +96,29 @@ pub(crate) struct Bundle {
     pub(super) incidents: Vec<BundledIncident>,
     pub(super) notices: Vec<BundledNotice>,
     pub(crate) ledger: Ledger,
+}
+
+impl Ledger {
+    /// Counts one more delivery that is dead, and that nobody was told of.
+    pub(super) fn bury(&mut self, dead: BundledDead) {
+        match self.dead.iter_mut().find(|known| known.sink == dead.sink) {
+            Some(known) => {
+                let (told_at, count) = (known.told_at, known.count.saturating_add(dead.count));
+                *known = BundledDead { told_at, count, ..dead };
+            }
+            None => self.dead.push(dead),
+        }
+    }
+
+    /// Takes from `known` what is not in it, as it could not be read.
+    pub(crate) fn complete(&mut self, known: Self) {
+        if self.accounts.is_empty() {
+            self.accounts = known.accounts;
+        }
+        if self.refusals.is_empty() {
+            self.refusals = known.refusals;
+        }
+    }
 }
 
 impl Bundle {
@@ -257,6 +281,9 @@ pub(super) struct BundledItem {
 /// What is known of recipients, whatever they are told.
 #[derive(Default)]
 pub(crate) struct Ledger {
+    /// Whether it holds what happened in its store alone: else it may be brought
+    /// by several, and does not add up.
+    pub(super) adds_up: bool,
     pub(super) accounts: Vec<BundledAccount>,
     pub(super) refusals: Vec<BundledRefusal>,
     pub(super) dead: Vec<BundledDead>,

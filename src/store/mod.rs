@@ -59,7 +59,7 @@ pub(crate) use path::{Identity, identity};
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Sqlite, database_path};
 #[cfg(feature = "sqlite")]
-pub(crate) use starts::{CrashLoop, LOOP_WINDOW, Start};
+pub(crate) use starts::{Began, CrashLoop, LOOP_WINDOW, Start};
 pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune};
 
 /// How long past its deadline a delivery that nobody claims is kept.

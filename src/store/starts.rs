@@ -13,12 +13,20 @@ use crate::event::Event;
 /// A start before this one.
 #[derive(Debug)]
 pub(crate) struct Start {
+    /// The first one of its process.
     pub(crate) run: Uuid,
     pub(crate) host: String,
     pub(crate) pid: u32,
     pub(crate) at: SystemTime,
-    /// When it ended by itself, after it had alerted.
+    /// When it ended by itself, after an error.
     pub(crate) ended_at: Option<SystemTime>,
+}
+
+/// When a process began, and its first run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Began {
+    pub(crate) at: SystemTime,
+    pub(crate) run: Uuid,
 }
 
 /// A program that starts again and again.
@@ -33,12 +41,12 @@ pub(crate) struct CrashLoop {
 }
 
 impl Store {
-    /// Notes that `maker`'s run began at `started_at`. If more than [`MOST_FAILED`]
+    /// Notes that the process `began`, unless another layer did. If more than [`MOST_FAILED`]
     /// of the starts of the last [`LOOP_WINDOW`] `have_failed`, that is an incident
     /// for `targets`, as `tell` makes it. False if it is not.
     pub(crate) async fn note_start(
         &mut self,
-        started_at: SystemTime,
+        began: Began,
         have_failed: impl Fn(&Start) -> bool,
         tell: impl Fn(CrashLoop) -> Captured,
         maker: &Maker<'_>,
@@ -47,20 +55,20 @@ impl Store {
     ) -> Result<bool, StoreError> {
         match self {
             Self::Memory(_) => Ok(false),
-            Self::Sqlite(store) => store.note_start(started_at, have_failed, tell, maker, targets, now).await,
+            Self::Sqlite(store) => store.note_start(began, have_failed, tell, maker, targets, now).await,
         }
     }
 
-    /// Notes that `run` ends by itself.
+    /// Notes that the process whose first run is `run` ends by itself.
     pub(crate) async fn note_end(
         &mut self,
         run: Uuid,
-        has_alerted: bool,
+        has_erred: bool,
         now: SystemTime,
     ) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Sqlite(store) => store.note_end(run, has_alerted, now).await,
+            Self::Sqlite(store) => store.note_end(run, has_erred, now).await,
         }
     }
 }

@@ -132,7 +132,8 @@ impl Bench {
             ..captured_at("crash loop", now)
         };
         let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
-        self.store.note_start(now, have_failed, tell, &maker, &self.targets, now).await.unwrap()
+        let began = Began { at: now, run: self.run };
+        self.store.note_start(began, have_failed, tell, &maker, &self.targets, now).await.unwrap()
     }
 
     /// Tells what there is to tell, and claims one delivery.

@@ -78,6 +78,7 @@ fn every_committed_event_is_reported_pending_or_dead_as_the_provider_has_it() {
         harness.provider.always_mails(unavailable());
         fail(4, "stock");
         assert!(!alerts.flush(Duration::from_millis(300)).is_complete());
+        eventually("it is counted", || alerts.stats().events.committed() == 16);
         assert_eq!(counted(&alerts), [5, 4, 7]);
 
         harness.provider.always_sms(Answer::status(201));

@@ -114,3 +114,21 @@ fn in_a_storm_what_is_silenced_by_its_fields_stays_so() {
     let first = "silenced for 2s: some errors; the first: no such page".to_owned();
     assert_eq!(told(&sink), [(first, 1000)]);
 }
+
+#[test]
+fn a_silence_holds_for_what_was_told_before_it() {
+    let sink = MemorySink::new();
+    let layer = builder(&sink).storm_rate(10).build().unwrap();
+    let handle = layer.handle();
+    let fail = || error!("payment failed");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        fail();
+        assert!(handle.flush(PATIENCE).is_complete());
+        assert!(handle.silence(Matcher::new().message("payment"), Duration::from_secs(3)));
+        (0..1000).for_each(|_| fail());
+        assert!(handle.flush(PATIENCE).is_complete());
+    });
+    sink.wait_for(2, PATIENCE);
+    let first = "silenced for 3s: \"payment\"; the first: payment failed".to_owned();
+    assert_eq!(told(&sink), [("payment failed".to_owned(), 1), (first, 1000)]);
+}

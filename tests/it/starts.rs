@@ -51,7 +51,7 @@ fn runs_that_are_killed_before_they_say_a_word_are_a_crash_loop_told_once() {
     assert_eq!(noted(&harness), ["9"], "each further start is counted");
     let mail = harness.provider.mails()[0].json();
     let text = mail["content"][0]["value"].as_str().unwrap();
-    let explained = "starts = 5 within 10 minutes; each before the last was killed, or ended after an alert";
+    let explained = "starts = 5 within 10 minutes; each before the last was killed, or ended after an error";
     assert!(text.contains(explained), "{text}");
 }
 

@@ -372,6 +372,7 @@ fn what_waits_in_a_file_that_failed_is_pending_and_what_was_sent_is_not() {
             claim,
             result: Ok(Receipt::default()),
             segments: 0,
+            is_old: false,
         });
         dispatcher.settle_finished().await;
         assert_eq!(dispatcher.pending(Mark::ALL).await, Some(2), "one was sent");

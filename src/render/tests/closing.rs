@@ -77,3 +77,13 @@ fn the_end_of_what_was_told_in_full_reads_well() {
     assert!(two.text.starts_with(first), "{}", two.text);
     assert!(two.text.contains("\n    ERROR: payment failed #7K3Q, quiet\n"), "{}", two.text);
 }
+
+#[test]
+fn what_was_silenced_is_silenced_again_by_what_its_events_say() {
+    let matcher = crate::Matcher::new().message("migration");
+    let lasts = Duration::from_secs(60);
+    let message = crate::matcher::silenced(&matcher, lasts, "the migration is at work");
+    let text = texts(&notice(vec![error(Level::ERROR, &message, 312)])).text;
+    assert!(text.contains("        .message(\"the migration is at work\");\n"), "{text}");
+    assert!(!text.contains("\nGrouping\n"), "{text}");
+}

@@ -58,7 +58,12 @@ impl Memory {
                 reason: text(|dead| &dead.reason),
             }
         });
-        Ledger { accounts: accounts.collect(), refusals: refusals.collect(), dead: dead.collect() }
+        Ledger {
+            adds_up: true,
+            accounts: accounts.collect(),
+            refusals: refusals.collect(),
+            dead: dead.collect(),
+        }
     }
 
     /// Goes on from what another store knows of the recipients of `channels`; what

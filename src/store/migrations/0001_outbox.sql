@@ -151,6 +151,7 @@ CREATE INDEX delivery_settled ON delivery (settled_at) WHERE state <> 'pending';
 -- The program's starts of the last minutes, to notice that it starts again and
 -- again. The row of a run that ended well, and alerted nobody, is gone.
 CREATE TABLE start (
+    -- The first one of the process: each layer has one.
     run        BLOB    NOT NULL PRIMARY KEY CHECK (length(run) = 16),
     host       TEXT    NOT NULL,
     pid        INTEGER NOT NULL CHECK (pid > 0),

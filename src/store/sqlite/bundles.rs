@@ -103,7 +103,7 @@ async fn insert_incident(
     let joined = if incident.closed_at.is_none() {
         sqlx::query!(
             r#"UPDATE incident SET count = count + ?2, last_at = max(last_at, ?3)
-                WHERE fingerprint = ?1 AND closed_at IS NULL RETURNING id AS "id!", last_at, pace"#,
+                WHERE fingerprint = ?1 AND closed_at IS NULL RETURNING id AS "id!", last_at"#,
             incident.fingerprint,
             incident.count,
             incident.last_at
@@ -115,7 +115,9 @@ async fn insert_incident(
     };
     let id = match joined {
         Some(joined) => {
-            let mut pace = pace_of(&joined.pace);
+            // One that cannot be read is no fault of what is brought.
+            let pace = sqlx::query_scalar!("SELECT pace FROM incident WHERE id = ?1", joined.id);
+            let mut pace = pace_of(&pace.fetch_one(&mut *connection).await.unwrap_or_default());
             pace.add(&pace_of(&incident.pace), from_millis(joined.last_at));
             let pace = json(&pace)?;
             sqlx::query!("UPDATE incident SET pace = ?2 WHERE id = ?1", joined.id, pace)

@@ -15,6 +15,7 @@ impl Sqlite {
     pub(in crate::store) async fn ledger(&mut self) -> Result<Ledger, StoreError> {
         let connection = &mut self.connection;
         Ok(Ledger {
+            adds_up: false,
             accounts: accounts(connection).await?,
             refusals: refusals(connection).await?,
             dead: dead(connection).await?,
@@ -43,7 +44,8 @@ pub(super) async fn dead(connection: &mut SqliteConnection) -> Result<Vec<Bundle
     .await
 }
 
-/// What both stores spent was spent, and what happened in either happened.
+/// What both stores spent was spent, if they are not the same; and what happened
+/// in either happened.
 pub(super) async fn enter(connection: &mut SqliteConnection, ledger: &Ledger) -> Result<(), StoreError> {
     for account in &ledger.accounts {
         sqlx::query!(
@@ -52,14 +54,18 @@ pub(super) async fn enter(connection: &mut SqliteConnection, ledger: &Ledger) ->
                  ON CONFLICT (sink, recipient) DO UPDATE
                     SET heard_at = max(coalesce(heard_at, 0), coalesce(excluded.heard_at, 0)),
                         full_at = max(coalesce(full_at, 0), coalesce(excluded.full_at, 0)),
-                        today = iif(day >= excluded.day, today, 0) + iif(excluded.day >= day, excluded.today, 0),
+                        today = CASE WHEN day > excluded.day THEN today
+                                     WHEN day < excluded.day THEN excluded.today
+                                     WHEN ?7 THEN today + excluded.today
+                                     ELSE max(today, excluded.today) END,
                         day = max(day, excluded.day)",
             account.sink,
             account.recipient,
             account.heard_at,
             account.full_at,
             account.day,
-            account.today
+            account.today,
+            ledger.adds_up
         )
         .execute(&mut *connection)
         .await?;
@@ -81,7 +87,7 @@ pub(super) async fn enter(connection: &mut SqliteConnection, ledger: &Ledger) ->
              VALUES (?1, ?2, max(?3, 0), ?4, ?5, ?6)
                  ON CONFLICT (sink) DO UPDATE
                     SET told_at = max(coalesce(told_at, excluded.told_at), coalesce(excluded.told_at, told_at)),
-                        count = count + excluded.count,
+                        count = iif(?7, count + excluded.count, max(count, excluded.count)),
                         recipient = iif(excluded.count > 0, excluded.recipient, recipient),
                         public_id = iif(excluded.count > 0, excluded.public_id, public_id),
                         reason = iif(excluded.count > 0, excluded.reason, reason)",
@@ -90,7 +96,8 @@ pub(super) async fn enter(connection: &mut SqliteConnection, ledger: &Ledger) ->
             dead.count,
             dead.recipient,
             dead.public_id,
-            dead.reason
+            dead.reason,
+            ledger.adds_up
         )
         .execute(&mut *connection)
         .await?;

@@ -4,9 +4,12 @@
 //! Invariant: rather less detail than no message; what cannot be read is never an
 //! error.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
-use sqlx::SqliteConnection;
+use sqlx::{Connection, SqliteConnection};
 
 use super::{
     super::{
@@ -18,6 +21,7 @@ use super::{
     },
     Sqlite, ledger,
 };
+use crate::event::to_millis;
 
 /// The numbers that two queries find after ?1 and before ?2, the first or the last
 /// one: up to the first row that cannot be read, and from the end back to the last.
@@ -86,6 +90,7 @@ impl Sqlite {
             bundle.incidents.extend(read_incident(connection, id).await);
         }
         bundle.ledger = Ledger {
+            adds_up: false,
             accounts: ledger::accounts(connection).await.unwrap_or_default(),
             refusals: ledger::refusals(connection).await.unwrap_or_default(),
             dead: ledger::dead(connection).await.unwrap_or_default(),
@@ -98,11 +103,38 @@ impl Sqlite {
                 WHERE id > ?1 AND id < ?2 AND state = 'dead' AND told = 0 ORDER BY id DESC LIMIT 1"#
         );
         for delivery in untold {
-            bundle.ledger.dead.extend(read_dead(connection, delivery).await.ok().flatten());
+            if let Ok(Some(dead)) = read_dead(connection, delivery).await {
+                bundle.ledger.bury(dead);
+            }
         }
         bundle
     }
+
+    /// Leaves what was exported of a file that is no longer where it was to those
+    /// who have the copy: another process may work with it until it notices. What
+    /// comes meanwhile is an incident of its own, and adds up.
+    pub(in crate::store) async fn retire(&mut self, now: SystemTime) {
+        let (now, later) = (to_millis(now), to_millis(now + RETIRED_FOR));
+        let done = async {
+            let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+            sqlx::query!("UPDATE incident SET closed_at = ?1 WHERE closed_at IS NULL", now)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query!("UPDATE standing SET due_at = max(due_at, ?1) WHERE due_at IS NOT NULL", later)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query!("UPDATE delivery SET due_at = max(due_at, ?1) WHERE state = 'pending'", later)
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await
+        };
+        // A file that takes nothing more is of no use to others either.
+        drop::<Result<(), sqlx::Error>>(done.await);
+    }
 }
+
+/// Longer than it takes another process to notice.
+const RETIRED_FOR: Duration = Duration::from_secs(60);
 
 /// Reads what can be read of an incident, if need be without its event. None if
 /// it cannot be read, and all were told of it.

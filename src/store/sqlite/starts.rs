@@ -12,7 +12,7 @@ use super::{
     super::{
         Maker, StoreError, Target,
         batch::{Captured, tallies},
-        starts::{CrashLoop, LOOP_WINDOW, MOST_FAILED, Start},
+        starts::{Began, CrashLoop, LOOP_WINDOW, MOST_FAILED, Start},
     },
     Sqlite,
     incidents::join,
@@ -25,7 +25,7 @@ use crate::{
 impl Sqlite {
     pub(in crate::store) async fn note_start(
         &mut self,
-        started_at: SystemTime,
+        began: Began,
         have_failed: impl Fn(&Start) -> bool,
         tell: impl Fn(CrashLoop) -> Captured,
         maker: &Maker<'_>,
@@ -35,7 +35,7 @@ impl Sqlite {
         self.without_sync(async |connection| {
             let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
             let before = starts(&mut tx, now).await?;
-            if !insert(&mut tx, maker, started_at).await? {
+            if !insert(&mut tx, maker, began).await? {
                 return Ok(false);
             }
             let failed: Vec<_> = before.iter().filter(|start| have_failed(start)).collect();
@@ -57,15 +57,19 @@ impl Sqlite {
     pub(in crate::store) async fn note_end(
         &mut self,
         run: Uuid,
-        has_alerted: bool,
+        has_erred: bool,
         now: SystemTime,
     ) -> Result<(), StoreError> {
         let (run, now) = (run.as_bytes().as_slice(), to_millis(now));
         self.without_sync(async |connection| {
-            match has_alerted {
+            match has_erred {
                 true => sqlx::query!("UPDATE start SET ended_at = ?2 WHERE run = ?1", run, now)
                     .execute(connection),
-                false => sqlx::query!("DELETE FROM start WHERE run = ?1", run).execute(connection),
+                false => {
+                    // Another layer of the process may have alerted.
+                    sqlx::query!("DELETE FROM start WHERE run = ?1 AND ended_at IS NULL", run)
+                        .execute(connection)
+                }
             }
             .await?;
             Ok(())
@@ -108,9 +112,9 @@ async fn starts(connection: &mut SqliteConnection, now: SystemTime) -> Result<Ve
 async fn insert(
     connection: &mut SqliteConnection,
     maker: &Maker<'_>,
-    started_at: SystemTime,
+    began: Began,
 ) -> Result<bool, StoreError> {
-    let (run, started_at) = (maker.run.as_bytes().as_slice(), to_millis(started_at));
+    let (run, started_at) = (began.run.as_bytes().as_slice(), to_millis(began.at));
     let host = maker.process.host.as_deref().unwrap_or_default();
     let done = sqlx::query!(
         "INSERT INTO start (run, host, pid, started_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",

@@ -181,3 +181,53 @@ fn what_two_processes_bring_of_one_incident_is_counted_once_and_none_of_it_is_lo
         });
     }
 }
+
+#[test]
+fn what_several_processes_bring_of_one_file_was_spent_once() {
+    check_moves(async |_, mut bench| {
+        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        bench.store.charge("sms", 7, t(1)).await.unwrap();
+        bench.store.bury(&claim, "21211", t(1)).await.unwrap();
+        let Store::Sqlite(mut old) = bench.store else { panic!("no file") };
+        let bundle = old.export().await;
+        old.shut().await;
+        let directory = tempfile::tempdir().unwrap();
+        let Store::Sqlite(mut new) = open(&directory).await else { panic!("no file") };
+        for _ in 0..3 {
+            new.import([&bundle], &[], t(10)).await.unwrap();
+        }
+        let ledger = new.ledger().await.unwrap();
+        let all = ledger.accounts.iter().find(|account| account.recipient.is_empty()).unwrap();
+        assert_eq!((all.today, ledger.dead[0].count), (7, 1));
+        new.shut().await;
+    });
+}
+
+#[test]
+fn what_comes_to_a_file_that_was_left_adds_up_and_is_sent_by_nobody_else() {
+    check_moves(async |_, mut bench| {
+        bench.persist(&[Captured { count: 10, ..captured_at("a", t(0)) }], t(0)).await;
+        bench.tell("sms", t(1)).await;
+        let Store::Sqlite(mut old) = bench.store else { panic!("no file") };
+        let first = old.export().await;
+        old.retire(t(2)).await;
+        // Another process has not noticed yet.
+        bench.store = Store::Sqlite(old);
+        assert_eq!(bench.claim("sms", t(3)).await, None);
+        assert_eq!(bench.tell("mail", t(3)).await.notice, None);
+        bench.persist(&[Captured { count: 3, ..captured_at("a", t(3)) }], t(3)).await;
+        let Store::Sqlite(mut old) = bench.store else { panic!("no file") };
+        let second = old.export().await;
+        old.shut().await;
+        let directory = tempfile::tempdir().unwrap();
+        let Store::Sqlite(mut new) = open(&directory).await else { panic!("no file") };
+        new.import([&first], &[], t(4)).await.unwrap();
+        bench.store = Store::Sqlite(new);
+        bench.persist(&[Captured { count: 5, ..captured_at("a", t(5)) }], t(5)).await;
+        let Store::Sqlite(mut new) = bench.store else { panic!("no file") };
+        new.import([&second], &[], t(6)).await.unwrap();
+        assert_eq!(new.events().await.unwrap().committed(), 18);
+        new.shut().await;
+    });
+}
