@@ -12,7 +12,7 @@ fn check_moves(claim: impl AsyncFnOnce(Bench, Bench)) {
 
 /// Goes over to a new file, from memory or from a file that was moved.
 async fn move_on(bench: &mut Bench) {
-    let left = bench.store.leave().await;
+    let left = bench.store.leave(t(9)).await;
     let directory = tempfile::tempdir().unwrap();
     let Store::Sqlite(file) = open(&directory).await else { panic!("no file") };
     bench.store.move_to(file, &[left], &bench.targets, t(0)).await.unwrap();
