@@ -45,7 +45,9 @@ use crate::{
 /// [`builder`](AlertLayer::builder); given to
 /// [`with`](tracing_subscriber::layer::SubscriberExt::with). It filters by
 /// itself: it needs no `with_filter`, and one would hide the spans that give an
-/// alert its context. [`handle`](Self::handle) flushes, stops and counts.
+/// alert its context. Not to `and_then` of another layer on a bare registry: of
+/// such two, `tracing-subscriber` asks one for its level, and the other loses
+/// what is below. [`handle`](Self::handle) flushes, stops and counts.
 ///
 /// ```no_run
 /// use tracing_alert::AlertLayer;

@@ -243,7 +243,8 @@ impl Builder {
 
     /// Tells nobody of the events that `matcher` means: they are counted, in
     /// [`Stats::ignored`](crate::Stats::ignored), and forgotten. May be called for
-    /// several. To keep quiet for a while only, there is
+    /// several. Past the [`storm_rate`](Self::storm_rate), events share the fate of
+    /// those of their callsite that were captured beside them. To keep quiet for a while only, there is
     /// [`AlertHandle::silence`](crate::AlertHandle::silence).
     pub fn ignore(mut self, matcher: Matcher) -> Self {
         self.ignored.push(matcher);
