@@ -83,6 +83,11 @@ impl Event {
         Self { breadcrumbs, ..self.clone() }
     }
 
+    /// The same event without what is long, and would be told twice.
+    pub(crate) fn bare(&self) -> Self {
+        Self { breadcrumbs: Vec::new(), backtrace: None, ..self.clone() }
+    }
+
     /// Bytes of memory it holds, roughly; what the queue's byte limit counts.
     pub(crate) fn size_bytes(&self) -> usize {
         let fields: usize = self.fields.iter().map(Field::size_bytes).sum();

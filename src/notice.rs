@@ -73,6 +73,9 @@ pub struct Sample {
     pub kind: Kind,
     /// The first of them.
     pub event: Event,
+    /// The last one of which more than the number is known, if it is another;
+    /// without breadcrumbs and backtrace.
+    pub latest: Option<Event>,
     /// The incident's short public id.
     pub incident: String,
     /// How many of them were in no message to this recipient before.

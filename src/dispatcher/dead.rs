@@ -47,6 +47,8 @@ fn captured(event: Event, count: u64, app: &str) -> Captured {
         last_at: event.at,
         count,
         event,
+        latest: None,
+        is_stand_in: false,
         about: Some(About::Dead),
         not_before: None,
         permit: Permit::default(),

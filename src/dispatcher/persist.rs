@@ -98,12 +98,17 @@ impl Inbox {
         let fate = self.fate(&event);
         self.grouping.note(place, fate, Instant::now());
         let last_at = event.at;
-        self.add_tally(Tally { event, count: 1, last_at, permit }, place.fingerprint, fate, counters);
+        self.add_tally(
+            Tally { event, is_stand_in: false, count: 1, last_at, permit },
+            place.fingerprint,
+            fate,
+            counters,
+        );
     }
 
     /// Adds `tally` to those that wait; what is the same as another only counts.
     pub(super) fn add_tally(&mut self, tally: Tally, own: Fingerprint, fate: Fate, counters: &Counters) {
-        let Tally { mut event, count, last_at, permit } = tally;
+        let Tally { mut event, is_stand_in, count, last_at, permit } = tally;
         let (fingerprint, not_before) = match fate {
             Fate::Ignored => {
                 counters.ignored.fetch_add(count, Ordering::Relaxed);
@@ -120,11 +125,16 @@ impl Inbox {
             Some(captured) => {
                 captured.count += count;
                 captured.last_at = captured.last_at.max(last_at);
+                if !is_stand_in {
+                    captured.latest = Some(event.bare());
+                }
             }
             None => {
                 redact_breadcrumbs(&mut event.breadcrumbs, &self.redaction);
                 self.waiting.push(Captured {
                     event,
+                    latest: None,
+                    is_stand_in,
                     fingerprint,
                     count,
                     last_at,
@@ -154,6 +164,8 @@ impl Inbox {
 /// Events that are the same as one.
 pub(super) struct Tally {
     pub(super) event: Event,
+    /// Only its callsite is known.
+    pub(super) is_stand_in: bool,
     pub(super) count: u64,
     pub(super) last_at: SystemTime,
     /// Its share of the queue's bytes.

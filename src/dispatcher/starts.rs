@@ -133,6 +133,8 @@ fn captured(it: &CrashLoop, app: &str, now: SystemTime) -> Captured {
         fingerprint,
         count: it.starts,
         last_at: now,
+        latest: None,
+        is_stand_in: false,
         about: Some(About::CrashLoop),
         not_before: None,
         permit: Permit::default(),

@@ -76,7 +76,7 @@ impl Inbox {
         }
         // Of those that were built, more is known: this one has no fields.
         let fate = fate.unwrap_or_else(|| self.fate(&event));
-        let tally = Tally { event, count, last_at, permit: Permit::default() };
+        let tally = Tally { event, is_stand_in: true, count, last_at, permit: Permit::default() };
         self.add_tally(tally, fingerprint, fate, counters);
     }
 }

@@ -92,7 +92,17 @@ fn event(level: Level, target: &'static str, file: &'static str, line: u32, mess
 fn sample(event: Event, incident: &str, count: u64) -> Sample {
     let (since, last_at) = (event.at, event.at + Duration::from_secs(81));
     let (incident, last_hour) = (incident.to_owned(), hour(since, last_at, last_at, count));
-    Sample { kind: Kind::First, event, incident, count, total: count, since, last_at, last_hour }
+    Sample {
+        kind: Kind::First,
+        event,
+        latest: None,
+        incident,
+        count,
+        total: count,
+        since,
+        last_at,
+        last_hour,
+    }
 }
 
 /// The hour that ends at `end`, with `count` events between two times: most of
@@ -155,6 +165,12 @@ fn before(
 
 fn first() -> Notice {
     let mut first = failed_payment(37);
+    let later = |field: &Field| match &*field.name {
+        "order" => Field::new("order", Value::U64(112)),
+        _ => field.clone(),
+    };
+    let fields = first.event.fields.iter().map(later).collect();
+    first.latest = Some(Event { at: first.last_at, fields, ..first.event.clone() });
     first.event.breadcrumbs = vec![
         before(2_412, Level::INFO, "shop::checkout", "the order is placed", "order", 17),
         before(2_398, Level::INFO, "shop::stock", "reserved", "item", 4711),

@@ -256,6 +256,7 @@ impl Entry {
         let place = space.spend_third(&place);
         let errors = space.spend_third(&facts::errors(&event.fields));
         let spans = space.spend_third(&facts::spans(event));
+        let latest = space.spend_third(&facts::latest(sample));
         let before = before::lines(event, clock, before, space);
         let fields = space.spend(&facts::fields(&event.fields));
         let before_label = if sample.total > 1 { words::label::BEFORE_FIRST } else { words::label::BEFORE };
@@ -266,6 +267,7 @@ impl Entry {
             Some(Row::new(words::label::TIMES, times)),
             Bars::new(sample, clock).map(|bars| Row::of_bars(bars, is_drawn)),
             Some(Row::new(words::label::FIELDS, fields)),
+            Some(Row::new(words::label::LATEST, latest)),
             Some(Row::new(before_label, before)),
         ];
         let color = match event.level {

@@ -101,6 +101,22 @@ pub(super) fn process(process: &Process) -> String {
     facts.map(|(name, fact)| format!("{name} = {fact}")).collect::<Vec<_>>().join("\n")
 }
 
+/// In what the last of several events is not as the first.
+pub(super) fn latest(sample: &Sample) -> String {
+    let Some(latest) = &sample.latest else { return String::new() };
+    let first = &sample.event;
+    let others = latest.fields.iter().filter(|field| !first.fields.contains(field)).cloned();
+    let others: Vec<Field> = others.collect();
+    let changed = |last: String, first: String| if last == first { String::new() } else { last };
+    let parts = [
+        changed(block(&latest.message), block(&first.message)),
+        errors(&others),
+        changed(spans(latest), spans(first)),
+        fields(&others),
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
 /// Why these events are one kind, and how to change that.
 pub(super) fn grouping(samples: &[Sample]) -> String {
     let own = |sample: &Sample| {

@@ -49,7 +49,7 @@ pub(super) fn sample(event: Event, count: u64) -> Sample {
     (counts[10], counts[11]) = (count / 2, count - count / 2);
     let last_hour = LastHour { since: event.at - LastHour::STEP * 11, counts };
     let kind = if count == 0 { Kind::Quiet } else { Kind::First };
-    Sample { kind, incident, count, total: count, since: event.at, last_at, last_hour, event }
+    Sample { kind, incident, count, total: count, since: event.at, last_at, last_hour, latest: None, event }
 }
 
 pub(super) fn notice(samples: Vec<Sample>) -> Notice {
@@ -340,7 +340,10 @@ fn the_largest_notice_stays_within_its_limits() {
         before.fields = event.fields.clone();
         let before = Arc::new(before);
         event.breadcrumbs = vec![before; 64];
-        let mut notice = notice((0..30).map(|_| sample(event.clone(), u64::MAX)).collect());
+        let last = Event { message: format!("{long}."), ..event.bare() };
+        let latest = || Some(last.clone());
+        let one = || Sample { latest: latest(), ..sample(event.clone(), u64::MAX) };
+        let mut notice = notice((0..30).map(|_| one()).collect());
         notice.unsampled = u64::MAX;
         notice.losses = DropReason::ALL.into_iter().map(|reason| (reason, u64::MAX)).collect();
         notice.process = Process {

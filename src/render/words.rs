@@ -26,6 +26,7 @@ pub(super) mod label {
     pub(in super::super) const TIMES: &str = "When";
     pub(in super::super) const PACE: &str = "Last hour";
     pub(in super::super) const FIELDS: &str = "Fields";
+    pub(in super::super) const LATEST: &str = "The latest";
     pub(in super::super) const BEFORE: &str = "Before it";
     pub(in super::super) const BEFORE_FIRST: &str = "Before the first";
     pub(in super::super) const PROCESS: &str = "Process";

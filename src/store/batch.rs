@@ -13,6 +13,10 @@ use crate::{event::Event, fingerprint::Fingerprint, notice::Losses, queue::Permi
 #[derive(Debug)]
 pub(crate) struct Captured {
     pub(crate) event: Event,
+    /// The last of several.
+    pub(crate) latest: Option<Event>,
+    /// Only the callsite of the event is known.
+    pub(crate) is_stand_in: bool,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) count: u64,
     pub(crate) last_at: SystemTime,
@@ -93,6 +97,15 @@ pub(super) struct Tally<'a> {
     pub(super) pace: Pace,
     pub(super) not_before: Option<SystemTime>,
     pub(super) event: Option<&'a Event>,
+    /// The last of them that is known.
+    pub(super) latest: Option<&'a Event>,
+}
+
+impl Tally<'_> {
+    /// The last of them, if it is not the first.
+    pub(super) fn later(&self) -> Option<&Event> {
+        self.latest.filter(|latest| !self.event.is_some_and(|first| std::ptr::eq(first, *latest)))
+    }
 }
 
 /// What `batch` and `losses` add to their incidents, in the order in which they
@@ -104,12 +117,15 @@ pub(super) fn tallies<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTim
     for captured in batch {
         // Good enough: that they happened when the last of them did.
         let pace = Pace::of(captured.count, captured.last_at, now);
+        let first = (!captured.is_stand_in).then_some(&captured.event);
+        let latest = captured.latest.as_ref().or(first);
         let place = places.entry(captured.fingerprint.as_slice()).or_insert(tallies.len());
         match tallies.get_mut(*place) {
             Some(tally) => {
                 tally.count += captured.count;
                 tally.last_at = tally.last_at.max(captured.last_at);
                 tally.pace.add(&pace, now);
+                tally.latest = latest.or(tally.latest);
             }
             None => tallies.push(Tally {
                 fingerprint: captured.fingerprint.to_vec(),
@@ -121,6 +137,7 @@ pub(super) fn tallies<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTim
                 pace,
                 not_before: captured.not_before,
                 event: Some(&captured.event),
+                latest,
             }),
         }
     }
@@ -135,6 +152,7 @@ pub(super) fn tallies<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTim
         pace: Pace::of(*count, now, now),
         not_before: None,
         event: None,
+        latest: None,
     }));
     tallies
 }

@@ -151,6 +151,7 @@ pub(super) struct BundledIncident {
     pub(super) last_at: i64,
     pub(super) closed_at: Option<i64>,
     pub(super) payload: Option<String>,
+    pub(super) latest: Option<String>,
     pub(super) pace: String,
     pub(super) standings: Vec<BundledStanding>,
 }
@@ -172,6 +173,7 @@ impl BundledIncident {
             last_at: at,
             closed_at: Some(at),
             payload: None,
+            latest: None,
             pace: NO_FACTS.to_owned(),
             standings: Vec::new(),
         }

@@ -85,6 +85,7 @@ struct Incident {
     last_at: SystemTime,
     closed_at: Option<SystemTime>,
     payload: Option<Event>,
+    latest: Option<Event>,
     pace: Pace,
     standings: BTreeMap<Recipient, Known>,
 }

@@ -49,6 +49,8 @@ fn captured(message: &str, level: Level) -> Captured {
         last_at: event.at,
         count: 1,
         event,
+        latest: None,
+        is_stand_in: false,
         about: None,
         not_before: None,
         permit: Permit::default(),

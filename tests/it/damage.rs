@@ -39,7 +39,7 @@ impl Files {
         eventually("the file is closed", || !beside(&path, "-wal").exists());
         let copy = "INSERT INTO incident
                     SELECT id + ?1, printf('%04d', ?1), randomblob(16), level, about, run, process, is_new, count,
-                           reported, opened_at, last_at, closed_at, pace, json_set(payload, '$.message', printf('error %d', ?1))
+                           reported, opened_at, last_at, closed_at, pace, json_set(payload, '$.message', printf('error %d', ?1)), latest
                       FROM incident WHERE id = 1;
                     INSERT INTO standing
                     SELECT incident_id + ?1, sink, recipient, told, reported, told_at, tellings, not_before, due_at

@@ -23,6 +23,7 @@ prop_compose! {
         backtrace in option::of(hostile(200)),
         kind in proptest::sample::select(vec![Kind::First, Kind::Update, Kind::Reminder, Kind::Quiet]),
         before in vec(hostile(60), 0..70),
+        latest in option::of(hostile(400)),
     ) -> Sample {
         let mut event = event(level, &message);
         event.target = target.into();
@@ -32,7 +33,8 @@ prop_compose! {
         event.file = place.map(Into::into);
         event.backtrace = backtrace;
         event.breadcrumbs = before.iter().map(|text| Arc::new(breadcrumb(text, event.at))).collect();
-        Sample { kind, total: count.saturating_add(told), ..sample(event, count) }
+        let latest = latest.map(|message| Event { message, ..event.bare() });
+        Sample { kind, latest, total: count.saturating_add(told), ..sample(event, count) }
     }
 }
 

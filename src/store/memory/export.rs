@@ -133,6 +133,7 @@ impl Incident {
             last_at: to_millis(self.last_at),
             closed_at: self.closed_at.map(to_millis),
             payload: self.payload.as_ref().map(json).transpose()?,
+            latest: self.latest.as_ref().map(json).transpose()?,
             pace: json(&self.pace)?,
             standings: standings.collect(),
         })

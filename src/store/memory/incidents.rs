@@ -88,6 +88,11 @@ impl Memory {
         incident.count = incident.count.saturating_add(tally.count);
         incident.last_at = incident.last_at.min(now).max(tally.last_at);
         incident.pace.add(&tally.pace, now);
+        if let Some(latest) = tally.latest {
+            let before = incident.latest.replace(latest.bare());
+            self.bytes -= before.map_or(0, |before| before.size_bytes());
+            self.bytes += incident.latest.as_ref().map_or(0, Event::size_bytes);
+        }
         incident.concern(tally, targets, now);
         incident.look_sooner(targets, now);
         true
@@ -95,7 +100,9 @@ impl Memory {
 
     fn open(&mut self, tally: &Tally<'_>, maker: &Maker<'_>, targets: &[Addressee<'_>], now: SystemTime) {
         let payload = tally.event.map(Event::unshared);
-        self.bytes += payload.as_ref().map_or(0, Event::size_bytes);
+        let latest = tally.later().map(Event::bare);
+        let both = payload.iter().chain(&latest);
+        self.bytes += both.map(Event::size_bytes).sum::<usize>();
         if self.seen.len() >= MOST_SEEN {
             self.seen.clear();
         }
@@ -112,6 +119,7 @@ impl Memory {
             last_at: tally.last_at,
             closed_at: None,
             payload,
+            latest,
             pace: tally.pace.clone(),
             standings: BTreeMap::new(),
         };
@@ -144,7 +152,8 @@ impl Memory {
                 || incident.standings.values().any(|known| known.due_at.is_some())
                 || notices.values().any(|notice| notice.items.contains_key(id));
             if !is_live {
-                *bytes -= incident.payload.as_ref().map_or(0, Event::size_bytes);
+                let both = incident.payload.iter().chain(&incident.latest);
+                *bytes -= both.map(Event::size_bytes).sum::<usize>();
                 *past = *past + incident.events(|_| 0);
             }
             is_live

@@ -226,6 +226,7 @@ impl Memory {
                 Some(event) => notice.samples.push(Sample {
                     kind: kind_of(item.reason),
                     event: event.clone(),
+                    latest: incident.latest.clone(),
                     incident: incident.public_id.clone(),
                     count: item.count,
                     total: item.total,

@@ -23,8 +23,9 @@ CREATE TABLE incident (
     -- How many there were in each five minutes of the last hour, like
     -- {"5984588": 37}: by their number since the epoch.
     pace        TEXT    NOT NULL DEFAULT '{}',
-    -- The first of its events.
-    payload     TEXT
+    -- The first of its events, and the last one that is known.
+    payload     TEXT,
+    latest      TEXT
 ) STRICT;
 
 CREATE UNIQUE INDEX incident_open ON incident (fingerprint) WHERE closed_at IS NULL;

@@ -128,8 +128,8 @@ async fn insert_incident(
         None => {
             sqlx::query_scalar!(
                 r#"INSERT INTO incident (public_id, fingerprint, level, about, run, process, is_new,
-                                         count, opened_at, last_at, closed_at, payload, pace)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                                         count, opened_at, last_at, closed_at, payload, pace, latest)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                    RETURNING id AS "id!""#,
                 incident.public_id,
                 incident.fingerprint,
@@ -143,7 +143,8 @@ async fn insert_incident(
                 incident.last_at,
                 incident.closed_at,
                 incident.payload,
-                incident.pace
+                incident.pace,
+                incident.latest
             )
             .fetch_one(&mut *connection)
             .await?

@@ -155,9 +155,10 @@ impl Joining<'_> {
         let (more, last_at) = (number(tally.count), to_millis(tally.last_at));
         let now = to_millis(self.now);
         let (pace, step) = (json(&tally.pace)?, step(self.now));
+        let latest = tally.latest.map(|latest| json(&latest.bare())).transpose()?;
         let incident = sqlx::query!(
             r#"UPDATE incident
-                  SET count = count + ?2, last_at = max(min(last_at, ?4), ?3),
+                  SET count = count + ?2, last_at = max(min(last_at, ?4), ?3), latest = coalesce(?8, latest),
                       pace = (SELECT json_group_object(key, total)
                                 FROM (SELECT key, sum(value) AS total
                                         FROM (SELECT key, value
@@ -173,7 +174,8 @@ impl Joining<'_> {
             now,
             pace,
             step,
-            STEPS
+            STEPS,
+            latest
         )
         .fetch_optional(&mut *connection)
         .await?;
@@ -192,11 +194,12 @@ impl Joining<'_> {
         let opened = tally.first_at.min(self.now);
         let (count, opened_at, last_at) = (number(tally.count), to_millis(opened), to_millis(tally.last_at));
         let (payload, pace) = (tally.event.map(json).transpose()?, json(&tally.pace)?);
+        let latest = tally.later().map(|latest| json(&latest.bare())).transpose()?;
         let id = sqlx::query_scalar!(
             r#"INSERT INTO incident (public_id, fingerprint, level, about, run, process, is_new,
-                                     count, opened_at, last_at, payload, pace)
+                                     count, opened_at, last_at, payload, pace, latest)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6,
-                       NOT EXISTS (SELECT 1 FROM incident WHERE fingerprint = ?2), ?7, ?8, ?9, ?10, ?11)
+                       NOT EXISTS (SELECT 1 FROM incident WHERE fingerprint = ?2), ?7, ?8, ?9, ?10, ?11, ?12)
                RETURNING id AS "id!""#,
             public_id,
             tally.fingerprint,
@@ -208,7 +211,8 @@ impl Joining<'_> {
             opened_at,
             last_at,
             payload,
-            pace
+            pace,
+            latest
         )
         .fetch_one(&mut *connection)
         .await?;

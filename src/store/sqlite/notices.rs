@@ -47,11 +47,13 @@ impl Sqlite {
                 continue;
             }
             let has_room = about != Some(About::Overflow) && notice.samples.len() < SAMPLES_PER_NOTICE;
-            let event = if has_room { self.event(item.incident_id).await? } else { None };
+            let (event, latest) =
+                if has_room { self.events_of(item.incident_id).await? } else { (None, None) };
             match event {
                 Some(event) => notice.samples.push(Sample {
                     kind: kind_of(&item.reason),
                     event,
+                    latest,
                     incident: item.public_id.unwrap_or_default(),
                     count,
                     total: unsigned(item.total),
@@ -65,11 +67,13 @@ impl Sqlite {
         Ok(notice)
     }
 
-    /// The first event of an incident. One that cannot be read is still told of.
-    async fn event(&mut self, incident: i64) -> Result<Option<Event>, StoreError> {
-        let payload = sqlx::query_scalar!("SELECT payload FROM incident WHERE id = ?1", incident)
+    /// The first event of an incident, and the last one. One that cannot be read is
+    /// still told of.
+    async fn events_of(&mut self, incident: i64) -> Result<(Option<Event>, Option<Event>), StoreError> {
+        let row = sqlx::query!("SELECT payload, latest FROM incident WHERE id = ?1", incident)
             .fetch_optional(&mut self.connection)
             .await?;
-        Ok(payload.flatten().and_then(|payload| serde_json::from_str(&payload).ok()))
+        let read = |json: Option<String>| serde_json::from_str(&json?).ok();
+        Ok(row.map_or((None, None), |row| (read(row.payload), read(row.latest))))
     }
 }

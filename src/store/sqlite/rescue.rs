@@ -163,6 +163,9 @@ async fn read_incident(connection: &mut SqliteConnection, id: i64) -> Option<Bun
     let payload = sqlx::query_scalar!("SELECT payload FROM incident WHERE id = ?1", id)
         .fetch_one(&mut *connection)
         .await;
+    let latest = sqlx::query_scalar!("SELECT latest FROM incident WHERE id = ?1", id)
+        .fetch_one(&mut *connection)
+        .await;
     Some(BundledIncident {
         id,
         public_id: row.public_id,
@@ -177,6 +180,7 @@ async fn read_incident(connection: &mut SqliteConnection, id: i64) -> Option<Bun
         last_at: row.last_at,
         closed_at: row.closed_at,
         payload: payload.ok().flatten(),
+        latest: latest.ok().flatten(),
         pace: row.pace,
         standings,
     })

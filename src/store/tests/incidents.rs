@@ -95,6 +95,29 @@ every_store! {
         assert_eq!((notice.id.as_str(), &notice.process), ("7K3Q", &bench.process));
     }
 
+    async fn the_last_event_that_is_known_is_kept_beside_the_first(bench: &mut Bench) {
+        let order = |number| Event {
+            fields: vec![crate::event::Field::new("order", crate::event::Value::U64(number))],
+            backtrace: Some("0: main".to_owned()),
+            ..captured("a", Level::ERROR).event
+        };
+        let a = || captured("a", Level::ERROR);
+        let latest = async |bench: &mut Bench| {
+            let claim = bench.store.claim("sms", 1, t(1), t(1)).await.unwrap().remove(0);
+            let sample = bench.store.notice(&claim).await.unwrap().samples.remove(0);
+            (sample.event.fields, sample.latest)
+        };
+        bench.persist(&[Captured { event: order(1), ..a() }], t(0)).await;
+        bench.tell("sms", t(1)).await;
+        assert_eq!(latest(bench).await, (order(1).fields, None), "there is but one");
+        bench.persist(&[Captured { event: order(2), latest: Some(order(3)), ..a() }], t(1)).await;
+        assert_eq!(latest(bench).await, (order(1).fields, Some(order(3).bare())));
+        bench.persist(&[Captured { event: order(4), is_stand_in: true, ..a() }], t(1)).await;
+        assert_eq!(latest(bench).await.1, Some(order(3).bare()), "of the others only the number is known");
+        bench.persist(&[Captured { event: order(5), ..a() }], t(1)).await;
+        assert_eq!(latest(bench).await.1, Some(order(5).bare()));
+    }
+
     async fn an_incident_is_told_again_with_what_is_new_and_in_all(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("mail", t(1)).await.unwrap();

@@ -30,7 +30,7 @@ fn content(mut bundle: Bundle, knows_the_past: bool) -> Vec<String> {
     for it in bundle.incidents {
         let is_new = it.is_new && knows_the_past;
         lines.push(format!(
-            "incident {} {:?} {} {:?} {:?} {} {is_new} {} {} {} {:?} {:?} {:?}",
+            "incident {} {:?} {} {:?} {:?} {} {is_new} {} {} {} {:?} {:?} {:?} {:?}",
             it.public_id,
             it.fingerprint,
             it.level,
@@ -42,6 +42,7 @@ fn content(mut bundle: Bundle, knows_the_past: bool) -> Vec<String> {
             it.last_at,
             it.closed_at,
             it.payload,
+            it.latest,
             pace(&it.pace)
         ));
         lines.extend(it.standings.into_iter().map(|it| {

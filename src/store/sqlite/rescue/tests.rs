@@ -45,6 +45,8 @@ async fn persist(store: &mut Store, message: &str) {
         fingerprint,
         count: 1,
         last_at: now(),
+        latest: None,
+        is_stand_in: false,
         about: None,
         not_before: None,
         permit: Permit::default(),
