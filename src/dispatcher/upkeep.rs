@@ -117,8 +117,9 @@ impl Dispatcher<'_> {
             // Processes that share a file, and were started together, drift apart.
             Ok(false) => pause.mul_f64(0.9 + 0.2 * f64::from(random()) / f64::from(u32::MAX)),
             Err(error) => {
+                let is_busy = matches!(error, StoreError::Busy);
                 self.note(Err(error));
-                LOOK_PAUSE
+                if is_busy { STEP_PAUSE } else { LOOK_PAUSE }
             }
         }
     }

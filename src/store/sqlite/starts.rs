@@ -3,7 +3,7 @@
 //! Invariant: what is written here is not worth a wait for the disk: a machine
 //! that loses its power may forget a start.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
@@ -91,8 +91,9 @@ impl Sqlite {
 
 /// The starts that still count; the others are forgotten.
 async fn starts(connection: &mut SqliteConnection, now: SystemTime) -> Result<Vec<Start>, StoreError> {
-    let (since, now) = (to_millis(now - LOOP_WINDOW), to_millis(now));
-    sqlx::query!("DELETE FROM start WHERE started_at NOT BETWEEN ?1 AND ?2", since, now)
+    // Who waited for the file knows an earlier time than who had it meanwhile.
+    let (since, until) = (to_millis(now - LOOP_WINDOW), to_millis(now + LONGEST_WAIT));
+    sqlx::query!("DELETE FROM start WHERE started_at NOT BETWEEN ?1 AND ?2", since, until)
         .execute(&mut *connection)
         .await?;
     let rows = sqlx::query!(r#"SELECT run, host, pid AS "pid: u32", started_at, ended_at FROM start"#)
@@ -154,3 +155,6 @@ async fn last_error(
     .await?;
     Ok(payload.flatten().and_then(|payload| serde_json::from_str(&payload).ok()))
 }
+
+/// A start that is further ahead was written before the clock was set back.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);

@@ -69,6 +69,16 @@ fn a_start_that_is_noted_again_counts_once() {
 }
 
 #[test]
+fn a_start_that_waited_for_the_file_forgets_none_that_came_before_it() {
+    with_file(async |bench| {
+        for n in [3, 2, 1, 0] {
+            assert!(!start_next(bench, 9, t(n)).await);
+        }
+        assert!(start_next(bench, 9, t(4)).await);
+    });
+}
+
+#[test]
 fn a_clock_that_was_set_back_forgets_what_is_still_to_come() {
     with_file(async |bench| {
         for n in 0..4 {
