@@ -81,6 +81,10 @@ pub(crate) struct Maker<'a> {
     pub(crate) process: &'a Process,
 }
 
+/// How often an id is drawn that nothing in the store has: by it, a message is
+/// looked for at its provider.
+const MOST_DRAWS: usize = 8;
+
 /// A recipient who is told of every incident at `level` or above.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {

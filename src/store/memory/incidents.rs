@@ -7,7 +7,7 @@ use crate::{
     event::Event,
     incident::{QUIET_AFTER, Standing},
     store::{
-        MOST_INCIDENTS, Maker, StoreError, Target,
+        MOST_DRAWS, MOST_INCIDENTS, Maker, StoreError, Target,
         batch::{Tally, overflow},
     },
 };
@@ -107,7 +107,7 @@ impl Memory {
             self.seen.clear();
         }
         let mut incident = Incident {
-            public_id: (maker.new_id)(),
+            public_id: self.new_id(maker),
             fingerprint: tally.fingerprint.clone(),
             level: tally.level,
             about: tally.about,
@@ -127,6 +127,22 @@ impl Memory {
         self.last_id += 1;
         self.open.insert(tally.fingerprint.clone(), self.last_id);
         self.incidents.insert(self.last_id, incident);
+    }
+
+    /// A public id that nothing in memory has.
+    pub(super) fn new_id(&self, maker: &Maker<'_>) -> String {
+        let is_known = |id: &String| {
+            self.incidents.values().any(|incident| incident.public_id == *id)
+                || self.notices.values().any(|notice| notice.public_id == *id)
+        };
+        let mut id = (maker.new_id)();
+        for _ in 1..MOST_DRAWS {
+            if !is_known(&id) {
+                break;
+            }
+            id = (maker.new_id)();
+        }
+        id
     }
 
     pub(in crate::store) fn add_backtrace(

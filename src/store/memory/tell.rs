@@ -179,6 +179,9 @@ impl Memory {
     /// Says what a notice is, from what it tells: with one incident it bears that
     /// one's name, and the facts of the process that opened it.
     fn name_notice(&mut self, id: i64, maker: &Maker<'_>) {
+        let is_known = |id: &&i64| self.incidents.contains_key(id);
+        let several = self.notices.get(&id).is_some_and(|it| it.items.keys().filter(is_known).count() > 1);
+        let fresh = several.then(|| self.new_id(maker));
         let Some(notice) = self.notices.get_mut(&id) else { return };
         let told: Vec<_> =
             notice.items.iter().filter_map(|(id, item)| Some((self.incidents.get(id)?, item))).collect();
@@ -190,10 +193,7 @@ impl Memory {
             (false, 1) => kind_of(item.reason),
             (false, _) => Kind::Digest,
         };
-        notice.public_id = match told.len() {
-            1 => message_id(&first.public_id, item.tellings),
-            _ => (maker.new_id)(),
-        };
+        notice.public_id = fresh.unwrap_or_else(|| message_id(&first.public_id, item.tellings));
         let is_one = told.iter().all(|(incident, _)| incident.process == first.process);
         notice.process = if is_one { first.process.clone() } else { maker.process.clone() };
     }

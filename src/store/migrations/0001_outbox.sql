@@ -30,6 +30,7 @@ CREATE TABLE incident (
 
 CREATE UNIQUE INDEX incident_open ON incident (fingerprint) WHERE closed_at IS NULL;
 CREATE INDEX incident_fingerprint ON incident (fingerprint);
+CREATE INDEX incident_public_id ON incident (public_id);
 -- With all that it takes to count events: the rows have payloads.
 CREATE INDEX incident_ended ON incident (closed_at, last_at, about, count, reported);
 
@@ -93,6 +94,7 @@ CREATE TABLE item (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX item_incident ON item (incident_id);
+CREATE INDEX notice_public_id ON notice (public_id);
 
 -- One notice to one recipient through one sink: the unit of retry. `due_at` is
 -- both the next attempt and the end of the lease, so a retry is a pending row

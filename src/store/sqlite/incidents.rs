@@ -6,7 +6,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::{
     super::{
-        MOST_INCIDENTS, Maker, StoreError, Target,
+        MOST_DRAWS, MOST_INCIDENTS, Maker, StoreError, Target,
         batch::{Captured, Tally, level_number, overflow, tallies},
         pace::{STEPS, step},
     },
@@ -132,6 +132,28 @@ pub(super) async fn close_ended(
     Ok(())
 }
 
+/// A public id that nothing in the file has.
+pub(super) async fn new_id(
+    connection: &mut SqliteConnection,
+    maker: &Maker<'_>,
+) -> Result<String, StoreError> {
+    let mut id = (maker.new_id)();
+    for _ in 1..MOST_DRAWS {
+        let is_known = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM incident WHERE public_id = ?1)
+                   OR EXISTS (SELECT 1 FROM notice WHERE public_id = ?1) AS "known!: bool""#,
+            id
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        if !is_known {
+            break;
+        }
+        id = (maker.new_id)();
+    }
+    Ok(id)
+}
+
 async fn open_fingerprints(connection: &mut SqliteConnection) -> Result<HashSet<Vec<u8>>, StoreError> {
     let open = sqlx::query_scalar!("SELECT fingerprint FROM incident WHERE closed_at IS NULL")
         .fetch_all(&mut *connection)
@@ -186,7 +208,7 @@ impl Joining<'_> {
     }
 
     async fn open(&self, connection: &mut SqliteConnection, tally: &Tally<'_>) -> Result<(), StoreError> {
-        let public_id = (self.maker.new_id)();
+        let public_id = new_id(connection, self.maker).await?;
         let level = i64::from(level_number(tally.level));
         let about = tally.about.map(about_text);
         let run = self.maker.run.as_bytes().as_slice();

@@ -9,7 +9,7 @@ use super::{
     super::{Channel, Maker, StoreError, Told, batch::message_id},
     Sqlite,
     accounts::{account, save_account},
-    incidents::close_ended,
+    incidents::{close_ended, new_id},
     rows::{json, number, reason_name, unsigned},
 };
 use crate::{
@@ -352,7 +352,7 @@ async fn name_notice(
     let is_single = facts.items == 1;
     let public_id = match is_single {
         true => message_id(&facts.incident, u32::try_from(facts.tellings).unwrap_or(u32::MAX)),
-        false => (maker.new_id)(),
+        false => new_id(connection, maker).await?,
     };
     let process = if facts.processes == 1 { facts.process } else { json(maker.process)? };
     sqlx::query!(

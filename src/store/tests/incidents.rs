@@ -95,6 +95,20 @@ every_store! {
         assert_eq!((notice.id.as_str(), &notice.process), ("7K3Q", &bench.process));
     }
 
+    async fn no_two_things_in_a_store_have_one_id(bench: &mut Bench) {
+        let drawn = std::cell::Cell::new(0_usize);
+        // Each is drawn twice.
+        bench.new_id = Box::new(move || {
+            drawn.set(drawn.get() + 1);
+            format!("{:04}", drawn.get() / 2)
+        });
+        bench.persist(&[captured("a", Level::ERROR), captured("b", Level::ERROR)], t(0)).await;
+        let digest = bench.claim("sms", t(1)).await.unwrap();
+        let notice = bench.store.notice(&digest).await.unwrap();
+        let ids = [&notice.id, &notice.samples[0].incident, &notice.samples[1].incident];
+        assert_eq!(std::collections::HashSet::from(ids).len(), 3, "{ids:?}");
+    }
+
     async fn the_last_event_that_is_known_is_kept_beside_the_first(bench: &mut Bench) {
         let order = |number| Event {
             fields: vec![crate::event::Field::new("order", crate::event::Value::U64(number))],
