@@ -37,6 +37,7 @@ fn main() -> Result<(), tracing_alert::Error> {
         .version(env!("CARGO_PKG_VERSION"))
         // What alerts at all; then, who hears only of the graver part.
         .level(Level::WARN)
+        .level_for("hyper", LevelFilter::OFF)
         .sms_level(Level::ERROR)
         .email_level(Level::WARN)
         .span_level(LevelFilter::INFO)
@@ -68,7 +69,9 @@ fn main() -> Result<(), tracing_alert::Error> {
         .redaction(true)
         .redact_fields(["license_plate"])
         .safe_fields(["session"])
-        .panics(true);
+        .panics(true)
+        // What it says of its own trouble would be on stderr.
+        .on_trouble(|line| println!("trouble: {line}"));
     let builder = if in_memory { builder.in_memory() } else { builder.database(stand_in::fresh_database()) };
     let alerts = builder.build()?;
     let handle = alerts.handle();

@@ -44,6 +44,8 @@ impl Sink for Webhook {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).map_or_else(listen, Ok)?;
+    // Not needed where the program's own reqwest has a feature for TLS.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let alerts = AlertLayer::builder()
         .app_name("MyApp")
         .in_memory()

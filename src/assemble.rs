@@ -2,77 +2,73 @@
 //!
 //! Runs on the caller's thread, once.
 //! Invariant: opens no file and no socket, the alert thread does that; but a
-//! time zone that is set is looked up.
+//! time zone that is set is looked up, and files of credentials are read.
 
 use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    breadcrumb::Trails,
-    config::{self, Builder, Config},
-    dispatcher::{self, exit},
-    error::Error,
-    fork::Birth,
-    gate::Gate,
-    handle::{AlertHandle, Shared},
-    layer::AlertLayer,
-    panic,
-    queue::queue,
-    signal::Signal,
-    stats::Counters,
-    trouble,
+    capture::{directives::Directives, gate::Gate, spans::Spans, trail::Trails},
+    config::{Builder, Config},
+    dispatcher,
+    error::{Error, Problem},
+    host::{fork::Birth, signal::Signal, trouble},
+    layer::{AlertLayer, handle::AlertHandle, hook},
+    queue::{exit, queue, shared::Shared, stats::Counters},
 };
 
 impl AlertLayer {
-    /// The settings of a layer, to be given one by one.
+    /// Starts a list of settings, each given by a method.
     pub fn builder() -> Builder {
         Builder::new()
     }
 }
 
 impl<S> AlertLayer<S> {
-    /// A layer with the settings in the process's environment; see the README's
-    /// table.
+    /// A layer with the settings in the process's environment: see
+    /// [the table](crate::docs::settings).
     ///
-    /// Cannot fail: what is wrong or missing switches off what needs it, one
-    /// line on stderr for each says how to mend it, and the rest works. Returns
-    /// at once: files and sockets are the alert thread's business.
+    /// Cannot fail: a setting that is wrong or missing switches off only what needs
+    /// it, and a line on stderr says how to fix it. Returns at once: the alert thread
+    /// opens files and sockets; only files [of credentials](Builder::from_env) are
+    /// read here. To add to the environment in code, use [`Builder::from_env`].
     #[must_use = "a layer does nothing until it is given to a subscriber"]
     pub fn from_env() -> Self {
-        let (builder, problems) = config::read(std::env::vars_os());
-        problems.iter().for_each(|problem| trouble::say(&problem.to_string()));
-        match builder.build() {
-            Ok(layer) => layer,
-            Err(error) => {
-                trouble::say(&error.to_string());
-                Self::idle()
-            }
-        }
+        Builder::from_env().build_anyway()
     }
 
-    /// As [`from_env`](Self::from_env), but does not go on with half of it.
+    /// As [`from_env`](Self::from_env), but returns what is wrong instead of going on
+    /// without it.
     ///
     /// # Errors
     ///
-    /// If a setting is wrong, unknown or missing, or if nobody would be told.
+    /// If a setting is wrong or missing, or if nobody would be told. A name that is
+    /// close to one of ours is no error, but only a line on stderr: it may belong to
+    /// somebody else.
     pub fn try_from_env() -> Result<Self, Error> {
-        let (builder, problems) = config::read(std::env::vars_os());
-        if problems.is_empty() { builder.build() } else { Err(Error::Settings(problems)) }
+        Builder::from_env().build()
     }
 
     fn start(config: Config) -> Self {
-        let ceiling = config.routes.iter().map(|route| route.level).max().unwrap_or(LevelFilter::OFF);
-        let level = config.level;
+        if config.setup.routes.is_empty() {
+            return Self::idle();
+        }
+        config.setup.voice.clone().with(|| Self::start_aloud(config))
+    }
+
+    fn start_aloud(config: Config) -> Self {
+        let ceiling = config.setup.routes.iter().map(|route| route.level).max().unwrap_or(LevelFilter::OFF);
+        let (level, directives) = (config.level, config.directives.clone());
         let (breadcrumbs, span_level) = (config.breadcrumbs, config.span_level);
         let counters = Arc::new(Counters::new(config.storm_rate));
         let (queue, receiver) = queue(Arc::clone(&counters));
         let birth = Birth::here();
-        let panics = config.panics;
+        let (panics, voice) = (config.panics, config.setup.voice.clone());
         let wait_for_commit = config.wait_for_commit;
-        let (queue, ended) = match dispatcher::start(config, Arc::clone(&counters), receiver) {
+        let (queue, ended) = match dispatcher::start(config.setup, Arc::clone(&counters), receiver) {
             Ok(ended) => {
-                exit::register(birth, queue.downgrade(), Arc::clone(&ended), Arc::clone(&counters));
+                exit::register(queue.downgrade(), Arc::clone(&ended), Arc::clone(&counters), voice);
                 (Some(queue), ended)
             }
             Err(error) => {
@@ -81,19 +77,28 @@ impl<S> AlertLayer<S> {
                 (None, never_started())
             }
         };
-        let gate = Gate::new(level, ceiling, breadcrumbs, span_level);
+        let gate = Gate::new(level, directives, ceiling, breadcrumbs, span_level);
         let trails = (breadcrumbs != LevelFilter::OFF).then(Trails::new);
-        let shared =
-            Arc::new(Shared { birth, gate: gate.clone(), counters, queue, ended, wait_for_commit, trails });
+        let shared = Arc::new(Shared {
+            birth,
+            gate: gate.clone(),
+            counters,
+            queue,
+            ended,
+            wait_for_commit,
+            spans: Spans::new(),
+            trails,
+        });
         if panics {
-            panic::install(&shared);
+            hook::install(&shared);
         }
         Self::new(gate, AlertHandle::new(shared))
     }
 
     /// A layer that wants nothing.
     fn idle() -> Self {
-        let gate = Gate::new(LevelFilter::OFF, LevelFilter::OFF, LevelFilter::OFF, LevelFilter::OFF);
+        let off = LevelFilter::OFF;
+        let gate = Gate::new(off, Directives::default(), off, off, off);
         let shared = Shared {
             birth: Birth::here(),
             gate: gate.clone(),
@@ -101,10 +106,16 @@ impl<S> AlertLayer<S> {
             queue: None,
             ended: never_started(),
             wait_for_commit: None,
+            spans: Spans::new(),
             trails: None,
         };
         Self::new(gate, AlertHandle::new(Arc::new(shared)))
     }
+}
+
+/// Says each of `problems` to who listens.
+fn tell(problems: &[Problem]) {
+    problems.iter().for_each(|problem| trouble::say(&problem.to_string()));
 }
 
 /// What stands for an alert thread that there is none of.
@@ -115,14 +126,31 @@ fn never_started() -> Arc<Signal<()>> {
 }
 
 impl Builder {
-    /// Checks the settings and starts the layer. Returns at once: files and
-    /// sockets are the alert thread's business.
+    /// Checks the settings and starts the layer. Returns at once: the alert thread
+    /// opens files and sockets.
     ///
     /// # Errors
     ///
-    /// If a setting is wrong, or if nobody would be told; the error names every
-    /// such setting.
+    /// If a setting is wrong, in code or in the environment, or if nobody would be
+    /// told although alerts are not [off](Self::level). The error names every such
+    /// setting.
     pub fn build<S>(self) -> Result<AlertLayer<S>, Error> {
-        self.check().map(AlertLayer::start)
+        self.voice.clone().with(|| {
+            tell(self.hints());
+            self.check().map(AlertLayer::start)
+        })
+    }
+
+    /// As [`build`](Self::build), but cannot fail: a setting that is wrong or missing
+    /// switches off only what needs it, and a line on stderr says how to fix it. If
+    /// nobody would be told, the layer does nothing.
+    #[must_use = "a layer does nothing until it is given to a subscriber"]
+    pub fn build_anyway<S>(self) -> AlertLayer<S> {
+        self.voice.clone().with(|| {
+            tell(self.hints());
+            let (config, problems) = self.sifted();
+            tell(&problems);
+            AlertLayer::start(config)
+        })
     }
 }

@@ -18,7 +18,7 @@ fn lines(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// One wrong setting, what it switches off, and how to mend it. Shows no
+/// One wrong setting, what it switches off, and how to fix it. Shows no
 /// credential and no phone number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,7 +27,7 @@ pub struct Problem {
     pub setting: String,
     /// What is wrong, and what is switched off because of it.
     pub what: String,
-    /// How to mend it.
+    /// How to fix it.
     pub mend: String,
 }
 
@@ -43,16 +43,37 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What is wrong with a value, and how to mend it, if more is to be said of that
+/// than how it is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) what: String,
+    pub(crate) mend: Option<String>,
+}
+
+impl Fault {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), mend: None }
+    }
+
+    pub(crate) fn mend(self, mend: impl Into<String>) -> Self {
+        Self { mend: Some(mend.into()), ..self }
+    }
+}
+
 /// Shows a wrong value on one line, unless somebody may have pasted a secret
-/// there: what is as long as a credential and is no address is only measured,
+/// there: what is as long as a credential and is no plain address is only measured,
 /// and of as many digits as a phone number has, only the last two are shown.
 pub(crate) fn shown(value: &str) -> String {
     let length = value.chars().count();
-    if length >= SHORTEST_CREDENTIAL && !value.contains('@') {
+    let is_address = value
+        .split_once('@')
+        .is_some_and(|(local, _)| local.chars().count() < MIN_CREDENTIAL && !local.contains([':', '/', '=']));
+    if length >= MIN_CREDENTIAL && !is_address {
         return format!("a value of {length} characters");
     }
     let digits = value.chars().filter(|char| char.is_numeric()).count();
-    if digits < SHORTEST_PHONE {
+    if digits < MIN_PHONE {
         return quoted(value);
     }
     let mut hidden = digits - 2;
@@ -67,6 +88,11 @@ pub(crate) fn shown(value: &str) -> String {
     quoted(&value.chars().map(mask).collect::<String>())
 }
 
+/// Whether a wrong value may be repeated as it is.
+pub(crate) fn is_showable(value: &str) -> bool {
+    shown(value) == format!("\"{value}\"")
+}
+
 /// `text` as a string literal, made to fit by [`escaped`].
 pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped(text))
@@ -75,7 +101,7 @@ pub(crate) fn quoted(text: &str) -> String {
 /// Escapes control characters, and cuts what does not fit.
 pub(crate) fn escaped(text: &str) -> String {
     let mut rest = text.escape_debug();
-    let mut escaped = rest.by_ref().take(LONGEST_SHOWN).collect::<String>();
+    let mut escaped = rest.by_ref().take(MAX_SHOWN).collect::<String>();
     if rest.next().is_some() {
         escaped.push('…');
     }
@@ -83,9 +109,9 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// The providers' keys and tokens have at least 32 characters.
-const SHORTEST_CREDENTIAL: usize = 24;
-const SHORTEST_PHONE: usize = 6;
-const LONGEST_SHOWN: usize = 80;
+const MIN_CREDENTIAL: usize = 24;
+const MIN_PHONE: usize = 6;
+const MAX_SHOWN: usize = 80;
 
 #[cfg(test)]
 mod tests {
@@ -100,12 +126,22 @@ mod tests {
     #[test]
     fn a_long_value_is_cut() {
         let address = format!("@{}", "\n".repeat(1_000));
-        assert_eq!(shown(&address).chars().count(), LONGEST_SHOWN + 3);
+        assert_eq!(shown(&address).chars().count(), MAX_SHOWN + 3);
     }
 
     #[test]
     fn a_value_that_could_be_a_credential_is_only_measured() {
         assert_eq!(shown(&"f".repeat(32)), "a value of 32 characters");
+    }
+
+    #[test]
+    fn a_credential_before_an_at_sign_is_only_measured() {
+        for value in
+            ["smtp://apikey:SG.abcdefghijkl@smtp.example.com", "SG.abcdefghijklmnopqrstuvwx@example.com"]
+        {
+            assert_eq!(shown(value), format!("a value of {} characters", value.len()));
+        }
+        assert_eq!(shown("somebody.else@mail.example"), r#""somebody.else@mail.example""#);
     }
 
     #[test]

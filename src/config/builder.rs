@@ -1,47 +1,54 @@
-//! [`Builder`]: every setting, in code.
+//! [`Builder`]: every setting, in code. Those of messages are in `builder/delivery.rs`,
+//! those of some recipients alone in `recipients.rs`.
 //!
-//! Invariant: a setter only keeps what it is given; `check.rs` judges it.
+//! Invariant: a setter only keeps what it is given, and `check.rs` judges it; blanks
+//! round a target are left out, as those of the environment are.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{
-    Database,
-    entry::{Entry, Kind, Origin},
-};
+use super::{recipients::Recipients, report::Origin};
 use crate::{
-    budget::Budget,
+    capture::directives::Directives,
+    dispatcher::Database,
     error::Problem,
     event::Event,
-    fingerprint::Custom,
-    matcher::Matcher,
+    host::{secret::Secret, trouble::Voice},
+    policy::{budget::Budget, fingerprint::Custom, matcher::Matcher, retry::RetryPolicy},
+    queue::storm,
     render::Render,
-    retry::RetryPolicy,
-    secret::Secret,
-    sink::{SendGridSink, Sink, TwilioSink},
-    storm,
 };
 
+mod delivery;
+
 /// The settings of an [`AlertLayer`](crate::AlertLayer), made by
-/// [`AlertLayer::builder`](crate::AlertLayer::builder).
+/// [`AlertLayer::builder`](crate::AlertLayer::builder), or by
+/// [`from_env`](Self::from_env) if code adds to the environment.
 ///
 /// Only a sink with recipients is required: [`sms`](Self::sms),
 /// [`email`](Self::email) or [`sink`](Self::sink). All settings are judged
-/// together when the layer is built.
+/// together when the layer is [built](Self::build).
 #[derive(Debug)]
 #[must_use]
 pub struct Builder {
     pub(super) origin: Origin,
+    /// Whether the environment has none of our variables.
+    pub(super) is_bare: bool,
+    /// What is wrong with the environment.
+    pub(super) problems: Vec<Problem>,
+    /// What is odd in the environment and does no harm.
+    pub(super) hints: Vec<Problem>,
     pub(super) app_name: Option<String>,
     pub(super) environment: Option<String>,
     pub(super) version: Option<String>,
     pub(super) level: LevelFilter,
+    pub(super) directives: Directives,
     pub(super) sms_level: Option<LevelFilter>,
     pub(super) email_level: Option<LevelFilter>,
     pub(super) span_level: LevelFilter,
     pub(super) breadcrumbs: LevelFilter,
-    pub(super) entries: Vec<Entry>,
+    pub(super) told: Vec<Recipients>,
     pub(super) database: Database,
     pub(super) panics: bool,
     pub(super) ignored: Vec<Matcher>,
@@ -60,6 +67,9 @@ pub struct Builder {
     pub(super) redaction: bool,
     pub(super) redact_fields: Vec<String>,
     pub(super) safe_fields: Vec<String>,
+    /// Whether the environment lets base URLs of other machines be http.
+    pub(super) allows_http: bool,
+    pub(crate) voice: Voice,
 }
 
 impl Builder {
@@ -69,44 +79,34 @@ impl Builder {
     /// Spans at `INFO` and above are remembered.
     pub const DEFAULT_SPAN_LEVEL: LevelFilter = LevelFilter::INFO;
 
-    /// What happened before is not told.
+    /// Mails do not show what happened before.
     pub const DEFAULT_BREADCRUMBS: LevelFilter = LevelFilter::OFF;
 
     /// A panic is an event.
     pub const DEFAULT_PANICS: bool = true;
 
-    /// One second: a cascade of errors is one message.
-    pub const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
-
     /// A hundred events a second of one callsite are captured in full.
     pub const DEFAULT_STORM_RATE: u32 = storm::DEFAULT_RATE;
 
-    /// No alert waits longer than this for company.
-    pub const LONGEST_SETTLE: Duration = Duration::from_secs(60);
-
-    /// Two minutes: who got an SMS hears of what else is new at the end of them.
-    pub const DEFAULT_SMS_WINDOW: Duration = Duration::from_secs(2 * 60);
-
-    /// Five minutes, for a mail.
-    pub const DEFAULT_EMAIL_WINDOW: Duration = Duration::from_secs(5 * 60);
-
-    /// Nobody waits longer than this for what is new, but for a budget.
-    pub const LONGEST_WINDOW: Duration = Duration::from_secs(60 * 60);
     /// Secrets are replaced before anything is kept.
     pub const DEFAULT_REDACTION: bool = true;
 
     pub(crate) fn new() -> Self {
         Self {
             origin: Origin::Code,
+            is_bare: false,
+            problems: Vec::new(),
+            hints: Vec::new(),
             app_name: None,
             environment: None,
             version: None,
             level: Self::DEFAULT_LEVEL,
+            directives: Directives::default(),
             sms_level: None,
             email_level: None,
             span_level: Self::DEFAULT_SPAN_LEVEL,
             breadcrumbs: Self::DEFAULT_BREADCRUMBS,
-            entries: Vec::new(),
+            told: Vec::new(),
             database: Database::Default,
             panics: Self::DEFAULT_PANICS,
             ignored: Vec::new(),
@@ -125,11 +125,13 @@ impl Builder {
             redaction: Self::DEFAULT_REDACTION,
             redact_fields: Vec::new(),
             safe_fields: Vec::new(),
+            allows_http: false,
+            voice: Voice::default(),
         }
     }
 
-    /// The application's name. It begins every message, and applications of
-    /// different names keep their events apart. Default: the executable's name.
+    /// The application's name. It begins every message. Applications with different
+    /// names keep their events apart. Default: the executable's name.
     pub fn app_name(mut self, name: impl Into<String>) -> Self {
         self.app_name = Some(name.into());
         self
@@ -141,86 +143,76 @@ impl Builder {
         self
     }
 
-    /// The application's version, like `env!("CARGO_PKG_VERSION")`; in every
-    /// message. Default: none.
+    /// The application's version, like `env!("CARGO_PKG_VERSION")`; in every mail.
+    /// Default: none.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
     /// The lowest level that alerts: a [`Level`](tracing::Level) or a
-    /// [`LevelFilter`]. Default: [`DEFAULT_LEVEL`](Self::DEFAULT_LEVEL).
+    /// [`LevelFilter`]. [`level_for`](Self::level_for) is for a single target.
+    /// Default: [`DEFAULT_LEVEL`](Self::DEFAULT_LEVEL).
     pub fn level(mut self, level: impl Into<LevelFilter>) -> Self {
         self.level = level.into();
         self
     }
 
-    /// The lowest level that is told by SMS. It can only be stricter than
-    /// [`level`](Self::level): of the two, the stricter one counts. Default: the
-    /// same as `level`.
+    /// The lowest level that alerts for `target` and every target that begins with
+    /// it, instead of [`level`](Self::level): that for `tower_http` also holds for
+    /// `tower_http::trace`. If several hold, the longest wins. Spans and breadcrumbs
+    /// keep their levels. May be called several times. Default: none.
+    ///
+    /// ```
+    /// # use tracing_alert::AlertLayer;
+    /// use tracing::{Level, level_filters::LevelFilter};
+    ///
+    /// let builder =
+    ///     AlertLayer::builder().level_for("tower_http", LevelFilter::OFF).level_for("sqlx", Level::WARN);
+    /// ```
+    pub fn level_for(mut self, target: impl Into<String>, level: impl Into<LevelFilter>) -> Self {
+        self.directives.set(target.into().trim(), level.into());
+        self
+    }
+
+    /// The lowest level that is sent by SMS. It can only be stricter than
+    /// [`level`](Self::level): the stricter of the two counts. Default: the same as
+    /// `level`.
     pub fn sms_level(mut self, level: impl Into<LevelFilter>) -> Self {
         self.sms_level = Some(level.into());
         self
     }
 
-    /// The lowest level that is told by e-mail. It can only be stricter than
-    /// [`level`](Self::level): of the two, the stricter one counts. Default: the
-    /// same as `level`.
+    /// The lowest level that is sent by e-mail. It can only be stricter than
+    /// [`level`](Self::level): the stricter of the two counts. Default: the same as
+    /// `level`.
     pub fn email_level(mut self, level: impl Into<LevelFilter>) -> Self {
         self.email_level = Some(level.into());
         self
     }
 
-    /// The lowest level of the spans that are remembered, to say in which ones
-    /// an event happened. Default: [`DEFAULT_SPAN_LEVEL`](Self::DEFAULT_SPAN_LEVEL).
+    /// The lowest level of the spans that a message shows. Default:
+    /// [`DEFAULT_SPAN_LEVEL`](Self::DEFAULT_SPAN_LEVEL).
     pub fn span_level(mut self, level: impl Into<LevelFilter>) -> Self {
         self.span_level = level.into();
         self
     }
 
-    /// The lowest level of the events that are told with one that alerts: the
-    /// last ones before it in the same outermost remembered span, or, if it
-    /// happened outside of spans, the last ones outside of spans. They are in the
-    /// mail, and in [`Event::breadcrumbs`]. Each such event is captured, so that
-    /// it costs its caller something, if less than one that alerts. Default:
+    /// The lowest level of the earlier events that go with one that alerts: the last
+    /// ones in the same outermost remembered span or, if it happened outside of
+    /// spans, the last ones outside of spans. They are in the mail, and in
+    /// [`Event::breadcrumbs`]. Each of them is captured, which costs its caller less
+    /// than an alert does, but not nothing. Default:
     /// [`DEFAULT_BREADCRUMBS`](Self::DEFAULT_BREADCRUMBS).
     pub fn breadcrumbs(mut self, level: impl Into<LevelFilter>) -> Self {
         self.breadcrumbs = level.into();
         self
     }
 
-    /// Tells `recipients` by SMS: phone numbers with a plus and the country
-    /// code, like `+12065550147`. Who is named twice is told once. A message is
-    /// given up after [`SMS_DEADLINE`](crate::SMS_DEADLINE). Default: no SMS.
-    pub fn sms(self, twilio: TwilioSink, recipients: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let problems = twilio.problems();
-        self.hiding(twilio.credentials()).entry(Kind::Sms, twilio, problems, recipients)
-    }
-
-    /// Tells `recipients`, e-mail addresses, by e-mail. Who is named twice is
-    /// told once, whatever the case. A message is given up after
-    /// [`EMAIL_DEADLINE`](crate::EMAIL_DEADLINE). Default: no e-mail.
-    pub fn email(
-        self,
-        sendgrid: SendGridSink,
-        recipients: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
-        let problems = sendgrid.problems();
-        self.hiding(sendgrid.credentials()).entry(Kind::Email, sendgrid, problems, recipients)
-    }
-
-    /// Tells `recipients` by a sink of your own, of everything at
-    /// [`level`](Self::level) and above. What a recipient is called is the
-    /// sink's affair. A message is given up after
-    /// [`EMAIL_DEADLINE`](crate::EMAIL_DEADLINE). May be called for several
-    /// sinks, of different [names](Sink::name). Default: none.
-    pub fn sink(self, sink: impl Sink, recipients: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.entry(Kind::Own, sink, Vec::new(), recipients)
-    }
-
-    /// The SQLite file that keeps the events; `:memory:` is
-    /// [`in_memory`](Self::in_memory). Default: `alerts.db` in the
-    /// application's own directory below the user's state directory.
+    /// The SQLite file that keeps the events: a whole path, in which nothing is
+    /// expanded. `:memory:` is the same as [`in_memory`](Self::in_memory). Without the
+    /// feature `sqlite`, events are kept in memory in any case. Default: `alerts.db`
+    /// in the application's own directory below the user's state directory.
     pub fn database(mut self, path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         self.database = if path.as_os_str() == ":memory:" { Database::Memory } else { Database::File(path) };
@@ -234,31 +226,33 @@ impl Builder {
         self
     }
 
-    /// Whether a panic is an event. Default:
+    /// Whether a panic is an event. A panic of `println!` because its reader is gone
+    /// is [ignored](crate::Stats::ignored). Default:
     /// [`DEFAULT_PANICS`](Self::DEFAULT_PANICS).
     pub fn panics(mut self, panics: bool) -> Self {
         self.panics = panics;
         self
     }
 
-    /// Tells nobody of the events that `matcher` means: they are counted, in
-    /// [`Stats::ignored`](crate::Stats::ignored), and forgotten. May be called for
-    /// several. Past the [`storm_rate`](Self::storm_rate), events share the fate of
-    /// those of their callsite that were captured beside them. To keep quiet for a while only, there is
+    /// Tells nobody of the events that `matcher` matches: they are counted in
+    /// [`Stats::ignored`](crate::Stats::ignored), and forgotten. May be called several
+    /// times. Past the [`storm_rate`](Self::storm_rate), events share the fate of the
+    /// captured ones of their callsite. To keep quiet only for a while, use
     /// [`AlertHandle::silence`](crate::AlertHandle::silence).
     pub fn ignore(mut self, matcher: Matcher) -> Self {
         self.ignored.push(matcher);
         self
     }
 
-    /// What an event is the same as: events that `says` gives the same text for,
-    /// from one source file and of one level, are one incident; where it gives
-    /// none, those with the same message are, but for the numbers, ids and quoted
-    /// values in it, and the same root error. `{{default}}` in the text
-    /// stands for that. An event's own field `alert.fingerprint` counts more.
+    /// Says which events are one incident: those for which `says` returns the same
+    /// text, if they have the same source file, target and level. If it returns
+    /// `None`, events are the same by their message and root error, apart from
+    /// numbers, ids and quoted values; `{{default}}` in the text stands for that.
+    /// An event's own field `alert.fingerprint` counts more. A panic is never the same
+    /// as another event.
     ///
-    /// It is called on the alert thread, for each event. If it panics, it gave
-    /// none.
+    /// The alert thread calls `says` for each event that was captured in full and has
+    /// no such field. If `says` panics, that counts as `None`.
     ///
     /// ```
     /// # use tracing_alert::AlertLayer;
@@ -272,126 +266,67 @@ impl Builder {
         self
     }
 
-    /// How many events a second of one callsite (of a `log` record, none) are
-    /// captured in full. What comes beyond that is counted, exactly and at
-    /// next to no cost, and the count is told with those that were captured.
-    /// Default: [`DEFAULT_STORM_RATE`](Self::DEFAULT_STORM_RATE).
+    /// How many events a second of one callsite are captured in full. The rest are
+    /// counted, exactly and at next to no cost, and the message has the count.
+    /// Records of `log` are always captured in full. Default:
+    /// [`DEFAULT_STORM_RATE`](Self::DEFAULT_STORM_RATE).
     pub fn storm_rate(mut self, events_per_second: u32) -> Self {
         self.storm_rate = events_per_second;
         self
     }
 
-    /// How long the first event of an incident waits for company; at most
-    /// [`LONGEST_SETTLE`](Self::LONGEST_SETTLE). Default:
-    /// [`DEFAULT_SETTLE`](Self::DEFAULT_SETTLE).
-    pub fn settle(mut self, settle: Duration) -> Self {
-        self.settle = settle;
-        self
-    }
-
-    /// Who got an SMS is told of further incidents at the end of this window, in
-    /// one message; at most [`LONGEST_WINDOW`](Self::LONGEST_WINDOW). Zero: at
-    /// once. Default: [`DEFAULT_SMS_WINDOW`](Self::DEFAULT_SMS_WINDOW).
-    pub fn sms_window(mut self, window: Duration) -> Self {
-        self.sms_window = window;
-        self
-    }
-
-    /// As [`sms_window`](Self::sms_window), for e-mail and for sinks of your own.
-    /// Default: [`DEFAULT_EMAIL_WINDOW`](Self::DEFAULT_EMAIL_WINDOW).
-    pub fn email_window(mut self, window: Duration) -> Self {
-        self.email_window = window;
-        self
-    }
-
-    /// How many SMS one recipient may get; what there is none for waits for the
-    /// next. With a budget, all SMS together cost at most
-    /// [`SMS_SEGMENTS_PER_DAY`](crate::SMS_SEGMENTS_PER_DAY); `None` lifts both.
-    /// Default: [`Budget::SMS`].
-    pub fn sms_budget(mut self, budget: impl Into<Option<Budget>>) -> Self {
-        self.sms_budget = budget.into();
-        self
-    }
-
-    /// How many mails one recipient may get, and messages of a sink of your own;
-    /// `None`: any number. Default: [`Budget::EMAIL`].
-    pub fn email_budget(mut self, budget: impl Into<Option<Budget>>) -> Self {
-        self.email_budget = budget.into();
-        self
-    }
-
-    /// A call that alerts returns when its event is committed, or after
-    /// `timeout`. What is committed to the file survives whatever happens to the
-    /// process next, also an abort or a `kill -9`; what is in memory, by choice or
-    /// while the file fails, does not ([`Stats::store`](crate::Stats::store) tells). It costs the caller a commit, shared by all that wait at the
-    /// same time: under a millisecond on a good disk, many on a slow or a busy
-    /// one. What is only counted ([`storm_rate`](Self::storm_rate)) is not waited
-    /// for. Default: the caller never waits, and what was captured is on disk
-    /// some milliseconds later.
+    /// Makes a call that alerts wait until its event is committed, or for `timeout`.
+    /// A committed event survives an abort or a `kill -9`, unless it is kept in
+    /// memory, by choice or while the file fails ([`Stats::store`](crate::Stats::store)
+    /// says which). It costs the caller a commit, shared by all that wait at the same
+    /// time: under a millisecond on a good disk, many on a slow or a busy one. Events
+    /// that are only counted ([`storm_rate`](Self::storm_rate)) are not waited for.
+    /// Default: the caller never waits, and events are on disk some milliseconds
+    /// later.
     pub fn wait_for_commit(mut self, timeout: Duration) -> Self {
         self.wait_for_commit = Some(timeout);
         self
     }
 
-    /// The time zone of those who are told, by its IANA name, like
-    /// `Europe/Riga`: mails tell times in it and in UTC. It is read from the
-    /// system's time zone database. Default: UTC only.
-    pub fn timezone(mut self, name: impl Into<String>) -> Self {
-        self.timezone = Some(name.into());
-        self
-    }
-
-    /// Messages in words of your own, or in another language. Default:
-    /// [`DefaultRender`](crate::DefaultRender).
-    pub fn render(mut self, render: impl Render) -> Self {
-        self.render = Some(Arc::new(render));
-        self
-    }
-
-    /// When a failed attempt is repeated. Default: [`RetryPolicy::DEFAULT`].
-    pub fn retry(mut self, retry: RetryPolicy) -> Self {
-        self.retry = retry;
-        self
-    }
-
-    /// Whether secrets in messages, fields, spans and error chains are replaced,
-    /// like `[redacted:password]`, before an event is kept or sent. They are known
-    /// by their names, like `password`, or by their own shape. The sinks' own
-    /// credentials always are. Default: [`DEFAULT_REDACTION`](Self::DEFAULT_REDACTION).
+    /// Whether secrets are replaced, like `[redacted:password]`, before an event is
+    /// kept or sent: in messages, fields, spans, error chains, backtraces,
+    /// breadcrumbs, names of threads and the application's name. A secret is known by
+    /// its name, like `password`, or by its own shape. The credentials of the sinks
+    /// for SMS and e-mail are always replaced. Default:
+    /// [`DEFAULT_REDACTION`](Self::DEFAULT_REDACTION).
     pub fn redaction(mut self, redaction: bool) -> Self {
         self.redaction = redaction;
         self
     }
 
-    /// Names that hold a secret beyond those that everybody uses so, like
-    /// `license_plate`. Case and style do not count; a name that has these words
-    /// among others is meant, too. Adds to what was given before.
+    /// More names that hold a secret, like `license_plate`. Case, style and accents do
+    /// not matter, and any script will do. A longer name that contains these words
+    /// counts too, in a text as in a field. Adds to what was given before.
     pub fn redact_fields(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.redact_fields.extend(names.into_iter().map(Into::into));
         self
     }
 
     /// Names that hold no secret although a rule says so, like `session`: a field
-    /// of just this name stays as it is. Case and style do not count. Adds to what
-    /// was given before.
+    /// with exactly this name stays as it is. Case and style do not matter. Adds to
+    /// what was given before.
     pub fn safe_fields(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.safe_fields.extend(names.into_iter().map(Into::into));
         self
     }
 
-    fn entry(
-        mut self,
-        kind: Kind,
-        sink: impl Sink,
-        problems: Vec<Problem>,
-        recipients: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
-        self.entries.push(Entry {
-            kind,
-            sink: Arc::new(sink),
-            problems,
-            recipients: recipients.into_iter().map(Into::into).collect(),
-        });
+    /// Receives, instead of stderr, each line about this crate's own trouble: what is
+    /// wrong, and how to fix it. `|_| ()` silences it. `hears` runs on the alert thread,
+    /// where the layer is built, and where the process ends, so it must return soon.
+    /// What it emits by `tracing` does not alert. A forked child, where `hears` might
+    /// hang, uses stderr all the same. Default: stderr.
+    ///
+    /// ```
+    /// # use tracing_alert::AlertLayer;
+    /// let builder = AlertLayer::builder().on_trouble(|line| tracing::warn!("alerts: {line}"));
+    /// ```
+    pub fn on_trouble(mut self, hears: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.voice = Voice::new(hears);
         self
     }
 }

@@ -25,25 +25,32 @@ impl Clock {
     /// back; zero if it is but a correction.
     fn jumped_since(self, then: Self) -> i64 {
         let passed = i64::try_from(self.steady.saturating_sub(then.steady).as_millis()).unwrap_or(i64::MAX);
-        let jump = to_millis(self.day) - to_millis(then.day) - passed;
-        if jump.unsigned_abs() < LEAST_JUMP_MILLIS { 0 } else { jump }
+        let jump = (to_millis(self.day) - to_millis(then.day)).saturating_sub(passed);
+        if jump.unsigned_abs() < MIN_JUMP_MILLIS { 0 } else { jump }
     }
 }
 
 /// Goes on while the machine sleeps: that time does pass.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 #[expect(unsafe_code, reason = "the standard library has no clock that goes on in sleep")]
 #[expect(clippy::cast_sign_loss, reason = "since the machine's start, so not negative")]
 fn steady() -> Duration {
+    #[cfg(not(target_vendor = "apple"))]
+    use libc::CLOCK_BOOTTIME as CLOCK;
+    #[cfg(target_vendor = "apple")]
+    use libc::CLOCK_MONOTONIC as CLOCK;
+
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` outlives the call.
-    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
-    Duration::from_secs(now.tv_sec as u64) + Duration::from_nanos(now.tv_nsec as u64)
+    unsafe { libc::clock_gettime(CLOCK, &raw mut now) };
+    Duration::from_secs(now.tv_sec as u64).saturating_add(Duration::from_nanos(now.tv_nsec as u64))
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+/// That of Windows goes on in sleep; others may lose that time.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
 fn steady() -> Duration {
-    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    static START: crate::host::fork::Lazy<std::time::Instant> =
+        crate::host::fork::Lazy::new(std::time::Instant::now);
     START.elapsed()
 }
 
@@ -73,7 +80,7 @@ impl Dispatcher<'_> {
 }
 
 /// What is set by less is a correction, which no deadline notices.
-const LEAST_JUMP_MILLIS: u64 = 60_000;
+const MIN_JUMP_MILLIS: u64 = 60_000;
 
 #[cfg(test)]
 mod tests {
@@ -84,11 +91,10 @@ mod tests {
         AlertLayer, MemorySink,
         dispatcher::{Disk, Inbox},
         event::{from_millis, tests::event},
-        fingerprint::Grouping,
-        queue::Permit,
-        redact::Policy,
-        stats::Counters,
-        store::{Memory, Store},
+        host::permit::Permit,
+        outbox::{Memory, Store},
+        policy::{fingerprint::Grouping, redact::Policy},
+        queue::stats::Counters,
     };
 
     const HOUR: i64 = 3_600_000;
@@ -116,7 +122,8 @@ mod tests {
             let mut inbox =
                 Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new(), Policy::new(true, &[], &[]));
             let mut outbox = (Store::Memory(Memory::default()), Disk::default());
-            let mut dispatcher = Dispatcher::open(&config, Arc::default(), &mut inbox, &mut outbox).await;
+            let mut dispatcher =
+                Dispatcher::open(&config.setup, Arc::default(), &mut inbox, &mut outbox).await;
             dispatcher.inbox.add(event("payment failed"), Permit::default(), &Counters::default());
             dispatcher.persist().await;
             dispatcher.hurry();

@@ -7,10 +7,10 @@ use tracing::Level;
 use super::{Dispatcher, tell::public_id};
 use crate::{
     event::{Event, Field, Value},
-    fingerprint::keys,
-    queue::Permit,
+    host::{permit::Permit, time::Saturating},
+    outbox::{About, Captured, Dead, Maker, Target},
+    policy::fingerprint::keys,
     sink::{is_phone_number, mask_phone, without_numbers},
-    store::{About, Captured, Dead, Maker, Target},
 };
 
 impl Dispatcher<'_> {
@@ -32,7 +32,7 @@ impl Dispatcher<'_> {
             let now = SystemTime::now();
             let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
             let tell = |dead: &Dead| captured(event(sink, dead, now), dead.count, &self.process.app);
-            match self.store.tell_of_dead(sink, now - PAUSE, tell, &maker, &others, now).await {
+            match self.store.tell_of_dead(sink, now.earlier(PAUSE), tell, &maker, &others, now).await {
                 Ok(true) => self.tell_at = None,
                 Ok(false) => (),
                 Err(error) => self.note(Err(error)),
@@ -59,7 +59,7 @@ fn captured(event: Event, count: u64, app: &str) -> Captured {
 fn event(sink: &str, dead: &Dead, now: SystemTime) -> Event {
     let (one, many) = match sink {
         "twilio" => ("An SMS".to_owned(), "SMS".to_owned()),
-        "sendgrid" => ("A mail".to_owned(), "mails".to_owned()),
+        "sendgrid" => ("An e-mail".to_owned(), "e-mails".to_owned()),
         other => (format!("A message through {other}"), format!("messages through {other}")),
     };
     let Dead { count, recipient, public_id, reason } = dead;

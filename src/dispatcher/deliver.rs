@@ -3,7 +3,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
@@ -11,14 +11,18 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Attempted, Dispatcher, LONGEST_SLEEP, SEND_TIMEOUT, STORE_RETRY, Sent, random};
+use super::{Attempted, Dispatcher, MAX_SLEEP, STORE_RETRY, Sent, random};
 use crate::{
+    host::{
+        thread::Role,
+        time::{Saturating, spoken},
+        trouble, unwind,
+    },
+    outbox::{Claim, StoreError},
+    policy::{retry::Verdict, send_error::SendError},
+    queue::stats::Counters,
     render::{Email, Rendered, segments},
-    retry::Verdict,
-    sink::{Message, SendError},
-    stats::Counters,
-    store::{Claim, StoreError},
-    trouble,
+    sink::{Message, SEND_TIMEOUT},
 };
 
 impl Dispatcher<'_> {
@@ -28,7 +32,7 @@ impl Dispatcher<'_> {
         if self.holds_deliveries() {
             return BACKTRACE_POLL;
         }
-        let mut next = LONGEST_SLEEP;
+        let mut next = MAX_SLEEP;
         if self.has_given_back {
             return next;
         }
@@ -54,14 +58,19 @@ impl Dispatcher<'_> {
         if room == 0 || !self.lanes[lane].is_due(now) {
             return Ok(());
         }
-        let claims = self.store.claim(name, room, now + LEASE, now).await?;
+        let claims = self.store.claim(name, room, now.later(LEASE), now).await?;
         self.note(Ok(()));
+        // Whether an earlier attempt reached the recipient can be found out also when it is
+        // too late to send.
+        let looks_up = self.lanes[lane].sink.looks_up();
         for claim in claims {
             match self.known(&claim) {
                 // Its lease ended while it was under way: the machine slept. Its
                 // answer counts for the newer claim.
                 Some(known) => *known = claim,
-                None if claim.expires_at <= now => self.expire(lane, claim),
+                None if claim.expires_at <= now && !(claim.is_doubtful && looks_up) => {
+                    self.expire(lane, claim);
+                }
                 None => self.attempt(lane, claim, now).await,
             }
         }
@@ -80,14 +89,21 @@ impl Dispatcher<'_> {
     /// Its turn came too late: after an outage nobody wants the pages of hours
     /// ago.
     fn expire(&mut self, lane: usize, claim: Claim) {
-        let result = Err(SendError::not_processed("its deadline passed before it could be sent"));
+        let result = Err(match claim.is_doubtful {
+            true => SendError::ambiguous("its deadline passed before it could be sent again"),
+            false => SendError::not_processed("its deadline passed before it could be sent"),
+        });
         self.unsettled.push_back(Attempted { lane, claim, result, segments: 0, is_old: false });
     }
 
     /// Starts one attempt.
     async fn attempt(&mut self, lane: usize, claim: Claim, now: SystemTime) {
-        match self.store.skip_refused(&claim, now - REFUSED_FOR, now).await {
-            Ok(true) => return Counters::count(&self.counters.dead),
+        match self.store.skip_refused(&claim, now.earlier(REFUSED_FOR), now).await {
+            Ok(true) => {
+                // What waited for fewer messages to be under way may be told now.
+                self.tell_at = None;
+                return Counters::count(&self.counters.dead);
+            }
             Ok(false) => (),
             Err(error) => self.note(Err(error)),
         }
@@ -108,11 +124,11 @@ impl Dispatcher<'_> {
         let may_have_been_sent = claim.is_doubtful;
         let sink = Arc::clone(&self.lanes[lane].sink);
         let renderer = self.renderer.clone();
-        let task = self.in_flight.spawn(async move {
+        let attempt = async move {
             // In the task: a notice that cannot be rendered costs itself only.
             let Rendered { short, email, fault } = renderer.render(&notice);
             if let Some(fault) = fault {
-                trouble::report("render", &fault);
+                trouble::report("render", "", &fault);
             }
             let Email { subject, text, html, attachment } = email;
             let message = Message {
@@ -134,9 +150,14 @@ impl Dispatcher<'_> {
                 Err(_) => Err(SendError::ambiguous(format!("no answer within {SEND_TIMEOUT:?}"))),
             };
             Sent { result, segments }
-        });
+        };
+        // Sinks, and who renders, are the program's: its other layers hear them.
+        let task = self.in_flight.spawn(Role::Guest.play_all(attempt));
         self.attempts.insert(task.id(), (lane, claim));
         self.lanes[lane].in_flight += 1;
+        if self.lanes[lane].sink.is_of_the_program() {
+            self.inbox.echoes.begin_send();
+        }
     }
 
     /// Notes the results of the attempts that are over.
@@ -149,11 +170,16 @@ impl Dispatcher<'_> {
     /// Notes the result of an attempt.
     pub(super) fn finish(&mut self, finished: Result<(task::Id, Sent), JoinError>) {
         let (id, sent) = finished.unwrap_or_else(|error| {
+            let id = error.id();
+            if let Ok(payload) = error.try_into_panic() {
+                unwind::discard(payload);
+            }
             let result = Err(SendError::ambiguous("the sink, or the rendering, panicked"));
-            (error.id(), Sent { result, segments: 0 })
+            (id, Sent { result, segments: 0 })
         });
         if let Some((lane, claim)) = self.attempts.remove(&id) {
             self.lanes[lane].in_flight -= 1;
+            self.lanes[lane].ended_at = Some(Instant::now());
             let Sent { result, segments } = sent;
             self.unsettled.push_back(Attempted { lane, claim, result, segments, is_old: false });
         }
@@ -189,7 +215,7 @@ impl Dispatcher<'_> {
                 let reason = error.to_string();
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
-                        let valid = self.store.retry(claim, error, now + pause).await?;
+                        let valid = self.store.retry(claim, error, now.later(pause)).await?;
                         if !is_old {
                             self.note_failure(lane, &reason);
                         }
@@ -198,10 +224,14 @@ impl Dispatcher<'_> {
                     Verdict::PauseSink(pause) => {
                         if !is_old {
                             let sink = self.lanes[lane].sink.name();
-                            trouble::report(sink, &format!("{sink} is paused for {pause:?}: {reason}"));
+                            trouble::report(
+                                "paused",
+                                sink,
+                                &format!("{sink} is paused for {}: {reason}", spoken(pause)),
+                            );
                             self.lanes[lane].pause(pause);
                         }
-                        let valid = self.store.release(claim, Some(&reason), now + pause).await?;
+                        let valid = self.store.release(claim, Some(&reason), now.later(pause)).await?;
                         (&self.counters.retried, valid)
                     }
                     Verdict::Bury => {
@@ -211,6 +241,7 @@ impl Dispatcher<'_> {
                         }
                         trouble::report(
                             "dead",
+                            sink,
                             &format!("a delivery through {sink} ended undelivered: {reason}"),
                         );
                         self.lanes[lane].look_for_dead();
@@ -254,7 +285,8 @@ impl Dispatcher<'_> {
             let sink = self.lanes[lane].sink.name();
             trouble::report(
                 "circuit",
-                &format!("{sink} fails again and again, and is tried again in {pause:.0?}: {reason}"),
+                sink,
+                &format!("{sink} keeps failing, and is tried again in {}: {reason}", spoken(pause)),
             );
             self.lanes[lane].pause(pause);
         }
@@ -289,3 +321,68 @@ const REFUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A claim ends by itself after this long: twice an attempt and some.
 pub(super) const LEASE: Duration = Duration::from_secs(70);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        AlertLayer, Receipt, Sink,
+        dispatcher::{Disk, Inbox},
+        event::tests::event,
+        host::permit::Permit,
+        outbox::{Memory, Store},
+        policy::{fingerprint::Grouping, redact::Policy},
+    };
+
+    /// Takes what it is given, if it can look it up.
+    struct Provider(bool);
+
+    impl Sink for Provider {
+        fn name(&self) -> &'static str {
+            "provider"
+        }
+
+        fn looks_up(&self) -> bool {
+            self.0
+        }
+
+        async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+            assert!(message.may_have_been_sent && message.valid_for.is_zero());
+            Ok(Receipt::default())
+        }
+    }
+
+    /// What comes of a delivery whose deadline passed while it was claimed.
+    async fn outcome(looks_up: bool) -> Result<Receipt, SendError> {
+        let builder = AlertLayer::builder().in_memory().sink(Provider(looks_up), ["on-call"]);
+        let config = builder.check().unwrap();
+        let mut inbox =
+            Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new(), Policy::new(true, &[], &[]));
+        let mut outbox = (Store::Memory(Memory::default()), Disk::default());
+        let mut dispatcher = Dispatcher::open(&config.setup, Arc::default(), &mut inbox, &mut outbox).await;
+        dispatcher.inbox.add(event("payment failed"), Permit::default(), &Counters::default());
+        dispatcher.persist().await;
+        dispatcher.hurry();
+        dispatcher.tell().await;
+        let now = SystemTime::now();
+        let claims = dispatcher.store.claim("provider", 1, now, now).await.unwrap();
+        assert_eq!(claims.len(), 1);
+        dispatcher.store.shift(dispatcher.inbox.run, -1_000 * 3_600_000).await.unwrap();
+        dispatcher.wake_lanes();
+        dispatcher.start_due_deliveries().await;
+        if let Some(finished) = dispatcher.in_flight.join_next_with_id().await {
+            dispatcher.finish(finished);
+        }
+        dispatcher.unsettled.pop_front().unwrap().result
+    }
+
+    #[test]
+    fn what_may_have_been_sent_is_looked_up_although_its_deadline_passed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            assert!(outcome(true).await.is_ok());
+            let error = outcome(false).await.unwrap_err();
+            assert!(error.is_ambiguous(), "nobody knows that: {error}");
+        });
+    }
+}

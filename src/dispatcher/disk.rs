@@ -11,17 +11,25 @@ use std::{
 
 use super::{Attempted, Dispatcher, Lane, STORE_RETRY};
 use crate::{
-    config::Database,
-    fork::OpenFile,
-    stats::StoreState,
-    store::{self, Bundle, Identity, Ledger, Memory, Sqlite, Store, StoreError},
-    trouble,
+    dispatcher::setup::{Database, Setup},
+    host::{fork::OpenFile, time::from_now, trouble},
+    outbox::{self, Identity, Memory, Page, Place, Sqlite, Store, StoreError},
+    queue::stats::StoreState,
 };
+
+mod choice;
+use choice::Choice;
+
+mod words;
 
 /// What is known of the file.
 pub(super) struct Disk {
-    /// None if there is to be no file.
+    /// None if there is to be no file, or it is not chosen yet.
     path: Option<PathBuf>,
+    /// How the file is chosen, until it is.
+    choice: Option<Choice>,
+    /// If it was chosen for this program: keeps others of its name from it.
+    place: Option<Place>,
     /// How long a locked file is waited for before memory takes over.
     busy_patience: Duration,
     /// Since when it is locked, and when that was last met.
@@ -33,10 +41,10 @@ pub(super) struct Disk {
     damage: Option<(String, Option<Identity>)>,
     /// What was pending in a file that was moved or is damaged, until another
     /// has it.
-    brought: Vec<Bundle>,
+    brought: Vec<Page>,
     /// What was known of recipients when the file was read last, and whether that is
     /// still to be asked of one that failed.
-    ledger: Ledger,
+    ledger: Page,
     has_failed: bool,
     /// What became of attempts whose deliveries are in a file that failed.
     deferred: Vec<Attempted>,
@@ -46,13 +54,15 @@ impl Default for Disk {
     fn default() -> Self {
         Self {
             path: None,
+            choice: None,
+            place: None,
             busy_patience: BUSY_PATIENCE,
             busy: None,
             probed_at: None,
             failed: None,
             damage: None,
             brought: Vec::new(),
-            ledger: Ledger::default(),
+            ledger: Page::default(),
             has_failed: false,
             deferred: Vec::new(),
         }
@@ -62,34 +72,40 @@ impl Default for Disk {
 impl Disk {
     /// Opens the database in the place of the memory that `store` is; that stays
     /// if it cannot be, or is not wanted.
-    pub(super) async fn open(&mut self, database: &Database, app: &str, store: &mut Store) {
+    pub(super) async fn open(&mut self, setup: &Setup, app: &str, store: &mut Store) {
         if !matches!(store, Store::Memory(_)) {
             // A defect of the loop left its connection in the middle of something.
             *store = Store::Memory(Memory::default());
-        } else if self.path.is_some() {
+        } else if self.has_file() {
             // The same while the file fails: what memory holds goes there at the
             // first probe.
             self.probed_at = None;
             return;
         }
-        let path = match database {
-            Database::Memory => return,
-            Database::File(path) => Some(path.clone()),
-            Database::Default => store::database_path(app, |name| std::env::var_os(name)),
-        };
-        let Some(path) = path else {
-            return complain("there is no directory for application state");
-        };
+        if setup.database == Database::Memory {
+            return;
+        }
         if OpenFile::is_inherited() {
             trouble::say(
-                "this process was forked from one that had its database open: alerts are kept in memory, and lost \
+                "this process was forked from one that had its database open: alerts are kept in memory, and are lost \
                  if the process ends first. Build no layer before the fork",
             );
             return;
         }
-        let opened = open_patiently(&path, self.busy_patience).await;
-        self.path = Some(path.clone());
+        match &setup.database {
+            Database::Memory => return,
+            Database::File(path) => self.path = Some(path.clone()),
+            Database::Default => match Choice::new(setup.app_name.as_deref(), app) {
+                Ok(choice) => self.choice = Some(choice),
+                Err(why) => return words::no_file(&why),
+            },
+        }
         self.probed_at = Some(Instant::now());
+        if let Err(why) = patiently(self.busy_patience, async || self.choose()).await {
+            return words::no_file(&why.to_string());
+        }
+        let Some(path) = self.path.clone() else { return };
+        let opened = patiently(self.busy_patience, async || Sqlite::open(&path).await).await;
         match opened {
             Ok(file) => {
                 *store = Store::Sqlite(Box::new(file));
@@ -97,8 +113,25 @@ impl Disk {
             }
             // The first probe replaces it.
             Err(StoreError::Damaged(_) | StoreError::Broken(_)) => self.probed_at = None,
-            Err(why) => complain(&format!("{}: {why}", path.display())),
+            Err(StoreError::NotOurs(what)) => {
+                words::foreign(&path, setup.database != Database::Default, &what);
+            }
+            Err(why) => words::no_file(&format!("{}: {why}", path.display())),
         }
+    }
+
+    /// Chooses the file, unless that is done or there is to be none.
+    fn choose(&mut self) -> Result<(), StoreError> {
+        let Some(choice) = &self.choice else { return Ok(()) };
+        let place = choice.make()?;
+        self.path = Some(place.path.clone());
+        (self.place, self.choice) = (Some(place), None);
+        Ok(())
+    }
+
+    /// Whether alerts are to be in a file.
+    fn has_file(&self) -> bool {
+        self.path.is_some() || self.choice.is_some()
     }
 
     /// Keeps what `store` knows of recipients, if it can be read.
@@ -109,20 +142,16 @@ impl Disk {
     }
 }
 
-fn complain(why: &str) {
-    trouble::say(&format!(
-        "the database cannot be opened ({why}); alerts are kept in memory, and lost if the process ends first: \
-         set ALERT_DATABASE to a file that can be written"
-    ));
-}
-
-/// Opens the file; other processes may be opening it too.
-async fn open_patiently(path: &Path, patience: Duration) -> Result<Sqlite, StoreError> {
-    let deadline = Instant::now() + patience;
+/// Does what other processes may be doing too, until none of them is in the way.
+async fn patiently<T>(
+    patience: Duration,
+    mut work: impl AsyncFnMut() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let deadline = from_now(patience);
     loop {
-        match Sqlite::open(path).await {
+        match work().await {
             Err(StoreError::Busy) if Instant::now() < deadline => tokio::time::sleep(STORE_RETRY).await,
-            opened => return opened,
+            done => return done,
         }
     }
 }
@@ -137,16 +166,18 @@ impl Dispatcher<'_> {
             Err(StoreError::Busy) => {
                 let (now, patience) = (Instant::now(), self.disk.busy_patience);
                 // What wants to write tries again sooner: that was another lock.
-                let busy = self.disk.busy.filter(|(_, last)| now - *last < patience);
+                let busy = self.disk.busy.filter(|(_, last)| now.saturating_duration_since(*last) < patience);
                 let since = busy.map_or(now, |(since, _)| since);
                 self.disk.busy = Some((since, now));
-                if now - since >= patience {
+                let lasts = now.saturating_duration_since(since);
+                if lasts >= patience {
                     self.give_up("it is locked by another process");
-                } else {
-                    trouble::report("busy", "the database is locked by another process; waiting");
+                } else if lasts >= patience / 3 {
+                    // Who shares it with others that are busy waits for a while: that is no trouble.
+                    trouble::report("busy", "", "the database is locked by another process; waiting");
                 }
             }
-            Err(StoreError::Failed(why)) => self.give_up(&why),
+            Err(error @ (StoreError::Failed(_) | StoreError::NotOurs(_))) => self.give_up(&error.to_string()),
             // It is told of when it is replaced, which is at once.
             Err(StoreError::Damaged(why) | StoreError::Broken(why)) => {
                 let file = self.store.identity();
@@ -162,6 +193,7 @@ impl Dispatcher<'_> {
         if self.fall_back() {
             trouble::report(
                 "store",
+                "",
                 &format!("the database failed ({why}); alerts are kept in memory until it works"),
             );
         }
@@ -175,7 +207,7 @@ impl Dispatcher<'_> {
         }
         self.disk.failed = Some(std::mem::replace(self.store, Store::Memory(Memory::default())));
         self.disk.has_failed = true;
-        self.store.inherit(&self.disk.ledger, &self.channels);
+        self.store.inherit(&self.disk.ledger);
         self.counters.set_store(StoreState::Memory);
         self.disk.busy = None;
         self.disk.probed_at = Some(Instant::now());
@@ -193,6 +225,10 @@ impl Dispatcher<'_> {
     pub(super) async fn probe(&mut self, at_once: bool) {
         let is_due = at_once || self.disk.probed_at.is_none_or(|at| at.elapsed() >= PROBE_PAUSE);
         self.ask_failed().await;
+        if is_due && let Err(error) = self.disk.choose() {
+            self.disk.probed_at = Some(Instant::now());
+            return trouble::report("probe", "", &format!("the database still cannot be opened ({error})"));
+        }
         let Some(path) = self.disk.path.clone().filter(|path| is_due && !self.store.is_file_at(path)) else {
             return;
         };
@@ -204,7 +240,7 @@ impl Dispatcher<'_> {
             failed.shut().await;
         }
         // Another process may have replaced it.
-        self.disk.damage.take_if(|(_, file)| *file != store::identity(&path));
+        self.disk.damage.take_if(|(_, file)| *file != outbox::identity(&path));
         if was_durable {
             let left = self.store.leave(SystemTime::now()).await;
             self.bring(left);
@@ -221,14 +257,19 @@ impl Dispatcher<'_> {
                 if was_durable {
                     self.begin_anew();
                 }
-                let waits =
-                    match self.disk.brought.iter().map(|bundle| bundle.messages(None, &[])).sum::<usize>() {
-                        0 => String::new(),
-                        number => {
-                            format!("; {number} messages of a file that was moved or damaged wait for it")
-                        }
-                    };
-                trouble::report("probe", &format!("the database fails: {error}{waits}"));
+                let waits = match self.disk.brought.iter().map(|page| page.messages(None, &[])).sum::<usize>()
+                {
+                    0 => String::new(),
+                    number => {
+                        format!("; messages from a moved or damaged file that wait for it: {number}")
+                    }
+                };
+                // What is not ours was named, and stays what it is.
+                let is_known = matches!(error, StoreError::NotOurs(_)) && self.disk.damage.is_none();
+                if was_durable || !waits.is_empty() || !is_known {
+                    let path = path.display();
+                    trouble::report("probe", "", &format!("the database fails: {error}{waits} ({path})"));
+                }
             }
         }
     }
@@ -240,13 +281,14 @@ impl Dispatcher<'_> {
             match self.move_to(path).await {
                 // Some shows only in what is read, or written.
                 Err(StoreError::Damaged(why) | StoreError::Broken(why)) => {
-                    self.disk.damage = Some((why, store::identity(path)));
+                    self.disk.damage = Some((why, outbox::identity(path)));
                 }
                 Err(error) => return Err(error),
                 Ok(()) => {
                     trouble::report(
                         "recovery",
-                        "the database works, and has what was kept elsewhere meanwhile",
+                        "",
+                        "the database works now, and has taken over what was kept elsewhere",
                     );
                     return Ok(());
                 }
@@ -256,7 +298,7 @@ impl Dispatcher<'_> {
         match Sqlite::set_aside(path, why).await {
             Ok(mut rescued) => {
                 // What of it could not be read is known since it was opened.
-                rescued.ledger.complete(std::mem::take(&mut self.disk.ledger));
+                rescued.complete(std::mem::take(&mut self.disk.ledger));
                 self.bring(rescued);
             }
             Err(_) if is_last => (),
@@ -275,9 +317,9 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    fn bring(&mut self, bundle: Bundle) {
-        self.store.inherit(&bundle.ledger, &self.channels);
-        self.disk.brought.push(bundle);
+    fn bring(&mut self, page: Page) {
+        self.store.inherit(&page);
+        self.disk.brought.push(page);
     }
 
     /// Has memory know what was spent, if a file that failed can still be read.
@@ -286,21 +328,21 @@ impl Dispatcher<'_> {
             && let Some(failed) = &mut self.disk.failed
             && let Some(ledger) = failed.ledger().await
         {
-            self.store.inherit(&ledger, &self.channels);
+            self.store.inherit(&ledger);
             self.disk.ledger = ledger;
         }
     }
 
     /// True while the file, and with it what was spent, cannot be read.
-    pub(super) fn is_blind(&self) -> bool {
-        self.disk.path.is_some() && matches!(*self.store, Store::Memory(_))
+    pub(super) fn budget_unknown(&self) -> bool {
+        self.disk.has_file() && matches!(*self.store, Store::Memory(_))
     }
 
     /// True if the result of an attempt has to wait for the file its delivery is
     /// in.
     pub(super) fn is_deferred(&mut self, attempted: &Attempted) -> bool {
-        let is_outage = self.is_blind();
-        if is_outage && self.disk.deferred.len() < MOST_DEFERRED {
+        let is_outage = self.budget_unknown();
+        if is_outage && self.disk.deferred.len() < MAX_DEFERRED {
             self.disk.deferred.push(Attempted { is_old: true, ..attempted.clone() });
         }
         is_outage
@@ -312,8 +354,7 @@ impl Dispatcher<'_> {
         let run = self.inbox.run;
         let sent = self.disk.deferred.iter().filter(|attempted| attempted.result.is_ok());
         let sent: Vec<_> = sent.map(|attempted| attempted.claim.key).collect();
-        let brought: u64 =
-            self.disk.brought.iter().map(|bundle| bundle.messages(Some(run), &sent) as u64).sum();
+        let brought: u64 = self.disk.brought.iter().map(|page| page.messages(Some(run), &sent) as u64).sum();
         match &mut self.disk.failed {
             Some(failed) => Some(failed.left(run, &sent).await.ok()? + brought),
             None => Some(brought),
@@ -321,8 +362,8 @@ impl Dispatcher<'_> {
     }
 
     /// How many messages of a file that was moved or is damaged no other has yet.
-    pub(super) fn adrift(&self) -> u64 {
-        self.disk.brought.iter().map(|bundle| bundle.messages(None, &[]) as u64).sum()
+    pub(super) fn unmoved(&self) -> u64 {
+        self.disk.brought.iter().map(|page| page.messages(None, &[]) as u64).sum()
     }
 
     /// Incidents and notices have other numbers now, and nobody knows how old what
@@ -343,7 +384,7 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(30);
 const PROBE_PAUSE: Duration = Duration::from_secs(30);
 
 /// Many more than can be under way when a file fails.
-const MOST_DEFERRED: usize = 1024;
+const MAX_DEFERRED: usize = 1024;
 
 #[cfg(test)]
 mod tests;

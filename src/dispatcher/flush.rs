@@ -5,16 +5,15 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use super::{Dispatcher, MAX_SLEEP, lane::Lane};
 #[cfg(feature = "sqlite")]
-use super::SEND_TIMEOUT;
-use super::{Dispatcher, LONGEST_SLEEP, lane::Lane};
+use crate::sink::SEND_TIMEOUT;
 use crate::{
-    handle::FlushReport,
-    queue::{Flush, Goal},
-    sink::SendError,
-    stats::DropReason,
-    store::{Mark, Store},
-    trouble,
+    event::loss::DropReason,
+    host::{time::from_now, trouble},
+    outbox::{Mark, Store},
+    policy::send_error::SendError,
+    queue::flush::{Flush, FlushReport, Goal},
 };
 
 /// A flush, and what it is about.
@@ -57,7 +56,7 @@ impl Dispatcher<'_> {
     pub(super) fn until_next_answer(&self) -> Duration {
         let waiters = self.inbox.flushes.iter().map(|waiter| waiter.flush.answer_by());
         let first = waiters.chain(self.inbox.ending.as_ref().map(|ending| ending.deadline)).min();
-        first.map_or(LONGEST_SLEEP, |deadline| {
+        first.map_or(MAX_SLEEP, |deadline| {
             deadline.saturating_duration_since(Instant::now()).min(SETTLED_POLL)
         })
     }
@@ -139,11 +138,13 @@ impl Dispatcher<'_> {
         self.count().await;
         let report = self.report(None, lost == 0 && self.unsettled.is_empty()).await;
         if lost > 0 {
-            trouble::say(&format!("{lost} events are lost: the database did not take them in time"));
+            trouble::say(&format!("{} lost: not written to the database in time", trouble::events(lost)));
         }
-        let here = self.store.pending(self.inbox.run, Mark::ALL).await.unwrap_or(0) + self.adrift();
+        let here = self.store.pending(self.inbox.run, Mark::ALL).await.unwrap_or(0) + self.unmoved();
         if here > 0 && matches!(*self.store, Store::Memory(_)) {
-            trouble::say(&format!("{here} deliveries were pending in memory, and are lost"));
+            trouble::say(&format!(
+                "unsent deliveries lost with the memory: {here}. Set ALERT_DATABASE to a file, which keeps them"
+            ));
         }
         self.give_back().await;
         for waiter in self.inbox.flushes.drain(..) {
@@ -164,16 +165,60 @@ impl Ending {
     /// keeps is seen through.
     pub(super) fn callers_are_gone(store: &Store) -> Self {
         match store {
-            Store::Memory(_) => Self { goal: Goal::Delivered, deadline: Instant::now() + MEMORY_PATIENCE },
+            Store::Memory(_) => Self { goal: Goal::Delivered, deadline: from_now(MEMORY_PATIENCE) },
             #[cfg(feature = "sqlite")]
-            Store::Sqlite(_) => Self { goal: Goal::FirstAttempts, deadline: Instant::now() + SEND_TIMEOUT },
+            Store::Sqlite(_) => Self { goal: Goal::FirstAttempts, deadline: from_now(SEND_TIMEOUT) },
         }
     }
 }
 
 /// How long the alert thread of a layer that is gone sees through what is only
-/// in memory.
-const MEMORY_PATIENCE: Duration = Duration::from_secs(60 * 60);
+/// in memory: a program may make any number of layers. Long enough for a file that
+/// failed to be tried again; less in the tests of this crate.
+pub(super) const MEMORY_PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 
 /// How soon what others may have settled is looked at while somebody waits for it.
 const SETTLED_POLL: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use tracing_subscriber::prelude::*;
+
+    use super::*;
+    use crate::{AlertLayer, Message, Receipt, Sink};
+
+    /// Fails, and holds what tells that its alert thread is gone.
+    struct Failing(#[expect(dead_code, reason = "it is counted")] Arc<()>);
+
+    impl Sink for Failing {
+        fn name(&self) -> &'static str {
+            "failing"
+        }
+
+        async fn send(&self, _: &Message) -> Result<Receipt, SendError> {
+            Err(SendError::not_processed("scripted"))
+        }
+    }
+
+    #[test]
+    fn a_layer_that_is_gone_says_what_memory_loses_and_keeps_no_thread() {
+        let alive = Arc::new(());
+        let (says, hears) = mpsc::channel();
+        let builder = AlertLayer::builder().in_memory().settle(Duration::ZERO).panics(false);
+        let builder = builder.sink(Failing(Arc::clone(&alive)), ["on-call"]);
+        let layer = builder.on_trouble(move |line| says.send(line.to_owned()).unwrap()).build().unwrap();
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || tracing::error!(target: "app", "payment failed"));
+        let patience = Duration::from_secs(20);
+        let last =
+            std::iter::from_fn(|| hears.recv_timeout(patience).ok()).find(|line| line.contains("lost"));
+        assert!(last.unwrap().starts_with("unsent deliveries lost with the memory: 1. "));
+        let deadline = Instant::now() + patience;
+        while Arc::strong_count(&alive) > 1 {
+            assert!(Instant::now() < deadline, "its thread stays");
+            std::thread::yield_now();
+        }
+    }
+}

@@ -5,13 +5,18 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::LONGEST_SLEEP;
-use crate::sink::DynSink;
+use super::MAX_SLEEP;
+use crate::{
+    host::time::{Saturating, from_now},
+    sink::DynSink,
+};
 
 /// One sink's attempts: independent of every other sink's.
 pub(super) struct Lane {
     pub(super) sink: Arc<dyn DynSink>,
     pub(super) in_flight: usize,
+    /// When an attempt was over last.
+    pub(super) ended_at: Option<Instant>,
     due: Due,
     /// Not a time of day: a clock that jumps back makes no pause longer.
     paused_until: Option<Instant>,
@@ -36,6 +41,7 @@ impl Lane {
         Self {
             sink,
             in_flight: 0,
+            ended_at: None,
             due: Due::Unknown,
             paused_until: None,
             failures: 0,
@@ -47,7 +53,7 @@ impl Lane {
     /// probes whether somebody mended the sink.
     pub(super) fn free(&self) -> usize {
         let most = match self.paused_until {
-            None => MOST_IN_FLIGHT,
+            None => MAX_IN_FLIGHT,
             Some(until) if until <= Instant::now() => 1,
             Some(_) => 0,
         };
@@ -79,7 +85,7 @@ impl Lane {
 
     /// The store failed: asks it again, but not within `pause`.
     pub(super) fn look_again_in(&mut self, pause: Duration) {
-        self.due = Due::Stuck(Instant::now() + pause);
+        self.due = Due::Stuck(from_now(pause));
     }
 
     pub(super) fn is_due(&self, now: SystemTime) -> bool {
@@ -92,11 +98,11 @@ impl Lane {
         let paused = self.paused_until.map_or(Duration::ZERO, until);
         match self.due {
             Due::At(due) if paused > Duration::ZERO || self.free() > 0 => {
-                due.duration_since(now).unwrap_or_default().max(paused).min(LONGEST_SLEEP)
+                due.duration_since(now).unwrap_or_default().max(paused).min(MAX_SLEEP)
             }
             Due::Unknown => Duration::ZERO,
-            Due::Stuck(again) => until(again).min(LONGEST_SLEEP),
-            Due::At(_) | Due::Never => LONGEST_SLEEP,
+            Due::Stuck(again) => until(again).min(MAX_SLEEP),
+            Due::At(_) | Due::Never => MAX_SLEEP,
         }
     }
 
@@ -106,7 +112,7 @@ impl Lane {
         let now = Instant::now();
         let is_time = self.dead_at <= now;
         if is_time {
-            self.dead_at = now + pause;
+            self.dead_at = now.later(pause);
         }
         is_time
     }
@@ -117,7 +123,7 @@ impl Lane {
     }
 
     pub(super) fn pause(&mut self, pause: Duration) {
-        self.paused_until = self.paused_until.max(Some(Instant::now() + pause));
+        self.paused_until = self.paused_until.max(Some(from_now(pause)));
     }
 
     /// An attempt failed that may succeed another time. Returns how many times
@@ -127,7 +133,7 @@ impl Lane {
             return None;
         }
         self.failures = self.failures.saturating_add(1);
-        self.failures.checked_sub(MOST_FAILURES - 1).filter(|times| *times > 0)
+        self.failures.checked_sub(MAX_FAILURES - 1).filter(|times| *times > 0)
     }
 
     /// The provider answered for good: it works.
@@ -138,10 +144,10 @@ impl Lane {
 }
 
 /// After as many failures in a row a sink pauses, and is probed by one delivery.
-const MOST_FAILURES: u32 = 5;
+const MAX_FAILURES: u32 = 5;
 
 /// How many attempts of one sink run at once.
-const MOST_IN_FLIGHT: usize = 4;
+const MAX_IN_FLIGHT: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -155,11 +161,11 @@ mod tests {
         lane.set_due(Some(before_the_jump));
         lane.pause(Duration::ZERO);
         assert_eq!(lane.free(), 1);
-        lane.pause(LONGEST_SLEEP * 2);
+        lane.pause(MAX_SLEEP * 2);
         let after_the_jump = before_the_jump - Duration::from_secs(3 * 3600);
-        assert_eq!((lane.free(), lane.wait(after_the_jump)), (0, LONGEST_SLEEP));
-        assert_eq!((lane.free(), lane.wait(before_the_jump)), (0, LONGEST_SLEEP));
+        assert_eq!((lane.free(), lane.wait(after_the_jump)), (0, MAX_SLEEP));
+        assert_eq!((lane.free(), lane.wait(before_the_jump)), (0, MAX_SLEEP));
         lane.resume();
-        assert_eq!((lane.free(), lane.wait(before_the_jump)), (MOST_IN_FLIGHT, Duration::ZERO));
+        assert_eq!((lane.free(), lane.wait(before_the_jump)), (MAX_IN_FLIGHT, Duration::ZERO));
     }
 }

@@ -19,31 +19,42 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    fingerprint::Grouping,
-    matcher::Matcher,
-    notice::{Losses, Process},
-    queue::{Goal, Item, Receiver},
-    redact::{Policy, redact},
+    event::loss::Losses,
+    host::signal::Signal,
+    outbox::{Captured, Channel, Claim, Mark, Store, Target},
+    policy::{
+        fingerprint::Grouping,
+        matcher::Matcher,
+        notice::Process,
+        redact::{Policy, redact},
+        retry::RetryPolicy,
+        send_error::SendError,
+    },
+    queue::{Item, Receiver, flush::Goal, stats::Counters},
     render::Renderer,
-    retry::RetryPolicy,
-    signal::Signal,
-    sink::{Receipt, SendError},
-    stats::Counters,
-    store::{Captured, Channel, Claim, Mark, Store, Target},
+    sink::Receipt,
 };
 
+mod setup;
+pub(crate) use setup::{Database, Route, Setup};
+
 mod start;
-pub(crate) use start::{THREAD_NAME, is_own_thread, start};
+pub(crate) use start::start;
 
 #[cfg_attr(not(feature = "sqlite"), path = "no_disk.rs")]
 mod disk;
 use disk::Disk;
 
+mod executable;
+
 mod persist;
 use persist::Late;
 
 mod silence;
-pub(crate) use silence::Silence;
+use silence::ActiveSilence;
+
+mod echo;
+use echo::Echoes;
 
 mod tell;
 
@@ -65,12 +76,6 @@ use upkeep::Upkeep;
 
 mod clock;
 use clock::Clock;
-
-pub(crate) mod exit;
-
-/// No attempt takes longer: then it counts as
-/// [`SendError::Ambiguous`](crate::SendError::Ambiguous).
-pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What outlives a defect of the loop: it must not be lost with it.
 struct Inbox {
@@ -100,7 +105,9 @@ struct Inbox {
     /// What is never told.
     ignored: Vec<Matcher>,
     /// What is not told yet.
-    silences: Vec<Silence>,
+    silences: Vec<ActiveSilence>,
+    /// What may be an alert about alerting.
+    echoes: Echoes,
     /// What is replaced before anything is kept.
     redaction: Policy,
     /// Received, and not taken up yet.
@@ -214,6 +221,7 @@ impl Dispatcher<'_> {
     /// Takes up what was received.
     async fn take(&mut self) {
         let mut flushed = false;
+        self.listen_for_echoes();
         // One by one: a defect costs no more than what it is about.
         self.inbox.items.reverse();
         while let Some(mut item) = self.inbox.items.pop() {
@@ -222,9 +230,9 @@ impl Dispatcher<'_> {
                 redact(event, &self.inbox.redaction);
             }
             match item {
-                Item::Event(event, permit) => self.inbox.add(*event, permit, &self.counters),
+                Item::Event(event, permit) => self.inbox.add(event.into_event(), permit, &self.counters),
                 Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit, &self.counters),
-                Item::Silence(silence) => self.inbox.begin_silence(*silence),
+                Item::Silence(silence) => self.inbox.begin_silence(ActiveSilence::new(*silence)),
                 Item::Counted => (),
                 Item::Flush(flush) => {
                     flushed = true;
@@ -267,7 +275,7 @@ impl Dispatcher<'_> {
 
     /// While the store is busy, events wait in the queue, which is bounded.
     fn has_room(&self) -> bool {
-        self.inbox.waiting.len() < MOST_WAITING
+        self.inbox.waiting.len() < MAX_WAITING
     }
 
     fn wake_lanes(&mut self) {
@@ -283,10 +291,10 @@ fn random() -> u32 {
 const BATCH: usize = 2_048;
 
 /// How many different events may wait for a busy store.
-const MOST_WAITING: usize = 4096;
+const MAX_WAITING: usize = 4096;
 
 /// How soon what the store refused is tried again.
 const STORE_RETRY: Duration = Duration::from_millis(200);
 
 /// The loop looks at the clock at least this often: it may have jumped.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+const MAX_SLEEP: Duration = Duration::from_secs(30);

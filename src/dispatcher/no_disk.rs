@@ -2,9 +2,9 @@
 
 use super::{Attempted, Dispatcher};
 use crate::{
-    config::Database,
-    store::{Store, StoreError},
-    trouble,
+    dispatcher::setup::{Database, Setup},
+    host::trouble,
+    outbox::{Store, StoreError},
 };
 
 /// There is no file.
@@ -12,11 +12,14 @@ use crate::{
 pub(super) struct Disk {}
 
 impl Disk {
-    pub(super) async fn open(&mut self, database: &Database, _app: &str, _store: &mut Store) {
-        if *database != Database::Memory {
-            trouble::say(
-                "built without the feature `sqlite`: alerts are kept in memory, and lost with the process",
-            );
+    pub(super) async fn open(&mut self, setup: &Setup, _app: &str, _store: &mut Store) {
+        // Whoever asked for no file in particular knows how this was built.
+        if let Database::File(path) = &setup.database {
+            trouble::say(&format!(
+                "ALERT_DATABASE: {} is not used, as this program is built without the feature `sqlite` of tracing-alert: \
+                 alerts are kept in memory, and are lost with the process. Build it with that feature, or set no file",
+                path.display()
+            ));
         }
     }
 }
@@ -24,11 +27,11 @@ impl Disk {
 impl Dispatcher<'_> {
     pub(super) fn note(&mut self, done: Result<(), StoreError>) {
         if let Err(error @ StoreError::Failed(_)) = done {
-            trouble::report("store", &error.to_string());
+            trouble::report("store", "", &error.to_string());
         }
     }
 
-    pub(super) fn is_blind(&self) -> bool {
+    pub(super) fn budget_unknown(&self) -> bool {
         false
     }
 
@@ -46,7 +49,7 @@ impl Dispatcher<'_> {
         Some(0)
     }
 
-    pub(super) fn adrift(&self) -> u64 {
+    pub(super) fn unmoved(&self) -> u64 {
         0
     }
 

@@ -7,14 +7,17 @@ use std::{
 
 use super::{Dispatcher, Inbox, tell::public_id};
 use crate::{
-    event::Event,
-    fingerprint::{Fate, Fingerprint},
-    notice::Losses,
-    queue::{Awaited, Permit},
-    redact::redact_breadcrumbs,
-    signal::Signal,
-    stats::{Counters, DropReason},
-    store::{Captured, Maker, StoreError},
+    event::{
+        Event,
+        loss::{DropReason, Losses},
+    },
+    host::{permit::Permit, signal::Signal, time::Saturating},
+    outbox::{Captured, Maker, StoreError},
+    policy::{
+        fingerprint::{Fate, Fingerprint},
+        redact::{redact_breadcrumbs, redact_text},
+    },
+    queue::{Awaited, stats::Counters},
 };
 
 impl Dispatcher<'_> {
@@ -71,7 +74,8 @@ impl Dispatcher<'_> {
         for late in std::mem::take(&mut self.inbox.late) {
             let now = Instant::now();
             match late.text.wait_until(now) {
-                Some(text) if late.is_committed => {
+                Some(mut text) if late.is_committed => {
+                    redact_text(&mut text, &self.inbox.redaction);
                     let added = self.store.add_backtrace(late.fingerprint.as_slice(), &text).await;
                     self.note(added);
                 }
@@ -95,20 +99,20 @@ impl Inbox {
     /// Adds `event` to those that wait.
     pub(super) fn add(&mut self, event: Event, permit: Permit, counters: &Counters) {
         let place = self.grouping.place(&event, Instant::now());
-        let fate = self.fate(&event);
+        let fate = self.fate_unless_echo(&event, place.callsite);
         self.grouping.note(place, fate, Instant::now());
         let last_at = event.at;
-        self.add_tally(
-            Tally { event, is_stand_in: false, count: 1, last_at, permit },
+        self.add_alike(
+            Alike { event, is_stand_in: false, count: 1, last_at, permit },
             place.fingerprint,
             fate,
             counters,
         );
     }
 
-    /// Adds `tally` to those that wait; what is the same as another only counts.
-    pub(super) fn add_tally(&mut self, tally: Tally, own: Fingerprint, fate: Fate, counters: &Counters) {
-        let Tally { mut event, is_stand_in, count, last_at, permit } = tally;
+    /// Adds `alike` to those that wait; what is the same as another only counts.
+    pub(super) fn add_alike(&mut self, alike: Alike, own: Fingerprint, fate: Fate, counters: &Counters) {
+        let Alike { mut event, is_stand_in, count, last_at, permit } = alike;
         let (fingerprint, not_before) = match fate {
             Fate::Ignored => {
                 counters.ignored.fetch_add(count, Ordering::Relaxed);
@@ -149,11 +153,12 @@ impl Inbox {
     /// As [`add`](Self::add); somebody waits for the commit.
     pub(super) fn add_awaited(&mut self, awaited: Awaited, permit: Permit, counters: &Counters) {
         let Awaited { event, committed, backtrace } = awaited;
+        let event = event.into_event();
         if let Some(text) = backtrace {
             let now = Instant::now();
             let fingerprint = self.grouping.place(&event, now).fingerprint;
             self.late_since.get_or_insert(now);
-            let until = now + BACKTRACE_PATIENCE;
+            let until = now.later(BACKTRACE_PATIENCE);
             self.late.push(Late { fingerprint, text, is_committed: false, until });
         }
         self.acknowledge.push(committed);
@@ -162,7 +167,7 @@ impl Inbox {
 }
 
 /// Events that are the same as one.
-pub(super) struct Tally {
+pub(super) struct Alike {
     pub(super) event: Event,
     /// Only its callsite is known.
     pub(super) is_stand_in: bool,

@@ -2,28 +2,42 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use uuid::Uuid;
-
 use super::Inbox;
 use crate::{
     event::Event,
-    fingerprint::{Fate, Fingerprint},
-    matcher::{Matcher, silenced as silenced_message},
+    host::{id, time::Saturating},
+    policy::{
+        fingerprint::{Fate, Fingerprint},
+        matcher::{Matcher, silenced as silenced_message},
+    },
+    queue::Silence,
 };
 
-/// Events that are counted, and told of when it is over.
+/// A [`Silence`] that began: its events are counted, and told of when it is over.
 #[derive(Debug)]
-pub(crate) struct Silence {
-    pub(crate) matcher: Matcher,
-    /// By a clock that does not jump.
-    pub(crate) ends: Instant,
-    pub(crate) lasts: Duration,
+pub(super) struct ActiveSilence {
+    pub(super) silence: Silence,
+    /// What its events are counted under.
     fingerprint: Fingerprint,
+    /// The callsite, if it is of one that is an echo.
+    pub(super) of_echo: Option<Fingerprint>,
 }
 
-impl Silence {
-    pub(crate) fn new(matcher: Matcher, lasts: Duration) -> Self {
-        Self { matcher, ends: Instant::now() + lasts, lasts, fingerprint: Uuid::now_v7().into_bytes() }
+impl ActiveSilence {
+    pub(super) fn new(silence: Silence) -> Self {
+        Self { silence, fingerprint: id::next().into_bytes(), of_echo: None }
+    }
+
+    /// Of what `callsite`, which is that of `event`, says.
+    pub(super) fn of_echo(event: &Event, callsite: Fingerprint, lasts: Duration) -> Self {
+        let (file, line) = (event.file.clone(), event.line);
+        let same = move |other: &Event| other.file == file && other.line == line;
+        let matcher = Matcher::new().target(&*event.target).when(same);
+        Self { of_echo: Some(callsite), ..Self::new(Silence::new(matcher, lasts)) }
+    }
+
+    fn means(&self, event: &Event) -> bool {
+        self.silence.matcher.means(event)
     }
 }
 
@@ -34,14 +48,14 @@ impl Inbox {
             return Fate::Ignored;
         }
         let now = Instant::now();
-        let silence = self.silences.iter().find(|silence| silence.ends > now && silence.matcher.means(event));
-        silence.map_or(Fate::Told, |silence| Fate::Silenced(silence.fingerprint))
+        let silence = self.silences.iter().find(|active| active.silence.ends > now && active.means(event));
+        silence.map_or(Fate::Told, |active| Fate::Silenced(active.fingerprint))
     }
 
     /// From now on, nobody is told of what `silence` means.
-    pub(super) fn begin_silence(&mut self, silence: Silence) {
+    pub(super) fn begin_silence(&mut self, silence: ActiveSilence) {
         let now = Instant::now();
-        self.silences.retain(|known| known.ends > now);
+        self.silences.retain(|known| known.silence.ends > now);
         self.silences.push(silence);
         // What was said before says nothing of what comes.
         self.grouping.forget_fates();
@@ -52,8 +66,9 @@ impl Inbox {
     pub(super) fn silence(&mut self, event: &mut Event, silenced: Fingerprint) -> Option<SystemTime> {
         let now = Instant::now();
         let mut silences = self.silences.iter();
-        let silence = silences.find(|silence| silence.fingerprint == silenced && silence.ends > now)?;
+        let active = silences.find(|active| active.fingerprint == silenced && active.silence.ends > now)?;
+        let silence = &active.silence;
         event.message = silenced_message(&silence.matcher, silence.lasts, &event.message);
-        Some(SystemTime::now() + silence.ends.saturating_duration_since(now))
+        Some(SystemTime::now().later(silence.ends.saturating_duration_since(now)))
     }
 }

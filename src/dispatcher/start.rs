@@ -1,4 +1,4 @@
-//! How the alert thread begins and ends, and which threads are ours.
+//! How the alert thread begins and ends.
 
 use std::{
     array,
@@ -10,41 +10,40 @@ use std::{
 };
 
 use tokio::{runtime::Runtime, task::JoinSet};
-use uuid::Uuid;
 
 #[cfg(feature = "sqlite")]
 use super::starts;
-use super::{Clock, Disk, Dispatcher, Inbox, Lane, Upkeep};
+use super::{Clock, Disk, Dispatcher, Echoes, Inbox, Lane, Upkeep, executable, flush::MEMORY_PATIENCE};
 use crate::{
-    config::{Config, Route},
-    fingerprint::Grouping,
-    matcher::Matcher,
-    notice::{Losses, Process},
-    queue::Receiver,
-    redact::Policy,
-    signal::Signal,
-    stats::{Counters, DropReason, StoreState},
-    store::{Channel, Memory, Store, Target},
-    thread, trouble,
+    dispatcher::setup::{Route, Setup},
+    event::loss::{DropReason, Losses},
+    host::{
+        id,
+        signal::Signal,
+        thread::{self, Role},
+        trouble, unwind,
+    },
+    outbox::{Memory, Store, Target},
+    policy::{
+        fingerprint::Grouping,
+        matcher::Matcher,
+        notice::Process,
+        redact::{Policy, redact_text},
+    },
+    queue::{
+        Receiver, exit,
+        stats::{Counters, StoreState},
+    },
 };
 
-/// The name of the alert thread, and how those of its helpers begin.
-pub(crate) const THREAD_NAME: &str = "tracing-alert";
-
-/// Whether a thread of this name is one of ours: the alert thread, its
-/// runtime's blocking threads, the database's. Nothing that happens on them
-/// ever alerts.
-pub(crate) fn is_own_thread(name: Option<&str>) -> bool {
-    let rest = name.and_then(|name| name.strip_prefix(THREAD_NAME));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-}
-
 /// Starts the alert thread.
-pub(crate) fn start(config: Config, counters: Arc<Counters>, queue: Receiver) -> io::Result<Arc<Signal<()>>> {
+pub(crate) fn start(setup: Setup, counters: Arc<Counters>, queue: Receiver) -> io::Result<Arc<Signal<()>>> {
     let ended = Arc::new(Signal::new());
     let done = Arc::clone(&ended);
-    thread::start(THREAD_NAME.to_owned(), move || {
-        work(&config, &counters, queue);
+    thread::start(Role::Own, thread::NAME.to_owned(), move || {
+        drop(setup.voice.clone().set());
+        exit::serve(&counters);
+        work(&setup, &counters, queue);
         counters.storm.close();
         counters.give_up_counted();
         done.set(());
@@ -60,36 +59,55 @@ enum Stopped {
 
 /// The alert thread. A defect of ours that panics costs a second, not the
 /// alerts: what is committed is taken up again, and what is only in memory is kept.
-fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
-    let grouping = Grouping::new(process(config).app, config.fingerprint.clone());
-    let mut inbox = Inbox::new(grouping, config.ignored.clone(), config.redaction.clone());
+fn work(setup: &Setup, counters: &Arc<Counters>, mut queue: Receiver) {
+    let grouping = Grouping::new(process(setup).app, setup.fingerprint.clone());
+    let mut inbox = Inbox::new(grouping, setup.ignored.clone(), setup.redaction.clone());
     let mut outbox = (Store::Memory(Memory::default()), Disk::default());
     let mut defects = 0;
+    let mut callers_gone = None;
     loop {
-        match work_until_stopped(config, counters, &mut queue, &mut inbox, &mut outbox) {
+        match work_until_stopped(setup, counters, &mut queue, &mut inbox, &mut outbox) {
             Ok(()) => return,
             // The process is short of descriptors; until it is not, events wait
             // in the queue.
             Err(Stopped::NoRuntime(error)) => {
-                trouble::report("runtime", &format!("alerts have to wait: no runtime can be built: {error}"));
+                trouble::report(
+                    "runtime",
+                    "",
+                    &format!("alerts have to wait: the async runtime cannot be built: {error}"),
+                );
             }
             Err(Stopped::Defect) => {
-                trouble::report("defect", "the alert thread panicked, and starts again; please report this");
+                trouble::report(
+                    "defect",
+                    "",
+                    "the alert thread panicked and was restarted; please report this",
+                );
                 defects += 1;
             }
         }
-        if defects >= MOST_DEFECTS {
+        if defects >= MAX_DEFECTS {
             // One of them may be what the loop cannot bear.
             let lost = inbox.waiting.drain(..).map(|captured| captured.count).sum();
             counters.count_dropped(DropReason::NotCommitted, lost);
             outbox.0 = Store::Memory(Memory::default());
             let what = format!(
-                "{lost} events are lost, and what was only in memory: the alert thread could not bear them"
+                "the alert thread keeps panicking: {} lost, with all that was only in memory",
+                trouble::events(lost)
             );
-            trouble::report("unbearable", &what);
+            trouble::report("unbearable", "", &what);
             defects = 0;
         }
         if queue.is_finished() && inbox.waiting.is_empty() {
+            return;
+        }
+        if queue.is_closed() && callers_gone.get_or_insert_with(Instant::now).elapsed() >= MEMORY_PATIENCE {
+            let lost = counters.uncommitted();
+            counters.count_dropped(DropReason::NotCommitted, lost);
+            trouble::say(&format!(
+                "{} lost: the layer was dropped before they could be stored",
+                trouble::events(lost)
+            ));
             return;
         }
         std::thread::sleep(PAUSE_AFTER_STOP);
@@ -97,7 +115,7 @@ fn work(config: &Config, counters: &Arc<Counters>, mut queue: Receiver) {
 }
 
 fn work_until_stopped(
-    config: &Config,
+    setup: &Setup,
     counters: &Arc<Counters>,
     queue: &mut Receiver,
     inbox: &mut Inbox,
@@ -106,7 +124,7 @@ fn work_until_stopped(
     let runtime = runtime().map_err(Stopped::NoRuntime)?;
     let run = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let mut dispatcher = Dispatcher::open(config, Arc::clone(counters), inbox, outbox).await;
+            let mut dispatcher = Dispatcher::open(setup, Arc::clone(counters), inbox, outbox).await;
             dispatcher.run(queue).await;
             dispatcher.end().await;
         });
@@ -114,15 +132,14 @@ fn work_until_stopped(
     // A name look-up that hangs must not keep the thread.
     runtime.shutdown_timeout(Duration::from_millis(100));
     run.map_err(|payload| {
-        // Its drop could panic again.
-        std::mem::forget(payload);
+        unwind::discard(payload);
         Stopped::Defect
     })
 }
 
 impl Inbox {
     pub(super) fn new(grouping: Grouping, ignored: Vec<Matcher>, redaction: Policy) -> Self {
-        let run = Uuid::now_v7();
+        let run = id::next();
         #[cfg(feature = "sqlite")]
         starts::note_run(run);
         Self {
@@ -139,6 +156,7 @@ impl Inbox {
             told: Losses::new(),
             ignored,
             silences: Vec::new(),
+            echoes: Echoes::default(),
             redaction,
             items: Vec::new(),
             ending: None,
@@ -153,25 +171,26 @@ fn runtime() -> io::Result<Runtime> {
     needed.into_iter().collect::<io::Result<Vec<_>>>()?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .thread_name(format!("{THREAD_NAME}-io"))
+        .thread_name(format!("{}-io", thread::NAME))
+        .on_thread_start(|| Role::Own.set())
         .build()
 }
 
 impl<'a> Dispatcher<'a> {
     pub(super) async fn open(
-        config: &Config,
+        setup: &Setup,
         counters: Arc<Counters>,
         inbox: &'a mut Inbox,
         (store, disk): &'a mut (Store, Disk),
     ) -> Self {
-        let process = process(config);
-        disk.open(&config.database, &process.app, store).await;
+        let process = process(setup);
+        disk.open(setup, &process.app, store).await;
         counters.set_store(match store {
             Store::Memory(_) => StoreState::Memory,
             #[cfg(feature = "sqlite")]
             Store::Sqlite(_) => StoreState::Durable,
         });
-        let targets = config.routes.iter().flat_map(|route| {
+        let targets = setup.routes.iter().flat_map(|route| {
             let level = route.level.into_level();
             let target = move |recipient: &String| {
                 Some(Target {
@@ -188,11 +207,11 @@ impl<'a> Dispatcher<'a> {
             store,
             counters,
             process,
-            retry: config.retry,
-            renderer: config.renderer.clone(),
-            lanes: config.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
+            retry: setup.retry,
+            renderer: setup.renderer.clone(),
+            lanes: setup.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
-            channels: config.routes.iter().map(Route::channel).collect(),
+            channels: setup.routes.iter().map(Route::channel).collect(),
             tell_at: None,
             must_hurry: false,
             in_flight: JoinSet::new(),
@@ -206,34 +225,22 @@ impl<'a> Dispatcher<'a> {
     }
 }
 
-impl Route {
-    fn channel(&self) -> Channel {
-        Channel {
-            sink: self.sink.name(),
-            rhythm: self.rhythm,
-            budget: self.budget,
-            segments_per_day: self.segments_per_day,
-            deadline: self.deadline,
-        }
-    }
-}
-
 /// The facts that every message of this process shows.
-fn process(config: &Config) -> Process {
-    let executable = || {
-        let path = std::env::current_exe().ok()?;
-        Some(path.file_stem()?.to_string_lossy().into_owned())
+fn process(setup: &Setup) -> Process {
+    let clean = |mut text: String| {
+        redact_text(&mut text, &setup.redaction);
+        text
     };
     Process {
-        app: config.app_name.clone().or_else(executable).unwrap_or_else(|| "app".to_owned()),
-        environment: config.environment.clone(),
-        version: config.version.clone(),
-        host: hostname::get().ok().map(|name| name.to_string_lossy().into_owned()),
+        app: clean(setup.app_name.clone().or_else(executable::name).unwrap_or_else(|| "app".to_owned())),
+        environment: setup.environment.clone().map(clean),
+        version: setup.version.clone().map(clean),
+        host: hostname::get().ok().map(|name| clean(name.to_string_lossy().into_owned())),
         pid: std::process::id(),
     }
 }
 
 /// After so many, what waits to be committed is given up.
-const MOST_DEFECTS: u32 = 3;
+const MAX_DEFECTS: u32 = 3;
 
 const PAUSE_AFTER_STOP: Duration = Duration::from_secs(1);

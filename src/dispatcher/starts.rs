@@ -11,21 +11,21 @@ use std::{sync::OnceLock, time::SystemTime};
 use tracing::Level;
 use uuid::Uuid;
 
-use super::{Dispatcher, exit, tell::public_id};
+use super::{Dispatcher, tell::public_id};
 use crate::{
     event::{Event, Field, Value},
-    fingerprint::keys,
-    notice::Process,
-    queue::Permit,
-    store::{About, Began, Captured, CrashLoop, LOOP_WINDOW, Maker, Start, StoreError},
+    host::{fork::PerProcess, permit::Permit, time::Saturating},
+    outbox::{About, Began, Captured, CrashLoop, LOOP_WINDOW, Maker, Start, StoreError},
+    policy::{fingerprint::keys, notice::Process},
+    queue::exit,
 };
 
 /// The first run of this process: other runs of it are later.
-static FIRST_RUN: OnceLock<Uuid> = OnceLock::new();
+static FIRST_RUN: PerProcess<OnceLock<Uuid>> = PerProcess::new();
 
 /// Notes that `run` is one of this process.
 pub(super) fn note_run(run: Uuid) {
-    FIRST_RUN.get_or_init(|| run);
+    FIRST_RUN.get().get_or_init(|| run);
 }
 
 impl Dispatcher<'_> {
@@ -42,7 +42,7 @@ impl Dispatcher<'_> {
         let process = &self.process;
         let maker = Maker { new_id: &public_id, run: self.inbox.run, process };
         let first_run = self.first_run();
-        let us = Us { process, first_run, since: now - age };
+        let us = Us { process, first_run, since: now.earlier(age) };
         let have_failed = |start: &Start| has_failed(start, &us, is_alive);
         let tell = |it: CrashLoop| captured(&it, &process.app, now);
         let began = Began { at: us.since, run: first_run };
@@ -68,7 +68,7 @@ impl Dispatcher<'_> {
     }
 
     fn first_run(&self) -> Uuid {
-        FIRST_RUN.get().copied().unwrap_or(self.inbox.run)
+        FIRST_RUN.get().get().copied().unwrap_or(self.inbox.run)
     }
 }
 
@@ -102,8 +102,29 @@ fn is_alive(pid: u32) -> bool {
     is_there || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "the standard library cannot ask whether a process is there")]
+fn is_alive(pid: u32) -> bool {
+    use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+    use windows_sys::Win32::{
+        Foundation::{ERROR_INVALID_PARAMETER, WAIT_OBJECT_0},
+        System::Threading::{OpenProcess, PROCESS_SYNCHRONIZE, WaitForSingleObject},
+    };
+    // SAFETY: it only looks the number up.
+    let handle = unsafe { OpenProcess(PROCESS_SYNCHRONIZE, 0, pid) };
+    if handle.is_null() {
+        let why = std::io::Error::last_os_error().raw_os_error();
+        return why != Some(ERROR_INVALID_PARAMETER.cast_signed());
+    }
+    // SAFETY: the handle was given to us just now, and nobody else closes it.
+    let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
+    // SAFETY: the handle is open; it does not wait. A process that somebody has a
+    // handle of can be opened after its end, which is what it signals.
+    unsafe { WaitForSingleObject(handle.as_raw_handle(), 0) != WAIT_OBJECT_0 }
+}
+
 /// Nobody knows.
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 fn is_alive(_pid: u32) -> bool {
     true
 }
@@ -143,7 +164,7 @@ fn captured(it: &CrashLoop, app: &str, now: SystemTime) -> Captured {
 
 fn message(it: &CrashLoop) -> String {
     let Some(event) = &it.last_error else {
-        return "crash loop, and no run said why".to_owned();
+        return "crash loop, and no run logged why".to_owned();
     };
     let message = event.message.lines().next().unwrap_or_default();
     match event.location().filter(|_| event.panic) {
@@ -155,10 +176,7 @@ fn message(it: &CrashLoop) -> String {
 /// What the phone has no room for.
 fn explanation(it: &CrashLoop) -> String {
     let minutes = LOOP_WINDOW.as_secs() / 60;
-    format!(
-        "{} within {minutes} minutes; each before the last was killed, or ended after an error",
-        it.starts
-    )
+    format!("{} within {minutes} minutes; all but the last were killed, or ended after an error", it.starts)
 }
 
 #[cfg(test)]
@@ -193,15 +211,21 @@ mod tests {
     #[test]
     fn this_process_is_alive_and_one_that_was_waited_for_is_not() {
         assert!(is_alive(std::process::id()));
-        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let itself = std::env::current_exe().unwrap();
+        let list = std::process::Command::new(itself).args(["--list", "no such test"]).spawn();
+        let mut child = list.unwrap();
         child.wait().unwrap();
-        assert_eq!(is_alive(child.id()), cfg!(not(unix)));
+        // Where a handle of it is open, and where nobody has one any more.
+        let pid = child.id();
+        assert!(!is_alive(pid));
+        drop(child);
+        assert!(!is_alive(pid));
     }
 
     #[test]
     fn the_message_says_what_the_last_run_said() {
         let said = |last_error| message(&CrashLoop { starts: 5, since: SystemTime::UNIX_EPOCH, last_error });
-        assert_eq!(said(None), "crash loop, and no run said why");
+        assert_eq!(said(None), "crash loop, and no run logged why");
         let failed = event("no database\nat all");
         assert_eq!(said(Some(failed)), "crash loop, last error: no database");
         let panicked = Event { panic: true, file: Some("src/a.rs".into()), line: Some(7), ..event("gone") };

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{BATCH, Dispatcher, Inbox, LONGEST_SLEEP, persist::Tally};
+use super::{BATCH, Dispatcher, Inbox, MAX_SLEEP, persist::Alike};
 use crate::{
     capture::{self, Call},
     event::Event,
-    queue::{MOST_EVENTS, Permit, Receiver},
-    stats::Counters,
+    host::{permit::Permit, time::from_now},
+    queue::{MAX_EVENTS, Receiver, stats::Counters},
 };
 
 impl Dispatcher<'_> {
@@ -17,7 +17,7 @@ impl Dispatcher<'_> {
         let at = SystemTime::now();
         let inbox = &mut *self.inbox;
         self.counters.storm.collect(Instant::now(), |metadata, count| {
-            let call = Call { at, thread: None, spans: Vec::new(), breadcrumbs: Vec::new() };
+            let call = Call { at, thread: None, breadcrumbs: Vec::new() };
             let event = capture::from_metadata(metadata, metadata.name().to_owned(), Vec::new(), call);
             inbox.add_counted(event, count, at, &self.counters);
         });
@@ -26,7 +26,7 @@ impl Dispatcher<'_> {
     /// Has what is only counted collected, but not at once: a storm goes on.
     pub(super) fn plan_collection(&mut self) {
         if self.counters.storm.is_told() {
-            self.inbox.collect_at.get_or_insert_with(|| Instant::now() + COLLECT_PAUSE);
+            self.inbox.collect_at.get_or_insert_with(|| from_now(COLLECT_PAUSE));
         }
     }
 
@@ -38,10 +38,9 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Takes up what is queued now: those that were built before others were only
-    /// counted say what these are.
+    /// Drains the queue first, so that captured events name the counted ones.
     async fn take_queued(&mut self, queue: &mut Receiver) {
-        for _ in 0..=MOST_EVENTS / BATCH {
+        for _ in 0..=MAX_EVENTS / BATCH {
             let is_open = self.inbox.ending.is_none() && self.has_room();
             if !is_open || queue.try_receive(&mut self.inbox.items, BATCH) == 0 {
                 return;
@@ -55,7 +54,7 @@ impl Dispatcher<'_> {
 
     pub(super) fn until_collection(&self) -> Duration {
         let due = self.inbox.collect_at;
-        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(Instant::now()))
+        due.map_or(MAX_SLEEP, |due| due.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -76,8 +75,8 @@ impl Inbox {
         }
         // Of those that were built, more is known: this one has no fields.
         let fate = fate.unwrap_or_else(|| self.fate(&event));
-        let tally = Tally { event, is_stand_in: true, count, last_at, permit: Permit::default() };
-        self.add_tally(tally, fingerprint, fate, counters);
+        let alike = Alike { event, is_stand_in: true, count, last_at, permit: Permit::default() };
+        self.add_alike(alike, fingerprint, fate, counters);
     }
 }
 

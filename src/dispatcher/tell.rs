@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Dispatcher, LONGEST_SLEEP, Lane, STORE_RETRY, random};
+use super::{Dispatcher, Lane, MAX_SLEEP, STORE_RETRY, random};
 use crate::{
-    budget::Budget,
-    store::{Channel, Maker},
+    host::time::Saturating,
+    outbox::{Channel, Maker},
+    policy::budget::Budget,
 };
 
 impl Dispatcher<'_> {
@@ -20,12 +21,12 @@ impl Dispatcher<'_> {
             // What a message tells of a panic has its backtrace.
             return STORE_RETRY / 4;
         }
-        let mut next = now + LONGEST_SLEEP;
+        let mut next = now.later(MAX_SLEEP);
         let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
-        let is_blind = self.is_blind();
+        let budget_unknown = self.budget_unknown();
         let mut has_written = false;
         for channel in &self.channels {
-            let channel = &if is_blind { channel.blind() } else { channel.clone() };
+            let channel = &if budget_unknown { channel.blind() } else { channel.clone() };
             match self.store.tell(channel, &maker, self.must_hurry, now).await {
                 Ok(told) => {
                     next = told.next.map_or(next, |at| at.min(next));
@@ -82,7 +83,7 @@ pub(super) fn public_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incident::Rhythm;
+    use crate::policy::incident::Rhythm;
 
     #[test]
     fn what_costs_money_hardly_goes_while_nobody_knows_what_was_spent() {

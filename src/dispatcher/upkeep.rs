@@ -9,12 +9,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Dispatcher, LONGEST_SLEEP, deliver::LEASE, random};
+use super::{Dispatcher, MAX_SLEEP, deliver::LEASE, random};
 use crate::{
-    config::Builder,
-    retry::RetryPolicy,
-    store::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, Prune, StoreError},
-    trouble,
+    host::{
+        time::{Saturating, from_now},
+        trouble,
+    },
+    outbox::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, MAX_LOG_BYTES, Prune, StoreError},
+    policy::{incident::Rhythm, retry::RetryPolicy},
 };
 
 /// When what is due again: by a clock that does not jump.
@@ -42,12 +44,12 @@ impl Upkeep {
         let now = Instant::now();
         Self {
             look_at: now,
-            sweep_at: now + STEP_PAUSE,
+            sweep_at: now.later(STEP_PAUSE),
             has_reconsidered: false,
             has_noted: false,
             orphaned: Vec::new(),
             count_at: None,
-            may_count_at: now + COUNT_PAUSE,
+            may_count_at: now.later(COUNT_PAUSE),
         }
     }
 
@@ -63,7 +65,7 @@ impl Upkeep {
     /// How long nothing will be due.
     pub(super) fn wait(&self) -> Duration {
         let next = [self.look_at, self.sweep_at].into_iter().chain(self.count_at).min();
-        next.map_or(LONGEST_SLEEP, |next| next.saturating_duration_since(Instant::now()))
+        next.map_or(MAX_SLEEP, |next| next.saturating_duration_since(Instant::now()))
     }
 
     /// Has the events counted again: something changed.
@@ -79,12 +81,12 @@ impl Dispatcher<'_> {
         if self.upkeep.look_at <= now {
             let looked = self.look().await;
             let pause = self.pause_after(looked, LOOK_PAUSE);
-            self.upkeep.look_at = Instant::now() + pause;
+            self.upkeep.look_at = from_now(pause);
         }
         if self.upkeep.sweep_at <= now {
             let swept = self.sweep().await;
             let pause = self.pause_after(swept, SWEEP_PAUSE);
-            self.upkeep.sweep_at = Instant::now() + pause;
+            self.upkeep.sweep_at = from_now(pause);
         }
     }
 
@@ -99,7 +101,7 @@ impl Dispatcher<'_> {
     pub(super) async fn count(&mut self) {
         let began = Instant::now();
         let events = self.store.events().await;
-        self.upkeep.may_count_at = Instant::now() + COUNT_PAUSE.max(began.elapsed() * 20);
+        self.upkeep.may_count_at = from_now(COUNT_PAUSE.max(began.elapsed().saturating_mul(20)));
         self.upkeep.count_at = None;
         match events {
             Ok(events) => self.counters.set_events(events),
@@ -135,12 +137,12 @@ impl Dispatcher<'_> {
         if !self.upkeep.has_noted {
             self.upkeep.has_noted = self.note_start().await;
         }
-        let first_by = now + Builder::LONGEST_SETTLE;
-        let again_by = now + longest_delay(&self.retry);
-        if self.store.hasten(first_by, again_by, now).await? > 0 {
+        let first_by = now.later(Rhythm::MAX_SETTLE);
+        let again_by = now.later(longest_delay(&self.retry));
+        if self.store.pull_forward(first_by, again_by, now).await? > 0 {
             self.wake_lanes();
         }
-        let excess = Prune::Excess { cap_bytes: FILE_CAP_BYTES, untold_since: now - TOLD_WITHIN };
+        let excess = Prune::Excess { cap_bytes: FILE_CAP_BYTES, untold_since: now.earlier(TOLD_WITHIN) };
         Ok(self.prune(excess).await? || !self.upkeep.has_noted)
     }
 
@@ -150,24 +152,37 @@ impl Dispatcher<'_> {
         let buried = self.store.bury_abandoned(&own, now).await?;
         if buried > 0 {
             self.counters.dead.fetch_add(buried, Ordering::Relaxed);
-            let what = format!("{buried} deliveries ended undelivered: nobody claimed them for a day");
-            trouble::report("abandoned", &what);
+            let what =
+                format!("deliveries that ended undelivered, as no process has their sink any more: {buried}");
+            trouble::report("abandoned", "", &what);
         }
         let sinks = self.store.sinks_of_dead().await?.into_iter();
         self.upkeep.orphaned = sinks.filter(|sink| !own.contains(&sink.as_str())).collect();
-        self.prune(Prune::Expired { delivered_by: now - KEPT_DELIVERED, dead_by: now - KEPT_DEAD }).await
+        self.prune(Prune::Expired {
+            delivered_by: now.earlier(KEPT_DELIVERED),
+            dead_by: now.earlier(KEPT_DEAD),
+        })
+        .await
     }
 
     /// Takes steps until nothing is left to do or the turn is over. True if
     /// something is left.
     async fn prune(&mut self, what: Prune) -> Result<bool, StoreError> {
-        let until = Instant::now() + TURN;
+        let until = from_now(TURN);
         loop {
             let pruned = self.store.prune(what).await?;
             let is_search_for_room = matches!(what, Prune::Excess { .. });
+            if is_search_for_room && pruned.log_bytes > MAX_LOG_BYTES {
+                let size = pruned.log_bytes / 1024 / 1024;
+                let what = format!(
+                    "another program reads the database in one transaction that does not end: until it does, the \
+                     file beside it (-wal) grows, and has {size} MiB"
+                );
+                trouble::report("log", "", &what);
+            }
             if is_search_for_room && !pruned.more && pruned.used_bytes > FILE_CAP_BYTES {
                 let cap = FILE_CAP_BYTES / 1024 / 1024;
-                trouble::report("size", &format!("more than {cap} MiB of alerts are not sent yet"));
+                trouble::report("size", "", &format!("more than {cap} MiB of alerts are still unsent"));
             }
             if !pruned.more || until <= Instant::now() {
                 return Ok(pruned.more);
@@ -180,7 +195,7 @@ impl Dispatcher<'_> {
 fn longest_delay(retry: &RetryPolicy) -> Duration {
     // Not only our own policy: another process may have written the row.
     let delay = |policy: &RetryPolicy| policy.cap.mul_f64(1.5).max(policy.probe);
-    delay(retry).max(delay(&RetryPolicy::DEFAULT)).max(RetryPolicy::LONGEST_WISH) + LEASE
+    delay(retry).max(delay(&RetryPolicy::DEFAULT)).max(RetryPolicy::MAX_WISH).saturating_add(LEASE)
 }
 
 /// How often due times and the file's size are looked at.
@@ -211,7 +226,7 @@ mod tests {
     fn no_legal_delay_is_taken_for_a_jump_of_the_clock() {
         let long = RetryPolicy { cap: Duration::from_secs(10 * 3600), ..RetryPolicy::DEFAULT };
         let probing = RetryPolicy { probe: Duration::from_secs(20 * 3600), ..RetryPolicy::DEFAULT };
-        assert_eq!(longest_delay(&RetryPolicy::DEFAULT), RetryPolicy::LONGEST_WISH + LEASE);
+        assert_eq!(longest_delay(&RetryPolicy::DEFAULT), RetryPolicy::MAX_WISH + LEASE);
         assert_eq!(longest_delay(&long), Duration::from_secs(15 * 3600) + LEASE);
         assert_eq!(longest_delay(&probing), Duration::from_secs(20 * 3600) + LEASE);
     }

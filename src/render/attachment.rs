@@ -15,8 +15,8 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// A file of that name; what is no letter or digit of ASCII, dot or dash in it
-    /// is left out. No more than 256 KiB of `text` are sent.
+    /// A file of that name, of which only ASCII letters and digits, dots and dashes
+    /// are kept. No more than 256 KiB of `text` are sent.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { name: name.into(), text: text.into() }
     }

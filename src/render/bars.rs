@@ -4,7 +4,10 @@
 //! seen, and what did not is a bare line.
 
 use super::{Clock, words};
-use crate::notice::{LastHour, Sample};
+use crate::{
+    host::time::Saturating,
+    policy::notice::{LastHour, Sample},
+};
 
 /// More counts than that are no hour.
 const MOST: usize = 12;
@@ -34,7 +37,7 @@ impl Bars {
             u64::try_from(height).unwrap_or(HIGHEST)
         };
         let steps = u32::try_from(counts.len()).unwrap_or_default();
-        let hour = clock.span(*since, *since + LastHour::STEP * steps);
+        let hour = clock.span(*since, since.later(LastHour::STEP.saturating_mul(steps)));
         let minutes = LastHour::STEP.as_secs() / 60;
         Some(Self {
             heights: counts.iter().map(height).collect(),

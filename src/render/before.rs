@@ -7,7 +7,7 @@ use super::{
     space::{Space, body_bytes},
     words,
 };
-use crate::{breadcrumb::Breadcrumb, event::Event};
+use crate::event::{Event, breadcrumb::Breadcrumb};
 
 /// The last `most` breadcrumbs of `event`, and of these, those that fit in a third
 /// of `space`; then the first line says how many are left out.
@@ -37,9 +37,9 @@ pub(super) fn lines(event: &Event, clock: &Clock, most: usize, space: &mut Space
 fn line(breadcrumb: &Breadcrumb, event: &Event, clock: &Clock) -> String {
     let time = clock.time_before(breadcrumb.at, event.at);
     let target = clean::line(&breadcrumb.target, 80);
-    let message = clean::line(&breadcrumb.message, MOST_CHARS);
+    let message = clean::line(&breadcrumb.message, MAX_CHARS);
     let fields = breadcrumb.fields.iter().map(|field| {
-        let value = clean::line(&field.value.to_string(), MOST_CHARS);
+        let value = clean::line(&field.value.to_string(), MAX_CHARS);
         format!("{}={value}", clean::line(&field.name, 80))
     });
     let says: Vec<String> = std::iter::once(message).chain(fields).filter(|part| !part.is_empty()).collect();
@@ -47,7 +47,7 @@ fn line(breadcrumb: &Breadcrumb, event: &Event, clock: &Clock) -> String {
 }
 
 /// More than a breadcrumb's texts have.
-const MOST_CHARS: usize = 1000;
+const MAX_CHARS: usize = 1000;
 
 /// What a line break costs.
 const LINE_END_BYTES: usize = 5;
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(shown(&after(0), &clock, 9, 1000), "");
         let all = "19:41:01.123 INFO my_app: step 0 order=17\n19:41:02.123 INFO my_app: step 1 order=17";
         assert_eq!(shown(&after(2), &clock, 9, 1000), all);
-        let last = "(5 earlier ones are left out)\n19:41:02.123 INFO my_app: step 5 order=17";
+        let last = "(5 earlier ones are not shown)\n19:41:02.123 INFO my_app: step 5 order=17";
         assert_eq!(shown(&after(6), &clock, 1, 1000), last);
     }
 

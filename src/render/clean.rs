@@ -6,7 +6,7 @@
 
 use std::str::Chars;
 
-/// Marks where a [`line`] was cut.
+/// Marks where a [`line()`] was cut.
 const CUT_LINE: char = '…';
 
 /// `text` on one line of at most `max_chars`: each run of white space is a

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     event::Event,
-    notice::{Kind, Notice, Sample},
+    policy::notice::{Kind, Notice, Sample},
 };
 
 /// Neither body is longer.
@@ -62,7 +62,7 @@ const ATTACHED: Scope<'static> = Scope {
 };
 
 /// Of more events the bars are text in either body.
-const MOST_DRAWN: usize = 8;
+const MAX_DRAWN: usize = 8;
 
 /// What the HTML template writes for the bars of one.
 const BARS_BYTES: usize = 1000;
@@ -171,7 +171,7 @@ impl Mail {
         let frames = FRAME_BYTES
             + shown.len() * scope.entry_bytes
             + traced * scope.backtrace_bytes
-            + shown.len().min(MOST_DRAWN) * BARS_BYTES;
+            + shown.len().min(MAX_DRAWN) * BARS_BYTES;
         let mut space = Space::new(scope.bytes.saturating_sub(frames), scope.mark);
         let is_health = notice.kind == Kind::Health;
         let overview = if shown.len() > 1 { overview(shown, &mut space) } else { Vec::new() };
@@ -183,7 +183,7 @@ impl Mail {
         let before = if shown.len() > 1 { scope.before_of_several } else { usize::MAX };
         for (place, sample) in shown.iter().enumerate() {
             let entry = |space: &mut Space<'_>| {
-                Entry::new(sample, is_health, place < MOST_DRAWN, before, clock, space)
+                Entry::new(sample, is_health, place < MAX_DRAWN, before, clock, space)
             };
             entries.push(space.share(shown.len() - place, entry));
         }

@@ -3,12 +3,14 @@
 //! Invariant: what comes out is clean, and nothing in it that has several lines
 //! can pass for another row.
 
-use super::{Clock, clean, environment, hush, words};
+use super::{Clock, clean, environment, silence_hint, words};
 use crate::{
     event::{Event, Field, Value},
-    fingerprint::OVERRIDE,
-    matcher::first_of_silenced,
-    notice::{Process, Sample},
+    policy::{
+        fingerprint::OVERRIDE,
+        matcher::first_of_silenced,
+        notice::{Process, Sample},
+    },
 };
 
 /// The chain of each error, one link a line.
@@ -101,7 +103,7 @@ pub(super) fn process(process: &Process) -> String {
     facts.map(|(name, fact)| format!("{name} = {fact}")).collect::<Vec<_>>().join("\n")
 }
 
-/// In what the last of several events is not as the first.
+/// How the latest event differs from the first.
 pub(super) fn latest(sample: &Sample) -> String {
     let Some(latest) = &sample.latest else { return String::new() };
     let first = &sample.event;
@@ -149,7 +151,7 @@ pub(super) fn silence(samples: &[Sample]) -> String {
         [] => String::new(),
         // It is no event of the program's.
         [only] if only.event.target.is_empty() => String::new(),
-        [only] => words::silence(&hush::matcher(&only.event)),
+        [only] => words::silence(&silence_hint::matcher(&only.event)),
         _ => words::silence(words::ANY_MATCHER),
     }
 }

@@ -19,9 +19,8 @@ mod email;
 mod facts;
 mod gsm7;
 pub(crate) use gsm7::segments;
-mod hush;
+mod silence_hint;
 mod sms;
-pub(crate) use sms::MAX_SEGMENTS;
 mod space;
 mod trace;
 mod words;
@@ -30,9 +29,11 @@ mod words;
 mod tests;
 
 use crate::{
-    event::{Event, Value},
-    fingerprint,
-    notice::{Kind, Losses, Notice, Process, Sample},
+    event::{Event, Value, loss::Losses},
+    policy::{
+        fingerprint,
+        notice::{Kind, Notice, Process, Sample},
+    },
 };
 
 /// The longest subject, in characters.

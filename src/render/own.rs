@@ -4,22 +4,20 @@
 //! Invariant: whatever a [`Render`] gives, or if it panics, there are texts, and
 //! they are valid and not too long.
 
-use std::{
-    fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 use super::{
     Attachment, Clock, MAX_SUBJECT_CHARS, clean, email,
     gsm7::{self, segments},
-    sms::{self, MAX_SEGMENTS},
-    subject,
+    sms, subject,
 };
-use crate::notice::Notice;
+use crate::{
+    host::unwind::caught,
+    policy::{budget::MAX_SEGMENTS, notice::Notice},
+};
 
-/// Writes the texts of messages: for another format, or another language. Given
-/// to [`Builder::render`](crate::Builder::render).
+/// Writes the texts of messages, in another format or another language. Give it to
+/// [`Builder::render`](crate::Builder::render).
 ///
 /// ```
 /// use tracing_alert::{DefaultRender, Notice, Render};
@@ -41,24 +39,24 @@ use crate::notice::Notice;
 /// }
 /// ```
 ///
-/// It runs on the alert thread. What it gives is freed of control characters and
-/// of what hides or reorders text, and an SMS gets the id of its message at its
-/// end if that is not there. If it panics, or gives what cannot be sent (blank,
-/// an SMS of more than two segments, a mail of more than 256 KiB), the message
-/// has the default's words, and a line on stderr says so.
+/// It runs on the alert thread. Control characters, and those that hide or reorder
+/// text, are removed from what it returns. An SMS that lacks the message's id gets
+/// it at its end. If it panics, or returns what cannot be sent (a blank text, an SMS
+/// of more than two segments, a mail of more than 256 KiB), the message has the
+/// default's words, and a line on stderr says so.
 ///
-/// Every text of an event is hostile: who writes HTML has to escape it.
+/// Treat every text of an event as hostile: in HTML, escape it.
 pub trait Render: Send + Sync + 'static {
     /// The SMS about `notice`, and [`Message::short`](crate::Message::short) for a
-    /// sink of your own; none for the words of `default`.
+    /// sink of your own; `None` for the words of `default`.
     fn sms(&self, notice: &Notice, default: &DefaultRender) -> Option<String> {
         Some(default.sms(notice))
     }
 
-    /// The mail about `notice`; none for the words of `default`.
+    /// The mail about `notice`; `None` for the words of `default`.
     ///
-    /// Mail programs show mails of one incident as one conversation if their
-    /// subject is the same: it should have no count and no time.
+    /// Mail programs show mails with the same subject as one conversation: leave
+    /// counts and times out of it.
     fn email(&self, notice: &Notice, default: &DefaultRender) -> Option<Email> {
         Some(default.email(notice))
     }
@@ -92,14 +90,14 @@ impl Email {
         Self { subject: subject.into(), text, html, attachment: None }
     }
 
-    /// With HTML that says the same as the text.
+    /// Adds HTML that says the same as the text.
     #[must_use]
     pub fn with_html(mut self, html: impl Into<String>) -> Self {
         self.html = html.into();
         self
     }
 
-    /// With a file.
+    /// Adds a file.
     #[must_use]
     pub fn with_attachment(mut self, attachment: Attachment) -> Self {
         self.attachment = Some(attachment);
@@ -174,17 +172,14 @@ impl Renderer {
         fault: &mut Option<String>,
     ) -> Option<T> {
         let own = self.own.as_deref()?;
-        let written = catch_unwind(AssertUnwindSafe(|| write(own)));
-        let checked = match written {
-            Ok(text) => check(text?),
-            Err(payload) => {
-                // What panics in its `drop` would do so here.
-                mem::forget(payload);
-                Err("it panicked".to_owned())
-            }
+        let checked = match caught(|| write(own)) {
+            Some(text) => check(text?),
+            None => Err("it panicked".to_owned()),
         };
         checked
-            .map_err(|what| *fault = Some(format!("your `Render` gave no message, ours is sent: {what}")))
+            .map_err(|what| {
+                *fault = Some(format!("your `Render` gave no message, so the default one is sent: {what}"));
+            })
             .ok()
     }
 }
@@ -192,7 +187,7 @@ impl Renderer {
 /// In characters of the alphabet of SMS only if it is too long as it is.
 fn checked_sms(text: &str, notice: &Notice) -> Result<String, String> {
     let id = sms::id(notice);
-    let text = clean::block(text, LONGEST_SMS);
+    let text = clean::block(text, MAX_SMS);
     let text = text.strip_suffix(&id).unwrap_or(&text).trim_end();
     if text.is_empty() {
         return Err("the SMS is blank".to_owned());
@@ -207,22 +202,22 @@ fn checked_sms(text: &str, notice: &Notice) -> Result<String, String> {
 
 fn checked_email(email: &Email) -> Result<Email, String> {
     let subject = clean::line(&email.subject, MAX_SUBJECT_CHARS);
-    let [text, html] = [&email.text, &email.html].map(|body| clean::block(body, LONGEST_BODY));
+    let [text, html] = [&email.text, &email.html].map(|body| clean::block(body, MAX_BODY));
     if subject.is_empty() || text.is_empty() || html.is_empty() {
         return Err("the subject or a body of the mail is blank".to_owned());
     }
-    if [&text, &html].iter().any(|body| body.len() >= LONGEST_BODY) {
-        return Err(format!("a body of the mail is longer than {} KiB", LONGEST_BODY / 1024));
+    if [&text, &html].iter().any(|body| body.len() >= MAX_BODY) {
+        return Err(format!("a body of the mail is longer than {} KiB", MAX_BODY / 1024));
     }
     let attachment = email.attachment.as_ref().and_then(Attachment::checked);
     Ok(Email { subject, text, html, attachment })
 }
 
 /// More characters than any SMS has.
-const LONGEST_SMS: usize = 2000;
+const MAX_SMS: usize = 2000;
 
 /// More bytes than anybody reads.
-const LONGEST_BODY: usize = 256 * 1024;
+const MAX_BODY: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {

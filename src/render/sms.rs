@@ -7,10 +7,13 @@
 use super::{
     clean, counted, environment, gsm7, headline_with_cause, lost, panic_place, rank, tag, total, word, words,
 };
-use crate::notice::{Kind, Losses, Notice, Sample};
-
-/// What a message may cost.
-pub(crate) const MAX_SEGMENTS: u32 = 2;
+use crate::{
+    event::loss::Losses,
+    policy::{
+        budget::MAX_SEGMENTS,
+        notice::{Kind, Notice, Sample},
+    },
+};
 
 /// More characters of one event than fit.
 const MAX_HEADLINE_CHARS: usize = 320;

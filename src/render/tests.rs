@@ -15,10 +15,8 @@ use tracing::Level;
 
 use super::*;
 use crate::{
-    breadcrumb::Breadcrumb,
-    event::{Field, SpanFrame, from_millis},
-    notice::LastHour,
-    stats::DropReason,
+    event::{Field, SpanFrame, breadcrumb::Breadcrumb, from_millis, loss::DropReason},
+    policy::notice::LastHour,
 };
 
 pub(super) fn event(level: Level, message: &str) -> Event {
@@ -40,7 +38,7 @@ pub(super) fn event(level: Level, message: &str) -> Event {
 }
 
 pub(super) fn breadcrumb(message: &str, at: SystemTime) -> Breadcrumb {
-    Breadcrumb { at, target: "my_app".into(), ..crate::breadcrumb::tests::breadcrumb(message) }
+    Breadcrumb { at, target: "my_app".into(), ..crate::event::breadcrumb::tests::breadcrumb(message) }
 }
 
 pub(super) fn sample(event: Event, count: u64) -> Sample {
@@ -95,7 +93,7 @@ fn what_is_about_the_alerting_reads_as_such() {
     let rendered = texts(&notice);
     assert_eq!(rendered.subject, format!("[MyApp] {message}"));
     assert_eq!(rendered.short, format!("[MyApp] {message} #7K3Q"));
-    assert!(rendered.text.starts_with("About the alerts of MyApp, "), "{}", rendered.text);
+    assert!(rendered.text.starts_with("About alerting itself in MyApp, "), "{}", rendered.text);
 }
 
 /// A notice with everything that a notice can have.
@@ -169,7 +167,7 @@ Where
 When
     2026-11-22 19:41:03 UTC
 
-and 2 events of which only the number was kept
+and 2 events that were only counted
 
 Process
     application = MyApp
@@ -181,11 +179,11 @@ Process
 Backtrace (PANIC: index out of bounds)
     1: my_app::main
 
-Frames of libraries (PANIC: index out of bounds)
+Library frames (PANIC: index out of bounds)
     0: rust_begin_unwind
 
 Grouping
-    Events of one level, target, file, message and root error are told as one; numbers, ids, addresses and the like in them make no difference, nor do other fields. Instead, the field alert.fingerprint decides if an event has one, or else Builder::fingerprint if the program has that.
+    Events with the same level, target, file, message and root error are reported as one; numbers, ids and addresses in the texts may differ, and so may other fields. To group by something else, set the field alert.fingerprint, or use Builder::fingerprint.
 
 Silence
     let these = Matcher::new()
@@ -227,18 +225,18 @@ fn the_first_line_says_why() {
     assert_eq!(why("first"), format!("New in {shop}: happened 37 times since {since}"));
     assert_eq!(why("panic"), format!("New in {shop}: happened once, {since}"));
     assert_eq!(why("digest"), format!("3 kinds of event in {shop}: 98 events since {since}"));
-    let update = format!("Happened 1,000 times by now in {shop}, since {since}; 963 of them not told before");
+    let update = format!("Happened 1,000 times so far in {shop}, since {since}; 963 not reported before");
     assert_eq!(why("update"), update);
     let reminder =
-        format!("Goes on in {shop} since {since}: 1,187 times by now; 187 of them not told before");
+        format!("Still happening in {shop} since {since}: 1,187 times so far; 187 not reported before");
     assert_eq!(why("reminder"), reminder);
-    let quiet =
-        format!("Quiet in {shop} since {last}: happened 1,204 times in all, 17 of them not told before");
+    let quiet = format!("Quiet in {shop} since {last}: happened 1,204 times in all, 17 not reported before");
     assert_eq!(why("quiet"), quiet);
-    let ended =
-        format!("Quiet in {shop} by 2026-11-22 20:12:24 UTC: 2 kinds of event, 95 events not told before");
+    let ended = format!(
+        "Quiet in {shop} as of 2026-11-22 20:12:24 UTC: 2 kinds of event, 95 events not reported before"
+    );
     assert_eq!(why("quiet-digest"), ended);
-    assert_eq!(why("health"), format!("About the alerts of {shop}, 2026-11-22 19:43:03 UTC"));
+    assert_eq!(why("health"), format!("About alerting itself in {shop}, 2026-11-22 19:43:03 UTC"));
 }
 
 #[test]
@@ -345,7 +343,7 @@ fn the_largest_notice_stays_within_its_limits() {
         let one = || Sample { latest: latest(), ..sample(event.clone(), u64::MAX) };
         let mut notice = notice((0..30).map(|_| one()).collect());
         notice.unsampled = u64::MAX;
-        notice.losses = DropReason::ALL.into_iter().map(|reason| (reason, u64::MAX)).collect();
+        notice.losses = DropReason::ALL.iter().copied().map(|reason| (reason, u64::MAX)).collect();
         notice.process = Process {
             app: long.clone(),
             environment: Some(long.clone()),

@@ -3,14 +3,13 @@
 //!
 //! Invariant: every text that comes in is clean already, and a name is short.
 
-use crate::notice::Kind;
+use crate::policy::notice::Kind;
 
 /// What ends the SMS after which a recipient's budget allows no more today.
-pub(super) const LAST_TODAY_SHORT: &str = "last message today but for new errors";
+pub(super) const LAST_TODAY_SHORT: &str = "Daily SMS limit reached; only new errors from here";
 
 /// The same in a mail.
-pub(super) const LAST_TODAY: &str =
-    "The last message today but for what was never seen before; the rest is kept, and told tomorrow.";
+pub(super) const LAST_TODAY: &str = "Daily e-mail limit reached: from here, only errors never seen before. The rest is kept and reported tomorrow.";
 
 pub(super) const NO_MESSAGE: &str = "(no message)";
 pub(super) const NOT_CAPTURED: &str = "Events not captured";
@@ -26,12 +25,12 @@ pub(super) mod label {
     pub(in super::super) const TIMES: &str = "When";
     pub(in super::super) const PACE: &str = "Last hour";
     pub(in super::super) const FIELDS: &str = "Fields";
-    pub(in super::super) const LATEST: &str = "The latest";
+    pub(in super::super) const LATEST: &str = "Latest";
     pub(in super::super) const BEFORE: &str = "Before it";
     pub(in super::super) const BEFORE_FIRST: &str = "Before the first";
     pub(in super::super) const PROCESS: &str = "Process";
     pub(in super::super) const BACKTRACE: &str = "Backtrace";
-    pub(in super::super) const OTHER_FRAMES: &str = "Frames of libraries";
+    pub(in super::super) const OTHER_FRAMES: &str = "Library frames";
     pub(in super::super) const GROUPING: &str = "Grouping";
     pub(in super::super) const SILENCE: &str = "Silence";
 }
@@ -84,7 +83,7 @@ pub(super) mod why {
     use super::{events, kinds, number, times};
 
     pub(in super::super) fn health(from: &str, at: &str) -> String {
-        format!("About the alerts of {from}, {at}")
+        format!("About alerting itself in {from}, {at}")
     }
 
     pub(in super::super) fn first(from: &str, total: u64, since: &str) -> String {
@@ -99,16 +98,16 @@ pub(super) mod why {
     }
 
     pub(in super::super) fn update(from: &str, total: u64, count: u64, since: &str) -> String {
-        format!("Happened {} by now in {from}, since {since}; {}", times(total), not_told(count))
+        format!("Happened {} so far in {from}, since {since}; {}", times(total), not_told(count))
     }
 
     pub(in super::super) fn reminder(from: &str, total: u64, count: u64, since: &str) -> String {
-        format!("Goes on in {from} since {since}: {} by now; {}", times(total), not_told(count))
+        format!("Still happening in {from} since {since}: {} so far; {}", times(total), not_told(count))
     }
 
     pub(in super::super) fn quiet(from: &str, total: u64, count: u64, last: &str) -> String {
         let news = match count {
-            0 => "nothing new since the message before".to_owned(),
+            0 => "nothing new since the last message".to_owned(),
             count => not_told(count),
         };
         format!("Quiet in {from} since {last}: happened {} in all, {news}", times(total))
@@ -116,10 +115,10 @@ pub(super) mod why {
 
     pub(in super::super) fn all_quiet(from: &str, different: usize, count: u64, at: &str) -> String {
         let news = match count {
-            0 => "nothing new since the messages before".to_owned(),
-            count => format!("{} not told before", events(count)),
+            0 => "nothing new since the last messages".to_owned(),
+            count => format!("{} not reported before", events(count)),
         };
-        format!("Quiet in {from} by {at}: {}, {news}", kinds(different))
+        format!("Quiet in {from} as of {at}: {}, {news}", kinds(different))
     }
 
     pub(in super::super) fn unsampled(from: &str, count: u64, at: &str) -> String {
@@ -128,8 +127,8 @@ pub(super) mod why {
 
     fn not_told(count: u64) -> String {
         match count {
-            0 => "all of them told before".to_owned(),
-            count => format!("{} of them not told before", number(count)),
+            0 => "all reported before".to_owned(),
+            count => format!("{} not reported before", number(count)),
         }
     }
 }
@@ -139,7 +138,7 @@ pub(super) fn overview(count: u64, what: &str, kind: Kind) -> String {
     let count = if count == 0 { String::new() } else { format!("{}x ", number(count)) };
     let end = match kind {
         Kind::First | Kind::Digest | Kind::Health => "",
-        Kind::Update | Kind::Reminder => ", goes on",
+        Kind::Update | Kind::Reminder => ", ongoing",
         Kind::Quiet => ", quiet",
     };
     format!("{count}{what}{end}")
@@ -164,9 +163,9 @@ pub(super) fn short_count(count: u64, total: u64) -> String {
 /// The same in a mail; nothing of what happened just once.
 pub(super) fn long_count(count: u64, total: u64) -> Option<String> {
     match (count, total) {
-        (0, total) => Some(format!("{} in all, told before", times(total))),
+        (0, total) => Some(format!("{} in all, reported before", times(total))),
         (count, total) if total > count => {
-            Some(format!("{} in all, {} of them not told before", times(total), number(count)))
+            Some(format!("{} in all, {} not reported before", times(total), number(count)))
         }
         (1, _) => None,
         (count, _) => Some(times(count)),
@@ -176,7 +175,7 @@ pub(super) fn long_count(count: u64, total: u64) -> Option<String> {
 /// What stands before the message in the SMS about an incident that is quiet,
 /// or that goes on.
 pub(super) const QUIET: &str = "quiet: ";
-pub(super) const GOES_ON: &str = "goes on: ";
+pub(super) const GOES_ON: &str = "ongoing: ";
 
 /// What is not shown in an SMS.
 pub(super) fn more(count: u64) -> String {
@@ -220,14 +219,14 @@ pub(super) fn omitted_backtraces(count: usize, file: &str) -> String {
 }
 
 pub(super) fn omitted(count: u64) -> String {
-    format!("and {} of which only the number was kept", events(count))
+    format!("and {} that were only counted", events(count))
 }
 
 /// How many of what happened before are not shown.
 pub(super) fn earlier(count: usize) -> String {
     match count {
-        1 => "(an earlier one is left out)".to_owned(),
-        count => format!("({count} earlier ones are left out)"),
+        1 => "(1 earlier one is not shown)".to_owned(),
+        count => format!("({count} earlier ones are not shown)"),
     }
 }
 
@@ -249,12 +248,12 @@ pub(super) fn last_at(time: &str) -> String {
 }
 
 /// How events are grouped, and how that is changed.
-pub(super) const GROUPED_BY_DEFAULT: &str = "Events of one level, target, file, message and root error are told as one; \
-     numbers, ids, addresses and the like in them make no difference, nor do other fields. Instead, the field \
-     alert.fingerprint decides if an event has one, or else Builder::fingerprint if the program has that.";
+pub(super) const GROUPED_BY_DEFAULT: &str = "Events with the same level, target, file, message and root error are reported \
+     as one; numbers, ids and addresses in the texts may differ, and so may other fields. To group by something else, \
+     set the field alert.fingerprint, or use Builder::fingerprint.";
 
 pub(super) fn grouped_by_field(fingerprint: &str) -> String {
-    format!("The program chose it: events with alert.fingerprint = {fingerprint} are told as one.")
+    format!("The program chose it: events with alert.fingerprint = {fingerprint} are reported as one.")
 }
 
 /// The same of one of several incidents.

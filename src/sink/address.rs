@@ -6,15 +6,17 @@
 
 use std::ops::RangeInclusive;
 
+use crate::error::Fault;
+
 /// How many digits a number with its country code has: the longest is set by
 /// ITU-T E.164, the shortest are in use on small islands.
 const PHONE_DIGITS: RangeInclusive<usize> = 7..=15;
 
 /// The longest address, and its longest parts: RFC 5321, section 4.5.3.1, and
 /// its erratum 1690.
-const LONGEST_ADDRESS: usize = 254;
-const LONGEST_LOCAL_PART: usize = 64;
-const LONGEST_LABEL: usize = 63;
+const MAX_ADDRESS: usize = 254;
+const MAX_LOCAL_PART: usize = 64;
+const MAX_LABEL: usize = 63;
 
 /// True for a phone number as ITU-T E.164 writes it: `+`, the country code and
 /// the number, nothing between the digits.
@@ -27,18 +29,133 @@ pub(crate) fn is_phone_number(text: &str) -> bool {
         && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// `text` as [a phone number](is_phone_number), without what people put between
+/// the digits to read them.
+///
+/// # Errors
+///
+/// When it is none; the fault shows no digit of it.
+pub(crate) fn phone_number(text: &str) -> Result<String, Fault> {
+    let number: String = text.chars().filter(|c| !is_phone_mark(*c)).collect();
+    if text.matches("(0)").count() == 0 && is_phone_number(&number) {
+        return Ok(number);
+    }
+    Err(phone_fault(text, &number))
+}
+
+/// What is between digits, or copied along with them, and means nothing.
+fn is_phone_mark(c: char) -> bool {
+    c.is_whitespace() && !matches!(c, '\n' | '\r')
+        || is_invisible(c)
+        || matches!(c, '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
+/// True for what takes no room and directs how text is set: contacts that are
+/// copied from a telephone have it round the number.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn phone_fault(text: &str, number: &str) -> Fault {
+    let fault = |what: &str, mend: &str| Fault::new(what).mend(mend);
+    if let Some(fault) = list_fault(text, "numbers") {
+        return fault;
+    }
+    if text.contains(['\'', '‘', '’']) {
+        return fault("has quotation marks", "leave them out");
+    }
+    if text.contains('@') {
+        return fault("is an e-mail address", "give a phone number here");
+    }
+    if text.chars().any(char::is_alphabetic) {
+        return fault("has letters", "give the number alone, from the + on");
+    }
+    if text.contains("(0)") {
+        return fault("has (0) in it", "leave out (0): nobody dials it after the country code");
+    }
+    if number.chars().any(|c| c.is_numeric() && !c.is_ascii_digit()) {
+        return fault("has digits other than 0 to 9", "write the digits 0 to 9");
+    }
+    if number.chars().any(|c| !c.is_ascii_digit() && c != '+') {
+        return fault("has a character that no number has", "give the number alone, from the + on");
+    }
+    match number.find('+') {
+        Some(1..) if number.matches('+').count() == 1 => {
+            return fault("has a + in its midst", "begin with the + and the country code");
+        }
+        Some(_) if number.matches('+').count() > 1 => {
+            return fault("has more than one +", "separate numbers with commas");
+        }
+        Some(_) if number.starts_with("+0") => {
+            return fault("has a 0 after the +", "put the country code there, which begins with no 0");
+        }
+        Some(_) => (),
+        None if number.starts_with("00") => return fault("begins with 00", "write + instead of 00"),
+        None if number.starts_with("011") => return fault("begins with 011", "write + instead of 011"),
+        None if number.starts_with('0') => {
+            return fault("begins with 0", "write + and the country code instead of the 0");
+        }
+        None => return fault("does not begin with +", "begin with + and the country code"),
+    }
+    let digits = number.trim_start_matches('+').len();
+    let (least, most) = (PHONE_DIGITS.start(), PHONE_DIGITS.end());
+    Fault::new(format!("has {digits} digits"))
+        .mend(format!("give a number with its country code: {least} to {most} digits"))
+}
+
+/// What is wrong if `text` is more than one entry of a list, or has the marks of
+/// another way to write one.
+fn list_fault(text: &str, entries: &str) -> Option<Fault> {
+    let commas = format!("separate {entries} with commas");
+    let is_mark = |c: &char| ";|\n\r[]{}\"`“”„".contains(*c);
+    let (what, mend) = match text.chars().find(is_mark)? {
+        '"' | '`' | '“' | '”' | '„' => ("has quotation marks", "leave them out".to_owned()),
+        ';' => ("has a semicolon", commas),
+        '|' => ("has a |", commas),
+        '\n' | '\r' => ("has a line break", commas),
+        _ => ("has brackets", format!("leave them out, and {commas}")),
+    };
+    Some(Fault::new(what).mend(mend))
+}
+
 /// True for an e-mail address of the plain sort: ASCII, nothing quoted, a domain
 /// of at least two labels.
 pub(crate) fn is_email_address(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;
     };
-    text.len() <= LONGEST_ADDRESS && is_local_part(local) && is_domain(domain)
+    text.len() <= MAX_ADDRESS && is_local_part(local) && is_domain(domain)
+}
+
+/// What is wrong with `text`, unless it is [an address](is_email_address).
+pub(crate) fn email_fault(text: &str) -> Option<Fault> {
+    if is_email_address(text) {
+        return None;
+    }
+    let fault = |what: &str, mend: &str| Some(Fault::new(what).mend(mend));
+    let is_two = text.matches('@').count() > 1;
+    let (local, domain) = text.split_once('@').unwrap_or((text, ""));
+    match text {
+        _ if list_fault(text, "addresses").is_some() => list_fault(text, "addresses"),
+        _ if text.contains(['<', '>']) => fault("has < and >", "give the address alone, without a name"),
+        _ if text.starts_with('\'') || text.ends_with('\'') => fault("has quotation marks", "leave them out"),
+        _ if text.starts_with("mailto:") => fault("begins with mailto:", "leave out mailto:"),
+        _ if is_two => fault("has more than one @", "separate addresses with commas"),
+        _ if !text.contains('@') => fault("has no @", "give an address like ops@example.com"),
+        _ if text.contains(char::is_whitespace) => fault("has a space", "leave it out"),
+        _ if !text.is_ascii() => fault("has a character outside of ASCII", "write the domain as xn--…"),
+        _ if local.is_empty() => fault("has nothing before the @", "give an address like ops@example.com"),
+        _ if !domain.contains('.') => {
+            fault("has no dot after the @", "give the whole domain, like example.com")
+        }
+        _ if text.ends_with(['.', ',']) => fault("ends with a dot", "leave it out"),
+        _ => fault("is not one that mail servers take", "give an address like ops@example.com"),
+    }
 }
 
 /// RFC 5322's `dot-atom`, which has no space, comma, semicolon, bracket or quote.
 fn is_local_part(text: &str) -> bool {
-    text.len() <= LONGEST_LOCAL_PART
+    text.len() <= MAX_LOCAL_PART
         && text.split('.').all(|atom| {
             let is_atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
             !atom.is_empty() && atom.bytes().all(is_atext)
@@ -47,7 +164,7 @@ fn is_local_part(text: &str) -> bool {
 
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
-        (1..=LONGEST_LABEL).contains(&label.len())
+        (1..=MAX_LABEL).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -68,7 +185,7 @@ pub(crate) fn mask_phone(number: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
 
@@ -153,11 +270,32 @@ mod tests {
         assert_eq!(["", "42", "12345", "ACME"].map(mask_phone), ["***"; 4]);
     }
 
+    fn fault_shows(fault: &Fault, part: &str) -> bool {
+        format!("{fault:?}").contains(part)
+    }
+
     proptest! {
         #[test]
         fn no_text_breaks_the_checks(text: String) {
             prop_assert!(!(is_phone_number(&text) && is_email_address(&text)));
             prop_assert!(mask_phone(&text).len() <= 5);
+            prop_assert_eq!(email_fault(&text).is_none(), is_email_address(&text));
+            prop_assert!(phone_number(&text).is_ok_and(|it| is_phone_number(&it)) || phone_number(&text).is_err());
+        }
+
+        #[test]
+        fn what_people_put_between_digits_does_not_count(
+            digits in vec("[1-9]", 7..16),
+            marks in vec("[ .()\u{a0}\u{2011}/-]{0,2}", 16),
+        ) {
+            let spread: String = digits.iter().zip(marks).map(|(digit, mark)| format!("{mark}{digit}")).collect();
+            prop_assert_eq!(phone_number(&format!("+{spread}")), Ok(format!("+{}", digits.concat())));
+        }
+
+        #[test]
+        fn a_fault_shows_nothing_of_a_number(number in "[0-9]{5,20}", before in "(00|0|[+]0|tel:|;)") {
+            let fault = phone_number(&format!("{before}{number}")).unwrap_err();
+            prop_assert!(!fault_shows(&fault, &number), "it is shown");
         }
     }
 }

@@ -6,19 +6,33 @@
 //! of the answer, and leaves no URL in an error.
 
 use std::{
-    error::Error as _,
     sync::OnceLock,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use reqwest::{
-    Client, RequestBuilder, Response, StatusCode, Url,
+    Client, RequestBuilder, Response, StatusCode,
     header::{ACCEPT, HeaderMap, RETRY_AFTER},
     redirect,
 };
 
-use super::{SendError, reason::Scrub};
-use crate::secret::Secret;
+use super::reason::Scrub;
+use crate::{
+    host::{secret::Secret, thread::Role, time::from_millis, unwind::caught},
+    policy::send_error::SendError,
+};
+
+mod connection;
+pub(crate) use connection::{Connection, Names, connection_setters};
+
+mod failure;
+use failure::{chain, failure};
+
+mod proxy;
+use proxy::Hop;
+pub(crate) use proxy::Proxy;
+
+mod tls;
 
 /// From the name's look-up to the end of the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,24 +40,24 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The whole exchange. Shorter than the dispatcher's own limit, so that it is
 /// known which part of the exchange took too long.
 pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(25);
-const _: () = assert!(TOTAL_TIMEOUT.as_secs() < crate::SEND_TIMEOUT.as_secs());
+const _: () = assert!(TOTAL_TIMEOUT.as_secs() < super::SEND_TIMEOUT.as_secs());
 
 /// Long enough for the messages of one incident. Not longer, because a request
 /// on a connection that the provider just closed may have to be repeated.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// More of an answer is not read, as a rule.
-const LONGEST_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 64 * 1024;
 
 /// The end of a body that was cut is not shown: it may be half of something that
 /// is to be removed.
 const UNSHOWN_TAIL: usize = 512;
 
 /// Longer wishes of a provider are cut, shorter ones lengthened.
-const SHORTEST_WISH: Duration = Duration::from_secs(1);
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+const MIN_WISH: Duration = Duration::from_secs(1);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// Stricter, because it rests on two clocks.
-const LONGEST_RATE_LIMIT: Duration = Duration::from_secs(15 * 60);
+const MAX_RATE_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// What is to be done after an answer: [`SendError`] without its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +88,10 @@ impl Class {
     /// success is one that the provider does not give. RFC 9110, section 15.
     pub(crate) fn of(status: StatusCode) -> (Self, &'static str) {
         match status.as_u16() {
-            300..=399 => (Self::Misconfigured, "redirected elsewhere, is the base URL right?"),
+            300..=399 => (Self::Misconfigured, "redirected elsewhere; is the base URL right?"),
             401 | 403 => (Self::Misconfigured, "the credentials were refused"),
             402 => (Self::Misconfigured, "payment required"),
-            404 | 405 | 410 => (Self::Misconfigured, "no such resource, is the base URL right?"),
+            404 | 405 | 410 => (Self::Misconfigured, "no such resource; is the base URL right?"),
             407 => (Self::Misconfigured, "the proxy wants credentials"),
             451 => (Self::Misconfigured, "unavailable for legal reasons"),
             // The server did not get the whole request, did not want it so
@@ -88,8 +102,8 @@ impl Class {
             413 => (Self::Rejected, "the message is too large"),
             400..=499 => (Self::Rejected, "the request was refused"),
             500..=599 => (Self::Ambiguous, "the server failed"),
-            200..=299 => (Self::Ambiguous, "somebody else's answer, is the base URL right?"),
-            _ => (Self::Ambiguous, "an answer that is none"),
+            200..=299 => (Self::Ambiguous, "not the provider's answer; is the base URL right?"),
+            _ => (Self::Ambiguous, "an unexpected HTTP status"),
         }
     }
 }
@@ -99,12 +113,29 @@ impl Class {
 pub(crate) struct Http {
     /// The provider's name, for the reasons of errors.
     provider: &'static str,
-    client: OnceLock<Client>,
+    pub(crate) connection: Connection,
+    line: OnceLock<Line>,
+}
+
+/// A client, and what it connects to.
+struct Line {
+    client: Client,
+    /// What cannot be reached if it cannot connect: the provider's host, and the
+    /// proxy's if there is one on the way.
+    host: String,
+    /// The proxy's.
+    credentials: Vec<Secret>,
 }
 
 impl Http {
-    pub(crate) fn new(provider: &'static str) -> Self {
-        Self { provider, client: OnceLock::new() }
+    pub(crate) fn new(provider: &'static str, connection: Connection) -> Self {
+        Self { provider, connection, line: OnceLock::new() }
+    }
+
+    /// What an answer may echo and nobody else may read, beyond the settings: the
+    /// credentials of the environment's proxy.
+    pub(crate) fn credentials(&self) -> &[Secret] {
+        self.line.get().map_or(&[], |line| &line.credentials)
     }
 
     /// Makes the request that `build` gives and reads the answer.
@@ -119,7 +150,7 @@ impl Http {
         scrub: &Scrub<'_>,
         build: impl FnOnce(&Client) -> RequestBuilder,
     ) -> Result<Answer, SendError> {
-        self.exchange_up_to(LONGEST_BODY, scrub, build).await
+        self.exchange_up_to(MAX_BODY, scrub, build).await
     }
 
     /// As [`exchange`](Self::exchange), but reads up to `longest_body` bytes.
@@ -129,21 +160,29 @@ impl Http {
         scrub: &Scrub<'_>,
         build: impl FnOnce(&Client) -> RequestBuilder,
     ) -> Result<Answer, SendError> {
-        let failure = |error| failure(self.provider, error, scrub);
-        // Mostly for want of descriptors to read the certificates, and those
-        // come back.
-        let no_client = |error| {
-            let ours = format!("{}: no client can be made", self.provider);
-            Class::NotProcessed.error(scrub.reason(&ours, &chain(&error)), None)
-        };
-        let request = build(self.client().map_err(no_client)?).header(ACCEPT, "application/json");
+        Role::Own.play_all(self.exchange_unheard(longest_body, scrub, build)).await
+    }
+
+    async fn exchange_unheard(
+        &self,
+        longest_body: usize,
+        scrub: &Scrub<'_>,
+        build: impl FnOnce(&Client) -> RequestBuilder,
+    ) -> Result<Answer, SendError> {
+        let line = self.line(scrub)?;
+        let scrub = &scrub.and(&line.credentials);
+        let failure = |error| failure(self.provider, error, line, scrub);
+        let request = build(&line.client).header(ACCEPT, "application/json");
         let mut response = request.send().await.map_err(failure)?;
         let status = response.status();
         let body = match read(&mut response, longest_body).await {
             Ok(body) => body,
             Err(error) if !status.is_success() && Class::of(status).0 == Class::Rejected => {
-                let ours =
-                    format!("{} (HTTP {}): refused, and why broke off", self.provider, status.as_u16());
+                let ours = format!(
+                    "{} (HTTP {}): refused, but the connection broke before the reason came",
+                    self.provider,
+                    status.as_u16()
+                );
                 let reason = scrub.reason(&ours, &chain(&error.without_url()));
                 return Err(Class::NotProcessed.error(reason, None));
             }
@@ -153,27 +192,68 @@ impl Http {
     }
 
     /// A client that could not be made is tried again at the next request.
-    fn client(&self) -> Result<&Client, reqwest::Error> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
+    fn line(&self, scrub: &Scrub<'_>) -> Result<&Line, SendError> {
+        if let Some(line) = self.line.get() {
+            return Ok(line);
         }
-        let client = client(CONNECT_TIMEOUT, TOTAL_TIMEOUT)?;
-        Ok(self.client.get_or_init(|| client))
+        let line = line(&self.connection, CONNECT_TIMEOUT, TOTAL_TIMEOUT).map_err(|(class, what)| {
+            class.error(
+                scrub.reason(&format!("{}: the HTTP client cannot be built", self.provider), &what),
+                None,
+            )
+        })?;
+        Ok(self.line.get_or_init(|| line))
     }
 }
 
 /// One request per attempt: a redirect would take the credentials elsewhere, and
-/// repeating is the dispatcher's business. The system's proxy is honoured.
-fn client(connect_timeout: Duration, total_timeout: Duration) -> Result<Client, reqwest::Error> {
-    Client::builder()
+/// repeating is the dispatcher's business. The system's proxy is honoured, but for
+/// what is on this machine.
+fn line(
+    connection: &Connection,
+    connect_timeout: Duration,
+    total_timeout: Duration,
+) -> Result<Line, tls::Fault> {
+    // Mostly for want of descriptors, and those come back.
+    let failed = |error: reqwest::Error| (Class::NotProcessed, chain(&error.without_url()));
+    let mut builder = Client::builder()
+        // Whatever features of HTTP the host asks of its own client.
+        .http1_only()
         .user_agent(user_agent())
         .connect_timeout(connect_timeout)
         .timeout(total_timeout)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .referer(false)
-        .build()
+        .referer(false);
+    let hop = match &connection.proxy {
+        _ if connection.is_local() => {
+            builder = builder.no_proxy();
+            None
+        }
+        Some(proxy) => {
+            builder = builder.proxy(reqwest::Proxy::all(proxy.url.expose()).map_err(failed)?);
+            proxy.hop.clone()
+        }
+        None => Hop::of_environment(&connection.base_url).map_err(|name| {
+            let what =
+                format!("{name} is not the URL of a proxy: give one like http://proxy.example.com:3128");
+            (Class::Misconfigured, what)
+        })?,
+    };
+    let needs_tls = connection.is_https() || hop.as_ref().is_some_and(|hop| hop.is_https);
+    let builder = tls::set_up(builder, needs_tls, &connection.roots)?;
+    // A program may have turned on a feature of reqwest with which that panics.
+    let client = caught(|| builder.build())
+        .ok_or_else(|| (Class::Misconfigured, tls::NO_PROVIDER.to_owned()))?
+        .map_err(failed)?;
+    let host = connection.host();
+    Ok(match hop {
+        None => Line { client, host, credentials: Vec::new() },
+        Some(Hop { shown, credentials, .. }) => {
+            Line { client, host: format!("{host} through the proxy {shown}"), credentials }
+        }
+    })
 }
 
 fn user_agent() -> String {
@@ -193,37 +273,6 @@ async fn read(response: &mut Response, longest_body: usize) -> Result<Vec<u8>, r
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// What it means that there is no answer: only an error before the request was
-/// written says that it was not processed.
-fn failure(provider: &str, error: reqwest::Error, scrub: &Scrub<'_>) -> SendError {
-    let error = error.without_url();
-    let (class, what) = if error.is_builder() {
-        (Class::Misconfigured, "the request could not be made")
-    } else if error.is_connect() || error.is_dns() {
-        (Class::NotProcessed, "no connection")
-    } else if error.is_timeout() {
-        (Class::Ambiguous, "no answer in time")
-    } else {
-        (Class::Ambiguous, "the connection broke off")
-    };
-    class.error(scrub.reason(&format!("{provider}: {what}"), &chain(&error)), None)
-}
-
-/// An error with its sources, each told once.
-fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let link = error.to_string();
-        if !text.contains(&link) {
-            text.push_str(": ");
-            text.push_str(&link);
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// A provider's answer.
@@ -255,10 +304,10 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
         Some(wish) => wish,
         None => {
             let date = jiff::fmt::rfc2822::parse(text).ok()?;
-            SystemTime::from(date.timestamp()).duration_since(now).unwrap_or_default()
+            from_millis(date.timestamp().as_millisecond()).duration_since(now).unwrap_or_default()
         }
     };
-    Some(wish.clamp(SHORTEST_WISH, LONGEST_RETRY_AFTER))
+    Some(wish.clamp(MIN_WISH, MAX_RETRY_AFTER))
 }
 
 /// The second, counted from 1970, at which requests are taken again ("Rate
@@ -266,29 +315,12 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
 fn rate_limit_reset(text: &str, now: SystemTime) -> Option<Duration> {
     let since_1970 = now.duration_since(UNIX_EPOCH).ok()?;
     let wish = seconds(text)?.saturating_sub(since_1970);
-    Some(wish.clamp(SHORTEST_WISH, LONGEST_RATE_LIMIT))
+    Some(wish.clamp(MIN_WISH, MAX_RATE_LIMIT))
 }
 
 fn seconds(text: &str) -> Option<Duration> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
-}
-
-/// What is wrong with a base URL.
-pub(crate) fn base_url_fault(text: &str) -> Option<&'static str> {
-    match Url::parse(text) {
-        Err(_) => Some("is not a URL"),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => Some("is neither http nor https"),
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => Some("has credentials in it"),
-        Ok(url) if url.query().is_some() || url.fragment().is_some() => Some("has a query or a fragment"),
-        Ok(_) => None,
-    }
-}
-
-/// The host of a base URL: all of it that is shown.
-pub(crate) fn host(base_url: &str) -> String {
-    let host = Url::parse(base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    host.unwrap_or_else(|| "[not a URL]".to_owned())
 }
 
 /// True if there is something in `secret`, and only what a header takes.

@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Message, Receipt, SendError, Sink};
+use super::{Message, Receipt, Sink};
+use crate::{host::time::from_now, policy::send_error::SendError};
 
 /// A [`Sink`] that keeps what it is given: for tests of a program that alerts.
 ///
@@ -33,8 +34,9 @@ use super::{Message, Receipt, SendError, Sink};
 /// let messages = sink.wait_for(1, Duration::from_secs(10));
 /// assert!(messages[0].short.starts_with("[MyApp] ERROR: payment failed #"));
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct MemorySink {
+    name: &'static str,
     shared: Arc<Shared>,
 }
 
@@ -51,10 +53,21 @@ struct Inner {
     attempts: usize,
 }
 
+impl Default for MemorySink {
+    fn default() -> Self {
+        Self::named("memory")
+    }
+}
+
 impl MemorySink {
     /// A sink that accepts every message.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same under another [name](Sink::name): for several in one program.
+    pub fn named(name: &'static str) -> Self {
+        Self { name, shared: Arc::default() }
     }
 
     /// A sink whose first attempts fail with `failures`, in this order; later
@@ -78,7 +91,7 @@ impl MemorySink {
     /// Waits until at least `count` messages were accepted or `timeout` has
     /// passed, and gives the messages there are.
     pub fn wait_for(&self, count: usize, timeout: Duration) -> Vec<Message> {
-        let deadline = Instant::now() + timeout;
+        let deadline = from_now(timeout);
         let mut inner = self.lock();
         while inner.messages.len() < count {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -97,7 +110,7 @@ impl MemorySink {
 
 impl Sink for MemorySink {
     fn name(&self) -> &'static str {
-        "memory"
+        self.name
     }
 
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {

@@ -4,12 +4,15 @@
 //! Runs on the alert thread, one task per attempt. A sink makes one attempt;
 //! repeating it is the dispatcher's business.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{any::TypeId, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use crate::{notice::Notice, render::Attachment};
+use crate::{
+    policy::{notice::Notice, send_error::SendError},
+    render::Attachment,
+};
 
 mod address;
-pub(crate) use address::{is_email_address, is_phone_number, mask_phone};
+pub(crate) use address::{email_fault, is_invisible, is_phone_number, mask_phone, phone_number};
 
 mod http;
 
@@ -28,8 +31,8 @@ pub use twilio::TwilioSink;
 #[cfg(test)]
 mod wire;
 
-/// Sends messages to recipients. Implement it to reach people by other means
-/// than SMS and e-mail.
+/// Sends messages to recipients. Implement it to reach people by other means than SMS
+/// and e-mail.
 ///
 /// ```
 /// use tracing_alert::{Message, Receipt, SendError, Sink};
@@ -48,24 +51,36 @@ mod wire;
 /// }
 /// ```
 ///
-/// The future runs on the alert thread, which does everything else too: it may
+/// The future runs on the alert thread, which does everything else too. It may
 /// await, but it must not block. It is dropped if it takes longer than
-/// [`SEND_TIMEOUT`](crate::SEND_TIMEOUT), and the attempt then counts as
+/// [`SEND_TIMEOUT`], and the attempt then counts as
 /// [`SendError::Ambiguous`].
 pub trait Sink: Send + Sync + 'static {
-    /// A stable name. It is stored with every delivery: after a restart the sink
-    /// of the same name takes up what was left.
+    /// A stable name. It is stored with every delivery: after a restart, the sink with
+    /// the same name sends what was left.
     fn name(&self) -> &'static str;
+
+    /// Whether [`send`](Self::send) asks its provider first, if a message may have
+    /// been sent before. One whose deadline has passed since is then handed over once
+    /// more, to be looked up and not sent again.
+    fn looks_up(&self) -> bool {
+        false
+    }
 
     /// Makes one attempt to send `message` to its recipient.
     ///
-    /// It runs on a thread that blocks the signals of the process, and so do the
-    /// threads and the programs that it starts, unless they unblock them.
+    /// It runs on a thread that blocks the signals of the process. Threads and programs
+    /// that it starts inherit that, unless they unblock them.
+    ///
+    /// What it emits by `tracing` reaches the other layers, and never alerts. Threads
+    /// and tasks that it starts need [`NoAlerts`](crate::NoAlerts) for that. Without
+    /// it, an error that they log with each message alerts too, though ever more
+    /// rarely if they log it for no other reason.
     ///
     /// # Errors
     ///
-    /// When the recipient's provider did not accept the message; the variant
-    /// decides what happens next.
+    /// If the provider did not accept the message. The variant decides what happens
+    /// next.
     fn send(&self, message: &Message) -> impl Future<Output = Result<Receipt, SendError>> + Send;
 }
 
@@ -75,18 +90,20 @@ pub trait Sink: Send + Sync + 'static {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Message {
-    /// Who it is for: what the configuration says, never taken from an event.
+    /// Who it is for. It comes from the settings, never from an event.
     pub recipient: String,
-    /// The same for every attempt at this message: an idempotency key where a
-    /// provider knows one.
+    /// The same for every attempt at this message: an idempotency key, for a provider
+    /// that has such a thing.
     pub key: String,
     /// Which attempt this is, from one.
     pub attempt: u32,
     /// Whether an earlier attempt may have reached the recipient: its result was
-    /// [`SendError::Ambiguous`], or is not known because the process ended. A sink
-    /// that can, asks its provider before it sends again.
+    /// [`SendError::Ambiguous`], or is unknown because the process ended. A sink that
+    /// can should ask its provider before it sends again.
     pub may_have_been_sent: bool,
-    /// How long the message is still worth delivering.
+    /// How long the message is still worth delivering. Zero if it may have been sent
+    /// and its deadline has passed: a sink that [`looks_up`](Sink::looks_up) asks its
+    /// provider, and does not send again.
     pub valid_for: Duration,
     /// A few dozen words for a phone.
     pub short: String,
@@ -133,98 +150,17 @@ impl Receipt {
     }
 }
 
-/// Why an attempt failed, by what is to be done next.
-///
-/// A `reason` is stored and shown to operators: no credential and no recipient
-/// belongs in it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The provider did not take the message up: repeating it is safe. No
-    /// connection, a rate limit.
-    #[error("not processed: {reason}")]
-    NotProcessed {
-        /// What went wrong.
-        reason: String,
-        /// How long the provider asked to be left alone.
-        retry_after: Option<Duration>,
-    },
-    /// Nobody knows whether the message was taken up: it is repeated, and may
-    /// arrive twice. A timeout after the request was written, a server's error.
-    #[error("nobody knows if it was sent: {reason}")]
-    Ambiguous {
-        /// What went wrong.
-        reason: String,
-        /// How long the provider asked to be left alone.
-        retry_after: Option<Duration>,
-    },
-    /// This message will never be accepted: it is buried. A number that does not
-    /// exist.
-    #[error("rejected for good: {reason}")]
-    Rejected {
-        /// What went wrong.
-        reason: String,
-    },
-    /// This recipient will not accept any message: this one is buried, and for
-    /// a day no other is attempted. Someone who unsubscribed.
-    #[error("the recipient was refused: {reason}")]
-    RecipientRefused {
-        /// What went wrong.
-        reason: String,
-    },
-    /// No message will be accepted until somebody mends the settings or the
-    /// account: the sink pauses and is probed slowly. A wrong credential.
-    #[error("the settings or the account need mending: {reason}")]
-    Misconfigured {
-        /// What went wrong.
-        reason: String,
-    },
-}
-
-impl SendError {
-    /// [`SendError::NotProcessed`] with no wish of the provider.
-    pub fn not_processed(reason: impl Into<String>) -> Self {
-        Self::NotProcessed { reason: reason.into(), retry_after: None }
-    }
-
-    /// [`SendError::Ambiguous`] with no wish of the provider.
-    pub fn ambiguous(reason: impl Into<String>) -> Self {
-        Self::Ambiguous { reason: reason.into(), retry_after: None }
-    }
-
-    /// [`SendError::Rejected`].
-    pub fn rejected(reason: impl Into<String>) -> Self {
-        Self::Rejected { reason: reason.into() }
-    }
-
-    /// [`SendError::RecipientRefused`].
-    pub fn recipient_refused(reason: impl Into<String>) -> Self {
-        Self::RecipientRefused { reason: reason.into() }
-    }
-
-    /// [`SendError::Misconfigured`].
-    pub fn misconfigured(reason: impl Into<String>) -> Self {
-        Self::Misconfigured { reason: reason.into() }
-    }
-
-    /// Why a delivery that ends with this error is dead.
-    pub(crate) fn cause_of_death(&self) -> String {
-        match self {
-            Self::Rejected { reason } => reason.clone(),
-            Self::RecipientRefused { reason } => format!("{reason}; nothing more is sent there for a day"),
-            other => other.to_string(),
-        }
-    }
-
-    /// True if the message may have been sent.
-    pub(crate) fn is_ambiguous(&self) -> bool {
-        matches!(self, Self::Ambiguous { .. })
-    }
-}
+/// No attempt takes longer: then it counts as [`SendError::Ambiguous`].
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// [`Sink`] with its future boxed, so that different sinks can share a list.
 pub(crate) trait DynSink: Send + Sync + 'static {
     fn name(&self) -> &'static str;
+
+    /// Whether it is the program's own, and may log whatever it likes.
+    fn is_of_the_program(&self) -> bool;
+
+    fn looks_up(&self) -> bool;
 
     fn send<'a>(
         &'a self,
@@ -235,6 +171,15 @@ pub(crate) trait DynSink: Send + Sync + 'static {
 impl<T: Sink> DynSink for T {
     fn name(&self) -> &'static str {
         Sink::name(self)
+    }
+
+    fn is_of_the_program(&self) -> bool {
+        let ours = [TypeId::of::<TwilioSink>(), TypeId::of::<SendGridSink>(), TypeId::of::<MemorySink>()];
+        !ours.contains(&TypeId::of::<T>())
+    }
+
+    fn looks_up(&self) -> bool {
+        Sink::looks_up(self)
     }
 
     fn send<'a>(

@@ -4,19 +4,19 @@
 //! Invariant: pure. Every foreign text passes through [`Scrub`], which removes
 //! what belongs to the operator, before it is cut: half a credential is one too.
 
-use crate::secret::Secret;
+use crate::host::secret::Secret;
 
 /// No reason has more characters.
-pub(crate) const LONGEST_REASON: usize = 300;
+pub(crate) const MAX_REASON: usize = 300;
 
 /// As many characters are shown of an answer that is not the provider's JSON.
-const LONGEST_EXCERPT: usize = 120;
+const MAX_EXCERPT: usize = 120;
 
 /// A run of as many digits may be a phone number.
-const SHORTEST_NUMBER: usize = 7;
+const MIN_NUMBER: usize = 7;
 
 /// A word as long as this after `Basic` or `Bearer` is no English.
-const SHORTEST_TOKEN: usize = 16;
+const MIN_TOKEN: usize = 16;
 
 /// What no reason may show.
 #[derive(Debug, Default)]
@@ -28,18 +28,24 @@ pub(crate) struct Scrub<'a> {
 }
 
 impl Scrub<'_> {
+    /// This one, which removes `more` secrets, too.
+    pub(crate) fn and<'b>(&'b self, more: &'b [Secret]) -> Scrub<'b> {
+        let secrets = self.secrets.iter().copied().chain(more).collect();
+        Scrub { secrets, words: self.words.clone() }
+    }
+
     /// `ours`, then what is fit to be shown of the foreign text `theirs`.
     pub(crate) fn reason(&self, ours: &str, theirs: &str) -> String {
         let theirs = self.clean(theirs);
         if theirs.is_empty() {
-            return cut(ours, LONGEST_REASON);
+            return cut(ours, MAX_REASON);
         }
-        cut(&format!("{ours}: {theirs}"), LONGEST_REASON)
+        cut(&format!("{ours}: {theirs}"), MAX_REASON)
     }
 
     /// The first words of a body that is no JSON: a proxy's page, as a rule.
     pub(crate) fn excerpt(&self, body: &[u8]) -> String {
-        cut(&self.clean(&without_tags(&String::from_utf8_lossy(body))), LONGEST_EXCERPT)
+        cut(&self.clean(&without_tags(&String::from_utf8_lossy(body))), MAX_EXCERPT)
     }
 
     /// True if there is a credential in `text`.
@@ -132,7 +138,7 @@ pub(crate) fn without_numbers(text: &str) -> String {
         let (run, after) = run.split_at(end);
         kept.push_str(before);
         let digits = run.bytes().filter(u8::is_ascii_digit).count();
-        kept.push_str(if digits < SHORTEST_NUMBER { run } else { "[number]" });
+        kept.push_str(if digits < MIN_NUMBER { run } else { "[number]" });
         rest = after;
     }
     kept.push_str(rest);
@@ -150,7 +156,7 @@ fn without_addresses(text: &str) -> String {
         let is_scheme = ["basic", "bearer"].iter().any(|scheme| last.eq_ignore_ascii_case(scheme));
         kept.push_str(match word {
             _ if word.contains('@') || word.contains("%40") => "[address]",
-            _ if is_scheme && word.len() >= SHORTEST_TOKEN => "[redacted]",
+            _ if is_scheme && word.len() >= MIN_TOKEN => "[redacted]",
             _ => word,
         });
         kept.push_str(&piece[word.len()..]);

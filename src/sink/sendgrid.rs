@@ -10,18 +10,21 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Message, Receipt, SendError, Sink,
+    Message, Receipt, Sink,
     address::is_email_address,
-    http::{self, Answer, Class, Http},
+    http::{self, Answer, Class, Connection, Http, Names, connection_setters},
     reason::{Scrub, one_line},
 };
-use crate::{error::Problem, render::Attachment, secret::Secret};
+use crate::{error::Problem, host::secret::Secret, policy::send_error::SendError, render::Attachment};
 
 mod headers;
 use headers::headers;
 
 /// Many times as long as the ids that SendGrid gives.
-const LONGEST_REFERENCE: usize = 200;
+const MAX_REFERENCE: usize = 200;
+
+const NAMES: Names =
+    Names { base_url: "SENDGRID_BASE_URL", default: SendGridSink::DEFAULT_BASE_URL, api: ["v3", "mail"] };
 
 /// Sends e-mail through SendGrid, from an address that is verified there.
 ///
@@ -32,34 +35,45 @@ const LONGEST_REFERENCE: usize = 200;
 /// assert!(!format!("{sink:?}").contains("SG."));
 /// ```
 ///
-/// SendGrid knows no idempotency key: a mail that was accepted although the
-/// answer got lost arrives twice, with the same `Message-ID`. That it was
-/// accepted does not mean that it was delivered: it drops mail to addresses on
-/// its suppression lists.
+/// SendGrid has no idempotency key: a mail that was accepted although the answer got
+/// lost arrives twice, with the same `Message-ID`. Accepted does not mean delivered:
+/// SendGrid drops mail to addresses on its suppression lists.
 ///
-/// Each request turns all tracking off: it would rewrite links and add a footer
-/// with which a reader unsubscribes from alerts.
+/// Each request turns all tracking off, because that would rewrite links and add a
+/// footer by which a reader unsubscribes from alerts.
 pub struct SendGridSink {
+    name: &'static str,
     api_key: Secret,
     sender_email: String,
     sender_name: Option<String>,
-    base_url: String,
     http: Http,
 }
 
 impl SendGridSink {
+    /// What it is called, unless it is [named](Self::named).
+    pub(crate) const NAME: &'static str = "sendgrid";
+
     /// SendGrid's public host.
     pub const DEFAULT_BASE_URL: &str = "https://api.sendgrid.com";
 
     /// A sink that sends from `sender_email`, with a key that may send mail.
     pub fn new(api_key: impl Into<String>, sender_email: impl Into<String>) -> Self {
         Self {
+            name: Self::NAME,
             api_key: Secret::new(api_key),
             sender_email: sender_email.into(),
             sender_name: None,
-            base_url: Self::DEFAULT_BASE_URL.to_owned(),
-            http: Http::new("SendGrid"),
+            http: Http::new("SendGrid", Connection::new(Self::DEFAULT_BASE_URL)),
         }
+    }
+
+    /// The same under another name: for two accounts in one program, each with
+    /// [recipients](crate::Recipients) of its own. The name is stored with what is to be
+    /// sent, so it has to stay the same. Default: `sendgrid`.
+    #[must_use]
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
     }
 
     /// The name that an inbox shows instead of the sender's address.
@@ -69,13 +83,7 @@ impl SendGridSink {
         self
     }
 
-    /// Another host than [`DEFAULT_BASE_URL`](Self::DEFAULT_BASE_URL): that of
-    /// a region, or a test server.
-    #[must_use]
-    pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = url.into();
-        self
-    }
+    connection_setters!("SendGrid");
 
     /// All that can be known to be wrong without asking SendGrid.
     pub(crate) fn problems(&self) -> Vec<Problem> {
@@ -97,15 +105,15 @@ impl SendGridSink {
                 "give the plain address of a sender that is verified at SendGrid",
             );
         }
-        if let Some(what) = http::base_url_fault(&self.base_url) {
-            add("SENDGRID_BASE_URL", what, "give one like https://api.sendgrid.com, or none");
+        for Problem { setting, what, mend } in self.http.connection.problems(&NAMES) {
+            add(&setting, &what, &mend);
         }
         problems
     }
 
     /// What nobody else may read.
     pub(crate) fn credentials(&self) -> Vec<&Secret> {
-        vec![&self.api_key]
+        [&self.api_key].into_iter().chain(self.http.connection.credentials()).collect()
     }
 
     fn scrub<'a>(&'a self, message: &'a Message) -> Scrub<'a> {
@@ -151,18 +159,18 @@ impl SendGridSink {
 
 impl Sink for SendGridSink {
     fn name(&self) -> &'static str {
-        "sendgrid"
+        self.name
     }
 
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let url = format!("{}/v3/mail/send", self.base_url.trim_end_matches('/'));
+        let url = self.http.connection.url("/v3/mail/send");
         let mail = self.mail(message);
         let scrub = self.scrub(message);
         let answer = self
             .http
             .exchange(&scrub, |client| client.post(url).bearer_auth(self.api_key.expose()).json(&mail))
             .await?;
-        judge(&answer, &scrub)
+        judge(&answer, &scrub.and(self.http.credentials()))
     }
 }
 
@@ -172,7 +180,7 @@ fn judge(answer: &Answer, scrub: &Scrub<'_>) -> Result<Receipt, SendError> {
     let status = answer.status;
     let reference = answer.headers.get("x-message-id").and_then(|id| id.to_str().ok()).map(id);
     if status == StatusCode::ACCEPTED || (status.is_success() && reference.is_some()) {
-        let is_fit = |id: &String| (1..=LONGEST_REFERENCE).contains(&id.len()) && !scrub.finds_secret(id);
+        let is_fit = |id: &String| (1..=MAX_REFERENCE).contains(&id.len()) && !scrub.finds_secret(id);
         return Ok(reference.filter(is_fit).map(Receipt::new).unwrap_or_default());
     }
     let (class, meaning) = match meaning(status.as_u16()) {
@@ -192,7 +200,7 @@ fn meaning(status: u16) -> Option<(Class, &'static str)> {
         400 => (Class::Rejected, "the mail was refused"),
         401 => (Class::Misconfigured, "a wrong API key, or the plan's credits are used up"),
         403 => (Class::Misconfigured, "an unverified sender, a key without permission, or a block"),
-        404 | 405 => (Class::Misconfigured, "no such resource, is the base URL right?"),
+        404 | 405 => (Class::Misconfigured, "no such resource; is the base URL right?"),
         406 => (Class::Rejected, "the request was not acceptable"),
         413 => (Class::Rejected, "the mail is too large"),
         415 => (Class::Rejected, "the request's type was refused"),
@@ -244,7 +252,7 @@ fn display_name(name: &str) -> String {
 
 impl fmt::Debug for SendGridSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendGridSink").field("host", &http::host(&self.base_url)).finish_non_exhaustive()
+        f.debug_struct("SendGridSink").field("host", &self.http.connection.host()).finish_non_exhaustive()
     }
 }
 

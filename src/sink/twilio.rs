@@ -10,12 +10,12 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::{
-    Message, Receipt, SendError, Sink,
-    address::{is_phone_number, mask_phone},
-    http::{self, Answer, Class, Http},
+    Message, Receipt, Sink,
+    address::{is_phone_number, mask_phone, phone_number},
+    http::{self, Answer, Class, Connection, Http, Names, connection_setters},
     reason::Scrub,
 };
-use crate::{error::Problem, secret::Secret};
+use crate::{error::Problem, host::secret::Secret, policy::send_error::SendError};
 
 mod codes;
 mod lookup;
@@ -24,12 +24,18 @@ mod lookup;
 const SHORT_CODE_DIGITS: RangeInclusive<usize> = 3..=8;
 
 /// The longest alphanumeric sender id.
-const LONGEST_SENDER_ID: usize = 11;
+const MAX_SENDER_ID: usize = 11;
 
 /// Seconds for which Twilio may hold a message back. It advises more than five;
 /// its API's reference names a higher end than the page of error 90007, whose four
 /// hours both take.
 const VALIDITY_SECS: RangeInclusive<u64> = 6..=14_400;
+
+const NAMES: Names = Names {
+    base_url: "TWILIO_BASE_URL",
+    default: TwilioSink::DEFAULT_BASE_URL,
+    api: ["2010-04-01", "Accounts"],
+};
 
 /// Sends SMS through Twilio. It needs credentials and a sender, which is
 /// a [number](Self::sender_number) or
@@ -43,19 +49,18 @@ const VALIDITY_SECS: RangeInclusive<u64> = 6..=14_400;
 /// assert!(!format!("{sink:?}").contains("token"));
 /// ```
 ///
-/// Twilio knows no idempotency key. If the answer to an attempt got lost, the
-/// next one first looks among the recipient's latest messages whether Twilio has
-/// it; where it may not look, like with a restricted API key, or the look-up
-/// fails, it sends: the message may arrive twice. That it was accepted does not mean that it was
-/// delivered; what becomes of it, Twilio's own log tells.
+/// Twilio has no idempotency key. If the answer to an attempt got lost, the next one
+/// first searches the recipient's latest messages for it. If it may not search, as
+/// with a restricted API key, or the search fails, it sends: the message may arrive
+/// twice. Accepted does not mean delivered: Twilio's own log says what became of it.
 pub struct TwilioSink {
+    name: &'static str,
     account_sid: String,
     login: Login,
     /// What the login is in a header, but for the padding at its end.
     encoded_login: Secret,
     sender_number: Option<String>,
     messaging_service_sid: Option<String>,
-    base_url: String,
     http: Http,
 }
 
@@ -75,6 +80,9 @@ impl Login {
 }
 
 impl TwilioSink {
+    /// What it is called, unless it is [named](Self::named).
+    pub(crate) const NAME: &'static str = "twilio";
+
     /// Twilio's public host.
     pub const DEFAULT_BASE_URL: &str = "https://api.twilio.com";
 
@@ -83,8 +91,8 @@ impl TwilioSink {
         Self::with_login(account_sid.into(), Login::AuthToken(Secret::new(auth_token)))
     }
 
-    /// A sink that authenticates with an API key of the account, which Twilio
-    /// advises for production: it can be revoked by itself.
+    /// A sink that authenticates with an API key of the account. Twilio advises that
+    /// for production, because a key can be revoked by itself.
     pub fn with_api_key(
         account_sid: impl Into<String>,
         key_sid: impl Into<String>,
@@ -98,39 +106,44 @@ impl TwilioSink {
         let (user, password) = login.user_and_password(&account_sid);
         let encoded_login = Secret::new(BASE64_STANDARD_NO_PAD.encode(format!("{user}:{password}")));
         Self {
+            name: Self::NAME,
             account_sid,
             login,
             encoded_login,
             sender_number: None,
             messaging_service_sid: None,
-            base_url: Self::DEFAULT_BASE_URL.to_owned(),
-            http: Http::new("Twilio"),
+            http: Http::new("Twilio", Connection::new(Self::DEFAULT_BASE_URL)),
         }
     }
 
-    /// The sender: a number of the account in E.164, a short code, or an
-    /// alphanumeric id.
+    /// The same under another name: for two accounts in one program, each with
+    /// [recipients](crate::Recipients) of its own. The name is stored with what is to be
+    /// sent, so it has to stay the same. Default: `twilio`.
     #[must_use]
-    pub fn sender_number(mut self, number: impl Into<String>) -> Self {
-        self.sender_number = Some(number.into());
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
         self
     }
 
-    /// The Messaging Service that chooses the sender. With a
-    /// [`sender_number`](Self::sender_number) too, that one of its pool is used.
+    /// The sender: a number of the account with its country code, a short code, or
+    /// an alphanumeric id. Spaces, dashes, dots and brackets in a number do not
+    /// matter.
+    #[must_use]
+    pub fn sender_number(mut self, number: impl Into<String>) -> Self {
+        let given = number.into();
+        self.sender_number = Some(phone_number(&given).unwrap_or(given));
+        self
+    }
+
+    /// The Messaging Service that picks the sender. If a
+    /// [`sender_number`](Self::sender_number) is set too, it uses that one of its pool.
     #[must_use]
     pub fn messaging_service_sid(mut self, sid: impl Into<String>) -> Self {
         self.messaging_service_sid = Some(sid.into());
         self
     }
 
-    /// Another host than [`DEFAULT_BASE_URL`](Self::DEFAULT_BASE_URL): that of
-    /// a region, or a test server.
-    #[must_use]
-    pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = url.into();
-        self
-    }
+    connection_setters!("Twilio");
 
     /// All that can be known to be wrong without asking Twilio.
     pub(crate) fn problems(&self) -> Vec<Problem> {
@@ -174,10 +187,11 @@ impl TwilioSink {
             "is missing",
             "give a number of the account, or set TWILIO_MESSAGING_SERVICE_SID",
         );
+        let sender = self.sender_number.as_deref().filter(|sender| !is_sender(sender));
         check(
-            self.sender_number.as_deref().is_none_or(is_sender),
+            sender.is_none(),
             "TWILIO_SENDER_NUMBER",
-            "is no sender",
+            &sender.map(sender_fault).unwrap_or_default(),
             "give a number from the + on, a short code, or an id of up to 11 letters and digits",
         );
         check(
@@ -186,16 +200,15 @@ impl TwilioSink {
             "is not the SID of a Messaging Service",
             "give the 34 characters from MG on",
         );
-        if let Some(what) = http::base_url_fault(&self.base_url) {
-            check(false, "TWILIO_BASE_URL", what, "give one like https://api.twilio.com, or none");
+        for Problem { setting, what, mend } in self.http.connection.problems(&NAMES) {
+            check(false, &setting, &what, &mend);
         }
         problems
     }
 
     /// Where messages are made and listed; without `.json` it would answer in XML.
     fn messages_url(&self) -> String {
-        let base = self.base_url.trim_end_matches('/');
-        format!("{base}/2010-04-01/Accounts/{}/Messages.json", self.account_sid)
+        self.http.connection.url(&format!("/2010-04-01/Accounts/{}/Messages.json", self.account_sid))
     }
 
     fn user_and_password(&self) -> (&str, &str) {
@@ -209,6 +222,7 @@ impl TwilioSink {
             Login::AuthToken(token) => secrets.push(token),
             Login::ApiKey { sid, secret } => secrets.extend([secret, sid]),
         }
+        secrets.extend(self.http.connection.credentials());
         secrets
     }
 
@@ -225,7 +239,11 @@ impl TwilioSink {
 
 impl Sink for TwilioSink {
     fn name(&self) -> &'static str {
-        "twilio"
+        self.name
+    }
+
+    fn looks_up(&self) -> bool {
+        true
     }
 
     /// "Create a Message" of the API.
@@ -235,6 +253,10 @@ impl Sink for TwilioSink {
         if message.may_have_been_sent {
             if let Some(receipt) = self.look_up(message, &scrub).await {
                 return Ok(receipt);
+            }
+            if message.valid_for.is_zero() {
+                let why = "its deadline passed, and Twilio shows no message of an earlier attempt";
+                return Err(SendError::ambiguous(why));
             }
             timeout = lookup::TIMEOUT_AFTER;
         }
@@ -250,7 +272,7 @@ impl Sink for TwilioSink {
             client.post(url).basic_auth(user, Some(password)).timeout(timeout).form(&form)
         });
         let answer = answer.await?;
-        judge(&answer, self.sender_number.as_deref(), &scrub)
+        judge(&answer, self.sender_number.as_deref(), &scrub.and(self.http.credentials()))
     }
 }
 
@@ -301,11 +323,20 @@ fn is_sid(text: &str, prefix: &str) -> bool {
 
 /// A number, a short code, or an "Alphanumeric Sender ID".
 fn is_sender(text: &str) -> bool {
-    let is_id = text.len() <= LONGEST_SENDER_ID
+    let is_id = text.len() <= MAX_SENDER_ID
         && text.trim() == text
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" +-_&".contains(&byte));
     is_phone_number(text) || is_short_code(text) || is_id
+}
+
+/// What is wrong with a sender that is none.
+fn sender_fault(text: &str) -> String {
+    let is_id = text.chars().any(char::is_alphabetic) || text.trim().is_empty();
+    match phone_number(text) {
+        Err(fault) if !is_id => format!("is no sender: it {}", fault.what),
+        Ok(_) | Err(_) => "is no sender".to_owned(),
+    }
 }
 
 fn is_short_code(text: &str) -> bool {
@@ -321,7 +352,7 @@ impl fmt::Debug for TwilioSink {
             .field("account_sid", &format_args!("AC***{}", account.unwrap_or_default()))
             .field("sender_number", &self.sender_number.as_deref().map(mask_phone))
             .field("has_messaging_service", &self.messaging_service_sid.is_some())
-            .field("host", &http::host(&self.base_url))
+            .field("host", &self.http.connection.host())
             .finish_non_exhaustive()
     }
 }

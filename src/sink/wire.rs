@@ -13,8 +13,8 @@ use std::{
 use proptest::prelude::*;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Message, Receipt, SendError, reason::LONGEST_REASON};
-use crate::notice::{Kind, Notice, Process};
+use super::{Message, Receipt, SendError, reason::MAX_REASON};
+use crate::policy::notice::{Kind, Notice, Process};
 
 /// What arrived, and what the answering thread made of it.
 pub(super) struct Server<T> {
@@ -138,7 +138,7 @@ pub(super) fn assert_fit(result: &Result<Receipt, SendError>, secrets: &[&str]) 
         Err(error) => error.to_string(),
     };
     // The kind of the error stands before the reason.
-    assert!(shown.chars().count() <= LONGEST_REASON + 60, "{shown}");
+    assert!(shown.chars().count() <= MAX_REASON + 60, "{shown}");
     for secret in secrets {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }

@@ -36,7 +36,7 @@ use tracing_subscriber::{Layer, Registry, fmt, prelude::*};
 /// What is measured, and under which layers.
 type Row = (Kind, &'static str, fn() -> Setup);
 
-const ROWS: [Row; 26] = [
+const ROWS: [Row; 31] = [
     (Kind::Disabled, "fmt at INFO", || Setup::new(text())),
     (Kind::Disabled, "fmt at INFO, AlertLayer", || Setup::alerting(in_memory(), Some(text()))),
     (Kind::Error, "AlertLayer in memory", || Setup::alerting(in_full(in_memory()), None)),
@@ -45,6 +45,10 @@ const ROWS: [Row; 26] = [
     (Kind::Error, "a layer that does nothing", || Setup::new(Nothing.boxed())),
     (Kind::Error, "tracing-appender, JSON to nowhere", || Setup::appending(io::sink())),
     (Kind::Error, "tracing-appender, JSON to a file", || Setup::appending(tempfile::tempfile().unwrap())),
+    (Kind::Kept, "AlertLayer in memory, redaction off", || {
+        Setup::alerting(in_full(in_memory().redaction(false)), None)
+    }),
+    (Kind::Kept, "AlertLayer in memory", || Setup::alerting(in_full(in_memory()), None)),
     (Kind::Info, "AlertLayer", || Setup::alerting(in_memory(), None).never_behind()),
     (Kind::Info, "AlertLayer, breadcrumbs", || Setup::alerting(with_breadcrumbs(), None).never_behind()),
     (Kind::Info, "a layer that does nothing", || Setup::new(Nothing.boxed())),
@@ -58,11 +62,14 @@ const ROWS: [Row; 26] = [
     (Kind::Storm(4), "a layer that does nothing", || Setup::new(Nothing.boxed())),
     (Kind::Storm(4), "tracing-appender, JSON to nowhere", || Setup::appending(io::sink())),
     (Kind::Storm(4), "sentry-tracing, to nowhere", reporting),
-    (Kind::Span, "a layer that does nothing", || Setup::new(Nothing.boxed())),
-    (Kind::Span, "AlertLayer", || Setup::alerting(in_memory(), None)),
-    (Kind::Span, "AlertLayer, breadcrumbs", || Setup::alerting(with_breadcrumbs(), None)),
-    (Kind::Span, "fmt at INFO", || Setup::new(text())),
-    (Kind::Span, "fmt at INFO, AlertLayer", || Setup::alerting(in_memory(), Some(text()))),
+    (Kind::Span(1), "fmt at INFO", || Setup::new(text())),
+    (Kind::Span(1), "fmt at INFO, AlertLayer", || Setup::alerting(in_memory(), Some(text()))),
+    (Kind::Span(1), "AlertLayer", || Setup::alerting(in_memory(), None)),
+    (Kind::Span(1), "AlertLayer, breadcrumbs", || Setup::alerting(with_breadcrumbs(), None)),
+    (Kind::Span(1), "a layer that does nothing", || Setup::new(Nothing.boxed())),
+    (Kind::Span(4), "fmt at INFO", || Setup::new(text())),
+    (Kind::Span(4), "fmt at INFO, AlertLayer", || Setup::alerting(in_memory(), Some(text()))),
+    (Kind::Span(4), "AlertLayer", || Setup::alerting(in_memory(), None)),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +79,17 @@ enum Kind {
     /// `error!` with three fields, in two spans with five, in bursts; between
     /// bursts it is waited until the layer's own thread has caught up.
     Error,
+    /// As [`Kind::Error`]; until the layer's own thread has taken it up, too. The
+    /// second row less the first is what redaction costs there.
+    Kept,
     /// As [`Kind::Error`], by `info!`: with breadcrumbs, it is one.
     Info,
     /// The same `error!` on so many threads, without end: past the rate at which
     /// `AlertLayer` captures and `tracing-appender` writes.
     Storm(usize),
-    /// `info_span!` with two fields: made, entered, left and closed.
-    Span,
+    /// `info_span!` with two fields on so many threads: made, entered, left and
+    /// closed.
+    Span(usize),
 }
 
 fn main() {
@@ -120,19 +131,23 @@ fn measure(kind: Kind, setup: Setup, rounds: usize) -> String {
     let mut round = || {
         let runs = (0..RUNS).map(|_| match kind {
             Kind::Disabled => time(1_000_000, |value| trace!(value, "hot")),
-            Kind::Span => time(1_000, |id| drop(info_span!("request", id, path = "/orders").entered())),
-            Kind::Error | Kind::Info => {
+            Kind::Span(threads) => on_threads(threads, SPANS, serve),
+            Kind::Error | Kind::Info | Kind::Kept => {
+                let start = Instant::now();
                 let request = info_span!("request", method = "POST", path = "/orders", id = 4711);
                 let _request = request.entered();
                 let _order = info_span!("order", customer = "ACME", priority = 3).entered();
-                let run = time(BURST, if kind == Kind::Error { fail } else { pay });
+                let run = time(BURST, if kind == Kind::Info { pay } else { fail });
                 so_far += BURST;
                 while (setup.caught_up)() < so_far {
                     std::thread::yield_now();
                 }
-                run
+                match kind {
+                    Kind::Kept => (start.elapsed().as_secs_f64() * 1e9 / BURST as f64, run.1),
+                    _ => run,
+                }
             }
-            Kind::Storm(threads) => storm(threads),
+            Kind::Storm(threads) => on_threads(threads, STORM, fail),
         });
         let mut runs: Vec<_> = runs.collect();
         runs.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -150,18 +165,22 @@ fn pay(order: u64) {
     info!(order, amount = 12.5, currency = "EUR", "paid");
 }
 
+fn serve(id: u64) {
+    drop(info_span!("request", id, path = "/orders").entered());
+}
+
 /// As [`time`], of calls on several threads at once: what each takes of a
 /// processor, of which there may be fewer.
-fn storm(threads: usize) -> (f64, f64) {
+fn on_threads(threads: usize, calls: u64, call: fn(u64)) -> (f64, f64) {
     if threads == 1 {
-        return time(STORM, fail);
+        return time(calls, call);
     }
     let start = Barrier::new(threads);
     let one = || {
         start.wait();
         let before = processor_ns();
-        let (_, allocations) = time(STORM, fail);
-        ((processor_ns() - before) / STORM as f64, allocations)
+        let (_, allocations) = time(calls, call);
+        ((processor_ns() - before) / calls as f64, allocations)
     };
     let runs: Vec<_> = std::thread::scope(|scope| {
         let runs: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
@@ -338,6 +357,9 @@ const BURST: u64 = 256;
 
 /// Events of a thread in a storm.
 const STORM: u64 = 4_000;
+
+/// Spans of a thread.
+const SPANS: u64 = 1_000;
 
 /// A round's runs, of which the median counts.
 const RUNS: usize = 31;

@@ -38,7 +38,7 @@ fn told_by_mail(harness: &Harness) -> u64 {
         let text = mail["content"][0]["value"].as_str().unwrap();
         let reason = text.lines().next().unwrap();
         let number = |end: &str| reason.split_once(end)?.0.rsplit(' ').next()?.parse::<u64>().ok();
-        match number(" of them not told before").or_else(|| number(" times since")) {
+        match number(" not reported before").or_else(|| number(" times since")) {
             Some(count) => count,
             None if reason.contains("happened once") => 1,
             None => panic!("no number in {reason:?}"),

@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, prelude::*};
 
 use crate::{
     layering::Output,
-    support::{Harness, PATIENCE, eventually, with_layer, word},
+    support::{Harness, PATIENCE, eventually, in_time, is_abort, with_layer, word},
     watch::Watch,
 };
 
@@ -316,18 +316,22 @@ fn what_is_only_counted_leaves_none() {
 
 #[test]
 fn those_of_panics_survive_the_process_and_are_sent_by_the_next() {
-    let harness = Harness::new();
-    let mut child = harness.child("breadcrumbs-panic");
-    let child = child.env("ALERT_PANICS", "on").env("ALERT_BREADCRUMBS", "info");
-    // Nothing is sent within the settle time, and the process is gone long before.
-    let output = child.env("ALERT_SETTLE", "1m").output().unwrap();
-    assert_eq!(output.status.code(), None, "not a signal: {output:#?}");
-    assert_eq!(harness.provider.requests().len(), 0);
+    let texts = || -> String {
+        let harness = Harness::new();
+        let mut child = harness.child("breadcrumbs-panic");
+        let child = child.env("ALERT_PANICS", "on").env("ALERT_BREADCRUMBS", "info");
+        // Nothing is sent within the settle time, and the process is gone long before.
+        let output = child.env("ALERT_SETTLE", "1m").output().unwrap();
+        assert!(is_abort(output.status), "{output:#?}");
+        assert_eq!(harness.provider.requests().len(), 0);
 
-    let next: AlertLayer = harness.builder().build().unwrap();
-    assert!(next.handle().flush(PATIENCE).is_complete());
-    let mails = harness.provider.mails().into_iter().map(|mail| mail.json());
-    let texts: String = mails.map(|mail| mail["content"][0]["value"].as_str().unwrap().to_owned()).collect();
+        let next: AlertLayer = harness.builder().build().unwrap();
+        assert!(next.handle().flush(PATIENCE).is_complete());
+        let mails = harness.provider.mails().into_iter().map(|mail| mail.json());
+        mails.map(|mail| mail["content"][0]["value"].as_str().unwrap().to_owned()).collect()
+    };
+    // A panic waits a quarter of a second for its commit.
+    let texts = in_time(texts, |texts| texts.contains("PANIC: boom and gone"));
     let before = |panic: &str| -> Vec<String> {
         let (_, entry) = texts.split_once(&format!("\nPANIC: {panic}\n")).unwrap();
         let (_, before) = entry.split_once("\nBefore it\n").unwrap();

@@ -16,10 +16,10 @@ use crate::{
 const CUT: &str = "…[cut]";
 
 /// No text is longer than this.
-const LONGEST_TEXT: usize = 10_000;
+const MAX_TEXT: usize = 10_000;
 
 /// No event holds more text than this.
-const LONGEST_EVENT: usize = 100_000;
+const MAX_EVENT: usize = 100_000;
 
 fn text_bytes(fields: &[Field]) -> usize {
     let bytes = |field: &Field| match &field.value {
@@ -33,11 +33,11 @@ fn text_bytes(fields: &[Field]) -> usize {
 fn assert_bounded(event: &Event) {
     let spans: usize = event.spans.iter().map(|span| text_bytes(&span.fields)).sum();
     let bytes = event.message.len() + text_bytes(&event.fields) + spans;
-    assert!(bytes < LONGEST_EVENT, "{bytes} bytes in {} spans", event.spans.len());
+    assert!(bytes < MAX_EVENT, "{bytes} bytes in {} spans", event.spans.len());
 }
 
 fn assert_cut(text: &str) {
-    assert!(text.ends_with(CUT) && text.len() < LONGEST_TEXT, "{} bytes", text.len());
+    assert!(text.ends_with(CUT) && text.len() < MAX_TEXT, "{} bytes", text.len());
 }
 
 #[test]

@@ -12,20 +12,32 @@ use tracing_subscriber::prelude::*;
 
 use crate::support::{CHILD, PATIENCE};
 
+pub(crate) mod allocator;
+
 mod breadcrumbs;
+#[cfg(unix)]
+mod end;
 
 pub(crate) mod feedback;
 
 mod handler;
+#[cfg(unix)]
 mod host;
 
 mod layering;
+mod levels;
 
+#[cfg(unix)]
 mod limits;
+mod locks;
 #[cfg(target_os = "linux")]
 pub(crate) mod millions;
+#[cfg(unix)]
+mod panics;
 pub(crate) mod processes;
+#[cfg(unix)]
 pub(crate) mod torture;
+pub(crate) mod trouble;
 
 #[test]
 fn run() {
@@ -119,6 +131,7 @@ fn run() {
             tracing::subscriber::with_default(subscriber, || error!("payment failed"));
         }
         "damage" => crate::damage::run(),
+        #[cfg(unix)]
         "full-for-a-while" => crate::disks::full_for_a_while(init),
         "stay" => {
             init();
@@ -162,15 +175,25 @@ fn run() {
             error!("too late");
             assert_eq!(AlertHandle::current().unwrap().stats().dropped.values().sum::<u64>(), 1);
         }
+        "allocator" => allocator::run(),
         "panic-in-a-handler" => handler::panic_in_a_handler(),
         name if name.starts_with("breadcrumbs-") => breadcrumbs::run(name),
+        #[cfg(unix)]
+        name if name.starts_with("end-") => end::run(name),
+        name if name.starts_with("levels-") => levels::run(name),
         feedback if feedback.starts_with("feedback-") => feedback::run(feedback),
+        #[cfg(unix)]
         name if name.starts_with("host-") => host::run(name),
         name if name.starts_with("layering-") => layering::run(name),
+        name if name.starts_with("locks-") => locks::run(name),
         #[cfg(target_os = "linux")]
         name if name.starts_with("millions-") => millions::run(name),
+        #[cfg(unix)]
+        name if name.starts_with("panics-") => panics::run(name),
         name if name.starts_with("processes-") => processes::run(name),
+        #[cfg(unix)]
         name if name.starts_with("torture-") => torture::run(name),
+        name if name.starts_with("trouble-") => trouble::run(name),
         other => panic!("no scenario {other:?}"),
     }
 }

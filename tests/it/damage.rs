@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
 use tracing::error;
 use tracing_alert::{AlertLayer, MemorySink};
 
-use crate::support::{Harness, PATIENCE, eventually, rows, try_rows, with_layer};
+use crate::support::{Harness, Heard, PATIENCE, eventually, rows, try_rows, with_layer};
 
 /// How many errors are in a file, how many of them in a message that waits (each
 /// third is in none yet), and how many only in the journal where that is what is
@@ -39,8 +39,11 @@ impl Files {
         eventually("the file is closed", || !beside(&path, "-wal").exists());
         let copy = "INSERT INTO incident
                     SELECT id + ?1, printf('%04d', ?1), randomblob(16), level, about, run, process, is_new, count,
-                           reported, opened_at, last_at, closed_at, pace, json_set(payload, '$.message', printf('error %d', ?1)), latest
+                           reported, opened_at, last_at, closed_at, pace, 0
                       FROM incident WHERE id = 1;
+                    INSERT INTO first_event
+                    SELECT incident_id + ?1, json_set(payload, '$.message', printf('error %d', ?1))
+                      FROM first_event WHERE incident_id = 1;
                     INSERT INTO standing
                     SELECT incident_id + ?1, sink, recipient, told, reported, told_at, tellings, not_before, due_at
                       FROM standing WHERE incident_id = 1";
@@ -51,7 +54,7 @@ impl Files {
                            pace
                       FROM item WHERE notice_id = 1;
                     INSERT INTO delivery SELECT id + ?1, randomblob(16), notice_id + ?1, sink, recipient, state, 0,
-                           attempt, claims, doubtful, created_at, expires_at, settled_at, told, reference, last_error
+                           attempt, claims, answered, doubtful, created_at, expires_at, settled_at, reference, last_error
                       FROM delivery WHERE notice_id = 1";
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -88,7 +91,11 @@ impl Files {
 
     fn write(&self, path: &Path) {
         for (suffix, bytes) in &self.0 {
-            fs::write(beside(path, suffix), bytes).unwrap();
+            let file = beside(path, suffix);
+            fs::write(&file, bytes).unwrap();
+            // As the process made it.
+            #[cfg(unix)]
+            fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         }
     }
 }
@@ -98,7 +105,9 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn layer(path: &Path, sink: &MemorySink) -> tracing_alert::Builder {
-    AlertLayer::builder().database(path).settle(Duration::ZERO).panics(false).sink(sink.clone(), ["on-call"])
+    let builder = AlertLayer::builder().database(path).settle(Duration::ZERO).panics(false);
+    // What it says of the damage is in as many words as there are damages.
+    Heard::default().by(builder).sink(sink.clone(), ["on-call"])
 }
 
 /// A damaged file, what was done to it, and how many errors it costs at most.
@@ -208,9 +217,12 @@ fn lost(Damage { name, files, .. }: &Damage) -> usize {
     }
     let unreadable: u64 = sink.messages().iter().map(|message| message.notice.unsampled).sum();
     let left = [
-        "SELECT payload ->> 'message' FROM delivery NOT INDEXED JOIN item USING (notice_id)
-           JOIN incident ON incident.id = incident_id WHERE state = 'pending'",
-        "SELECT payload ->> 'message' FROM standing JOIN incident ON incident.id = incident_id
+        // One whose event cannot be read is left all the same.
+        "SELECT coalesce(payload ->> 'message', 'unreadable ' || incident_id)
+           FROM delivery NOT INDEXED JOIN item USING (notice_id) LEFT JOIN first_event USING (incident_id)
+          WHERE state = 'pending'",
+        "SELECT coalesce(payload ->> 'message', 'unreadable ' || incident_id)
+           FROM standing LEFT JOIN first_event USING (incident_id)
           WHERE told_at IS NULL",
     ];
     let left = left.iter().flat_map(|sql| try_rows(&path, sql).unwrap_or_default());
@@ -230,7 +242,9 @@ fn a_damaged_file_neither_stops_alerts_nor_keeps_what_it_still_shows() {
     assert!(!stderr.contains("panicked") && !stderr.contains("starts again"), "{stderr}");
 }
 
+// There, threads do not live on while a process ends.
 #[test]
+#[cfg(not(windows))]
 fn a_process_says_once_that_its_file_is_damaged_and_alerts() {
     let whole = Files::make(0);
     let page = (whole.pages_of("delivery")[0] - 1) * 4096;

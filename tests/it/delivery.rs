@@ -143,6 +143,8 @@ fn a_key_that_is_refused_keeps_the_mail_and_sends_the_sms_once() {
         "SELECT state, attempt, due_at - created_at > 250000 FROM delivery WHERE sink = 'sendgrid'",
     );
     assert_eq!(kept, ["pending|0|1"], "the attempt does not count, and the probe is minutes away");
+    let heard = harness.heard();
+    assert!(heard.iter().any(|line| line.starts_with("sendgrid is paused for")), "{heard:?}");
 }
 
 #[test]
@@ -222,14 +224,21 @@ fn an_answer_that_is_cut_off_is_repeated() {
 
 #[test]
 fn a_sink_that_panics_costs_an_attempt() {
+    struct PanicsAgain;
+    impl Drop for PanicsAgain {
+        fn drop(&mut self) {
+            panic!("while what it panicked with was dropped");
+        }
+    }
     struct Panicking(MemorySink, std::sync::atomic::AtomicBool);
     impl tracing_alert::Sink for Panicking {
         fn name(&self) -> &'static str {
             "panicking"
         }
         async fn send(&self, message: &tracing_alert::Message) -> Result<tracing_alert::Receipt, SendError> {
-            let again = self.1.swap(true, std::sync::atomic::Ordering::Relaxed);
-            assert!(again, "the first attempt panics");
+            if !self.1.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                std::panic::panic_any(PanicsAgain);
+            }
             tracing_alert::Sink::send(&self.0, message).await
         }
     }

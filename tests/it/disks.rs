@@ -17,7 +17,7 @@ use tracing::error;
 use tracing_alert::{AlertHandle, AlertLayer, MemorySink, Message, Receipt, RetryPolicy, SendError, Sink};
 use tracing_subscriber::prelude::*;
 
-use crate::support::{Harness, PATIENCE, eventually, word};
+use crate::support::{Harness, Heard, PATIENCE, eventually, word};
 
 /// Runs `scenario` with the directory of its database on a file system of its
 /// own, which `mount` makes of `$DIR`. None where no process may mount one.
@@ -131,7 +131,9 @@ fn a_defect_of_the_alert_thread_loses_nothing_that_is_only_in_memory() {
     let (sink, defect) = (MemorySink::failing_with([SendError::not_processed("busy")]), Arc::default());
     let mut policy = RetryPolicy::DEFAULT;
     policy.initial = Duration::from_secs(1);
-    let layer = AlertLayer::builder()
+    let heard = Heard::default();
+    let layer = heard
+        .by(AlertLayer::builder())
         .in_memory()
         .settle(Duration::ZERO)
         .panics(false)
@@ -148,4 +150,5 @@ fn a_defect_of_the_alert_thread_loses_nothing_that_is_only_in_memory() {
         assert!(handle.flush(PATIENCE).is_complete());
     });
     assert_eq!(sink.messages().len(), 1, "what was only in memory is lost");
+    assert_eq!(heard.lines(), ["the alert thread panicked and was restarted; please report this"]);
 }

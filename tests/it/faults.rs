@@ -126,7 +126,7 @@ fn a_dead_sms_is_told_by_mail_with_its_id_and_reason_and_no_number() {
         "ERROR: An SMS could not be delivered (alert #{dead}): Twilio 21211 (HTTP 400): invalid To number: no"
     );
     assert!(text.contains(&told), "{text}");
-    assert!(text.starts_with("About the alerts of MyApp on "), "{text}");
+    assert!(text.starts_with("About alerting itself in MyApp on "), "{text}");
     assert!(text.contains("recipient = ***01"), "{text}");
     assert!(!mail.to_string().contains("5551230001"), "{mail}");
     assert_eq!(mail["personalizations"][0]["to"][0]["email"], EMAIL);
@@ -140,7 +140,7 @@ fn a_dead_mail_is_told_by_sms() {
     eventually("both SMS are settled", || handle.stats().delivered == 2);
     let sms = harness.provider.sms().iter().map(|sms| sms.text()).find(|text| text.contains("could not"));
     let sms = sms.unwrap();
-    assert!(sms.starts_with("[MyApp] A mail could not be delivered (alert #"), "{sms}");
+    assert!(sms.starts_with("[MyApp] An e-mail could not be delivered (alert #"), "{sms}");
     assert!(sms.contains("): SendGrid (HTTP 400): the mail was refused #"), "{sms}");
 }
 
@@ -181,9 +181,12 @@ fn with_no_other_sink_nobody_is_told() {
     let harness = Harness::new();
     let sink = MemorySink::failing_with([SendError::rejected("no such room")]);
     let builder = AlertLayer::builder().database(harness.database()).settle(Duration::ZERO).panics(false);
-    let handle = with_layer(builder.sink(sink.clone(), ["on-call"]), || error!("payment failed"));
+    let builder = harness.hear(builder).sink(sink.clone(), ["on-call"]);
+    let handle = with_layer(builder, || error!("payment failed"));
     assert!(handle.shutdown(PATIENCE).is_complete());
     assert_eq!((handle.stats().dead, sink.attempts()), (1, 1));
+    let heard = harness.heard();
+    assert!(heard[0].contains("ended undelivered: rejected for good: no such room"), "{heard:?}");
     assert_eq!(rows(&harness.database(), "SELECT kind FROM notice"), ["first"]);
 }
 
@@ -198,11 +201,11 @@ fn a_number_that_unsubscribed_is_not_tried_for_a_day_and_told_once() {
         // The one that tells of it goes with the first.
         assert_eq!(harness.provider.mails().len(), start + 2);
     }
-    let dead = "SELECT last_error, attempt, told FROM delivery WHERE state = 'dead' ORDER BY id";
+    let dead = "SELECT last_error, attempt FROM delivery WHERE state = 'dead' ORDER BY id";
     let dead = rows(&harness.database(), dead);
     let unsubscribed = "Twilio 21610 (HTTP 400): the recipient has unsubscribed with STOP: no; \
-                        nothing more is sent there for a day|1|1";
-    let skipped = "not attempted: the recipient was refused for good|0|1";
+                        nothing else is sent to this recipient for a day|1";
+    let skipped = "not attempted: the recipient was refused for good|0";
     assert_eq!(dead, [unsubscribed, skipped, skipped]);
     // A day passes.
     rows(&harness.database(), "UPDATE refusal SET since = since - 86400000");
@@ -260,7 +263,8 @@ fn no_answer_of_a_provider_loses_an_alert_or_takes_it_elsewhere() {
 /// Ten phones, each with a delivery of its own.
 fn ten_phones(harness: &Harness) -> Builder {
     let url = harness.provider.url();
-    AlertLayer::builder().database(harness.database()).settle(Duration::ZERO).panics(false).sms(
+    let builder = AlertLayer::builder().database(harness.database()).settle(Duration::ZERO).panics(false);
+    harness.hear(builder).sms(
         TwilioSink::new(ACCOUNT_SID, AUTH_TOKEN).sender_number(SENDER).base_url(&url),
         (10..20).map(|n| format!("+155512300{n}")),
     )
@@ -299,6 +303,8 @@ fn an_outage_costs_few_requests_however_much_is_due() {
     assert!((5..=8).contains(&requests), "{requests} requests");
     let attempted = rows(&harness.database(), "SELECT count(*) FROM delivery WHERE attempt > 0");
     assert_eq!(attempted, [requests.to_string()]);
+    let heard = harness.heard();
+    assert!(heard.iter().any(|line| line.starts_with("twilio keeps failing")), "{heard:?}");
 }
 
 #[test]

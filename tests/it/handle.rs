@@ -6,7 +6,7 @@ use std::{
 };
 
 use tracing::{Level, error, warn};
-use tracing_alert::{AlertLayer, MemorySink, RetryPolicy, SendError};
+use tracing_alert::{AlertLayer, MemorySink, Message, NoAlerts, Receipt, RetryPolicy, SendError, Sink};
 use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
 use crate::support::{Answer, Harness, PATIENCE, eventually, rows, with_layer};
@@ -114,4 +114,39 @@ fn a_flush_ends_when_another_process_has_sent_what_it_waits_for() {
     rows(&harness.database(), "UPDATE delivery SET state = 'delivered', settled_at = due_at RETURNING id");
     eventually("the flush is answered", || flush.is_finished());
     assert!(flush.join().unwrap().is_complete());
+}
+
+/// Sends nothing before it is opened.
+struct Gated(tokio::sync::watch::Receiver<bool>);
+
+impl Sink for Gated {
+    fn name(&self) -> &'static str {
+        "gated"
+    }
+
+    async fn send(&self, _: &Message) -> Result<Receipt, SendError> {
+        let mut opened = self.0.clone();
+        opened.wait_for(|is_open| *is_open).await.map_err(|_| SendError::not_processed("gone"))?;
+        Ok(Receipt::default())
+    }
+}
+
+#[test]
+fn a_task_that_flushes_holds_up_no_other() {
+    let (open, gate) = tokio::sync::watch::channel(false);
+    let builder = AlertLayer::builder().in_memory().panics(false).settle(Duration::ZERO);
+    let handle = with_layer(builder.sink(Gated(gate), ["on-call"]), || error!("payment failed"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        // There is one thread: were it to wait, nobody would open.
+        let (report, _) = tokio::join!(handle.flush_async(PATIENCE), async { open.send(true) });
+        assert!(report.is_complete() && report.delivered == 1, "{report:?}");
+        let no_alerts = NoAlerts::here();
+        assert!(!handle.flush_async(Duration::from_secs(3600)).await.in_time, "it would wait for itself");
+        drop(no_alerts);
+        let report = handle.shutdown_async(PATIENCE).await;
+        assert!(report.is_complete(), "{report:?}");
+    });
+    // The file, if there is one, is closed then.
+    assert!(handle.shutdown(Duration::ZERO).in_time);
 }

@@ -9,7 +9,7 @@ use std::{env, fs, path::Path};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use tracing_alert::{DefaultRender, Email, Notice, Render};
 
-use crate::support::{Harness, with_layer};
+use crate::support::{Harness, in_time, with_layer};
 
 #[test]
 fn every_message_is_the_one_that_was_reviewed() {
@@ -89,6 +89,8 @@ fn a_users_own_words_are_sent_and_ours_where_they_fail() {
     assert_eq!(mail["subject"], "[MyApp] ERROR: payment failed · it::messages");
     let id = sms.rsplit_once('#').unwrap().1.to_owned();
     assert_eq!(mail["headers"]["X-Alert-Id"], id, "both tell of the same incident");
+    let heard = harness.heard();
+    assert!(heard.iter().any(|line| line.starts_with("your `Render` gave no message")), "{heard:?}");
     let root = mail["headers"]["References"].as_str().unwrap();
     assert!(root.starts_with(&format!("<incident-{id}-")) && root.ends_with("@example.com>"), "{root}");
     drop(handle);
@@ -96,10 +98,19 @@ fn a_users_own_words_are_sent_and_ours_where_they_fail() {
 
 #[test]
 fn a_panic_in_a_handler_three_spans_deep_is_found_without_opening_the_code() {
-    let harness = Harness::new();
-    let output = harness.child("panic-in-a-handler").env("ALERT_PANICS", "on").output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    harness.provider.wait_for(1, 1);
+    let panics = || {
+        let harness = Harness::new();
+        let output = harness.child("panic-in-a-handler").env("ALERT_PANICS", "on").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        harness.provider.wait_for(1, 1);
+        harness
+    };
+    let has_backtrace = |harness: &Harness| {
+        let mail = harness.provider.mails()[0].json();
+        mail["content"][0]["value"].as_str().unwrap().contains("\nBacktrace\n")
+    };
+    // A message waits a second for it.
+    let harness = in_time(panics, has_backtrace);
 
     let sms = harness.provider.sms()[0].text();
     let what = "[MyApp] PANIC: called 'Option::unwrap()' on a 'None' value at tests/it/child/handler.rs:";

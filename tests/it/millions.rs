@@ -1,8 +1,8 @@
 //! A million errors in a process of its own: a handful of messages, each error
 //! counted, and little memory, disk and time.
 //!
-//! `cargo test --release --test it million -- --nocapture` shows the figures of
-//! the README.
+//! `cargo test --release --test it million -- --nocapture` shows the figures that
+//! `src/docs/guarantees.md` tells.
 #![cfg(target_os = "linux")]
 #![expect(clippy::print_stdout, reason = "it shows its figures")]
 

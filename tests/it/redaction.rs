@@ -105,6 +105,26 @@ fn no_secret_of_an_event_reaches_the_disk_or_a_provider() {
     }
 }
 
+/// What is told of the program itself, and the names of its threads.
+#[test]
+fn no_secret_of_the_programs_names_reaches_the_disk_or_a_provider() {
+    let secrets = ["in-the-name-12", "in-the-place-13", "in-a-thread-14"];
+    let harness = Harness::new();
+    let builder = harness
+        .builder()
+        .app_name("shop password=in-the-name-12")
+        .environment("postgres://app:in-the-place-13@db/orders");
+    let handle = with_layer(builder, || {
+        let dispatch = tracing::dispatcher::get_default(Clone::clone);
+        let named = std::thread::Builder::new().name("worker token=in-a-thread-14".into());
+        let fail = move || tracing::dispatcher::with_default(&dispatch, || error!("login failed"));
+        named.spawn(fail).unwrap().join().unwrap();
+    });
+    flushed(&handle);
+    assert_eq!(on_disk(harness.database().parent().unwrap(), &secrets).0, [""; 0], "on disk");
+    assert_eq!(sent(&harness, &secrets), [""; 0], "sent");
+}
+
 #[test]
 fn with_redaction_off_an_event_is_kept_and_sent_as_it_is() {
     let harness = Harness::new();

@@ -47,11 +47,11 @@ fn runs_that_are_killed_before_they_say_a_word_are_a_crash_loop_told_once() {
     for _ in 5..9 {
         drop(stays(&harness));
     }
-    assert_eq!(told(&harness), ["[MyApp] ERROR: crash loop, and no run said why (x5)"]);
+    assert_eq!(told(&harness), ["[MyApp] ERROR: crash loop, and no run logged why (x5)"]);
     assert_eq!(noted(&harness), ["9"], "each further start is counted");
     let mail = harness.provider.mails()[0].json();
     let text = mail["content"][0]["value"].as_str().unwrap();
-    let explained = "starts = 5 within 10 minutes; each before the last was killed, or ended after an error";
+    let explained = "starts = 5 within 10 minutes; all but the last were killed, or ended after an error";
     assert!(text.contains(explained), "{text}");
 }
 
@@ -66,7 +66,9 @@ fn runs_that_abort_are_a_crash_loop_that_says_what_they_said_last() {
     assert_eq!(told(&harness), ["[MyApp] ERROR: crash loop, last error: the last words (x5)"]);
 }
 
+// On Windows, `exit` leaves an error no time to be committed.
 #[test]
+#[cfg(unix)]
 fn runs_that_exit_after_an_error_are_a_crash_loop() {
     let harness = Harness::new();
     for _ in 0..6 {

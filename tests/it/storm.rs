@@ -10,7 +10,7 @@ use crate::support::{Harness, PATIENCE, eventually, rows, with_layer};
 
 fn builder(sink: &MemorySink) -> Builder {
     // Long enough that a flush ends it, and all of a storm is one message.
-    let builder = AlertLayer::builder().in_memory().settle(Builder::LONGEST_SETTLE).panics(false);
+    let builder = AlertLayer::builder().in_memory().settle(Builder::MAX_SETTLE).panics(false);
     builder.sink(sink.clone(), ["on-call"])
 }
 

@@ -2,8 +2,10 @@
 //! processes, and waiting with a deadline.
 
 use std::{
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -13,8 +15,8 @@ use tracing_subscriber::prelude::*;
 
 pub(crate) use crate::provider::{Answer, Provider};
 
-/// Long enough for anything that will happen at all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for anything that will happen at all; Wine starts a process slowly.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 60 } else { 20 });
 
 pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
 pub(crate) const AUTH_TOKEN: &str = "twilio-auth-token-that-nobody-may-see";
@@ -27,11 +29,28 @@ pub(crate) const EMAIL: &str = "on-call@example.com";
 pub(crate) struct Harness {
     pub(crate) provider: Provider,
     directory: TempDir,
+    heard: Heard,
+}
+
+/// What the crate said of its own trouble.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    /// Has it hear what the layer says.
+    pub(crate) fn by(&self, builder: Builder) -> Builder {
+        let lines = Arc::clone(&self.0);
+        builder.on_trouble(move |line| lines.lock().unwrap().push(line.to_owned()))
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
 }
 
 impl Harness {
     pub(crate) fn new() -> Self {
-        Self { provider: Provider::start(), directory: tempfile::tempdir().unwrap() }
+        Self { provider: Provider::start(), directory: tempfile::tempdir().unwrap(), heard: Heard::default() }
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -41,7 +60,17 @@ impl Harness {
     /// Settings for both providers, one phone and one inbox; with no settle time,
     /// no windows, no budgets and no panic hook.
     pub(crate) fn builder(&self) -> Builder {
-        builder(&self.provider.url(), self.database())
+        self.hear(builder(&self.provider.url(), self.database()))
+    }
+
+    /// Has it hear what the layer says of its trouble.
+    pub(crate) fn hear(&self, builder: Builder) -> Builder {
+        self.heard.by(builder)
+    }
+
+    /// What such layers, and those of [`builder`](Self::builder), said.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.heard.lines()
     }
 
     /// A child process that runs `scenario` of [`child`](crate::child) with the
@@ -51,6 +80,8 @@ impl Harness {
         command
             .args(["child::run", "--exact", "--nocapture", "--test-threads=1"])
             .env_clear()
+            // Without it, Windows gives a process no sockets.
+            .envs(std::env::var_os("SYSTEMROOT").map(|root| ("SYSTEMROOT", root)))
             .env(CHILD, scenario)
             .envs(self.variables())
             .stdin(Stdio::null())
@@ -130,6 +161,49 @@ impl Drop for Reaped {
         drop(self.0.kill());
         drop(self.0.wait());
     }
+}
+
+/// Waits for the end of `child`, which has to be a good one.
+pub(crate) fn finished(child: Child) -> Output {
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "the host was hurt: {}\n{}", output.status, text(&output));
+    output
+}
+
+/// What one of three attempts comes to that has `enough` time: what is bounded in time may
+/// be cut short where a machine is busy with something else.
+pub(crate) fn in_time<T>(attempt: impl FnMut() -> T, enough: impl FnMut(&T) -> bool) -> T {
+    std::iter::repeat_with(attempt).take(3).find(enough).expect("three attempts were cut short")
+}
+
+/// All that a process said.
+pub(crate) fn text(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}\n{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// What the crate said on its stderr.
+pub(crate) fn said(output: &Output) -> Vec<String> {
+    own_lines(&String::from_utf8_lossy(&output.stderr))
+}
+
+/// What the crate said of what was said.
+pub(crate) fn own_lines(stderr: &str) -> Vec<String> {
+    stderr.lines().filter(|line| line.starts_with("tracing-alert: ")).map(str::to_owned).collect()
+}
+
+/// Waits until `child` says `word`.
+pub(crate) fn hear(child: &mut Child, word: &str) {
+    let mut output = BufReader::new(child.stdout.as_mut().unwrap());
+    let heard = output.by_ref().lines().map_while(Result::ok).any(|line| line == word);
+    assert!(heard, "the child never said {word:?}");
+}
+
+/// Whether a process was killed or aborted, and none of its code ran at the end.
+pub(crate) fn is_abort(status: ExitStatus) -> bool {
+    // Windows has no signals, but a code of its own for that.
+    let fail_fast = cfg!(windows).then_some(0xC000_0409_u32.cast_signed());
+    status.code() == fail_fast
 }
 
 /// Waits until `condition` holds.

@@ -31,7 +31,7 @@ fn what_was_committed_is_told_whatever_breaks() {
     let started = Instant::now();
     let mut torture = Torture::new(seed);
     while torture.kills < kills {
-        std::thread::sleep(torture.chance.pause(LONGEST_PEACE));
+        std::thread::sleep(torture.chance.pause(MAX_PEACE));
         if torture.has_begun() {
             torture.end_leases(LEASE);
             if torture.chance.below(JUMPS_ONE_IN) == 0 {
@@ -212,7 +212,7 @@ impl Torture {
         self.settles(&format!(
             "{untold} WHERE due_at IS NOT NULL AND (told < count OR last_at < {an_hour_ago})
               UNION ALL
-             SELECT 'dead', sink, key, recipient, last_error, 0 FROM delivery WHERE state = 'dead' AND told = 0"
+             SELECT 'dead', sink, public_id, recipient, reason, count FROM dead_told WHERE count > 0"
         ));
         healthy.into_iter().chain(latest).collect::<Vec<_>>()
     }
@@ -247,7 +247,7 @@ const HOUR: i64 = 3_600_000;
 const PROGRAMS: usize = 3;
 
 /// The longest time between two kills.
-const LONGEST_PEACE: Duration = Duration::from_millis(250);
+const MAX_PEACE: Duration = Duration::from_millis(250);
 
 /// Many times longer than an attempt takes here.
 const LEASE: Duration = Duration::from_secs(3);

@@ -37,7 +37,8 @@ fn a_start_forgets_what_is_long_settled_and_nothing_else() {
     rows(&harness.database(), "UPDATE notice SET made_at = made_at - 10 * 86400000 WHERE id < 3");
     let _handle = with_layer(builder(&harness, MemorySink::new()), || ());
     eventually("the old notice is deleted", || {
-        let left = rows(&harness.database(), "SELECT payload ->> 'message' FROM incident ORDER BY id");
+        let left =
+            rows(&harness.database(), "SELECT payload ->> 'message' FROM first_event ORDER BY incident_id");
         left == ["last week", "today"]
     });
 }

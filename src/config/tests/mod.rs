@@ -1,11 +1,24 @@
 //! The settings' tests: what both ways to set them share.
 
-use super::*;
-use crate::error::{Error, Problem};
+use std::ffi::OsString;
+
+use super::{
+    env::{HOME, VARIABLES, read},
+    *,
+};
+use crate::{
+    dispatcher::{Database, Route},
+    error::{Error, Problem},
+    policy::{budget::Budget, retry::RetryPolicy},
+};
 
 mod anything;
 mod builder;
 mod env;
+mod files;
+mod names;
+mod rows;
+mod table;
 
 const ACCOUNT_SID: &str = "AC0123456789abcdef0123456789abcdef";
 const KEY_SID: &str = "SK0123456789abcdef0123456789abcdef";
@@ -31,39 +44,23 @@ const MAIL: [(&str, &str); 3] = [
     ("ALERT_EMAIL", EMAIL),
 ];
 
-/// Every variable.
-const NAMES: [&str; 30] = [
-    "TWILIO_ACCOUNT_SID",
-    "TWILIO_AUTH_TOKEN",
-    "TWILIO_API_KEY",
-    "TWILIO_API_KEY_SECRET",
-    "TWILIO_SENDER_NUMBER",
-    "TWILIO_MESSAGING_SERVICE_SID",
-    "TWILIO_BASE_URL",
-    "SENDGRID_API_KEY",
-    "SENDGRID_SENDER_EMAIL",
-    "SENDGRID_BASE_URL",
-    "ALERT_PHONE",
-    "ALERT_EMAIL",
-    "ALERT_LEVEL",
-    "ALERT_SMS_LEVEL",
-    "ALERT_EMAIL_LEVEL",
-    "ALERT_SPAN_LEVEL",
-    "ALERT_BREADCRUMBS",
-    "ALERT_APP_NAME",
-    "ALERT_ENVIRONMENT",
-    "ALERT_DATABASE",
-    "ALERT_PANICS",
-    "ALERT_SETTLE",
-    "ALERT_TIMEZONE",
-    "ALERT_SMS_WINDOW",
-    "ALERT_EMAIL_WINDOW",
-    "ALERT_SMS_BUDGET",
-    "ALERT_EMAIL_BUDGET",
-    "ALERT_REDACTION",
-    "ALERT_REDACT_FIELDS",
-    "ALERT_SAFE_FIELDS",
-];
+/// The name of every variable.
+const NAMES: [&str; VARIABLES.len()] = {
+    let mut names = [""; VARIABLES.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = VARIABLES[at].name;
+        at += 1;
+    }
+    names
+};
+
+/// What the environment makes of `vars`, and its problems apart.
+fn read_apart(vars: impl IntoIterator<Item = (OsString, OsString)>) -> (Builder, Vec<Problem>) {
+    let mut builder = read(vars);
+    let problems = std::mem::take(&mut builder.problems);
+    (builder, problems)
+}
 
 fn problems(builder: Builder) -> Vec<Problem> {
     match builder.check() {
@@ -78,5 +75,5 @@ fn settings(problems: &[Problem]) -> Vec<&str> {
 }
 
 fn route<'a>(config: &'a Config, name: &str) -> Option<&'a Route> {
-    config.routes.iter().find(|route| route.sink.name() == name)
+    config.setup.routes.iter().find(|route| route.sink.name() == name)
 }

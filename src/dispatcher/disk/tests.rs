@@ -6,39 +6,38 @@ use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
 
 use super::*;
 use crate::{
-    budget::Budget,
-    config::{Builder, Config},
-    dispatcher::{Inbox, Mark, Receipt},
+    config::Builder,
+    dispatcher::{Inbox, Mark, Receipt, Setup},
     event::tests::event,
-    fingerprint::Grouping,
-    queue::Permit,
-    redact::Policy,
+    host::permit::Permit,
+    policy::{budget::Budget, fingerprint::Grouping, redact::Policy},
+    queue::stats::Counters,
     sink::MemorySink,
-    stats::Counters,
 };
 
 /// What a dispatcher is made of, and where its file is.
 struct Bench {
-    config: Config,
+    setup: Setup,
     counters: Arc<Counters>,
     inbox: Inbox,
     outbox: (Store, Disk),
     directory: tempfile::TempDir,
 }
 
-fn check(work: impl AsyncFnOnce(Bench)) {
+/// Does `work`, of which lines are said that begin so.
+fn check(said: &[&str], work: impl AsyncFnOnce(Bench)) {
     let directory = tempfile::tempdir().unwrap();
     let builder = Builder::new().database(directory.path().join("alerts.db"));
     let config = builder.settle(Duration::ZERO).sink(MemorySink::new(), ["on-call"]).check().unwrap();
     let bench = Bench {
-        config,
+        setup: config.setup,
         counters: Arc::default(),
         inbox: Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new(), Policy::new(true, &[], &[])),
         outbox: (Store::Memory(Memory::default()), Disk::default()),
         directory,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(work(bench));
+    trouble::saying(said, || runtime.block_on(work(bench)));
 }
 
 impl Bench {
@@ -49,7 +48,7 @@ impl Bench {
     /// Starts the alert thread's work, or starts it again.
     async fn start(&mut self) -> Dispatcher<'_> {
         let counters = Arc::clone(&self.counters);
-        Dispatcher::open(&self.config, counters, &mut self.inbox, &mut self.outbox).await
+        Dispatcher::open(&self.setup, counters, &mut self.inbox, &mut self.outbox).await
     }
 }
 
@@ -92,34 +91,37 @@ async fn locked(path: &Path) -> sqlx::SqliteConnection {
 
 #[test]
 fn a_locked_file_is_waited_for_and_then_given_up_until_it_is_free() {
-    check(async |mut bench| {
-        let path = bench.path();
-        let mut dispatcher = bench.start().await;
-        let holder = locked(&path).await;
-        dispatcher.capture("one").await;
-        assert!(dispatcher.is_durable(), "it was not waited for");
-        assert!(!dispatcher.is_blind());
-        assert_eq!(dispatcher.inbox.waiting.len(), 1);
+    check(
+        &["the database failed (it is locked", "the database fails", "the database works"],
+        async |mut bench| {
+            let path = bench.path();
+            let mut dispatcher = bench.start().await;
+            let holder = locked(&path).await;
+            dispatcher.capture("one").await;
+            assert!(dispatcher.is_durable(), "it was not waited for");
+            assert!(!dispatcher.budget_unknown());
+            assert_eq!(dispatcher.inbox.waiting.len(), 1);
 
-        dispatcher.disk.busy_patience = Duration::ZERO;
-        dispatcher.persist().await;
-        assert!(!dispatcher.is_durable(), "it is still waited for");
-        assert!(dispatcher.is_blind(), "nobody knows what was spent");
-        dispatcher.capture("two").await;
-        assert_eq!(dispatcher.inbox.waiting.len(), 0, "memory did not take it");
+            dispatcher.disk.busy_patience = Duration::ZERO;
+            dispatcher.persist().await;
+            assert!(!dispatcher.is_durable(), "it is still waited for");
+            assert!(dispatcher.budget_unknown(), "nobody knows what was spent");
+            dispatcher.capture("two").await;
+            assert_eq!(dispatcher.inbox.waiting.len(), 0, "memory did not take it");
 
-        dispatcher.probe(true).await;
-        assert!(!dispatcher.is_durable(), "it is locked");
-        holder.close().await.unwrap();
-        dispatcher.probe(true).await;
-        assert!(dispatcher.is_durable(), "it is free");
-        assert_eq!(dispatcher.told().await, ["one", "two"], "what memory held is not in the file");
-    });
+            dispatcher.probe(true).await;
+            assert!(!dispatcher.is_durable(), "it is locked");
+            holder.close().await.unwrap();
+            dispatcher.probe(true).await;
+            assert!(dispatcher.is_durable(), "it is free");
+            assert_eq!(dispatcher.told().await, ["one", "two"], "what memory held is not in the file");
+        },
+    );
 }
 
 #[test]
 fn a_lock_that_was_over_is_no_reason_to_give_up_at_the_next() {
-    check(async |mut bench| {
+    check(&["the database is locked", "the database failed (it is locked"], async |mut bench| {
         let path = bench.path();
         let mut dispatcher = bench.start().await;
         dispatcher.capture("one").await;
@@ -151,6 +153,8 @@ fn a_lock_that_was_over_is_no_reason_to_give_up_at_the_next() {
         dispatcher.disk.busy = Some((long_ago(100), long_ago(99)));
         dispatcher.note(Err(StoreError::Busy));
         assert!(dispatcher.is_durable(), "that was another lock");
+        dispatcher.disk.busy = Some((long_ago(11), long_ago(2)));
+        dispatcher.note(Err(StoreError::Busy));
         dispatcher.disk.busy = Some((long_ago(31), long_ago(2)));
         dispatcher.note(Err(StoreError::Busy));
         assert!(!dispatcher.is_durable(), "that was the same one");
@@ -159,7 +163,7 @@ fn a_lock_that_was_over_is_no_reason_to_give_up_at_the_next() {
 
 #[test]
 fn a_file_that_is_locked_at_the_start_is_given_up_until_it_is_free() {
-    check(async |mut bench| {
+    check(&["the database cannot be opened", "the database works"], async |mut bench| {
         bench.start().await.store.shut().await;
         let holder = locked(&bench.path()).await;
         bench.outbox.1 = Disk { busy_patience: Duration::ZERO, ..Disk::default() };
@@ -173,9 +177,12 @@ fn a_file_that_is_locked_at_the_start_is_given_up_until_it_is_free() {
     });
 }
 
+/// Windows lets nobody move a file that is open.
 #[test]
+#[cfg(unix)]
 fn what_a_moved_file_held_waits_until_a_file_can_be_made() {
-    check(async |mut bench| {
+    let said = ["the database fails: it is not a tracing-alert", "the database works"];
+    check(&said, async |mut bench| {
         let path = bench.path();
         let mut dispatcher = bench.start().await;
         dispatcher.capture("one").await;
@@ -196,7 +203,7 @@ fn what_a_moved_file_held_waits_until_a_file_can_be_made() {
 
 #[test]
 fn damage_that_is_met_while_working_is_mended_at_once() {
-    check(async |mut bench| {
+    check(&["the database is damaged (a page"], async |mut bench| {
         let mut dispatcher = bench.start().await;
         dispatcher.capture("one").await;
         dispatcher.make().await;
@@ -212,7 +219,7 @@ fn damage_that_is_met_while_working_is_mended_at_once() {
 
 #[test]
 fn damage_that_somebody_else_mended_is_not_mended_again() {
-    check(async |mut bench| {
+    check(&["the database fails: damaged, and open", "the database works"], async |mut bench| {
         let path = bench.path();
         let mut dispatcher = bench.start().await;
         let mut user = Store::Sqlite(Box::new(Sqlite::open(&path).await.unwrap()));
@@ -235,7 +242,7 @@ fn a_file_that_fails_again_and_again_has_one_budget() {
     // Of what was spent since it was read last, one that cannot be read says
     // nothing.
     for (is_readable, allowed) in [(true, [1, 0, 0]), (false, [1, 1, 0])] {
-        check(async |mut bench| {
+        check(&["the database failed (no room)", "the database works"], async |mut bench| {
             let path = bench.path();
             let mut dispatcher = bench.start().await;
             dispatcher.channels[0].budget = Some(Budget::new(2, Duration::from_secs(3600), 9));
@@ -285,7 +292,7 @@ async fn damage(path: &Path, table: &str) {
 #[test]
 fn damage_that_is_met_when_memory_goes_over_is_mended_at_once() {
     for part in ["incident", "incident_fingerprint", "standing", "standing_due", "account"] {
-        check(async |mut bench| {
+        check(&["the database failed (no room)", "the database is damaged"], async |mut bench| {
             let path = bench.path();
             let mut dispatcher = bench.start().await;
             dispatcher.note(Err(StoreError::Failed("no room".to_owned())));
@@ -304,28 +311,31 @@ fn damage_that_is_met_when_memory_goes_over_is_mended_at_once() {
 
 #[test]
 fn damage_waits_to_be_mended_while_another_process_has_the_file() {
-    check(async |mut bench| {
-        let path = bench.path();
-        let mut dispatcher = bench.start().await;
-        let other = Sqlite::open(&path).await.unwrap();
-        dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
-        assert!(dispatcher.has_damage(), "nobody mends it at once");
-        dispatcher.capture("one").await;
-        dispatcher.probe(false).await;
-        assert!(!dispatcher.is_durable(), "it was taken from another process");
-        assert!(!dispatcher.has_damage(), "the loop does nothing else");
-        Store::Sqlite(Box::new(other)).shut().await;
-        dispatcher.disk.probed_at = None;
-        dispatcher.probe(false).await;
-        assert!(dispatcher.is_durable(), "nobody remembers the damage");
-        assert!(path.with_file_name("alerts.db.damaged-1").exists(), "it is still in use");
-        assert_eq!(dispatcher.told().await, ["one"]);
-    });
+    check(
+        &["the database fails: damaged, and open", "the database is damaged (a page"],
+        async |mut bench| {
+            let path = bench.path();
+            let mut dispatcher = bench.start().await;
+            let other = Sqlite::open(&path).await.unwrap();
+            dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
+            assert!(dispatcher.has_damage(), "nobody mends it at once");
+            dispatcher.capture("one").await;
+            dispatcher.probe(false).await;
+            assert!(!dispatcher.is_durable(), "it was taken from another process");
+            assert!(!dispatcher.has_damage(), "the loop does nothing else");
+            Store::Sqlite(Box::new(other)).shut().await;
+            dispatcher.disk.probed_at = None;
+            dispatcher.probe(false).await;
+            assert!(dispatcher.is_durable(), "nobody remembers the damage");
+            assert!(path.with_file_name("alerts.db.damaged-1").exists(), "it is still in use");
+            assert_eq!(dispatcher.told().await, ["one"]);
+        },
+    );
 }
 
 #[test]
 fn at_the_end_a_damaged_file_that_another_process_has_is_better_than_none() {
-    check(async |mut bench| {
+    check(&[], async |mut bench| {
         let path = bench.path();
         let mut dispatcher = bench.start().await;
         let other = Sqlite::open(&path).await.unwrap();
@@ -341,7 +351,7 @@ fn at_the_end_a_damaged_file_that_another_process_has_is_better_than_none() {
 
 #[test]
 fn a_defect_of_the_loop_keeps_what_is_only_in_memory() {
-    check(async |mut bench| {
+    check(&["ALERT_DATABASE", "the database works"], async |mut bench| {
         let path = bench.path();
         std::fs::create_dir(&path).unwrap();
         bench.start().await.capture("one").await;
@@ -356,7 +366,7 @@ fn a_defect_of_the_loop_keeps_what_is_only_in_memory() {
 
 #[test]
 fn what_waits_in_a_file_that_failed_is_pending_and_what_was_sent_is_not() {
-    check(async |mut bench| {
+    check(&["the database failed (no room)", "the database works"], async |mut bench| {
         let mut dispatcher = bench.start().await;
         dispatcher.capture("one").await;
         dispatcher.make().await;

@@ -6,10 +6,7 @@ use super::{
     super::tests::{error, event, notice, sample},
     *,
 };
-use crate::{
-    event::{Field, Value},
-    stats::DropReason,
-};
+use crate::event::{Field, Value, loss::DropReason};
 
 fn failing_with(value: Value) -> Notice {
     let mut event = event(Level::ERROR, "payment failed");
@@ -106,7 +103,7 @@ fn why_an_incident_is_told_again_is_said_first() {
     };
     let what = "payment failed: connection refused (os error 111)";
     assert_eq!(told("update"), format!("[Shop/production] ERROR: {what} (x963, 1000 in all) #7K3Q.2"));
-    assert_eq!(told("reminder"), format!("[Shop/production] goes on: {what} (x187, 1187 in all) #7K3Q.3"));
+    assert_eq!(told("reminder"), format!("[Shop/production] ongoing: {what} (x187, 1187 in all) #7K3Q.3"));
     assert_eq!(told("quiet"), format!("[Shop/production] quiet: {what} (x17, 1204 in all) #7K3Q.4"));
     let mut quiet = notice(vec![error(Level::ERROR, "payment failed", 0)]);
     quiet.kind = Kind::Quiet;
@@ -118,7 +115,7 @@ fn why_an_incident_is_told_again_is_said_first() {
 fn the_last_one_of_the_day_says_so() {
     let mut notice = notice(vec![error(Level::ERROR, "payment failed", 3)]);
     notice.is_last_today = true;
-    let last = "last message today but for new errors";
+    let last = "Daily SMS limit reached; only new errors from here";
     assert_eq!(short(&notice), format!("[MyApp] ERROR: payment failed (x3), {last} #7K3Q"));
     notice.samples = vec![error(Level::ERROR, &"ж".repeat(1000), 2)];
     assert!(short(&notice).ends_with(&format!("ж... (x2), {last} #7K3Q")), "{}", short(&notice));

@@ -15,7 +15,7 @@ fn grouped(message: &str) -> Event {
 #[test]
 fn what_groups_an_event_by_its_own_field_is_told_once() {
     let text = texts(&notice(vec![sample(grouped("payment failed"), 1)])).text;
-    let why = "The program chose it: events with alert.fingerprint = bank down are told as one.";
+    let why = "The program chose it: events with alert.fingerprint = bank down are reported as one.";
     assert!(text.contains(&format!("Grouping\n    {why}\n")), "{text}");
     assert_eq!(text.matches("alert.fingerprint").count(), 1, "{text}");
     assert!(text.contains("Fields\n    order = 17\n"), "{text}");
@@ -69,11 +69,11 @@ fn the_end_of_what_was_told_in_full_reads_well() {
         texts(&notice)
     };
     let one = ended(&[(0, 1204)]);
-    let first = "Quiet in MyApp since 2026-11-22 19:42:03 UTC: happened 1,204 times in all, nothing new since the message before\n";
+    let first = "Quiet in MyApp since 2026-11-22 19:42:03 UTC: happened 1,204 times in all, nothing new since the last message\n";
     assert!(one.text.starts_with(first), "{}", one.text);
     assert_eq!(one.short, "[MyApp] quiet: payment failed (1204 in all) #7K3Q");
     let two = ended(&[(0, 1204), (0, 7)]);
-    let first = "Quiet in MyApp by 2026-11-22 19:41:03 UTC: 2 kinds of event, nothing new since the messages before\n";
+    let first = "Quiet in MyApp as of 2026-11-22 19:41:03 UTC: 2 kinds of event, nothing new since the last messages\n";
     assert!(two.text.starts_with(first), "{}", two.text);
     assert!(two.text.contains("\n    ERROR: payment failed #7K3Q, quiet\n"), "{}", two.text);
 }
@@ -82,7 +82,7 @@ fn the_end_of_what_was_told_in_full_reads_well() {
 fn what_was_silenced_is_silenced_again_by_what_its_events_say() {
     let matcher = crate::Matcher::new().message("migration");
     let lasts = Duration::from_secs(60);
-    let message = crate::matcher::silenced(&matcher, lasts, "the migration is at work");
+    let message = crate::policy::matcher::silenced(&matcher, lasts, "the migration is at work");
     let text = texts(&notice(vec![error(Level::ERROR, &message, 312)])).text;
     assert!(text.contains("        .message(\"the migration is at work\");\n"), "{text}");
     assert!(!text.contains("\nGrouping\n"), "{text}");

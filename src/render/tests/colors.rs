@@ -4,7 +4,7 @@
 use super::*;
 
 /// WCAG's for text of any size.
-const LEAST_CONTRAST: f64 = 4.5;
+const MIN_CONTRAST: f64 = 4.5;
 
 /// Every background with the color on it, of inline styles and of rules.
 fn pairs(html: &str) -> Vec<(String, String)> {
@@ -60,7 +60,7 @@ fn every_text_can_be_read_as_written_and_inverted() {
         let [below, above] = [&background, &color].map(|color| channels(color));
         let inverted = |color: [f64; 3]| color.map(|channel| 1.0 - channel);
         let ratios = [contrast(below, above), contrast(inverted(below), inverted(above))];
-        assert!(ratios.iter().all(|ratio| *ratio >= LEAST_CONTRAST), "{color} on {background}: {ratios:?}");
+        assert!(ratios.iter().all(|ratio| *ratio >= MIN_CONTRAST), "{color} on {background}: {ratios:?}");
     }
 }
 

@@ -56,7 +56,7 @@ prop_compose! {
         notice.kind = kind;
         notice.is_last_today = is_last_today;
         notice.unsampled = unsampled;
-        notice.losses = DropReason::ALL.into_iter().zip(losses).collect();
+        notice.losses = DropReason::ALL.iter().copied().zip(losses).collect();
         notice
     }
 }

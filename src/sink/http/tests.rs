@@ -36,9 +36,21 @@ fn failed(result: Result<Answer, SendError>) -> (Class, String) {
     }
 }
 
+/// With a base URL on this machine, where the tests' servers are.
+fn http_client() -> Http {
+    Http::new("Test", Connection::new("http://127.0.0.1"))
+}
+
+/// As [`http_client`], with limits of its own.
+fn limited(connect_timeout: u64, total_timeout: u64) -> Http {
+    let [connect, total] = [connect_timeout, total_timeout].map(Duration::from_millis);
+    let http = http_client();
+    let line = line(&http.connection, connect, total).map_err(|fault| fault.1).unwrap();
+    Http { line: OnceLock::from(line), ..http }
+}
+
 fn impatient() -> Http {
-    let client = client(Duration::from_millis(200), Duration::from_millis(200)).unwrap();
-    Http { provider: "Test", client: OnceLock::from(client) }
+    limited(200, 200)
 }
 
 #[test]
@@ -108,31 +120,6 @@ fn the_longer_of_two_wishes_is_told() {
 }
 
 #[test]
-fn a_base_url_is_http_with_a_host_and_nothing_else() {
-    for good in ["https://api.twilio.com", "http://127.0.0.1:80/", "https://proxy.example/twilio/"] {
-        assert_eq!(base_url_fault(good), None, "{good}");
-    }
-    for bad in [
-        "",
-        "api.twilio.com",
-        "https://",
-        "http://:80",
-        "ftp://example.com",
-        "file:///etc/passwd",
-        "https://user@example.com",
-        "https://:pass@example.com",
-        "https://example.com?x",
-        "https://example.com#x",
-        "https://exa mple.com",
-        "https://[::1",
-    ] {
-        assert!(base_url_fault(bad).is_some(), "{bad:?}");
-    }
-    assert_eq!(host("https://user:pass@example.com/x"), "example.com");
-    assert_eq!(host("hunter2"), "[not a URL]");
-}
-
-#[test]
 fn a_credential_fits_a_header() {
     let good = |text| is_credential(&Secret::new(text));
     assert!(good("SG.x-Y_z~"));
@@ -141,12 +128,12 @@ fn a_credential_fits_a_header() {
 
 #[tokio::test]
 async fn the_client_is_made_once_and_not_before_the_first_request() {
-    let http = Http::new("Test");
-    assert!(http.client.get().is_none());
+    let http = http_client();
+    assert!(http.line.get().is_none());
     let server = answering(super::super::wire::http("200 OK", "{}"));
     let answer = exchange(&http, &server.url).await.unwrap();
     assert_eq!((answer.status.as_u16(), answer.body.as_slice()), (200, b"{}".as_slice()));
-    assert!(http.client.get().is_some());
+    assert!(http.line.get().is_some());
     let request = server.join();
     let agent = header(&request, "user-agent").unwrap();
     assert!(agent.starts_with(concat!("tracing-alert/", env!("CARGO_PKG_VERSION"), " (")), "{agent}");
@@ -161,7 +148,7 @@ async fn a_redirect_is_not_followed() {
     elsewhere.set_nonblocking(true).unwrap();
     let location = format!("307 Temporary Redirect\r\nLocation: http://{}", elsewhere.local_addr().unwrap());
     let server = answering(http(&location, ""));
-    let answer = exchange(&Http::new("Test"), &server.url).await.unwrap();
+    let answer = exchange(&http_client(), &server.url).await.unwrap();
     assert_eq!(answer.status.as_u16(), 307);
     assert!(elsewhere.accept().is_err(), "somebody called");
 }
@@ -179,8 +166,8 @@ async fn a_huge_answer_is_not_read_whole() {
         }
         written
     });
-    let answer = exchange(&Http::new("Test"), &server.url).await.unwrap();
-    assert_eq!((answer.status.as_u16(), answer.body.len()), (400, LONGEST_BODY - UNSHOWN_TAIL));
+    let answer = exchange(&http_client(), &server.url).await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.body.len()), (400, MAX_BODY - UNSHOWN_TAIL));
     drop(answer);
     let written = server.join();
     assert!(written < HUGE / 2, "{written}");
@@ -191,30 +178,31 @@ async fn a_refused_connection_was_not_processed_and_shows_no_url() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/Accounts/AC42", listener.local_addr().unwrap());
     drop(listener);
-    let (class, reason) = failed(exchange(&Http::new("Test"), &url).await);
+    let (class, reason) = failed(exchange(&http_client(), &url).await);
     assert_eq!(class, Class::NotProcessed);
-    assert!(reason.starts_with("Test: no connection: "), "{reason}");
+    assert!(reason.starts_with("Test: no connection to 127.0.0.1: "), "{reason}");
     assert!(reason.contains("refused"), "{reason}");
     assert!(!reason.contains("AC42") && !reason.contains("http:"), "{reason}");
 }
 
+#[cfg(any(feature = "rustls-ring", feature = "rustls-aws-lc", feature = "native-tls"))]
 #[tokio::test]
 async fn a_failed_tls_handshake_was_not_processed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let thread =
         thread::spawn(move || listener.accept().unwrap().0.write_all(b"HTTP/1.1 400 no TLS\r\n\r\n"));
-    let (class, reason) = failed(exchange(&Http::new("Test"), &url).await);
+    let (class, reason) = failed(exchange(&http_client(), &url).await);
     assert_eq!(class, Class::NotProcessed, "{reason}");
     thread.join().unwrap().unwrap();
 }
 
+#[cfg(any(feature = "rustls-ring", feature = "rustls-aws-lc", feature = "native-tls"))]
 #[tokio::test]
 async fn a_tls_handshake_without_end_was_not_processed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
-    let client = client(Duration::from_millis(200), Duration::from_secs(20)).unwrap();
-    let http = Http { provider: "Test", client: OnceLock::from(client) };
+    let http = limited(200, 20_000);
     let (class, reason) = failed(exchange(&http, &url).await);
     assert_eq!(class, Class::NotProcessed, "{reason}");
 }
@@ -222,7 +210,7 @@ async fn a_tls_handshake_without_end_was_not_processed() {
 #[tokio::test]
 async fn a_connection_cut_after_the_request_is_ambiguous() {
     let server = Server::start(|stream, _| drop(stream));
-    let (class, reason) = failed(exchange(&Http::new("Test"), &server.url).await);
+    let (class, reason) = failed(exchange(&http_client(), &server.url).await);
     assert_eq!(class, Class::Ambiguous);
     assert!(reason.starts_with("Test: the connection broke off: "), "{reason}");
 }
@@ -244,14 +232,14 @@ async fn no_answer_in_time_is_ambiguous() {
 #[tokio::test]
 async fn what_is_no_http_is_ambiguous() {
     let server = answering("220 mail.example.com ESMTP\r\n");
-    let (class, reason) = failed(exchange(&Http::new("Test"), &server.url).await);
+    let (class, reason) = failed(exchange(&http_client(), &server.url).await);
     assert_eq!(class, Class::Ambiguous, "{reason}");
 }
 
 /// What comes of an answer whose body breaks off.
 async fn broken_off(status: &str) -> Result<Answer, SendError> {
     let server = answering(format!("HTTP/1.1 {status}\r\nContent-Length: 99\r\n\r\n{{\"code\":"));
-    exchange(&Http::new("Test"), &server.url).await
+    exchange(&http_client(), &server.url).await
 }
 
 #[tokio::test]
@@ -267,7 +255,10 @@ async fn a_body_that_breaks_off_leaves_what_the_status_says() {
 async fn a_refusal_that_breaks_off_is_not_final_as_its_code_is_lost() {
     let (class, reason) = failed(broken_off("400 Bad Request").await);
     assert_eq!(class, Class::NotProcessed);
-    assert!(reason.starts_with("Test (HTTP 400): refused, and why broke off: "), "{reason}");
+    assert!(
+        reason.starts_with("Test (HTTP 400): refused, but the connection broke before the reason came: "),
+        "{reason}"
+    );
 }
 
 // As for the huge answer.
@@ -299,15 +290,25 @@ async fn headers_without_measure_are_no_answer() {
     for headers in [many, long] {
         let answer = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n");
         let server = Server::start(move |mut stream, _| drop(stream.write_all(answer.as_bytes())));
-        let (class, reason) = failed(exchange(&Http::new("Test"), &server.url).await);
+        let (class, reason) = failed(exchange(&http_client(), &server.url).await);
         assert_eq!(class, Class::Ambiguous, "{reason}");
         server.join();
     }
 }
 
+// With a program's `reqwest/rustls-no-provider`, reqwest panics here.
+#[cfg(not(any(feature = "rustls-no-provider", feature = "native-tls")))]
+#[test]
+fn a_client_is_made_or_it_is_said_what_it_wants() {
+    let made = line(&Connection::new("http://127.0.0.1"), CONNECT_TIMEOUT, TOTAL_TIMEOUT);
+    assert!(
+        made.is_ok() || made.is_err_and(|fault| fault == (Class::Misconfigured, tls::NO_PROVIDER.into()))
+    );
+}
+
 #[tokio::test]
 async fn a_request_that_cannot_be_made_is_misconfigured() {
-    let (class, reason) = failed(exchange(&Http::new("Test"), "ftp//hunter2").await);
+    let (class, reason) = failed(exchange(&http_client(), "ftp//hunter2").await);
     assert_eq!(class, Class::Misconfigured);
     assert!(!reason.contains("hunter2"), "{reason}");
 }

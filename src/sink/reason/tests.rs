@@ -30,7 +30,7 @@ fn the_operators_words_are_replaced_whatever_their_case() {
 fn a_credential_is_removed_before_a_text_is_cut() {
     let secret = Secret::new("SG.hunter2.hunter2");
     let scrub = Scrub { secrets: vec![&secret], words: vec![] };
-    let text = format!("{}SG.hunter2.hunter2", "x".repeat(LONGEST_EXCERPT - 6));
+    let text = format!("{}SG.hunter2.hunter2", "x".repeat(MAX_EXCERPT - 6));
     assert!(!scrub.excerpt(text.as_bytes()).contains("SG."));
 }
 
@@ -39,7 +39,7 @@ fn a_reason_is_one_short_line() {
     let reason =
         Scrub::default().reason("Twilio (HTTP 502)", &format!("a\r\n\tb\u{202e}c {}", "x".repeat(999)));
     assert!(reason.starts_with("Twilio (HTTP 502): a b c x"), "{reason}");
-    assert_eq!(reason.chars().count(), LONGEST_REASON);
+    assert_eq!(reason.chars().count(), MAX_REASON);
     assert!(reason.ends_with('…'));
     assert_eq!(Scrub::default().reason("Twilio (HTTP 502)", " \0 "), "Twilio (HTTP 502)");
 }
@@ -57,10 +57,10 @@ proptest! {
         let secret = Secret::new("SG.hunter2");
         let scrub = Scrub { secrets: vec![&secret], words: vec![(&word, "[word]")] };
         let reason = scrub.reason(&ours, &format!("{theirs}SG.hunter2{theirs}"));
-        prop_assert!(reason.chars().count() <= LONGEST_REASON);
+        prop_assert!(reason.chars().count() <= MAX_REASON);
         prop_assert!(!reason.contains(is_invisible));
         prop_assert!(!reason.contains("hunter2"));
-        prop_assert!(scrub.excerpt(theirs.as_bytes()).chars().count() <= LONGEST_EXCERPT);
+        prop_assert!(scrub.excerpt(theirs.as_bytes()).chars().count() <= MAX_EXCERPT);
     }
 
     #[test]

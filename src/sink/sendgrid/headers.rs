@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::{super::Message, id};
 use crate::{
     event::to_millis,
-    notice::{Kind, Notice},
+    policy::notice::{Kind, Notice},
 };
 
 /// The headers of `message`, sent from `sender`'s domain.
@@ -23,7 +23,7 @@ pub(super) fn headers(message: &Message, sender: &str) -> BTreeMap<&'static str,
         // RFC 2919: what a filter of the reader's goes by.
         ("List-Id", format!("<{}alerts.{domain}>", labels(notice))),
         ("X-Alert-Id", id(&notice.id)),
-        ("X-Alert-Kind", kind(notice.kind).to_owned()),
+        ("X-Alert-Kind", notice.kind.name().to_owned()),
     ]);
     if let [only] = notice.samples.as_slice() {
         // Nobody ever got the root: whichever mail of an incident comes first,
@@ -48,26 +48,15 @@ fn labels(notice: &Notice) -> String {
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' })
             .collect();
-        spaced.split_whitespace().collect::<Vec<_>>().join("-").chars().take(LONGEST_LABEL).collect()
+        spaced.split_whitespace().collect::<Vec<_>>().join("-").chars().take(MAX_LABEL).collect()
     };
     let labels =
         [label(&notice.process.app), label(environment)].into_iter().filter(|label| !label.is_empty());
     labels.map(|label| label + ".").collect()
 }
 
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::First => "first",
-        Kind::Digest => "digest",
-        Kind::Update => "update",
-        Kind::Reminder => "reminder",
-        Kind::Quiet => "quiet",
-        Kind::Health => "health",
-    }
-}
-
 /// As long as a label of a domain may be.
-const LONGEST_LABEL: usize = 63;
+const MAX_LABEL: usize = 63;
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,7 @@ pub(super) const TIMEOUT_AFTER: Duration = http::TOTAL_TIMEOUT.saturating_sub(LO
 /// How many of the recipient's latest messages are searched. One is about a
 /// kilobyte.
 const PAGE_SIZE: &str = "50";
-const LONGEST_LIST: usize = 512 * 1024;
+const MAX_LIST: usize = 512 * 1024;
 
 /// How much earlier than the notice its message may have been made: two clocks
 /// tell, and an id of four characters comes again some day.
@@ -37,7 +37,7 @@ impl TwilioSink {
         // In the query, the number's `+` has to be encoded: it would be a space.
         let url = Url::parse_with_params(&self.messages_url(), query).ok()?;
         let (user, password) = self.user_and_password();
-        let answer = self.http.exchange_up_to(LONGEST_LIST, scrub, |client| {
+        let answer = self.http.exchange_up_to(MAX_LIST, scrub, |client| {
             client.request(Method::GET, url).basic_auth(user, Some(password)).timeout(LOOKUP_TIMEOUT)
         });
         let answer = answer.await.ok().filter(|answer| answer.status.is_success())?;

@@ -103,7 +103,7 @@ fn a_reason_tells_code_status_and_meaning() {
         (
             404,
             r#"{"type":"t","title":"T","status":404,"code":20404,"detail":"No such account","errors":[]}"#,
-            "Twilio 20404 (HTTP 404): no such resource, is the account SID right?: No such account",
+            "Twilio 20404 (HTTP 404): no such resource; is the account SID right?: No such account",
         ),
         (
             400,
@@ -252,6 +252,16 @@ async fn an_api_key_authenticates_for_the_account_and_a_service_may_send() {
     assert!(request.contains(&format!("&MessagingServiceSid={SERVICE}&Body=")), "{request}");
     assert!(!request.contains("From="), "{request}");
     assert!(request.ends_with("&ValidityPeriod=6"), "{request}");
+}
+
+#[tokio::test]
+async fn what_may_have_been_sent_and_is_too_late_is_looked_up_and_not_sent() {
+    let server = answering(http("200 OK", r#"{"messages":[]}"#));
+    let mut message = message(TO);
+    (message.may_have_been_sent, message.valid_for) = (true, Duration::ZERO);
+    let error = sink().base_url(&server.url).send(&message).await.unwrap_err();
+    assert!(error.to_string().contains("shows no message of an earlier attempt"), "{error}");
+    assert!(server.join().starts_with("GET "), "it was sent");
 }
 
 #[tokio::test]

@@ -12,12 +12,12 @@ use std::{
 
 use tracing::{debug, error, info_span, level_filters::LevelFilter, trace};
 use tracing_alert::{
-    AlertHandle, AlertLayer, Builder, Message, Receipt, RetryPolicy, SendError, SendGridSink, Sink,
+    AlertHandle, AlertLayer, Builder, Message, NoAlerts, Receipt, RetryPolicy, SendError, SendGridSink, Sink,
     TwilioSink,
 };
-use tracing_subscriber::prelude::*;
+use tracing_subscriber::{filter::filter_fn, fmt::format::FmtSpan, prelude::*, registry::LookupSpan};
 
-use crate::support::eventually;
+use crate::support::{PATIENCE, eventually};
 
 /// How many attempts are to be over before a program goes on.
 pub(crate) const ATTEMPTS: &str = "TEST_ATTEMPTS";
@@ -33,6 +33,8 @@ pub(crate) fn run(scenario: &str) {
     match scenario {
         "feedback-providers" => providers(),
         "feedback-sinks" => sinks(),
+        "feedback-panics" => panics(),
+        name if name.starts_with("feedback-unheard-") => unheard(name),
         other => panic!("no scenario {other:?}"),
     }
 }
@@ -51,6 +53,65 @@ fn providers() {
     println!("{twilio:?} {sendgrid:?}");
     let builder = AlertLayer::builder().database(var("ALERT_DATABASE"));
     talk(builder.sms(twilio, [var("ALERT_PHONE")]).email(sendgrid, [var("ALERT_EMAIL")]));
+}
+
+/// One error is sent, under layers that hear everything; the parent looks at what
+/// they heard.
+fn unheard(scenario: &str) {
+    match scenario {
+        "feedback-unheard-after" => {
+            tracing_subscriber::registry().with(text()).with(AlertLayer::from_env()).init();
+        }
+        "feedback-unheard-before" => {
+            tracing_subscriber::registry().with(AlertLayer::from_env()).with(text()).init();
+        }
+        // Each callsite is asked for each event, so that filters keep notes of it.
+        "feedback-unheard-filtered" => {
+            let all =
+                filter_fn(|metadata| metadata.target() != "nobody").with_max_level_hint(LevelFilter::TRACE);
+            tracing_subscriber::registry().with(text().with_filter(all)).with(AlertLayer::from_env()).init();
+        }
+        "feedback-unheard-root" => {
+            let root = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
+            root.with_writer(io::stderr).finish().with(AlertLayer::from_env()).init();
+        }
+        other => panic!("no scenario {other:?}"),
+    }
+    let handle = AlertHandle::current().unwrap();
+    error!(order = 17, "payment failed");
+    assert!(handle.flush(PATIENCE).is_complete());
+    // While our threads live, others are heard as they are without them.
+    debug!(with = ?Nested, "around it");
+    assert!(handle.shutdown(PATIENCE).is_complete());
+    debug!("the end");
+}
+
+/// Hears everything.
+fn text<S>() -> impl tracing_subscriber::Layer<S> + Send + Sync
+where
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+{
+    tracing_subscriber::fmt::layer().with_span_events(FmtSpan::FULL).with_ansi(false).with_writer(io::stderr)
+}
+
+/// Its `Debug` logs.
+struct Nested;
+
+impl std::fmt::Debug for Nested {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        debug!("inside another event");
+        f.write_str("Nested")
+    }
+}
+
+/// Threads of the program that have names like ours panic.
+fn panics() {
+    super::init();
+    for name in ["tracing-alert", "tracing-alert-panic"] {
+        let work = move || panic!("in {name}");
+        assert!(std::thread::Builder::new().name(name.to_owned()).spawn(work).unwrap().join().is_err());
+    }
+    assert!(AlertHandle::current().unwrap().flush(PATIENCE).is_complete());
 }
 
 /// Two sinks that talk.
@@ -137,7 +198,19 @@ impl Sink for Talkative {
         log::error!("it begins");
         if self.has_tasks {
             tokio::spawn(async { error!("from a task") }).await.unwrap();
-            tokio::task::spawn_blocking(|| error!("from a blocking thread")).await.unwrap();
+            tokio::spawn(NoAlerts::during(async { error!("from a task without alerts") })).await.unwrap();
+            tokio::task::spawn_blocking(|| {
+                error!("from a blocking thread");
+                let _no_alerts = NoAlerts::here();
+                error!("from a blocking thread without alerts");
+            })
+            .await
+            .unwrap();
+            let helper = std::thread::spawn(|| {
+                let _no_alerts = NoAlerts::here();
+                error!("from a thread without alerts");
+            });
+            helper.join().unwrap();
         }
         if self.attempts.fetch_add(1, Ordering::Relaxed) < 20 {
             error!("it failed");

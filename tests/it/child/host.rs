@@ -22,6 +22,7 @@ pub(super) fn run(scenario: &str) {
         "host-fork" => fork_after_init(),
         "host-fork-storm" => fork_in_a_storm(),
         "host-fork-rebuild" => build_again_after_a_fork(),
+        "host-fork-and-stay" => fork_a_child_that_lives_on(),
         "host-fork-after-shutdown" => build_again_after_shutdown_and_fork(),
         "host-commit-and-abort" => {
             init();
@@ -63,8 +64,13 @@ fn warm_up() {
 }
 
 /// Runs `act` in a forked child, and gives its exit status once it has ended.
+pub(super) fn in_child(act: impl FnOnce()) -> i32 {
+    ended(child_that(act))
+}
+
 #[expect(unsafe_code, reason = "the standard library does not fork")]
-fn in_child(act: impl FnOnce()) -> i32 {
+/// A child that does `act`, and ends badly if that panics.
+pub(super) fn child_that(act: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the child runs what a host would run there; that is the test.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "no fork: {}", std::io::Error::last_os_error());
@@ -72,6 +78,12 @@ fn in_child(act: impl FnOnce()) -> i32 {
         let done = catch_unwind(AssertUnwindSafe(act));
         process::exit(i32::from(done.is_err()));
     }
+    child
+}
+
+#[expect(unsafe_code, reason = "the standard library does not fork")]
+/// How `child` ended.
+pub(super) fn ended(child: libc::pid_t) -> i32 {
     let mut status = 0;
     // SAFETY: `status` outlives the call.
     eventually("the child ends", || unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } == child);
@@ -100,6 +112,23 @@ fn fork_after_init() {
     error!("in the parent, later");
     warm_up();
     assert!(!AlertHandle::current().unwrap().stats().dropped.contains_key(&DropReason::Forked));
+}
+
+#[expect(unsafe_code, reason = "the standard library does not fork")]
+fn fork_a_child_that_lives_on() {
+    init();
+    error!("in the parent");
+    let handle = AlertHandle::current().unwrap();
+    eventually("the event is committed", || handle.stats().persisted == 1);
+    // SAFETY: the child runs what a host would run there; that is the test.
+    match unsafe { libc::fork() } {
+        0 => {
+            let until_the_end = std::io::read_to_string(std::io::stdin());
+            process::exit(i32::from(until_the_end.is_err()));
+        }
+        _ => say("forked"),
+    }
+    super::stay();
 }
 
 /// Whatever locks other threads hold at the fork, a child ends.

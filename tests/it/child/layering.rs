@@ -11,7 +11,7 @@ use tracing::{
     Dispatch, Instrument, Level, Subscriber, debug, dispatcher, error, field, info_span,
     level_filters::LevelFilter, warn,
 };
-use tracing_alert::{AlertHandle, AlertLayer, DropReason, Losses, StoreState, Value};
+use tracing_alert::{AlertHandle, AlertLayer, Builder, DropReason, Losses, Matcher, StoreState, Value};
 use tracing_subscriber::{Layer, Registry, prelude::*, registry::LookupSpan};
 
 use crate::{
@@ -26,6 +26,7 @@ pub(super) fn run(scenario: &str) {
         "layering-max-level" => max_level(),
         "layering-disabled" => disabled(),
         "layering-log" => log_records(),
+        "layering-from-env" => from_env_and_code(),
         "layering-nested" => nested(),
         "layering-thread-end" => thread_end(),
         "layering-feedback" => feedback(),
@@ -100,6 +101,17 @@ fn disabled() {
     watch.handle.set_level(Level::ERROR);
     assert!(!tracing::enabled!(Level::TRACE));
     assert_eq!(LevelFilter::current(), LevelFilter::INFO);
+}
+
+fn from_env_and_code() {
+    let alerts: AlertLayer =
+        Builder::from_env().version("1.2.3").ignore(Matcher::new().message("silenced")).build_anyway();
+    let handle = alerts.handle();
+    tracing_subscriber::registry().with(alerts).init();
+    error!(target: "noisy", "noise");
+    warn!("a whisper");
+    error!("silenced");
+    assert!(handle.flush(PATIENCE).is_complete());
 }
 
 fn log_records() {

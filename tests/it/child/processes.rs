@@ -7,7 +7,7 @@ use tracing_alert::{AlertHandle, StoreState};
 use tracing_subscriber::prelude::*;
 
 use super::{init, say, stay};
-use crate::support::{PATIENCE, eventually, impatient, inherited_builder, word};
+use crate::support::{PATIENCE, eventually, impatient, inherited_builder, try_rows, word};
 
 pub(crate) const READY: &str = "ready";
 
@@ -26,6 +26,15 @@ pub(super) fn run(scenario: &str) {
             init();
             error!("payment failed");
             sees_it_through(1);
+        }
+        "processes-together" => {
+            wait_for_the_parent();
+            init();
+            error!("payment failed");
+            let handle = AlertHandle::current().unwrap();
+            eventually("it is committed", || handle.stats().persisted == 1);
+            say("committed");
+            stay();
         }
         "processes-many" => {
             wait_for_the_parent();
@@ -73,6 +82,11 @@ pub(super) fn run(scenario: &str) {
             assert_eq!((stats.delivered, stats.retried, stats.dead), (0, 0, 0), "{stats:?}");
             say("late");
             stay();
+        }
+        "processes-lock" => {
+            let sql = "BEGIN IMMEDIATE; ROLLBACK";
+            let path = std::env::var("ALERT_DATABASE").unwrap();
+            say(if try_rows(path.as_ref(), sql).is_err() { "locked" } else { "free" });
         }
         "processes-return" => {
             init();

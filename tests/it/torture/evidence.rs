@@ -96,7 +96,8 @@ impl Torture {
     }
 
     fn incidents(&self) -> BTreeMap<i64, Incident> {
-        let sql = "SELECT id, count, coalesce(about, ''), payload ->> 'message' FROM incident";
+        let sql = "SELECT id, count, coalesce(about, ''), payload ->> 'message'
+                     FROM incident LEFT JOIN first_event ON incident_id = id";
         let incident = |[id, count, about, message]: [&str; 4]| {
             let word = about.is_empty().then(|| words(message).next().unwrap().to_owned());
             let (about, count) = (about.to_owned(), count.parse().unwrap());
@@ -115,7 +116,7 @@ impl Torture {
     /// Every delivery by its key, and the keys of SMS by [`sms_id`].
     fn deliveries(&self, evidence: &mut Evidence) -> HashMap<String, String> {
         let sql = "SELECT lower(hex(key)), sink, state, kind, public_id, coalesce(last_error, ''),
-                          (SELECT payload ->> 'message' FROM item JOIN incident ON incident.id = incident_id
+                          (SELECT payload ->> 'message' FROM item LEFT JOIN first_event USING (incident_id)
                             WHERE item.notice_id = notice.id
                             ORDER BY reason <> 'first', incident_id LIMIT 1)
                      FROM delivery JOIN notice ON notice.id = delivery.notice_id";

@@ -1,0 +1,151 @@
+//! Every variable: its name, an example, what counts without it, and what it sets.
+//!
+//! Invariant: what a variable means is in its row. What else names variables: which of
+//! them make a sink (`channels.rs`), what their absence leads to (`effect` in
+//! `variables.rs`), whose they are, to tell near misses (`suggest.rs`), and which setter
+//! does the same (`report.rs`, `check.rs`).
+
+use std::path::Path;
+
+use super::{
+    clean,
+    parse::{budget, duration, level, levels, switch},
+    path::path,
+};
+use crate::{config::Builder, error::Fault};
+
+/// A variable.
+pub(in crate::config) struct Variable {
+    pub(in crate::config) name: &'static str,
+    pub(in crate::config) example: &'static str,
+    /// What counts if it is not set, as it would be set; "" for nothing.
+    pub(in crate::config) default: &'static str,
+    pub(in crate::config) role: Role,
+}
+
+pub(in crate::config) enum Role {
+    /// Sets something in the builder, unless it is wrong.
+    Setting(fn(&mut Builder, &Given<'_>) -> Result<(), Fault>),
+    /// The same; each of its entries may be wrong, and what that leads to is said.
+    Entries(fn(&mut Builder, &Given<'_>) -> Vec<(Fault, String)>),
+    /// A part of a way to send.
+    Part,
+    /// The same; a file may hold it instead.
+    Secret,
+    /// Those who are told.
+    Recipients,
+}
+
+/// The value of a variable.
+pub(in crate::config) struct Given<'a> {
+    pub(in crate::config) text: &'a str,
+    /// What `~` stands for.
+    pub(in crate::config) home: Option<&'a Path>,
+}
+
+impl Variable {
+    const fn new(name: &'static str, example: &'static str, default: &'static str, role: Role) -> Self {
+        Self { name, example, default, role }
+    }
+
+    /// The row of `name`.
+    pub(in crate::config) fn named(name: &str) -> Option<&'static Self> {
+        VARIABLES.iter().find(|variable| variable.name == name)
+    }
+
+    /// Whether a file may hold the value instead.
+    pub(super) fn may_be_in_file(&self) -> bool {
+        matches!(self.role, Secret)
+    }
+
+    /// What shows that `text` is not the value that was meant; `is_path` if it is that
+    /// of a file that holds the value.
+    pub(super) fn fault(&self, text: &str, is_path: bool) -> Option<Fault> {
+        match self.role {
+            Secret if !is_path => clean::secret_fault(text),
+            // Each entry is judged by itself.
+            _ if self.is_list() && text.contains(',') => None,
+            _ => clean::fault(text),
+        }
+    }
+
+    /// Whether the value is a list, whose entries have what surrounds a value.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.role, Recipients | Entries(_))
+    }
+}
+
+use Role::{Entries, Part, Recipients, Secret, Setting};
+
+#[rustfmt::skip]
+pub(in crate::config) const VARIABLES: [Variable; 32] = [
+    Variable::new("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>", "", Secret),
+    Variable::new("TWILIO_AUTH_TOKEN", "<from console.twilio.com>", "", Secret),
+    Variable::new("TWILIO_API_KEY", "SK<32 hexadecimal digits>", "", Secret),
+    Variable::new("TWILIO_API_KEY_SECRET", "<from console.twilio.com>", "", Secret),
+    Variable::new("TWILIO_SENDER_NUMBER", "+12065550147", "", Part),
+    Variable::new("TWILIO_MESSAGING_SERVICE_SID", "MG<32 hexadecimal digits>", "", Part),
+    Variable::new("TWILIO_BASE_URL", "https://api.twilio.com", "", Part),
+    Variable::new("SENDGRID_API_KEY", "<from app.sendgrid.com>", "", Secret),
+    Variable::new("SENDGRID_SENDER_EMAIL", "alerts@example.com", "", Part),
+    Variable::new("SENDGRID_BASE_URL", "https://api.sendgrid.com", "", Part),
+    Variable::new("ALERT_PHONE", "+12065550147", "", Recipients),
+    Variable::new("ALERT_EMAIL", "ops@example.com,dev@example.com", "", Recipients),
+    Variable::new("ALERT_ALLOW_HTTP", "on", "off",
+        Setting(|to, it| switch(it.text).map(|is_on| to.allows_http = is_on))),
+    Variable::new("ALERT_LEVEL", "error,tower_http=off", "error", Entries(set_levels)),
+    Variable::new("ALERT_SMS_LEVEL", "error", "that of ALERT_LEVEL",
+        Setting(|to, it| level(it.text).map(|level| to.sms_level = Some(level)))),
+    Variable::new("ALERT_EMAIL_LEVEL", "warn", "that of ALERT_LEVEL",
+        Setting(|to, it| level(it.text).map(|level| to.email_level = Some(level)))),
+    Variable::new("ALERT_SPAN_LEVEL", "info", "info",
+        Setting(|to, it| level(it.text).map(|level| to.span_level = level))),
+    Variable::new("ALERT_BREADCRUMBS", "info", "off",
+        Setting(|to, it| level(it.text).map(|level| to.breadcrumbs = level))),
+    Variable::new("ALERT_APP_NAME", "MyApp", "",
+        Setting(|to, it| { to.app_name = Some(it.text.to_owned()); Ok(()) })),
+    Variable::new("ALERT_ENVIRONMENT", "production", "",
+        Setting(|to, it| { to.environment = Some(it.text.to_owned()); Ok(()) })),
+    Variable::new("ALERT_VERSION", "1.2.3", "",
+        Setting(|to, it| { to.version = Some(it.text.to_owned()); Ok(()) })),
+    Variable::new("ALERT_TIMEZONE", "Europe/Riga", "",
+        Setting(|to, it| { to.timezone = Some(it.text.to_owned()); Ok(()) })),
+    Variable::new("ALERT_DATABASE", "/var/lib/myapp/alerts.db", "the default file", Setting(set_database)),
+    Variable::new("ALERT_PANICS", "on", "on",
+        Setting(|to, it| switch(it.text).map(|panics| to.panics = panics))),
+    Variable::new("ALERT_SETTLE", "2s", "1s",
+        Setting(|to, it| duration(it.text).map(|settle| to.settle = settle))),
+    Variable::new("ALERT_SMS_WINDOW", "2m", "2m",
+        Setting(|to, it| duration(it.text).map(|window| to.sms_window = window))),
+    Variable::new("ALERT_EMAIL_WINDOW", "5m", "5m",
+        Setting(|to, it| duration(it.text).map(|window| to.email_window = window))),
+    Variable::new("ALERT_SMS_BUDGET", "3,10m,20", "3,10m,20",
+        Setting(|to, it| budget(it.text).map(|budget| to.sms_budget = budget))),
+    Variable::new("ALERT_EMAIL_BUDGET", "10,1m,200", "10,1m,200",
+        Setting(|to, it| budget(it.text).map(|budget| to.email_budget = budget))),
+    Variable::new("ALERT_REDACTION", "on", "on",
+        Setting(|to, it| switch(it.text).map(|redaction| to.redaction = redaction))),
+    Variable::new("ALERT_REDACT_FIELDS", "license_plate", "",
+        Entries(|to, it| { to.redact_fields = clean::entries(it.text).0; Vec::new() })),
+    Variable::new("ALERT_SAFE_FIELDS", "session", "",
+        Entries(|to, it| { to.safe_fields = clean::entries(it.text).0; Vec::new() })),
+];
+
+fn set_levels(to: &mut Builder, given: &Given<'_>) -> Vec<(Fault, String)> {
+    let (level, directives, faults) = levels(given.text);
+    to.level = level.unwrap_or(Builder::DEFAULT_LEVEL);
+    to.directives = directives;
+    let effect = match level {
+        Some(_) => "that entry is ignored".to_owned(),
+        None => format!("{} is used", Builder::DEFAULT_LEVEL),
+    };
+    faults.into_iter().map(|fault| (fault, effect.clone())).collect()
+}
+
+fn set_database(to: &mut Builder, given: &Given<'_>) -> Result<(), Fault> {
+    to.database = match path(given)? {
+        path if path.as_os_str() == ":memory:" => crate::dispatcher::Database::Memory,
+        path => crate::dispatcher::Database::File(path),
+    };
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! [`Setup`]: what an alert thread is started with.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use tracing::level_filters::LevelFilter;
+
+use crate::{
+    host::trouble::Voice,
+    outbox::Channel,
+    policy::{
+        budget::Budget, fingerprint::Custom, incident::Rhythm, matcher::Matcher, redact::Policy,
+        retry::RetryPolicy,
+    },
+    render::Renderer,
+    sink::DynSink,
+};
+
+/// The settings of the alert thread, checked.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// The application's name; the executable's if there is none.
+    pub(crate) app_name: Option<String>,
+    pub(crate) environment: Option<String>,
+    pub(crate) version: Option<String>,
+    /// Who is told, by what.
+    pub(crate) routes: Vec<Route>,
+    pub(crate) database: Database,
+    /// What nobody is told of.
+    pub(crate) ignored: Vec<Matcher>,
+    /// The application's own idea of which events are the same.
+    pub(crate) fingerprint: Option<Custom>,
+    pub(crate) renderer: Renderer,
+    pub(crate) retry: RetryPolicy,
+    /// What is replaced before it is kept.
+    pub(crate) redaction: Policy,
+    /// Where what we say goes.
+    pub(crate) voice: Voice,
+}
+
+/// A sink with its recipients.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) sink: Arc<dyn DynSink>,
+    pub(crate) recipients: Vec<String>,
+    /// The lowest level this sink is told of; of what is below the alert level
+    /// nobody is told.
+    pub(crate) level: LevelFilter,
+    /// How long a delivery is repeated before it is dead.
+    pub(crate) deadline: Duration,
+    pub(crate) rhythm: Rhythm,
+    pub(crate) budget: Option<Budget>,
+    pub(crate) segments_per_day: Option<u32>,
+}
+
+impl Route {
+    pub(super) fn channel(&self) -> Channel {
+        Channel {
+            sink: self.sink.name(),
+            rhythm: self.rhythm,
+            budget: self.budget,
+            segments_per_day: self.segments_per_day,
+            deadline: self.deadline,
+        }
+    }
+}
+
+/// Shows how many recipients there are, not who: some are phone numbers.
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("sink", &self.sink)
+            .field("recipients", &self.recipients.len())
+            .field("level", &self.level)
+            .field("deadline", &self.deadline)
+            .finish()
+    }
+}
+
+/// Where events are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// In the application's own directory below the user's state directory.
+    Default,
+    /// In this file.
+    File(PathBuf),
+    /// Nowhere but in memory.
+    Memory,
+}

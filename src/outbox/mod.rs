@@ -1,0 +1,190 @@
+//! Where incidents, notices and deliveries are kept.
+//!
+//! Events join incidents as they are persisted; `tell` makes one message for each
+//! recipient of what there is to tell. Every rule is written once, on a [`page`];
+//! keepers only keep: [`Memory`] is the page of everything, and [`Sqlite`] loads the
+//! part of a file that one decision needs ([`scope`]), alone with the file, and saves
+//! what changed. Runs on the alert thread; one owner, no sharing inside the process.
+//! Every answer to a delivery is one function of `page/settle.rs` or `page/dead.rs`. The
+//! claim is the one change that stands twice: `page/read.rs` has it for memory, and
+//! `sqlite/reads.rs` as one statement for a file. The schema's checks refuse rows that no
+//! such change makes:
+//!
+//! ```text
+//!            claim (attempt + 1, a lease)
+//!   pending ──────────────────────────────► pending, leased
+//!      ▲                                        │
+//!      ├── retry    (due later) ────────────────┤
+//!      ├── release  (due later, attempt - 1) ───┤
+//!      └── lease ends (the process died) ───────┤
+//!                                               ├── deliver ──────► delivered
+//!                                               ├── bury ─────────► dead
+//!                                               └── skip_refused ─► dead
+//!   pending ── bury_abandoned (no process has its sink) ──► dead
+//! ```
+//!
+//! Invariant: no function waits for anything but its own storage.
+
+use std::time::{Duration, SystemTime};
+
+use tracing::Level;
+use uuid::Uuid;
+
+use crate::policy::{budget::Budget, incident::Rhythm, notice::Process};
+
+mod batch;
+mod memory;
+#[cfg(feature = "sqlite")]
+mod moves;
+mod pace;
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "some is for files only"))]
+mod page;
+#[cfg(feature = "sqlite")]
+mod path;
+#[cfg(feature = "sqlite")]
+mod scope;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "sqlite")]
+mod starts;
+mod store;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+#[cfg(feature = "sqlite")]
+mod volume;
+
+pub(crate) use batch::{About, Captured};
+pub(crate) use memory::Memory;
+pub(crate) use page::Page;
+#[cfg(feature = "sqlite")]
+pub(crate) use path::{Identity, identity};
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::{Place, Program, Sqlite, choose, database_path};
+#[cfg(feature = "sqlite")]
+pub(crate) use starts::{Began, CrashLoop, LOOP_WINDOW, Start};
+pub(crate) use store::Store;
+pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, MAX_LOG_BYTES, Prune};
+
+/// How long past its deadline a delivery that nobody claims is kept.
+const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many incidents one message shows; more are counted.
+pub(crate) const SAMPLES_PER_NOTICE: usize = 100;
+
+/// How many incidents may be open; the events of more are counted in one for
+/// each level.
+pub(crate) const MAX_INCIDENTS: usize = 500;
+
+/// What the store needs to make incidents and notices.
+pub(crate) struct Maker<'a> {
+    /// Draws a public id.
+    pub(crate) new_id: &'a dyn Fn() -> String,
+    pub(crate) run: Uuid,
+    pub(crate) process: &'a Process,
+}
+
+/// How often an id is drawn that nothing in the store has: by it, a message is
+/// looked for at its provider.
+const MAX_DRAWS: usize = 8;
+
+/// A recipient who is told of every incident at `level` or above.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) sink: &'static str,
+    pub(crate) recipient: String,
+    pub(crate) level: Level,
+    pub(crate) rhythm: Rhythm,
+}
+
+/// How a sink's recipients are told.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    pub(crate) sink: &'static str,
+    pub(crate) rhythm: Rhythm,
+    /// What each recipient may get; none if that is not limited.
+    pub(crate) budget: Option<Budget>,
+    /// What all of them together may cost a day, in segments.
+    pub(crate) segments_per_day: Option<u32>,
+    /// How long a delivery is repeated before it is dead.
+    pub(crate) deadline: Duration,
+}
+
+/// What came of a look at what there is to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The last notice that was made, or that more was added to.
+    pub(crate) notice: Option<i64>,
+    /// When there will be something to decide.
+    pub(crate) next: Option<SystemTime>,
+}
+
+/// A place in the order of incidents and notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) notice: i64,
+    pub(crate) incident: i64,
+}
+
+impl Mark {
+    /// After everything there will be.
+    pub(crate) const ALL: Self = Self { notice: i64::MAX, incident: i64::MAX };
+}
+
+/// Deliveries through one sink that ended undelivered, and nobody was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dead {
+    /// How many.
+    pub(crate) count: u64,
+    /// To whom the last of them was.
+    pub(crate) recipient: String,
+    /// The public id of its notice.
+    pub(crate) public_id: String,
+    /// Why it is dead.
+    pub(crate) reason: String,
+}
+
+/// A delivery that this process may attempt until its lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) key: Uuid,
+    pub(crate) notice_id: i64,
+    pub(crate) sink: String,
+    pub(crate) recipient: String,
+    /// Which attempt this is, from one.
+    pub(crate) attempt: u32,
+    /// Grows with each claim: an older claim's answer is refused.
+    pub(crate) token: i64,
+    /// Whether an earlier attempt may have reached the recipient: its answer was
+    /// [`SendError::Ambiguous`](crate::SendError::Ambiguous), or never came.
+    pub(crate) is_doubtful: bool,
+    pub(crate) expires_at: SystemTime,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// Another process holds the file's write lock; worth repeating.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
+    #[error("the database is busy")]
+    Busy,
+    /// The memory store holds as many events as it may.
+    #[error("memory is full")]
+    Full,
+    /// What is at the path is none of our files, but this; it was not touched.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
+    #[error("it is not a tracing-alert database ({0}), and nothing of it was touched")]
+    NotOurs(String),
+    /// The file is damaged.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
+    #[error("{0}")]
+    Damaged(String),
+    /// A row breaks a rule of the schema: no statement of ours does that in a file
+    /// that keeps them.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
+    #[error("{0}")]
+    Broken(String),
+    /// Anything else that the database said.
+    #[error("{0}")]
+    Failed(String),
+}

@@ -1,0 +1,260 @@
+//! What another store has, on its way into this one: memory's after an outage, or
+//! that of a file that was moved or is damaged.
+//!
+//! Invariant: nothing is lost, and what is brought twice is there once.
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+use uuid::Uuid;
+
+use super::{DeliveryRow, IncidentRow, ItemRow, Page, Recipient, StandingRow, State};
+use crate::{event::to_millis, outbox::Target, policy::budget::Account};
+
+/// Which incidents there are, as they are looked for.
+struct Places {
+    /// By what makes two of them the same.
+    same: BTreeMap<(Vec<u8>, String, i64), i64>,
+    open: BTreeMap<Vec<u8>, i64>,
+}
+
+impl IncidentRow {
+    /// What is the same in every store that has it: times are kept in
+    /// milliseconds.
+    pub(in crate::outbox) fn identity(&self) -> (Vec<u8>, String, i64) {
+        (self.fingerprint.clone(), self.public_id.clone(), to_millis(self.opened_at))
+    }
+}
+
+impl Page {
+    /// Takes in what `other` has. An incident that is here already counts what is
+    /// more; one that is open in both counts as one; a message that is here already
+    /// is not added. Of an open incident of which it is not known who knows it,
+    /// `targets` are told.
+    pub(in crate::outbox) fn absorb(&mut self, other: &Self, targets: &[Target], now: SystemTime) {
+        let mut places = Places { same: BTreeMap::new(), open: BTreeMap::new() };
+        for (id, incident) in self.incidents.iter() {
+            places.note(*id, incident);
+        }
+        let mut ids = BTreeMap::new();
+        for (id, incident) in other.incidents.iter() {
+            let own = self.absorb_incident(*id, incident, other, &mut places);
+            ids.insert(*id, own);
+            if incident.closed_at.is_none() && other.standings_of(*id).next().is_none() {
+                self.tell_anew(own, incident, targets, now);
+            }
+        }
+        let pending = other.deliveries.iter().filter(|(_, delivery)| delivery.state == State::Pending);
+        for (key, delivery) in pending {
+            self.absorb_message(*key, delivery, other, &ids);
+        }
+        self.absorb_accounts(other);
+        self.absorb_refusals(other);
+        for (sink, theirs) in other.dead.iter() {
+            let own = self.dead.change_or_insert(sink.clone(), Default::default);
+            own.told_at = own.told_at.max(theirs.told_at);
+            own.count = if other.is_copy {
+                own.count.max(theirs.count)
+            } else {
+                own.count.saturating_add(theirs.count)
+            };
+            if theirs.count > 0 {
+                own.recipient.clone_from(&theirs.recipient);
+                own.public_id.clone_from(&theirs.public_id);
+                own.reason.clone_from(&theirs.reason);
+            }
+        }
+    }
+
+    /// Returns the number that it has here.
+    fn absorb_incident(&mut self, id: i64, theirs: &IncidentRow, other: &Self, places: &mut Places) -> i64 {
+        let same = places.same.get(&theirs.identity()).copied();
+        let open = places.open.get(&theirs.fingerprint).filter(|_| theirs.closed_at.is_none()).copied();
+        let own = match same.or(open) {
+            Some(own) => {
+                if let Some(row) = self.incidents.change(&own) {
+                    row.last_at = row.last_at.max(theirs.last_at);
+                    if same.is_some() {
+                        row.count = row.count.max(theirs.count);
+                    } else {
+                        row.count = row.count.saturating_add(theirs.count);
+                        let until = row.last_at;
+                        row.pace.add(&theirs.pace, until);
+                    }
+                }
+                own
+            }
+            None => {
+                self.beyond.last_incident = self.beyond.last_incident.saturating_add(1);
+                let own = self.beyond.last_incident;
+                self.incidents.insert(own, IncidentRow { reported: 0, ..theirs.clone() });
+                if let Some(event) = other.firsts.get(&id) {
+                    self.firsts.insert(own, event.clone());
+                }
+                if let Some(event) = other.latests.get(&id) {
+                    self.latests.insert(own, event.clone());
+                }
+                places.note(own, theirs);
+                own
+            }
+        };
+        for (recipient, theirs) in other.standings_of(id) {
+            self.absorb_standing(own, recipient, theirs, same.is_some());
+        }
+        own
+    }
+
+    /// What is known of an incident in both stores is the same, if they are of the
+    /// same events; if not, it adds up.
+    fn absorb_standing(
+        &mut self,
+        incident: i64,
+        recipient: &Recipient,
+        theirs: &StandingRow,
+        are_same: bool,
+    ) {
+        let key = (incident, recipient.clone());
+        let Some(own) = self.standings.change(&key) else {
+            self.standings.insert(key, theirs.clone());
+            return self.note_reported(incident, theirs.reported);
+        };
+        let sum = |own: u64, more: u64| if are_same { own.max(more) } else { own.saturating_add(more) };
+        own.told = sum(own.told, theirs.told);
+        own.reported = sum(own.reported, theirs.reported);
+        let tellings = sum(own.tellings.into(), theirs.tellings.into());
+        own.tellings = u32::try_from(tellings).unwrap_or(u32::MAX);
+        own.told_at = own.told_at.max(theirs.told_at);
+        own.due_at = own.due_at.into_iter().chain(theirs.due_at).min();
+        let most = own.reported;
+        self.note_reported(incident, most);
+    }
+
+    /// Has those of `targets` whom an incident concerns be told of it: nobody knows
+    /// who was.
+    fn tell_anew(&mut self, id: i64, incident: &IncidentRow, targets: &[Target], now: SystemTime) {
+        for target in targets.iter().filter(|target| incident.level <= target.level) {
+            let key = (id, Recipient::new(target.sink, &target.recipient));
+            if self.standings.get(&key).is_none() {
+                self.standings.insert(key, StandingRow { due_at: Some(now), ..StandingRow::default() });
+            }
+        }
+    }
+
+    fn absorb_message(
+        &mut self,
+        key: Uuid,
+        delivery: &DeliveryRow,
+        other: &Self,
+        incidents: &BTreeMap<i64, i64>,
+    ) {
+        let Some(notice) = other.notices.get(&delivery.notice_id) else { return };
+        if self.deliveries.get(&key).is_some() {
+            return;
+        }
+        self.beyond.last_notice = self.beyond.last_notice.saturating_add(1);
+        let id = self.beyond.last_notice;
+        self.notices.insert(id, notice.clone());
+        self.deliveries.insert(key, DeliveryRow { notice_id: id, ..delivery.clone() });
+        for (incident, item) in other.items_of(delivery.notice_id) {
+            let Some(incident) = incidents.get(&incident) else { continue };
+            match self.items.change(&(id, *incident)) {
+                Some(own) => own.count = own.count.saturating_add(item.count),
+                None => self.items.insert((id, *incident), ItemRow::clone(item)),
+            }
+            // Nobody may have known that it concerns them, or that they know of it.
+            let known = (*incident, delivery.recipient.clone());
+            let standing = self.standings.change_or_insert(known, StandingRow::default);
+            if standing.told_at.is_none() {
+                standing.told = item.total;
+                standing.told_at = Some(notice.made_at);
+                standing.tellings = 1;
+            }
+        }
+    }
+
+    /// What both stores spent was spent, if they are not the same.
+    fn absorb_accounts(&mut self, other: &Self) {
+        for (recipient, theirs) in other.accounts.iter() {
+            let today = other.spent_here(recipient, theirs, theirs.day);
+            let own = self.accounts.change_or_insert(recipient.clone(), Account::default);
+            let day = own.day.max(theirs.day);
+            let (before, more) = (own.on(day), if theirs.day == day { today } else { 0 });
+            *own = Account {
+                heard_at: own.heard_at.max(theirs.heard_at),
+                full_at: own.full_at.max(theirs.full_at),
+                day,
+                today: if other.is_copy { before.max(more) } else { before.saturating_add(more) },
+            };
+        }
+    }
+
+    fn absorb_refusals(&mut self, other: &Self) {
+        for (recipient, since) in other.refusals.iter() {
+            let own = self.refusals.change_or_insert(recipient.clone(), || *since);
+            *own = (*own).max(*since);
+        }
+    }
+
+    /// Goes on from what another store knows of recipients, which it keeps: what was
+    /// spent there is spent, and not brought back. What is dead there is told from
+    /// there.
+    #[cfg(feature = "sqlite")]
+    pub(in crate::outbox) fn inherit(&mut self, other: &Self) {
+        for (recipient, theirs) in other.accounts.iter() {
+            let own = self.accounts.get(recipient).copied().unwrap_or_default();
+            let known = self.inherited.get(recipient).copied().unwrap_or_default();
+            let day = own.day.max(theirs.day);
+            let inherited = Account { day, today: known.on(day).max(theirs.on(day)), ..Account::default() };
+            let today = inherited.today.saturating_add(self.spent_here(recipient, &own, day));
+            let heard_at = own.heard_at.max(theirs.heard_at);
+            let full_at = own.full_at.max(theirs.full_at);
+            self.inherited.insert(recipient.clone(), inherited);
+            self.accounts.insert(recipient.clone(), Account { heard_at, full_at, day, today });
+        }
+        self.absorb_refusals(other);
+        for (sink, theirs) in other.dead.iter().filter(|(_, theirs)| theirs.told_at.is_some()) {
+            let own = self.dead.change_or_insert(sink.clone(), Default::default);
+            own.told_at = own.told_at.max(theirs.told_at);
+        }
+    }
+
+    /// How much of `account` no other store knows of.
+    fn spent_here(&self, recipient: &Recipient, account: &Account, day: u32) -> u32 {
+        let inherited = self.inherited.get(recipient).map_or(0, |inherited| inherited.on(day));
+        account.on(day).saturating_sub(inherited)
+    }
+
+    /// Takes from `known` what is not on the page, as it could not be read.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn complete(&mut self, known: Self) {
+        if self.accounts.is_empty() {
+            self.accounts = known.accounts;
+        }
+        if self.refusals.is_empty() {
+            self.refusals = known.refusals;
+        }
+    }
+
+    /// How many messages wait on the page, of `run` or of all, but for those of
+    /// `settled`; whoever was never told of an incident waits for one.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn messages(&self, run: Option<Uuid>, settled: &[Uuid]) -> usize {
+        let is_meant = |of: Uuid| run.is_none_or(|run| of == run);
+        let waits = self.deliveries.iter().filter(|(key, it)| {
+            let notice = self.notices.get(&it.notice_id);
+            it.state == State::Pending && !settled.contains(key) && notice.is_some_and(|it| is_meant(it.run))
+        });
+        let untold = self.standings.iter().filter(|((incident, _), known)| {
+            known.is_untold() && self.incidents.get(incident).is_some_and(|it| is_meant(it.run))
+        });
+        waits.count().saturating_add(untold.count())
+    }
+}
+
+impl Places {
+    fn note(&mut self, id: i64, incident: &IncidentRow) {
+        self.same.insert(incident.identity(), id);
+        if incident.closed_at.is_none() {
+            self.open.insert(incident.fingerprint.clone(), id);
+        }
+    }
+}

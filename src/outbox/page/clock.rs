@@ -1,0 +1,127 @@
+//! Times that move along with a clock that jumped, or that it left behind.
+
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::{Page, State};
+use crate::{event::moved, policy::budget::Account};
+
+impl Page {
+    /// Moves what is pending of notices that `run` made, with its deadlines, and what
+    /// is silenced of its incidents, by so many milliseconds.
+    pub(in crate::outbox) fn shift(&mut self, run: Uuid, millis: i64) {
+        let is_ours = |notice: i64| self.notices.get(&notice).is_some_and(|notice| notice.run == run);
+        let ours =
+            self.deliveries.iter().filter(|(_, it)| it.state == State::Pending && is_ours(it.notice_id));
+        let ours: Vec<_> = ours.map(|(key, _)| *key).collect();
+        for key in ours {
+            if let Some(delivery) = self.deliveries.change(&key) {
+                delivery.due_at = moved(delivery.due_at, millis);
+                delivery.expires_at = moved(delivery.expires_at, millis);
+            }
+        }
+        let is_ours = |incident: i64| self.incidents.get(&incident).is_some_and(|it| it.run == run);
+        let silenced = self.standings.iter().filter(|((incident, _), known)| {
+            known.not_before.is_some() && known.due_at.is_some() && is_ours(*incident)
+        });
+        let silenced: Vec<_> = silenced.map(|(key, _)| key.clone()).collect();
+        for key in silenced {
+            if let Some(known) = self.standings.change(&key) {
+                known.not_before = known.not_before.map(|at| moved(at, millis));
+            }
+        }
+    }
+
+    /// Whether anything happened at a time that is still to come: then the clock
+    /// jumped back.
+    pub(in crate::outbox) fn is_ahead(&self, now: SystemTime) -> bool {
+        self.accounts.values().any(|account| account.heard_at > Some(now))
+            || self.standings.iter().filter(|(_, known)| known.due_at.is_some()).any(|((id, _), known)| {
+                let incident = self.incidents.get(id);
+                known.told_at > Some(now) || incident.is_some_and(|it| it.opened_at > now || it.last_at > now)
+            })
+    }
+
+    /// If anything [`is_ahead`](Self::is_ahead), it happened now, or its end would be
+    /// waited for; and of everything it is decided anew what there is to tell and
+    /// when.
+    pub(in crate::outbox) fn reconsider(&mut self, now: SystemTime) {
+        if !self.is_ahead(now) {
+            return;
+        }
+        let live = self.standings.iter().filter(|(_, known)| known.due_at.is_some());
+        let live: Vec<_> = live.map(|(key, _)| key.clone()).collect();
+        for key in live {
+            if self.incidents.get(&key.0).is_some_and(|it| it.opened_at > now || it.last_at > now)
+                && let Some(incident) = self.incidents.change(&key.0)
+            {
+                incident.opened_at = incident.opened_at.min(now);
+                incident.last_at = incident.last_at.min(now);
+            }
+            let is_later = |at: Option<SystemTime>| at > Some(now);
+            if self.standings.get(&key).is_some_and(|it| is_later(it.due_at) || is_later(it.told_at))
+                && let Some(known) = self.standings.change(&key)
+            {
+                known.due_at = known.due_at.min(Some(now));
+                known.told_at = known.told_at.min(Some(now));
+            }
+        }
+        let ahead = self.accounts.iter().filter(|(_, account)| account.heard_at > Some(now));
+        let ahead: Vec<_> = ahead.map(|(recipient, account)| (recipient.clone(), *account)).collect();
+        for (recipient, account) in ahead {
+            self.accounts.insert(recipient, Account::heard_by(&account, now));
+        }
+    }
+
+    /// Makes due at `now` what is pending and due later than any delay can be: the
+    /// clock jumped back. That is `first_by` for what was never claimed, and
+    /// `again_by` for the rest. Returns how many deliveries.
+    pub(in crate::outbox) fn pull_forward(
+        &mut self,
+        first_by: SystemTime,
+        again_by: SystemTime,
+        now: SystemTime,
+    ) -> u64 {
+        let late = self.deliveries.iter().filter(|(_, delivery)| {
+            let due_by = if delivery.claims == 0 { first_by } else { again_by };
+            delivery.state == State::Pending && delivery.due_at > due_by
+        });
+        let late: Vec<_> = late.map(|(key, _)| *key).collect();
+        for key in &late {
+            if let Some(delivery) = self.deliveries.change(key) {
+                delivery.due_at = now;
+            }
+        }
+        late.len() as u64
+    }
+
+    /// Leaves what a file holds to those who have its copy, until `later`: another
+    /// process may work with the file until it notices that it was moved. What comes
+    /// meanwhile is an incident of its own, and adds up.
+    #[cfg(feature = "sqlite")]
+    pub(in crate::outbox) fn retire(&mut self, later: SystemTime, now: SystemTime) {
+        let open = self.incidents.iter().filter(|(_, incident)| incident.closed_at.is_none());
+        let open: Vec<_> = open.map(|(id, _)| *id).collect();
+        for id in open {
+            if let Some(incident) = self.incidents.change(&id) {
+                incident.closed_at = Some(now);
+            }
+        }
+        let live = self.standings.iter().filter(|(_, known)| known.due_at.is_some_and(|at| at < later));
+        let live: Vec<_> = live.map(|(key, _)| key.clone()).collect();
+        for key in live {
+            if let Some(known) = self.standings.change(&key) {
+                known.due_at = Some(later);
+            }
+        }
+        let pending =
+            self.deliveries.iter().filter(|(_, it)| it.state == State::Pending && it.due_at < later);
+        let pending: Vec<_> = pending.map(|(key, _)| *key).collect();
+        for key in pending {
+            if let Some(delivery) = self.deliveries.change(&key) {
+                delivery.due_at = later;
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Deliveries that ended undelivered, and what is told of them.
+
+use std::time::SystemTime;
+
+use super::{Page, Recipient, State};
+use crate::{
+    host::time::Saturating,
+    outbox::{ABANDONED_AFTER, Dead},
+    policy::notice::Kind,
+};
+
+impl Page {
+    /// Takes what nobody was told of in `sink`: from now on it is told. None if that
+    /// is nothing, or if the last time was after `not_since`.
+    pub(in crate::outbox) fn tell_of_dead(
+        &mut self,
+        sink: &str,
+        not_since: SystemTime,
+        now: SystemTime,
+    ) -> Option<Dead> {
+        let known = self.dead.get(&sink.to_owned())?;
+        let is_too_soon = known.told_at.is_some_and(|at| at > not_since && at <= now);
+        if known.count == 0 || is_too_soon {
+            return None;
+        }
+        let known = self.dead.change(&sink.to_owned())?;
+        let dead = Dead {
+            count: known.count,
+            recipient: known.recipient.clone(),
+            public_id: known.public_id.clone(),
+            reason: known.reason.clone(),
+        };
+        known.count = 0;
+        known.told_at = Some(now);
+        Some(dead)
+    }
+
+    /// pending → dead, for what nobody claimed for [`ABANDONED_AFTER`] its deadline;
+    /// and what was to be told that long ago is not any more: no process has its
+    /// sink, nor is it of our `own`. Returns how many messages that were.
+    pub(in crate::outbox) fn bury_abandoned(&mut self, own: &[&str], now: SystemTime) -> u64 {
+        let before = now.earlier(ABANDONED_AFTER);
+        let is_foreign = |recipient: &Recipient| !own.contains(&&*recipient.sink);
+        let abandoned = self.deliveries.iter().filter(|(_, it)| {
+            it.state == State::Pending
+                && it.due_at <= before
+                && it.expires_at <= before
+                && is_foreign(&it.recipient)
+        });
+        let abandoned: Vec<_> = abandoned.map(|(key, _)| *key).collect();
+        let mut buried = 0_u64;
+        for key in abandoned {
+            let Some(delivery) = self.deliveries.change(&key) else { continue };
+            delivery.state = State::Dead;
+            delivery.settled_at = Some(now);
+            let reason = delivery.last_error.get_or_insert_with(|| "no process had this sink".to_owned());
+            let (reason, notice, recipient) =
+                (reason.clone(), delivery.notice_id, delivery.recipient.clone());
+            self.count_dead(notice, &recipient, &reason);
+            buried = buried.saturating_add(1);
+        }
+        let untold = self.standings.iter().filter(|((_, recipient), known)| {
+            known.due_at.is_some_and(|at| at <= before) && is_foreign(recipient)
+        });
+        let untold: Vec<_> = untold.map(|(key, _)| key.clone()).collect();
+        for key in untold {
+            let count = self.incidents.get(&key.0).map_or(0, |incident| incident.count);
+            let Some(known) = self.standings.change(&key) else { continue };
+            known.due_at = None;
+            buried = buried.saturating_add(u64::from(known.told < count));
+        }
+        buried
+    }
+
+    /// Counts a delivery that ended undelivered. What told of such things itself is
+    /// never told of.
+    pub(super) fn count_dead(&mut self, notice: i64, recipient: &Recipient, reason: &str) {
+        let notice = self.notices.get(&notice);
+        if notice.is_some_and(|notice| notice.kind == Kind::Health) {
+            return;
+        }
+        let public_id = notice.map(|notice| notice.public_id.clone()).unwrap_or_default();
+        let dead = self.dead.change_or_insert(recipient.sink.to_string(), Default::default);
+        dead.count = dead.count.saturating_add(1);
+        dead.recipient = recipient.address.to_string();
+        dead.public_id = public_id;
+        reason.clone_into(&mut dead.reason);
+    }
+}

@@ -1,0 +1,100 @@
+//! [`Table`]: rows by their key, and which of them changed.
+//!
+//! Invariant: a row that was only read is never marked, so a keeper writes what
+//! a decision changed and nothing else.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map},
+    ops::RangeBounds,
+};
+
+/// The rows of one kind that a page holds.
+#[cfg_attr(test, derive(Clone))]
+pub(in crate::outbox) struct Table<K, R> {
+    rows: BTreeMap<K, R>,
+    /// Inserted, changed or removed since the page was loaded or saved.
+    changed: BTreeSet<K>,
+}
+
+impl<K, R> Default for Table<K, R> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), changed: BTreeSet::new() }
+    }
+}
+
+impl<K: Ord + Clone, R> Table<K, R> {
+    /// Reads one row.
+    pub(in crate::outbox) fn get(&self, key: &K) -> Option<&R> {
+        self.rows.get(key)
+    }
+
+    /// Marks a row as changed, and hands it out for that.
+    pub(in crate::outbox) fn change(&mut self, key: &K) -> Option<&mut R> {
+        let row = self.rows.get_mut(key)?;
+        self.changed.insert(key.clone());
+        Some(row)
+    }
+
+    /// As [`change`](Self::change); a row that is missing is made first.
+    pub(in crate::outbox) fn change_or_insert(&mut self, key: K, make: impl FnOnce() -> R) -> &mut R {
+        self.changed.insert(key.clone());
+        self.rows.entry(key).or_insert_with(make)
+    }
+
+    /// Adds a row, or replaces it.
+    pub(in crate::outbox) fn insert(&mut self, key: K, row: R) {
+        self.changed.insert(key.clone());
+        self.rows.insert(key, row);
+    }
+
+    /// Removes a row: a keeper deletes it.
+    pub(in crate::outbox) fn remove(&mut self, key: &K) {
+        if self.rows.remove(key).is_some() {
+            self.changed.insert(key.clone());
+        }
+    }
+
+    /// Adds a row as it is kept. One that the page holds already stays: it may have
+    /// changed.
+    pub(in crate::outbox) fn load(&mut self, key: K, row: R) {
+        self.rows.entry(key).or_insert(row);
+    }
+
+    /// Forgets rows without having a keeper delete them.
+    pub(in crate::outbox) fn retain(&mut self, keep: impl FnMut(&K, &mut R) -> bool) {
+        self.rows.retain(keep);
+    }
+
+    /// All rows, by key.
+    pub(in crate::outbox) fn iter(&self) -> btree_map::Iter<'_, K, R> {
+        self.rows.iter()
+    }
+
+    /// The rows whose keys are in `range`.
+    pub(in crate::outbox) fn range(&self, range: impl RangeBounds<K>) -> btree_map::Range<'_, K, R> {
+        self.rows.range(range)
+    }
+
+    pub(in crate::outbox) fn values(&self) -> btree_map::Values<'_, K, R> {
+        self.rows.values()
+    }
+
+    /// The keys of all rows.
+    pub(in crate::outbox) fn keys(&self) -> btree_map::Keys<'_, K, R> {
+        self.rows.keys()
+    }
+
+    pub(in crate::outbox) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// What a keeper has to write, by key; none for a row that was removed.
+    pub(in crate::outbox) fn changed(&self) -> impl Iterator<Item = (&K, Option<&R>)> {
+        self.changed.iter().map(|key| (key, self.rows.get(key)))
+    }
+
+    /// Takes everything for written.
+    pub(in crate::outbox) fn settle(&mut self) {
+        self.changed.clear();
+    }
+}

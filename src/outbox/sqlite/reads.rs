@@ -1,0 +1,291 @@
+//! What a file is asked without a turn: whether there is anything to do, what a
+//! message tells, and how much there is; and the claim, which is one statement.
+//!
+//! Invariant: nothing here waits for another process's lock but the claim, and no
+//! statement reads all of a table that grows.
+
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::{
+    super::{Claim, Mark, Page, StoreError},
+    MIGRATOR, Sqlite,
+    load::Loading,
+    rows::{hex, json, unsigned},
+    version,
+};
+use crate::{
+    event::{from_millis, to_millis},
+    policy::notice::Notice,
+    queue::stats::EventCounts,
+};
+
+impl Sqlite {
+    /// pending → pending, leased: each claim counts one attempt, and grows the token.
+    pub(in crate::outbox) async fn claim(
+        &mut self,
+        sink: &str,
+        limit: usize,
+        lease_until: SystemTime,
+        now: SystemTime,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let (lease_until, now) = (to_millis(lease_until), to_millis(now));
+        let (limit, known) = (i64::try_from(limit).unwrap_or(i64::MAX), version::newest(&MIGRATOR));
+        let rows = sqlx::query!(
+            r#"UPDATE delivery
+                  SET due_at = ?1, attempt = attempt + 1, claims = claims + 1, doubtful = doubtful + 1
+                WHERE id IN (SELECT id FROM delivery
+                              WHERE state = 'pending' AND sink = ?2 AND due_at <= ?3
+                              ORDER BY due_at LIMIT ?4)
+                  AND (SELECT user_version FROM pragma_user_version) <= ?5
+               RETURNING key, notice_id, recipient, attempt, claims,
+                         doubtful > 1 AS "is_doubtful!: bool", expires_at"#,
+            lease_until,
+            sink,
+            now,
+            limit,
+            known
+        )
+        .fetch_all(&mut self.connection)
+        .await?;
+        if rows.is_empty() {
+            version::is_known(version::needed(&mut self.connection).await?, &MIGRATOR)?;
+        }
+        rows.into_iter()
+            .map(|row| {
+                Ok(Claim {
+                    key: Uuid::from_slice(&row.key).map_err(|error| StoreError::Failed(error.to_string()))?,
+                    notice_id: row.notice_id,
+                    sink: sink.to_owned(),
+                    recipient: row.recipient,
+                    attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
+                    token: row.claims,
+                    is_doubtful: row.is_doubtful,
+                    expires_at: from_millis(row.expires_at),
+                })
+            })
+            .collect()
+    }
+
+    /// Reads what a notice tells.
+    pub(in crate::outbox) async fn notice(&mut self, id: i64) -> Result<Option<Notice>, StoreError> {
+        let mut page = Page::default();
+        let mut loading = Loading { connection: &mut self.connection, page: &mut page };
+        loading.notices(&json(&[id])?).await?;
+        let told: Vec<_> = loading.page.items_of(id).map(|(incident, _)| incident).collect();
+        loading.incidents(&json(&told)?).await?;
+        let shown = json(&loading.page.shown(id))?;
+        loading.firsts(&shown).await?;
+        loading.latests(&shown).await?;
+        Ok(page.notice(id))
+    }
+
+    /// Whether something is to be decided for a recipient of `sink`.
+    pub(in crate::outbox) async fn has_waiting(
+        &mut self,
+        sink: &str,
+        hurried: bool,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let now = to_millis(now);
+        let has = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM standing
+                               WHERE sink = ?1 AND due_at IS NOT NULL
+                                 AND (due_at <= ?2 OR (?3 AND told_at IS NULL))) AS "has!: bool""#,
+            sink,
+            now,
+            hurried
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(has)
+    }
+
+    /// When there will be something to decide for a recipient of `sink`.
+    pub(in crate::outbox) async fn next_look(
+        &mut self,
+        sink: &str,
+    ) -> Result<Option<SystemTime>, StoreError> {
+        let due = sqlx::query_scalar!(
+            r#"SELECT min(due_at) AS "due_at: i64" FROM standing WHERE sink = ?1 AND due_at IS NOT NULL"#,
+            sink
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(due.map(from_millis))
+    }
+
+    pub(in crate::outbox) async fn next_due(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        let due = sqlx::query_scalar!(
+            r#"SELECT min(due_at) AS "due_at: i64" FROM delivery WHERE state = 'pending' AND sink = ?1"#,
+            sink
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(due.map(from_millis))
+    }
+
+    /// Whether the recipient of a claim was refused after `since`.
+    pub(in crate::outbox) async fn has_refusal(
+        &mut self,
+        claim: &Claim,
+        since: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let since = to_millis(since);
+        let has = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM refusal
+                               WHERE sink = ?1 AND recipient = ?2 AND since > ?3) AS "has!: bool""#,
+            claim.sink,
+            claim.recipient,
+            since
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(has)
+    }
+
+    pub(in crate::outbox) async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
+        let sinks = sqlx::query_scalar!("SELECT sink FROM dead_told WHERE count > 0 ORDER BY sink")
+            .fetch_all(&mut self.connection)
+            .await?;
+        Ok(sinks)
+    }
+
+    pub(in crate::outbox) async fn mark(&mut self) -> Result<Mark, StoreError> {
+        let mark = sqlx::query_as!(
+            Mark,
+            r#"SELECT (SELECT coalesce(max(id), 0) FROM notice) AS "notice!: i64",
+                      (SELECT coalesce(max(id), 0) FROM incident) AS "incident!: i64""#
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(mark)
+    }
+
+    /// How many messages are pending, but for the deliveries with the keys in
+    /// `settled`. The pluses keep SQLite from searching by notice or incident: few
+    /// are pending.
+    pub(in crate::outbox) async fn pending(
+        &mut self,
+        run: Uuid,
+        mark: Mark,
+        settled: &[Uuid],
+    ) -> Result<u64, StoreError> {
+        let run = run.as_bytes().as_slice();
+        let settled = json(&settled.iter().map(|key| hex(key.as_bytes())).collect::<Vec<_>>())?;
+        let count = sqlx::query_scalar!(
+            r#"SELECT (SELECT count(*) FROM delivery CROSS JOIN notice ON notice.id = notice_id
+                        WHERE state = 'pending' AND +notice_id <= ?2
+                          AND (notice.run = ?1
+                               OR EXISTS (SELECT 1 FROM item JOIN incident ON incident.id = incident_id
+                                           WHERE item.notice_id = notice.id AND incident.run = ?1))
+                          AND hex(key) NOT IN (SELECT value FROM json_each(?4)))
+                    + (SELECT count(*) FROM standing CROSS JOIN incident ON incident.id = incident_id
+                        WHERE due_at IS NOT NULL AND told_at IS NULL AND not_before IS NULL
+                          AND +incident_id <= ?3 AND incident.run = ?1) AS "count!: i64""#,
+            run,
+            mark.notice,
+            mark.incident,
+            settled
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(unsigned(count))
+    }
+
+    /// Where the events are: the totals that triggers keep, and a count of what is
+    /// pending. One statement, so of one moment.
+    pub(in crate::outbox) async fn events(&mut self) -> Result<EventCounts, StoreError> {
+        let counts = sqlx::query!(
+            r#"WITH unsettled (incident_id, sink, recipient, more) AS (
+                   SELECT incident_id, sink, recipient, item.count
+                     FROM delivery CROSS JOIN item ON item.notice_id = delivery.notice_id
+                    WHERE state = 'pending'
+                    UNION ALL
+                   SELECT incident_id, sink, recipient, count - told
+                     FROM standing CROSS JOIN incident ON incident.id = incident_id
+                    WHERE due_at IS NOT NULL
+               ), waiting AS (
+                   SELECT incident_id, sink, recipient, sum(more) AS more FROM unsettled GROUP BY 1, 2, 3
+               ), pending AS (
+                   SELECT min(count, max(standing.reported + more)) - incident.reported AS more
+                     FROM waiting CROSS JOIN standing USING (incident_id, sink, recipient)
+                     CROSS JOIN incident ON incident.id = incident_id
+                    WHERE about IS NULL OR about = 'overflow'
+                    GROUP BY incident_id
+               )
+               SELECT coalesce((SELECT committed FROM total WHERE id = 1), 0) AS "committed!: i64",
+                      coalesce((SELECT reported FROM total WHERE id = 1), 0) AS "reported!: i64",
+                      coalesce((SELECT sum(more) FROM pending WHERE more > 0), 0) AS "pending!: i64""#
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        let [committed, reported, pending] =
+            [counts.committed, counts.reported, counts.pending].map(unsigned);
+        Ok(EventCounts::new(committed, reported, reported.saturating_add(pending)))
+    }
+
+    /// Whether anything happened at a time that is still to come.
+    pub(in crate::outbox) async fn is_ahead(&mut self, now: SystemTime) -> Result<bool, StoreError> {
+        let now = to_millis(now);
+        let ahead = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM account WHERE heard_at > ?1)
+                   OR EXISTS (SELECT 1 FROM standing CROSS JOIN incident ON incident.id = incident_id
+                               WHERE due_at IS NOT NULL
+                                 AND (opened_at > ?1 OR last_at > ?1 OR told_at > ?1)) AS "any!: bool""#,
+            now
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(ahead)
+    }
+
+    /// Whether a pending delivery is due after `first_by`, if it was never claimed, or
+    /// after `again_by`.
+    pub(in crate::outbox) async fn is_due_after(
+        &mut self,
+        first_by: SystemTime,
+        again_by: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let (first_by, again_by) = (to_millis(first_by), to_millis(again_by));
+        let any = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM delivery
+                               WHERE state = 'pending' AND due_at > iif(claims = 0, ?1, ?2)) AS "any!: bool""#,
+            first_by,
+            again_by
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(any)
+    }
+
+    /// Whether something of a sink that is not of our `own` was due `before`.
+    pub(in crate::outbox) async fn has_abandoned(
+        &mut self,
+        own: &[&str],
+        before: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let (own, before) = (json(own)?, to_millis(before));
+        let any = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM delivery
+                               WHERE state = 'pending' AND due_at <= ?1 AND expires_at <= ?1
+                                 AND sink NOT IN (SELECT value FROM json_each(?2)))
+                   OR EXISTS (SELECT 1 FROM standing
+                               WHERE due_at <= ?1
+                                 AND sink NOT IN (SELECT value FROM json_each(?2))) AS "any!: bool""#,
+            before,
+            own
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(any)
+    }
+
+    /// What is known of recipients.
+    pub(in crate::outbox) async fn ledger(&mut self) -> Result<Page, StoreError> {
+        let mut page = Page { is_copy: true, ..Page::default() };
+        Loading { connection: &mut self.connection, page: &mut page }.recipients().await?;
+        Ok(page)
+    }
+}

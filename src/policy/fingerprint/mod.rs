@@ -1,0 +1,184 @@
+//! Which events are the same: a fingerprint of what an event says, without what
+//! varies in it.
+//!
+//! Invariant: pure. The same program gives the same fingerprint in every process
+//! and after every restart; another [`VERSION`] gives others.
+
+use std::{fmt, hash::Hasher, sync::Arc, time::Instant};
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::{
+    event::{Event, Value},
+    host::{thread::Role, unwind::caught},
+};
+
+mod mask;
+pub(crate) use mask::{MASK, mask};
+
+mod number;
+mod shape;
+
+mod spread;
+use spread::Spread;
+pub(crate) use spread::{CallsiteSummary, Fate};
+
+#[cfg(test)]
+mod tests;
+
+/// Same fingerprint, same incident.
+pub(crate) type Fingerprint = [u8; 16];
+
+/// Under which fingerprints an event can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keys {
+    /// That of what it says.
+    pub(crate) own: Fingerprint,
+    /// That of its callsite, for one that says too many different things.
+    pub(crate) callsite: Fingerprint,
+    /// The application set the fingerprint, so it is never replaced by the callsite's.
+    pub(crate) is_said: bool,
+}
+
+/// Where an event belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// What it is counted under.
+    pub(crate) fingerprint: Fingerprint,
+    /// Its callsite.
+    pub(crate) callsite: Fingerprint,
+}
+
+/// Gives the events of an application their fingerprints, and remembers which
+/// callsites say too many different things.
+#[derive(Debug)]
+pub(crate) struct Grouping {
+    app: String,
+    custom: Option<Custom>,
+    spread: Spread,
+}
+
+impl Grouping {
+    pub(crate) fn new(app: String, custom: Option<Custom>) -> Self {
+        Self { app, custom, spread: Spread::default() }
+    }
+
+    /// What is known of events that were only counted, of the callsite that made
+    /// `event`.
+    pub(crate) fn of_counted(&mut self, event: &Event, now: Instant) -> CallsiteSummary<'_> {
+        let keys = keys(event, &self.app, None);
+        self.spread.of_counted(keys.callsite, now)
+    }
+
+    /// Where `event` belongs.
+    pub(crate) fn place(&mut self, event: &Event, now: Instant) -> Place {
+        let keys = keys(event, &self.app, self.custom.as_ref());
+        Place { fingerprint: self.spread.key_for(&keys, &event.message, now), callsite: keys.callsite }
+    }
+
+    /// Notes what became of an event: those of its callsite that are only counted
+    /// share it.
+    pub(crate) fn note(&mut self, place: Place, fate: Fate, now: Instant) {
+        self.spread.note(place.callsite, fate, now);
+    }
+
+    /// What became of events says nothing of those to come.
+    pub(crate) fn forget_fates(&mut self) {
+        self.spread.forget_fates();
+    }
+}
+
+/// The fingerprints of `event` in the application `app`. What the event's own
+/// field `alert.fingerprint` says counts more than what `custom` says, and that
+/// more than the message.
+pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
+    let own_field =
+        event.fields.iter().find(|field| field.name == OVERRIDE).map(|field| field.value.to_string());
+    let says = own_field.or_else(|| custom.and_then(|custom| custom.call(event)));
+    let default = || key(event, app, "event", &[&mask(text(event)), &mask(root_error(event))]);
+    let is_said = says.is_some();
+    let own = match says {
+        None => default(),
+        Some(says) if says.contains(DEFAULT) => {
+            let default = u128::from_be_bytes(default());
+            key(event, app, "override", &[&says.replace(DEFAULT, &format!("{default:032x}"))])
+        }
+        Some(says) => key(event, app, "override", &[&says]),
+    };
+    let line = event.line.unwrap_or_default().to_string();
+    Keys { own, callsite: key(event, app, "callsite", &[&line]), is_said }
+}
+
+fn key(event: &Event, app: &str, kind: &str, rest: &[&str]) -> Fingerprint {
+    let file = event.file.as_deref().unwrap_or_default();
+    let panic = if event.panic { "panic" } else { "" };
+    let mut parts = vec![app, kind, &event.target, file, event.level.as_str(), panic];
+    parts.extend(rest);
+    hash(&parts)
+}
+
+/// A hash whose value is part of what is stored: not the standard library's, of
+/// which only the next release knows what it gives.
+fn hash(parts: &[&str]) -> Fingerprint {
+    let mut hasher = SipHasher24::new();
+    hasher.write(&[VERSION]);
+    for part in parts {
+        hasher.write(&(part.len() as u64).to_le_bytes());
+        hasher.write(part.as_bytes());
+    }
+    hasher.finish128().as_u128().to_be_bytes()
+}
+
+/// The message; that of the first text for an event that only has fields.
+fn text(event: &Event) -> &str {
+    let first = || {
+        event.fields.iter().find_map(|field| match &field.value {
+            Value::Str(text) => Some(text.as_str()),
+            Value::Error(chain) => chain.first().map(String::as_str),
+            _ => None,
+        })
+    };
+    if event.message.trim().is_empty() { first().unwrap_or_default() } else { &event.message }
+}
+
+/// The text of the first error's root cause: `dyn Error` does not tell its type.
+fn root_error(event: &Event) -> &str {
+    let root = event.fields.iter().find_map(|field| match &field.value {
+        Value::Error(chain) => chain.last(),
+        _ => None,
+    });
+    root.map(String::as_str).unwrap_or_default()
+}
+
+/// The application's own idea of what an event is the same as.
+#[derive(Clone)]
+pub(crate) struct Custom(Arc<Says>);
+
+type Says = dyn Fn(&Event) -> Option<String> + Send + Sync;
+
+impl Custom {
+    pub(crate) fn new(function: impl Fn(&Event) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(function))
+    }
+
+    /// None if it panics.
+    fn call(&self, event: &Event) -> Option<String> {
+        caught(|| Role::Guest.play(|| (self.0)(event))).flatten()
+    }
+}
+
+impl fmt::Debug for Custom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Custom(..)")
+    }
+}
+
+/// The field of an event that says what it is the same as.
+pub(crate) const OVERRIDE: &str = "alert.fingerprint";
+
+/// Stands, in such a text, for the fingerprint that the event would have.
+const DEFAULT: &str = "{{default}}";
+
+/// Part of every fingerprint: to be changed whenever the same event would get
+/// another one.
+const VERSION: u8 = 1;

@@ -1,0 +1,383 @@
+//! How many different things a callsite says: one that says too many is one
+//! incident.
+//!
+//! Invariant: pure, and bounded in memory whatever the callsites say.
+
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    time::{Duration, Instant},
+};
+
+use super::{Fingerprint, Keys};
+use crate::host::{text::cut, time::Saturating};
+
+/// What each callsite said in the window that goes on, and whether it is
+/// collapsed.
+#[derive(Debug, Default)]
+pub(crate) struct Spread {
+    callsites: HashMap<Fingerprint, Callsite>,
+    /// When those that are over were forgotten last.
+    swept: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Callsite {
+    /// Begins with its first event, and is followed by the next one at once.
+    window: Instant,
+    said: HashSet<Fingerprint>,
+    /// Whether it said too much in the window before.
+    said_too_much: bool,
+    /// The only thing that it said in the window before.
+    said_only: Option<Fingerprint>,
+    /// The beginning of the message of something that it said.
+    message: String,
+    /// What became of all that it said since what was only counted was collected.
+    fate: Option<Fate>,
+    /// The same of the time before, if it said something then.
+    fate_before: Option<Fate>,
+    /// When it said something last.
+    fated_at: Instant,
+}
+
+/// What becomes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Somebody is told of it.
+    Told,
+    /// Nobody ever is.
+    Ignored,
+    /// It is counted under this, and told when that ends.
+    Silenced(Fingerprint),
+}
+
+/// What is known of events of a callsite that were only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallsiteSummary<'a> {
+    /// The one that the callsite had in this window, or the callsite's if it had
+    /// several.
+    pub(crate) fingerprint: Fingerprint,
+    /// The message of an event that was not only counted.
+    pub(crate) message: Option<&'a str>,
+    /// What became of those that were not only counted, if that was one thing for
+    /// all of them; else they are told.
+    pub(crate) fate: Option<Fate>,
+}
+
+impl Spread {
+    /// The fingerprint that an event with these keys is counted under. A
+    /// callsite that said more than [`MAX_FINGERPRINTS`] different things in a
+    /// window has one fingerprint, until a whole window passed in which it did not.
+    pub(crate) fn key_for(&mut self, keys: &Keys, message: &str, now: Instant) -> Fingerprint {
+        self.make_room(now);
+        let is_full = self.callsites.len() >= MAX_CALLSITES;
+        let callsite = match self.callsites.entry(keys.callsite) {
+            Entry::Occupied(known) => known.into_mut(),
+            // A program has not so many: they come from somewhere that makes them
+            // up, and each is as good an incident as its events are.
+            Entry::Vacant(_) if is_full => return keys.own,
+            Entry::Vacant(new) => new.insert(Callsite::new(now)),
+        };
+        callsite.advance(now);
+        if callsite.said.len() <= MAX_FINGERPRINTS && callsite.said.insert(keys.own) {
+            callsite.message = cut(message, MAX_MESSAGE_BYTES);
+        }
+        if callsite.is_collapsed() && !keys.is_said { keys.callsite } else { keys.own }
+    }
+
+    /// Notes what became of an event of `callsite`.
+    pub(crate) fn note(&mut self, callsite: Fingerprint, fate: Fate, now: Instant) {
+        if let Some(known) = self.callsites.get_mut(&callsite) {
+            known.forget_old_fate(now);
+            known.fated_at = now;
+            let is_one = known.fate.is_none_or(|known| known == fate);
+            known.fate = Some(if is_one { fate } else { Fate::Told });
+        }
+    }
+
+    /// What is known of events of `callsite` that were only counted since it was
+    /// asked last.
+    pub(crate) fn of_counted(&mut self, callsite: Fingerprint, now: Instant) -> CallsiteSummary<'_> {
+        let Some(known) = self.callsites.get_mut(&callsite) else {
+            return CallsiteSummary { fingerprint: callsite, message: None, fate: None };
+        };
+        known.advance(now);
+        known.forget_old_fate(now);
+        known.fate_before = known.fate.take().or(known.fate_before);
+        let only = if known.is_collapsed() { None } else { known.only().or(known.said_only) };
+        let message = Some(known.message.as_str()).filter(|message| !message.is_empty());
+        CallsiteSummary { fingerprint: only.unwrap_or(callsite), message, fate: known.fate_before }
+    }
+
+    /// What became of events says nothing of those to come.
+    pub(crate) fn forget_fates(&mut self) {
+        self.callsites.values_mut().for_each(Callsite::forget_fate);
+    }
+
+    /// Forgets the callsites that are as good as new, if there are many.
+    fn make_room(&mut self, now: Instant) {
+        let is_soon = self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < SWEEP_PAUSE);
+        if self.callsites.len() < MAX_CALLSITES || is_soon {
+            return;
+        }
+        self.swept = Some(now);
+        self.callsites.retain(|_, callsite| {
+            callsite.advance(now);
+            callsite.said_too_much || callsite.said_only.is_some() || !callsite.said.is_empty()
+        });
+    }
+}
+
+impl Callsite {
+    fn new(now: Instant) -> Self {
+        Self {
+            window: now,
+            said: HashSet::new(),
+            said_too_much: false,
+            said_only: None,
+            message: String::new(),
+            fate: None,
+            fate_before: None,
+            fated_at: now,
+        }
+    }
+
+    /// Goes on to the window that `now` is in.
+    fn advance(&mut self, now: Instant) {
+        let windows = now.saturating_duration_since(self.window).as_nanos() / WINDOW.as_nanos();
+        if windows > 0 {
+            self.said_too_much = windows == 1 && self.says_too_much();
+            self.said_only = self.only().filter(|_| windows == 1);
+            self.said.clear();
+            let windows = u32::try_from(windows).unwrap_or(u32::MAX);
+            self.window = self.window.later(WINDOW.saturating_mul(windows));
+        }
+    }
+
+    /// What became of events long ago says nothing of those that come now.
+    fn forget_old_fate(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.fated_at) > FATE_LASTS {
+            self.forget_fate();
+        }
+    }
+
+    fn forget_fate(&mut self) {
+        (self.fate, self.fate_before) = (None, None);
+    }
+
+    /// What it said in this window, if that is one thing.
+    fn only(&self) -> Option<Fingerprint> {
+        let mut said = self.said.iter();
+        said.next().filter(|_| said.next().is_none()).copied()
+    }
+
+    fn says_too_much(&self) -> bool {
+        self.said.len() > MAX_FINGERPRINTS
+    }
+
+    fn is_collapsed(&self) -> bool {
+        self.said_too_much || self.says_too_much()
+    }
+}
+
+/// How long what a callsite said counts; windows do not slide.
+const WINDOW: Duration = Duration::from_secs(10 * 60);
+
+/// For how long events that are only counted share the fate of others.
+const FATE_LASTS: Duration = Duration::from_secs(10);
+
+/// How many different things a callsite may say in a window.
+const MAX_FINGERPRINTS: usize = 20;
+
+/// How many callsites are remembered.
+const MAX_CALLSITES: usize = 4096;
+
+/// How much of a message is remembered.
+const MAX_MESSAGE_BYTES: usize = 512;
+
+/// How long nothing is forgotten again.
+const SWEEP_PAUSE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn keys(callsite: u16, own: u16) -> Keys {
+        let fingerprint = |kind: u8, number: u16| {
+            let mut bytes = [kind; 16];
+            bytes[..2].copy_from_slice(&number.to_le_bytes());
+            bytes
+        };
+        Keys { own: fingerprint(1, own), callsite: fingerprint(2, callsite), is_said: false }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "it is small")]
+    const MOST: u16 = MAX_FINGERPRINTS as u16;
+
+    /// One callsite said one thing more than it may, at `now`.
+    fn collapsed(now: Instant) -> Spread {
+        let mut spread = Spread::default();
+        for own in 0..MOST {
+            assert_eq!(spread.key_for(&keys(0, own), "message", now), keys(0, own).own, "too early: {own}");
+        }
+        assert_eq!(spread.key_for(&keys(0, MOST), "message", now), keys(0, 0).callsite);
+        spread
+    }
+
+    #[test]
+    fn a_callsite_that_says_too_much_is_one_incident() {
+        let now = Instant::now();
+        let mut spread = collapsed(now);
+        assert_eq!(
+            spread.key_for(&keys(0, 3), "message", now),
+            keys(0, 0).callsite,
+            "also what it said before"
+        );
+        assert_eq!(
+            spread.key_for(&keys(1, 3), "message", now),
+            keys(1, 3).own,
+            "another callsite is not concerned"
+        );
+    }
+
+    #[test]
+    fn it_stays_so_until_a_whole_window_has_passed_without() {
+        let now = Instant::now();
+        let mut spread = collapsed(now);
+        let next_ends = now + 2 * WINDOW;
+        assert_eq!(spread.key_for(&keys(0, 0), "message", now + WINDOW), keys(0, 0).callsite);
+        assert_eq!(
+            spread.key_for(&keys(0, 0), "message", next_ends - Duration::from_nanos(1)),
+            keys(0, 0).callsite
+        );
+        assert_eq!(spread.key_for(&keys(0, 0), "message", next_ends), keys(0, 0).own);
+        let mut idle = collapsed(now);
+        assert_eq!(
+            idle.key_for(&keys(0, 0), "message", next_ends),
+            keys(0, 0).own,
+            "nothing happened meanwhile"
+        );
+    }
+
+    #[test]
+    fn windows_do_not_slide() {
+        let now = Instant::now();
+        let mut spread = Spread::default();
+        let half = WINDOW / 2;
+        for (at, own) in [(now, 0..MOST), (now + half + half, MOST..2 * MOST)] {
+            for own in own {
+                assert_eq!(spread.key_for(&keys(0, own), "message", at), keys(0, own).own);
+            }
+        }
+    }
+
+    #[test]
+    fn a_tally_goes_to_the_only_thing_that_was_said() {
+        let now = Instant::now();
+        let mut spread = Spread::default();
+        let Keys { callsite, own, .. } = keys(0, 7);
+        let known = |fingerprint, message| CallsiteSummary { fingerprint, message, fate: None };
+        assert_eq!(spread.of_counted(callsite, now), known(callsite, None), "nothing was said");
+        spread.key_for(&keys(0, 7), "seven", now);
+        let expected = known(own, Some("seven"));
+        assert_eq!(spread.of_counted(callsite, now), expected);
+        assert_eq!(spread.of_counted(callsite, now + WINDOW), expected, "in the window after, too");
+        assert_eq!(spread.of_counted(callsite, now + 2 * WINDOW).fingerprint, callsite, "long ago");
+        spread.key_for(&keys(0, 7), "seven", now + 2 * WINDOW);
+        spread.key_for(&keys(0, 8), "eight", now + 2 * WINDOW);
+        let expected = known(callsite, Some("eight"));
+        assert_eq!(spread.of_counted(callsite, now + 2 * WINDOW), expected, "two things");
+        assert_eq!(collapsed(now).of_counted(callsite, now).fingerprint, callsite);
+    }
+
+    #[test]
+    fn what_the_application_says_is_not_collapsed_and_its_tally_goes_there() {
+        let now = Instant::now();
+        let mut spread = collapsed(now);
+        let said = Keys { is_said: true, ..keys(0, 7) };
+        assert_eq!(spread.key_for(&said, "message", now), said.own);
+        let mut spread = Spread::default();
+        spread.key_for(&said, "message", now);
+        assert_eq!(spread.of_counted(said.callsite, now).fingerprint, said.own);
+    }
+
+    #[test]
+    fn a_tally_shares_the_fate_of_all_that_was_said_beside_it() {
+        let now = Instant::now();
+        let mut spread = Spread::default();
+        let keys = keys(0, 7);
+        spread.note(keys.callsite, Fate::Ignored, now);
+        spread.key_for(&keys, "message", now);
+        let silenced = Fate::Silenced([3; 16]);
+        let mut fate = |noted: &[Fate]| {
+            noted.iter().for_each(|fate| spread.note(keys.callsite, *fate, now));
+            spread.of_counted(keys.callsite, now).fate
+        };
+        assert_eq!(fate(&[]), None, "nothing is known");
+        assert_eq!(fate(&[Fate::Ignored, Fate::Ignored]), Some(Fate::Ignored));
+        assert_eq!(fate(&[]), Some(Fate::Ignored), "nothing else was said");
+        assert_eq!(fate(&[silenced]), Some(silenced), "from now on");
+        assert_eq!(fate(&[silenced, Fate::Ignored]), Some(Fate::Told));
+        assert_eq!(fate(&[Fate::Told, silenced]), Some(Fate::Told));
+        spread.note(keys.callsite, Fate::Ignored, now);
+        spread.forget_fates();
+        assert_eq!(spread.of_counted(keys.callsite, now).fate, None, "a silence began");
+        spread.note(keys.callsite, Fate::Ignored, now);
+        let long_after = now + FATE_LASTS + Duration::from_nanos(1);
+        assert_eq!(spread.of_counted(keys.callsite, long_after).fate, None, "that was long ago");
+        spread.note(keys.callsite, silenced, long_after);
+        assert_eq!(spread.of_counted(keys.callsite, long_after).fate, Some(silenced));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_comes_back() {
+        let now = Instant::now();
+        let mut spread = Spread::default();
+        let most = u16::try_from(MAX_CALLSITES).unwrap();
+        for callsite in 0..most + 100 {
+            for own in 0..MOST + 5 {
+                spread.key_for(&keys(callsite, own), "message", now);
+            }
+        }
+        assert_eq!(spread.callsites.len(), MAX_CALLSITES);
+        assert!(spread.callsites.values().all(|callsite| callsite.said.len() <= MAX_FINGERPRINTS + 1));
+        assert_eq!(
+            spread.key_for(&keys(most, MOST + 1), "message", now),
+            keys(0, MOST + 1).own,
+            "no room: its own"
+        );
+        spread.key_for(&keys(most, 0), "message", now + 3 * WINDOW);
+        assert_eq!(spread.callsites.len(), 1, "what is over is forgotten");
+    }
+
+    proptest! {
+        /// Whatever is said when: it is counted under one of its two keys, and a
+        /// callsite has few of its own in a window.
+        #[test]
+        fn few_incidents_are_opened_in_a_window(
+            said in prop::collection::vec((0_u16..3, 0_u16..60, 0_u64..120), 1..400)
+        ) {
+            let start = Instant::now();
+            let mut now = start;
+            let mut spread = Spread::default();
+            let mut opened: HashMap<(Fingerprint, u128), HashSet<Fingerprint>> = HashMap::new();
+            // Every window begins with the callsite's first event.
+            let mut first: HashMap<Fingerprint, Instant> = HashMap::new();
+            for (callsite, own, pause) in said {
+                now += Duration::from_secs(pause);
+                let keys = keys(callsite, own);
+                let begin = *first.entry(keys.callsite).or_insert(now);
+                let window = (now - begin).as_nanos() / WINDOW.as_nanos();
+                let key = spread.key_for(&keys, "message", now);
+                prop_assert!(key == keys.own || key == keys.callsite);
+                if key == keys.own {
+                    opened.entry((keys.callsite, window)).or_default().insert(key);
+                }
+            }
+            for own in opened.values() {
+                prop_assert!(own.len() <= MAX_FINGERPRINTS);
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What is the same, and what is not: by example, by a labelled corpus, and for
+//! whatever a message may be.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::{Field, tests::event};
+
+fn own(event: &Event) -> Fingerprint {
+    keys(event, "app", None).own
+}
+
+fn with_field(message: &str, name: &'static str, value: Value) -> Event {
+    Event { fields: vec![Field::new(name, value)], ..event(message) }
+}
+
+#[test]
+fn what_varies_is_masked() {
+    for (message, masked) in [
+        ("order 17 failed", "order * failed"),
+        ("1.5s or 2h 30m or 1,204.50 EUR or 7 MiB or -3 or 12 ms", "* or * or * EUR or * or * or *"),
+        ("order #17, partitions [0, 1, 2]", "order *, partitions [*]"),
+        ("at 2024-03-02T23:10:44.123456+01:00", "at *"),
+        ("at 2024-03-02 23:10:44 UTC or 12:03:04.123", "at * or *"),
+        ("Date: Tue, 02 Jan 2024 10:00:01 GMT", "Date: Tue, *"),
+        ("job 550e8400-e29b-41d4-a716-446655440000", "job *"),
+        ("job_deadbeef-e29b-41d4-a716-446655440000.json", "job_*.json"),
+        ("commit 9fceb02 of e83c5163316f89bfbde7d9ab23ca2e25604af290", "commit * of *"),
+        ("0x7ffdf2a4c010 in ThreadId(3)", "* in ThreadId(*)"),
+        ("Order { id: 17, paid: true }", "Order { id: *, paid: * }"),
+        ("ann+x@example.com at https://a.b/c?d=e&f=[1], then", "* at *, then"),
+        ("10.0.0.1:5432 [::1]:80 [::] fe80::1%eth0 2001:db8::7 0.0.0.0/0", "* * * * * *"),
+        ("db.internal:5432, localhost:80/x, redis:6379", "*, redis:*"),
+        (r#"user "ann \"a\" b" and 'bob' can't"#, "user * and * can't"),
+        (r#"{\"id\":\"a b\",\"n\":1}"#, r#"{\"id\":\*,\"n\":*}"#),
+        ("/tmp/.tmpX1/a.bin and /users/17/orders/", "* and /users/*/orders/"),
+        ("a%20b%2017.pdf", "*"),
+        ("user_42, worker-3, node7", "user_*, worker-*, node*"),
+        ("trace 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "trace *-*-*-*"),
+        ("key aGVsbG8gd29ybGQgMTIzNDU2Nzg5MA== and req_8Hk2LxP", "key * and req_*"),
+        ("支付失败订单17件", "支付失败订单*件"),
+        ("\n\n  one 1  \n\n two 2\nthree", "one *\ntwo *"),
+        ("  ", ""),
+    ] {
+        assert_eq!(mask(message), masked, "{message}");
+    }
+}
+
+#[test]
+fn what_says_what_happened_stays() {
+    for message in [
+        "HTTP 404",
+        "HTTP/1.1 503 Service Unavailable",
+        "status code: 502",
+        "StatusCode(503)",
+        "upstream returned 503 for it",
+        "No such file or directory (os error 2)",
+        "error 1062, SQLSTATE 42P01, ORA-00942, error[E0308]",
+        "exit status: 101; signal: 9; code=17",
+        "Os { code: 2, kind: NotFound, message: \"No such file or directory\" }",
+        "called `Option::unwrap()` on a `None` value",
+        "handler shop::v2::orders::b17::create::<Pg>() failed",
+        "utf8 UTF8 sha256 http2 s3 x86_64 ipv6 i32 v1 4xx HmacSha256 FromUtf8Error Ed25519Error",
+        "relation \"users\" does not exist",
+        "it can't, won't and didn't",
+        "deadbeef or cafe::babe",
+        "\"the whole line is quoted\"",
+    ] {
+        assert_eq!(mask(message), message);
+    }
+}
+
+#[test]
+fn a_number_in_a_sentence_is_no_code() {
+    for (message, masked) in [
+        ("Error: 13 jobs failed", "Error: * jobs failed"),
+        ("returned 503000 rows", "returned * rows"),
+        ("returned 17 rows", "returned * rows"),
+        ("your code is 482913", "your code is *"),
+    ] {
+        assert_eq!(mask(message), masked);
+    }
+}
+
+#[test]
+fn a_fingerprint_is_the_same_in_every_release() {
+    let hex = |fingerprint: Fingerprint| format!("{:032x}", u128::from_be_bytes(fingerprint));
+    let keys = keys(&event("order 17 failed"), "app", None);
+    assert_eq!(hex(keys.own), "70a45d6a6baf95719828a34e2aecdfd3");
+    assert_eq!(hex(keys.callsite), "c173e8c6ab8e75746ec38631e1d0e05d");
+}
+
+#[test]
+fn the_place_the_level_and_the_app_tell_events_apart_but_not_the_line() {
+    let first = event("order 17 failed");
+    assert_eq!(own(&first), own(&Event { line: Some(99), ..event("order 18 failed") }));
+    assert_eq!(own(&first), own(&with_field("order 18 failed", "customer", Value::U64(4))));
+    let others = [
+        Event { file: Some("src/other.rs".into()), ..first.clone() },
+        Event { target: "app::other".into(), ..first.clone() },
+        Event { level: tracing::Level::WARN, ..first.clone() },
+        Event { panic: true, ..first.clone() },
+        event("order 17 was late"),
+    ];
+    for other in others {
+        assert_ne!(own(&first), own(&other), "{other:?}");
+    }
+    assert_ne!(own(&first), keys(&first, "other app", None).own);
+    let elsewhere = Event { line: Some(99), ..first.clone() };
+    assert_ne!(keys(&first, "app", None).callsite, keys(&elsewhere, "app", None).callsite);
+}
+
+#[test]
+fn the_root_error_tells_events_apart() {
+    let error = |root: &str| {
+        with_field("job failed", "error", Value::Error(vec!["could not save".into(), root.to_owned()]))
+    };
+    assert_eq!(own(&error("timeout after 3s")), own(&error("timeout after 5s")));
+    assert_ne!(own(&error("timeout after 3s")), own(&error("disk full")));
+}
+
+#[test]
+fn an_event_with_fields_only_says_what_its_first_text_says() {
+    let text = |text: &str| with_field("", "error", Value::Str(text.to_owned()));
+    assert_eq!(own(&text("order 17 failed")), own(&text("order 18 failed")));
+    assert_ne!(own(&text("order 17 failed")), own(&text("disk full")));
+}
+
+#[test]
+fn the_field_counts_more_than_the_function_and_that_more_than_the_message() {
+    let field = |message, says: &str| with_field(message, OVERRIDE, Value::Str(says.to_owned()));
+    assert_eq!(own(&field("one", "same")), own(&field("another", "same")));
+    assert_ne!(own(&field("one", "same")), own(&field("one", "other")));
+    let by_default = |says: &str| own(&field("order 17 failed", says));
+    assert_eq!(by_default("{{default}} a"), own(&field("order 18 failed", "{{default}} a")));
+    assert_ne!(by_default("{{default}} a"), own(&field("disk full", "{{default}} a")));
+    assert_ne!(by_default("{{default}} a"), by_default("{{default}} b"));
+
+    let custom = Custom::new(|event| (event.message == "mine").then(|| "same".to_owned()));
+    let by_custom = |event: &Event| keys(event, "app", Some(&custom)).own;
+    assert_eq!(by_custom(&event("mine")), own(&field("mine", "same")));
+    assert_eq!(by_custom(&event("other")), own(&event("other")));
+    assert_eq!(by_custom(&field("mine", "field")), own(&field("mine", "field")));
+}
+
+#[test]
+fn a_function_that_panics_leaves_the_default() {
+    let custom = Custom::new(|_| panic!("a defect of the host"));
+    assert_eq!(keys(&event("a"), "app", Some(&custom)).own, own(&event("a")));
+}
+
+/// `group`, then the fingerprint's text, of every line of a corpus.
+fn corpus(text: &'static str) -> Vec<(&'static str, &'static str, String)> {
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let split = lines.map(|line| line.split_once(" | ").unwrap_or_else(|| panic!("no group: {line}")));
+    split.map(|(group, line)| (group, line, mask(&line.replace("\\n", "\n")).into_owned())).collect()
+}
+
+/// How well masked messages are the same where their groups are, over all pairs.
+fn f1(name: &str, text: &'static str) -> f64 {
+    let lines = corpus(text);
+    let (mut right, mut missed, mut wrong) = (0.0, Vec::new(), Vec::new());
+    for (at, (group, line, masked)) in lines.iter().enumerate() {
+        for (other_group, other_line, other_masked) in &lines[..at] {
+            match (group == other_group, masked == other_masked) {
+                (true, true) => right += 1.0,
+                (true, false) => missed.push(format!("apart: {other_masked}\n       {masked}")),
+                (false, true) => wrong.push(format!("together: {other_line}\n          {line}")),
+                (false, false) => (),
+            }
+        }
+    }
+    let precision = right / (right + wrong.len() as f64);
+    let recall = right / (right + missed.len() as f64);
+    let f1 = 2.0 * precision * recall / (precision + recall);
+    let groups = lines.iter().map(|(group, ..)| group).collect::<BTreeSet<_>>().len();
+    println!(
+        "{name}: {} lines, {groups} groups: precision {precision:.3}, recall {recall:.3}, F1 {f1:.3}",
+        lines.len()
+    );
+    missed.iter().chain(&wrong).for_each(|pair| println!("{pair}"));
+    f1
+}
+
+#[test]
+fn messages_are_grouped_as_people_group_them() {
+    let tuned = f1("corpus", include_str!("../../../tests/it/corpus/fingerprints.txt"));
+    assert!(tuned >= 0.95, "{tuned}");
+    let held_out = f1("held out", include_str!("../../../tests/it/corpus/fingerprints_held_out.txt"));
+    assert!(held_out >= 0.9, "{held_out}");
+}
+
+proptest! {
+    #[test]
+    fn masking_never_fails(message in "\\PC{0,300}") {
+        let masked = mask(&message);
+        prop_assert!(masked.len() <= 2 * message.len());
+    }
+
+    /// Of what the scanner looks for.
+    #[test]
+    fn masking_never_fails_on_what_looks_like_something(
+        message in r#"([0-9]{1,4}|[a-f]{1,4}|[A-Z][a-z]{1,3}|error |code |::|://|[-.:/@%+~'"\\=,*_#<>(){}\[\] \nµé]){0,60}"#
+    ) {
+        prop_assert!(mask(&message).len() <= 2 * message.len());
+    }
+
+    #[test]
+    fn what_is_masked_stays(
+        words in prop::collection::vec(
+            r#"[a-z]{1,8}|error|code|[-+#]?[0-9]{1,9}(\.[0-9]{1,3})?(ms|s)?|"[a-z ]{0,9}"|[a-z]=("[a-z]*"|[0-9]{1,3})|https://[a-z]{1,5}\.io/[0-9]{1,3}|[0-9a-f]{7,40}|/tmp/[a-z0-9]{3}|\(os error [0-9]{1,3}\)|[a-z]{1,3}_?[0-9]{1,3}"#,
+            0..20,
+        )
+    ) {
+        let message = words.join(" ");
+        let once = mask(&message).into_owned();
+        prop_assert_eq!(mask(&once), &*once);
+    }
+
+    #[test]
+    fn another_number_is_the_same_message(
+        before in "[a-df-z ]{0,20}",
+        after in "( [a-z ]{0,20})?",
+        numbers in (0_u64.., 0_u64..),
+        shape in prop::sample::select(vec![
+            "{}", "#{}", "-{}", "({})", "id={}", "{}ms", "{}.5", "0x{}", "1.{}", "/{}/", "x_{}", "{}%", "[{}, 1]", "{}s",
+        ]),
+    ) {
+        let text = |number: u64| format!("{before} {}{after}", shape.replace("{}", &number.to_string()));
+        let (one, other) = (text(numbers.0), text(numbers.1));
+        prop_assert_eq!(mask(&one), mask(&other));
+    }
+
+    #[test]
+    fn paths_stay(segments in prop::collection::vec("[a-z_][a-z0-9_]{0,8}", 2..5)) {
+        let path = segments.join("::");
+        prop_assume!(!path.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':'));
+        prop_assert_eq!(mask(&path), &*path);
+    }
+}

@@ -1,0 +1,142 @@
+//! [`Matcher`]: which events nobody wants to hear of.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    event::Event,
+    host::{thread::Role, time::spoken, unwind::caught},
+};
+
+/// Matches the events that meet all of its conditions; without conditions, every
+/// event.
+///
+/// For [`Builder::ignore`](crate::Builder::ignore) and
+/// [`AlertHandle::silence`](crate::AlertHandle::silence).
+///
+/// ```
+/// use tracing_alert::Matcher;
+///
+/// let flaky = Matcher::new().target("my_app::mailer").message("connection reset");
+/// let theirs = Matcher::new().when(|event| event.fields.iter().any(|field| field.name == "tenant"));
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct Matcher {
+    target: Option<String>,
+    message: Option<String>,
+    when: Option<Arc<Predicate>>,
+}
+
+type Predicate = dyn Fn(&Event) -> bool + Send + Sync;
+
+impl Matcher {
+    /// Matches every event.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The target is this one or that of a module below it: `my_app::payment` also
+    /// matches `my_app::payment::card`, but not `my_app::payments`.
+    pub fn target(mut self, target: impl Into<String>) -> Self {
+        self.target = Some(target.into());
+        self
+    }
+
+    /// The message contains this text.
+    pub fn message(mut self, part: impl Into<String>) -> Self {
+        self.message = Some(part.into());
+        self
+    }
+
+    /// `predicate` returns true. The alert thread calls it if the other conditions
+    /// are met. If it panics, the event does not match.
+    pub fn when(mut self, predicate: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
+        self.when = Some(Arc::new(predicate));
+        self
+    }
+
+    pub(crate) fn means(&self, event: &Event) -> bool {
+        let is_target = |target: &String| {
+            let rest = event.target.strip_prefix(target.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        };
+        self.target.as_ref().is_none_or(is_target)
+            && self.message.as_ref().is_none_or(|part| event.message.contains(part.as_str()))
+            && self
+                .when
+                .as_ref()
+                .is_none_or(|when| caught(|| Role::Guest.play(|| when(event))).unwrap_or(false))
+    }
+}
+
+/// The message of what stands for all that `matcher` means, while it is silenced.
+pub(crate) fn silenced(matcher: &Matcher, lasts: Duration, first: &str) -> String {
+    format!("{SILENCED}{}: {matcher}{FIRST}{first}", spoken(lasts))
+}
+
+/// The message of the first event that a silenced one stands for.
+pub(crate) fn first_of_silenced(message: &str) -> Option<&str> {
+    Some(message.strip_prefix(SILENCED)?.split_once(FIRST)?.1)
+}
+
+const SILENCED: &str = "silenced for ";
+
+const FIRST: &str = "; the first: ";
+
+/// Shows what it means, as a message can tell it.
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.target, &self.message) {
+            (None, None) => f.write_str("some errors"),
+            (Some(target), None) => f.write_str(target),
+            (None, Some(part)) => write!(f, "{part:?}"),
+            (Some(target), Some(part)) => write!(f, "{part:?} in {target}"),
+        }
+    }
+}
+
+impl fmt::Debug for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Matcher")
+            .field("target", &self.target)
+            .field("message", &self.message)
+            .field("when", &self.when.is_some())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::tests::event;
+
+    #[test]
+    fn every_condition_has_to_be_met() {
+        let mut reset = event("connection reset by peer");
+        reset.target = "my_app::mailer".into();
+        let mailer = || Matcher::new().target("my_app::mailer");
+        assert!(Matcher::new().means(&reset));
+        assert!(mailer().message("reset").when(|event| !event.panic).means(&reset));
+        assert!(!mailer().message("refused").means(&reset));
+        assert!(!mailer().when(|event| event.panic).means(&reset));
+        assert!(!Matcher::new().target("my_app::mail").means(&reset));
+        assert!(Matcher::new().target("my_app").means(&reset));
+    }
+
+    #[test]
+    fn a_predicate_that_panics_means_nothing() {
+        assert!(!Matcher::new().when(|_| panic!("a defect of the predicate")).means(&event("x")));
+    }
+
+    #[test]
+    fn it_says_what_it_means() {
+        let told = [
+            Matcher::new(),
+            Matcher::new().target("a::b"),
+            Matcher::new().message("reset"),
+            Matcher::new().target("a::b").message("reset"),
+        ];
+        let told = told.map(|matcher| matcher.to_string());
+        assert_eq!(told, ["some errors", "a::b", "\"reset\"", "\"reset\" in a::b"]);
+    }
+}

@@ -1,0 +1,19 @@
+//! What is the same, what nobody may see, and who is told of what, when.
+//!
+//! Pure: no clock, no chance, no file and no network.
+
+pub(crate) mod redact;
+
+pub(crate) mod fingerprint;
+
+pub(crate) mod matcher;
+
+pub(crate) mod incident;
+
+pub(crate) mod budget;
+
+pub(crate) mod notice;
+
+pub(crate) mod retry;
+
+pub(crate) mod send_error;

@@ -1,0 +1,157 @@
+//! What a sentence, a line of a log or an exchange says of a secret without saying
+//! which word of it that is: the one that nobody would write there who had not chosen
+//! it.
+//!
+//! Invariant: how far is looked from a name is bounded.
+
+use std::ops::Range;
+
+use super::{
+    chance,
+    clean::MARK,
+    judge::{self, Form, Shape},
+    keys::{Nature, Secret, is_one_of},
+    look, looked, shapes,
+    vocabulary::TYPES,
+};
+
+/// The words near the name at `name` that can only be the secret it tells of.
+pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec<Range<usize>> {
+    if secret.rule == "mnemonic" || secret.rule == "secret" && !secret.nature.is_strong() {
+        return mnemonic(text, name.end).into_iter().collect();
+    }
+    if !secret.nature.is_strong() && secret.nature != Nature::Hint && secret.rule != "credentials" {
+        return Vec::new();
+    }
+    let clause = around(text, name);
+    looked(clause.len());
+    if text[clause.clone()].contains(MARK) {
+        return Vec::new();
+    }
+    pieces(text, &clause)
+        .filter(|piece| piece.end <= name.start || piece.start >= name.end)
+        .filter(|piece| is_it(text, piece, &clause, name, secret))
+        .collect()
+}
+
+fn is_it(
+    text: &str,
+    piece: &Range<usize>,
+    clause: &Range<usize>,
+    name: &Range<usize>,
+    secret: &Secret<'_>,
+) -> bool {
+    let word = &text[piece.clone()];
+    let before = &text[clause.start..piece.start];
+    // It is the value of something else.
+    let bare = before.trim_end_matches(['"', '\'', '\\']);
+    if before.ends_with(['@', '#']) || bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':')
+    {
+        return false;
+    }
+    // A server asks for a name, or for a password, in base64.
+    if shapes::from_base64(word).is_some_and(|plain| !look::is_mixed(&plain)) {
+        return false;
+    }
+    let is_judged = |form| judge::is_secret(word, Shape::Quoted, form, secret);
+    let name_of = word.trim_end_matches(['=', '!', '?']);
+    word.len() >= MIN_WORD && chance::is_chosen(word) && is_judged(Form::Colon)
+        || look::is_mixed(word)
+            && secret.nature.is_strong()
+            && !look::is_named(name_of)
+            && !chance::is_kebab(word)
+            && !word.split_once('=').is_some_and(|(name, _)| {
+                look::is_snake(name.trim_start_matches(|char: char| char.is_ascii_uppercase()))
+            })
+            && !is_one_of(name_of, TYPES)
+            && text
+                .get(name.end..piece.start)
+                .is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
+            && is_judged(Form::Colon)
+}
+
+/// Whether `between` a name and a word says that this is the value: ` on host db1 = `,
+/// ` is generated for bob: `.
+fn leads(between: &str) -> bool {
+    let between = between.trim_end_matches(['"', '\'', '`', '(']);
+    let is_plain = |word: &str| {
+        word.chars().all(|char| char.is_alphanumeric() || "@.:=-[]()_'\"".contains(char))
+            && !is_one_of(word.trim_end_matches(':'), FAILURES)
+    };
+    [" [", ": ", " = ", " auf ", " to ", " as ", " changed from "].iter().any(|link| between.ends_with(link))
+        && between.split_whitespace().count() <= MAX_WORDS
+        && between.split_whitespace().all(is_plain)
+}
+
+/// Whether `word` says once more what the name means: `(hunter2)`, `, hunter2,`.
+fn is_beside(between: &str, word: &str, after: &str) -> bool {
+    let is_enclosed = [(" (", ")"), (", ", ",")].contains(&(between, after.get(..1).unwrap_or_default()));
+    is_enclosed && !word.contains('_') && !look::is_plain(word)
+}
+
+/// The part of the line around `name` that says something about it.
+fn around(text: &str, name: &Range<usize>) -> Range<usize> {
+    let from = text.ceil_char_boundary(name.start.saturating_sub(MAX_CLAUSE_BYTES));
+    let to = text.floor_char_boundary(name.end + MAX_CLAUSE_BYTES);
+    let (before, after) = (&text[from..name.start], &text[name.end..to]);
+    let start = before.rfind('\n').map_or(0, |at| at + 1).max(before.rfind("\\n").map_or(0, |at| at + 2));
+    let line = |text: &str| text.find('\n').unwrap_or(text.len()).min(text.find("\\n").unwrap_or(text.len()));
+    let mut end = line(after);
+    // What ends with a name, or with a question about it, is answered on the next line.
+    if after[..end].trim_matches(['?', ':', '"', '\'', ' ', '\r']).is_empty() && end < after.len() {
+        end += 1 + line(&after[end + 1..]);
+    }
+    from + start..name.end + end
+}
+
+/// As many words in a row as wallets make of a seed, near behind `at`.
+fn mnemonic(text: &str, at: usize) -> Option<Range<usize>> {
+    let near = &text[at..text.floor_char_boundary(at + MAX_MNEMONIC_BYTES)];
+    looked(near.len());
+    let is_word = |word: &&str| {
+        (3..=8).contains(&word.len())
+            && word.bytes().all(|byte| byte.is_ascii_lowercase())
+            && !is_one_of(word, &["the", "and", "for", "was", "not", "with", "has", "are", "but", "from"])
+    };
+    let words: Vec<&str> =
+        near.split(|char: char| !char.is_ascii_alphabetic()).filter(|word| !word.is_empty()).collect();
+    let first = words.windows(MIN_SEED_WORDS).position(|row| row.iter().all(is_word))?;
+    let last = words[first..].iter().take_while(|word| is_word(word)).last()?;
+    let offset = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
+    Some(offset(words[first])..offset(last) + last.len())
+}
+
+/// The words in `clause`, without what encloses them.
+fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<'t> {
+    let is_gap = |char: char| char.is_whitespace() || "\"'`<>()[]{},;|".contains(char);
+    let start = clause.start;
+    text[clause.clone()].split(is_gap).filter_map(move |word| {
+        let from = word.as_ptr() as usize - text.as_ptr() as usize;
+        let word = word.trim_end_matches(['.', ':', '?', '\\']);
+        // `user/password`, `user:password`
+        let (user, rest) = word.split_once([':', '/']).unwrap_or(("", word));
+        let is_user = !rest.contains([':', '/']) && user.bytes().all(|byte| byte.is_ascii_lowercase());
+        let (from, word) = if is_user { (from + word.len() - rest.len(), rest) } else { (from, word) };
+        (from >= start && word.len() >= MIN_SAID).then_some(from..from + word.len())
+    })
+}
+
+/// A seed has 12 words, or up to 24, by BIP-39.
+const MIN_SEED_WORDS: usize = 12;
+const MAX_MNEMONIC_BYTES: usize = 256;
+
+const MAX_CLAUSE_BYTES: usize = 96;
+
+/// A shorter word may be there by chance.
+const MIN_WORD: usize = 8;
+const MIN_SAID: usize = 6;
+
+/// A value that is said to be one is no further from its name.
+const MAX_WORDS: usize = 7;
+
+/// Behind these, what went wrong follows.
+#[rustfmt::skip]
+const FAILURES: &[&str] = &[
+    "failed", "failure", "error", "invalid", "denied", "expired", "mismatch", "check", "rejected", "not", "wrong",
+    "incorrect", "missing", "id", "hash", "policy", "file", "path", "version", "name",
+];

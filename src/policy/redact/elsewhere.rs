@@ -1,0 +1,397 @@
+//! Values that do not stand behind their name: `{"name": "password", "value": "…"}`
+//! in either order, a form's part, a column of a statement or a table.
+//!
+//! Invariant: how far is looked from a name is bounded.
+
+use std::ops::Range;
+
+use super::{
+    extent::{self, NEAR_BYTES, NEAR_NAME},
+    judge::{self, Form, Shape},
+    keys::{Nature, Secret, is_one_of},
+    look, looked, quotes,
+    vocabulary::{NAMES, VALUES},
+};
+
+/// Where the value is of the name at `name`, if that is itself the value of one.
+pub(super) fn named(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<Range<usize>> {
+    let from = text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME));
+    let is_part = |char: char| char.is_ascii_alphanumeric() || "_./-[]".contains(char);
+    let before = text[from..name.start].trim_end_matches(is_part).trim_end_matches(['"', '\'', '\\', '`']);
+    looked(name.start - from);
+    let before = before.trim_end();
+    if let Some(range) = before_name(text, name, secret) {
+        return Some(range);
+    }
+    // `--name /db/password --value …`
+    if let Some(flags) = ["--name", "--key", "--parameter-name"].iter().find(|flag| before.ends_with(**flag))
+    {
+        let near = &text[name.end..text.floor_char_boundary(name.end + NEAR_BYTES)];
+        let line = near.lines().next().filter(|_| !flags.is_empty())?;
+        let (at, flag) = ["--value ", "--secret-string ", "--value="]
+            .iter()
+            .find_map(|flag| Some((line.find(flag)?, flag)))?;
+        return extent::secret_at(text, name.end + at + flag.len(), Form::Assigned, secret);
+    }
+    // `variable "db_password" { default = "…" }`
+    if ends_with_word(before, &["variable", "param", "parameter", "property", "setting", "option"]) {
+        let from =
+            name.end + text[name.end..].bytes().take(4).take_while(|byte| b"\" {\n".contains(byte)).count();
+        return sibling(text, from..text.floor_char_boundary(from + NEAR_BYTES), secret);
+    }
+    if let Some(tag) = before.strip_suffix('>') {
+        let of = &tag[tag.rfind('<')? + 1..];
+        return is_one_of(of, NAMES).then(|| next_element(text, name.end, secret))?;
+    }
+    let of = before.strip_suffix("=>").or_else(|| before.strip_suffix([':', '=']))?.trim_end();
+    let of = of.trim_end_matches(['"', '\'', '\\', ' ']);
+    let is_type = ends_with_word(of, &["type"]) && secret.nature.is_strong();
+    if !is_type && !ends_with_word(of, NAMES) {
+        return None;
+    }
+    let start = from + of.len();
+    let after = text.floor_char_boundary(name.end + NEAR_BYTES);
+    if of.len() < before.len() && text[from..start].contains("form-data") {
+        return part(text, name.end, secret);
+    }
+    sibling(text, name.end..after, secret)
+        .or_else(|| {
+            let from = text.ceil_char_boundary(start.saturating_sub(NEAR_BYTES));
+            let near = text[from..start].rfind(['{', '<', '(']).map_or(from, |at| from + at + 1);
+            sibling(text, near..start, secret).filter(|range| range.end <= start)
+        })
+        .or_else(|| {
+            let close = text[name.end..after]
+                .find(['<', '>', '\n'])
+                .filter(|at| text.as_bytes()[name.end + at] == b'>')?;
+            let at = name.end + close + 1;
+            (!text[..at].ends_with("/>")).then(|| element(text, at, secret))?
+        })
+}
+
+/// The code that a sentence says before it names it: `259569 is your login code`.
+fn before_name(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<Range<usize>> {
+    let Nature::Digits(least) = secret.nature else { return said_before(text, name, secret) };
+    let from = text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME));
+    let line = text[from..name.start].rsplit('\n').next().unwrap_or_default();
+    looked(line.len());
+    let start = name.start - line.len();
+    let words = line.split_whitespace().rev().take(MAX_WORDS_BEFORE);
+    let digits = words
+        .map(|word| word.trim_start_matches(['"', '\'']))
+        .find(|word| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))?;
+    let at = digits.as_ptr() as usize - text.as_ptr() as usize;
+    let is_said = line[at - start + digits.len()..]
+        .split_whitespace()
+        .next()
+        .is_some_and(|word| is_one_of(word, &["is", "as", "ist", "est", "es"]));
+    let count = digits.bytes().filter(u8::is_ascii_digit).count();
+    (is_said && count >= least && count <= 8).then_some(at..at + digits.len())
+}
+
+/// The value that a sentence says before what it is: `tried hunter2 as password`,
+/// `… (secret)`.
+fn said_before(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<Range<usize>> {
+    let from = text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME));
+    let line = text[from..name.start].rsplit('\n').next().unwrap_or_default();
+    looked(line.len());
+    let value = VERDICTS
+        .iter()
+        .find_map(|verdict| line.strip_suffix(verdict))
+        .filter(|_| !line.ends_with('(') || text[name.end..].starts_with(')'))
+        .or_else(|| {
+            // `invalid value "…" for key `password``
+            let kinds = ["value ", "string ", "argument "].iter();
+            let quoted = kinds.filter_map(|kind| line.rfind(kind).map(|at| at + kind.len())).max()?;
+            let quote = quotes::quote(line, quoted)?;
+            Some(&line[..quotes::quoted_end(line, &quote)]).filter(|value| value.len() < line.len())
+        })?;
+    let value = value.trim_end_matches(['"', '\'', '`', '\\']);
+    let word = value.rsplit([' ', '"', '\'', '`', '=']).next()?;
+    let is_it = secret.nature.is_strong()
+        && look::is_mixed(word.trim_end_matches('.'))
+        && !look::is_named(word)
+        && judge::is_secret(word, Shape::Quoted, Form::Colon, secret);
+    let end = value.as_ptr() as usize - text.as_ptr() as usize + value.len();
+    is_it.then(|| end - word.len()..end)
+}
+
+/// What is said of a value before it is called what it is.
+#[rustfmt::skip]
+const VERDICTS: &[&str] = &[
+    " as ", " as a ", " as the ", " is not a valid ", " is not the ", " is no valid ", " is an invalid ", " is a valid ", " is a weak ",
+    " is the wrong ", " is an incorrect ", ": wrong ", ": invalid ", ": bad ", " (wrong ", " (invalid ", " (bad ", " (",
+];
+
+/// The text of the element whose tag ends at `at`, or of the first that it has.
+pub(super) fn tagged(text: &str, at: usize, secret: &Secret<'_>) -> Option<Range<usize>> {
+    let near = &text[at..text.floor_char_boundary(at + NEAR_BYTES)];
+    looked(NEAR_NAME);
+    if let Some(rest) = near.trim_start().strip_prefix("<![CDATA[") {
+        let start = at + near.len() - rest.len();
+        let is_it = judge::is_secret(
+            rest.split("]]>").next().unwrap_or_default(),
+            Shape::Quoted,
+            Form::Assigned,
+            secret,
+        );
+        return is_it.then(|| start..start + text[start..].find("]]>").unwrap_or(text.len() - start));
+    }
+    if near.trim_start().starts_with('<') && !near.trim_start().starts_with("</") {
+        return next_element(text, at, secret);
+    }
+    let value = near.split('<').next().unwrap_or_default();
+    let is_closed = near[value.len()..].starts_with("</")
+        || value.len() == near.len() && (at + near.len() < text.len() || look::is_mixed(value));
+    let is_it = is_closed && judge::is_secret(value, Shape::Quoted, Form::Assigned, secret);
+    let length = || text[at..].find('<').unwrap_or(text.len() - at);
+    is_it.then(|| {
+        let whole = &text[at..at + length()];
+        looked(whole.len());
+        let start = at + whole.len() - whole.trim_start().len();
+        start..start + whole.trim().len()
+    })
+}
+
+/// The value behind the first word in the lines at `at`, indented more than the name,
+/// that is called one: `DBPassword:`, `Type: String`, `Default: …`.
+pub(super) fn below(text: &str, at: usize, secret: &Secret<'_>) -> Option<Range<usize>> {
+    sibling(text, at..text.floor_char_boundary(at + NEAR_BYTES), secret)
+}
+
+/// The value behind the first word in `near` that is called one.
+fn sibling(text: &str, near: Range<usize>, secret: &Secret<'_>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut at = near.start;
+    while at < near.end {
+        if matches!(bytes[at], b'}' | b'{') {
+            return None;
+        }
+        if !bytes[at].is_ascii_alphabetic() {
+            at += 1;
+            continue;
+        }
+        let length = bytes[at..near.end]
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
+            .count();
+        looked(length);
+        let word = &text[at..at + length];
+        at += length;
+        let after = quotes::quote(text, at).map_or(at, |quote| quote.end);
+        let gap = after + text[after..near.end.max(after)].bytes().take_while(|byte| *byte == b' ').count();
+        if !matches!(bytes.get(gap), Some(b':' | b'=')) {
+            continue;
+        }
+        if ends_with_word(word, VALUES) {
+            let arrow = usize::from(bytes.get(gap + 1) == Some(&b'>'));
+            let start = gap + 1 + arrow;
+            let start = start + quotes::blanks(&bytes[start.min(bytes.len())..]);
+            return extent::secret_at(text, start, Form::Assigned, secret);
+        }
+        // The next thing with a name has its own value.
+        if ends_with_word(word, &["name", "key"]) {
+            return None;
+        }
+    }
+    None
+}
+
+/// The text of the element that is open at `at`.
+fn element(text: &str, at: usize, secret: &Secret<'_>) -> Option<Range<usize>> {
+    let near = &text[at..text.floor_char_boundary(at + NEAR_BYTES)];
+    let length = near.find('<')?;
+    let value = near[..length].trim();
+    if value.contains(char::is_whitespace) && !value.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let start = at + (near.len() - near.trim_start().len());
+    judge::is_secret(value, Shape::Quoted, Form::Assigned, secret).then_some(start..start + value.len())
+}
+
+/// The text of the element that follows the one that ends behind `at`.
+fn next_element(text: &str, mut at: usize, secret: &Secret<'_>) -> Option<Range<usize>> {
+    for _ in 0..MAX_TAGS {
+        let near = &text[at..text.floor_char_boundary(at + NEAR_NAME)];
+        let tag = near.trim_start();
+        looked(near.len());
+        if !tag.starts_with('<') {
+            break;
+        }
+        at += near.len() - tag.len() + tag.find('>')? + 1;
+    }
+    element(text, at, secret)
+}
+
+/// The body of a form's part, the head of which ends behind `at`.
+fn part(text: &str, at: usize, secret: &Secret<'_>) -> Option<Range<usize>> {
+    let near = &text[at..text.floor_char_boundary(at + NEAR_BYTES)];
+    let gap = ["\r\n\r\n", "\n\n", "\\r\\n\\r\\n", "\\n\\n"]
+        .iter()
+        .filter_map(|gap| Some((near.find(gap)?, gap.len())))
+        .min()?;
+    let start = at + gap.0 + gap.1;
+    let rest = &text[start..];
+    let length = rest.find(['\r', '\n', '\\']).unwrap_or(rest.len());
+    looked(length);
+    judge::is_secret(&rest[..length], Shape::Quoted, Form::Assigned, secret).then_some(start..start + length)
+}
+
+/// The values in the column that `name` heads: of a list in brackets that another
+/// one answers to, or of a table's lines.
+pub(super) fn columns(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec<Range<usize>> {
+    looked(4);
+    rows_of_list(text, name)
+        .or_else(|| rows_of_table(text, name))
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|cell| {
+            let trim = [' ', '\t', '\r', '"', '\'', '`'];
+            let value = text[cell.clone()].trim_start_matches(trim);
+            let start = cell.end - value.len();
+            let value = value.trim_end_matches(trim);
+            let is_it = judge::is_secret(value, Shape::Quoted, Form::Assigned, secret)
+                && (secret.nature.is_strong() || look::is_mixed(value));
+            is_it.then_some(start..start + value.len())
+        })
+        .collect()
+}
+
+/// `(user, password) VALUES ('bob', '…'), …` and `(user, password)=(bob, …)`.
+fn rows_of_list(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
+    let bytes = text.as_bytes();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_, \"'`.\n[]".contains(&byte);
+    let near = &bytes[name.start.saturating_sub(NEAR_BYTES)..name.start];
+    let before = near.iter().rev().take_while(|byte| is_name(**byte)).count();
+    let after = bytes[name.end..].iter().take(NEAR_BYTES).take_while(|byte| is_name(**byte)).count();
+    looked(before + after);
+    let open = name.start.checked_sub(before + 1).filter(|at| bytes[*at] == b'(')?;
+    let close = Some(name.end + after).filter(|at| bytes.get(*at) == Some(&b')'))?;
+    let index = bytes[open..name.start].iter().filter(|byte| **byte == b',').count();
+    let mut rest = text[close + 1..text.floor_char_boundary(close + 4 * NEAR_BYTES)].trim_start();
+    if rest.get(..COPY.len()).is_some_and(|found| found.eq_ignore_ascii_case(COPY)) {
+        let lines = rest.split('\n').skip(1).take_while(|line| line.contains('\t'));
+        let start = |line: &str| line.as_ptr() as usize - text.as_ptr() as usize;
+        return Some(
+            lines
+                .filter_map(|line| cell(text, start(line)..start(line) + line.len(), b'\t', index))
+                .collect(),
+        );
+    }
+    let link = ["=", "values", "value", ":", "=>"]
+        .iter()
+        .find(|link| rest.get(..link.len()).is_some_and(|found| found.eq_ignore_ascii_case(link)))?;
+    rest = rest[link.len()..].trim_start();
+    let mut cells = Vec::new();
+    while rest.starts_with('(') {
+        let from = rest.as_ptr() as usize - text.as_ptr() as usize;
+        let end = quotes::wrapped_end(&text[..from + rest.len()], from);
+        cells.extend(cell(text, from + 1..end.saturating_sub(1).max(from + 1), b',', index));
+        rest = text[end..from + rest.len()].trim_start_matches([',', ' ', '\n', '\t']);
+    }
+    (!cells.is_empty()).then_some(cells)
+}
+
+/// Lines of as many cells as the one with the name has.
+fn rows_of_table(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
+    let bytes = text.as_bytes();
+    let trim = [' ', '"', '\'', '`'];
+    let head = text[..name.start].trim_end_matches(trim);
+    let tail = text[name.end..].trim_start_matches(trim);
+    let is_separator = |byte: &u8| b",;\t|".contains(byte);
+    let (before, after) = (head.bytes().next_back(), tail.bytes().next());
+    let is_edge = |byte: Option<u8>| byte.is_none_or(|byte| byte == b'\n' || byte == b'\r');
+    let separator = before.filter(is_separator).or_else(|| after.filter(is_separator))?;
+    let is_at = |byte: Option<u8>| byte == Some(separator) || is_edge(byte);
+    if !is_at(before) || !is_at(after) {
+        return None;
+    }
+    let near = &bytes[name.start.saturating_sub(NEAR_BYTES)..name.start];
+    let start = name.start - near.iter().rev().take_while(|byte| **byte != b'\n').count();
+    let near = &text[start..text.floor_char_boundary(name.end + 4 * NEAR_BYTES)];
+    looked(near.len());
+    let mut lines = near.split_inclusive('\n');
+    let head = lines.next().filter(|line| line.ends_with('\n'))?;
+    // Quotes that are not closed in their line enclose no cells.
+    let is_even = |line: &str| line.matches('"').count().is_multiple_of(2);
+    let count = |line: &str, is_even: bool| {
+        let mut is_inside = false;
+        line.bytes()
+            .filter(|byte| {
+                is_inside ^= is_even && *byte == b'"';
+                *byte == separator && !is_inside
+            })
+            .count()
+    };
+    let index = count(&text[start..name.start], is_even(head));
+    let width = count(head, is_even(head));
+    let mut at = start + head.len();
+    let mut cells = Vec::new();
+    for line in lines {
+        let range = at..at + line.trim_end_matches(['\n', '\r']).len();
+        at += line.len();
+        let is_rule = !line.bytes().any(|byte| byte.is_ascii_alphanumeric());
+        if count(line, is_even(line)) != width && !is_rule {
+            break;
+        }
+        if !is_rule {
+            let is_wide = width > 1;
+            cells.extend(
+                cell(text, range, separator, index)
+                    .filter(|cell| is_wide || look::is_mixed(text[cell.clone()].trim_matches(trim))),
+            );
+        }
+    }
+    (!cells.is_empty()).then_some(cells)
+}
+
+/// The cell with this index of those that `separator` keeps apart in `range`.
+fn cell(text: &str, range: Range<usize>, separator: u8, index: usize) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let (mut at, mut start, mut count, mut depth) = (range.start, range.start, 0, 0_usize);
+    while at < range.end {
+        looked(1);
+        match bytes[at] {
+            byte if byte == separator && depth == 0 => {
+                if count == index {
+                    break;
+                }
+                count += 1;
+                start = at + 1;
+            }
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            b'"' | b'\'' => {
+                if let Some(quote) = quotes::quote(text, at) {
+                    at = quotes::quoted_end(&text[..range.end], &quote);
+                }
+            }
+            _ => (),
+        }
+        at += 1;
+    }
+    (count == index).then_some(start..at.min(range.end))
+}
+
+/// Whether `text` ends with one of `words`, also as the last of a name like
+/// `ParameterKey`.
+fn ends_with_word(text: &str, words: &[&str]) -> bool {
+    let bytes = text.as_bytes();
+    words.iter().any(|word| {
+        bytes.len().checked_sub(word.len()).is_some_and(|start| {
+            let is_word = bytes[start..].eq_ignore_ascii_case(word.as_bytes());
+            is_word
+                && start.checked_sub(1).is_none_or(|before| {
+                    !bytes[before].is_ascii_alphanumeric()
+                        || bytes[start].is_ascii_uppercase() && bytes[before].is_ascii_lowercase()
+                })
+        })
+    })
+}
+
+/// Behind which lines of cells follow, in PostgreSQL.
+const COPY: &str = "from stdin";
+
+const MAX_TAGS: usize = 4;
+
+const MAX_WORDS_BEFORE: usize = 5;

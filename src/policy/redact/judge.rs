@@ -1,0 +1,337 @@
+//! Whether what stands behind a secret's name is a secret, or is shown to be
+//! harmless: nothing, a mask, a place-holder, a type, code, a number that counts,
+//! or a sentence that goes on.
+
+use super::{
+    chance,
+    keys::{Nature, Secret, is_one_of},
+    look::{
+        MIN_CODE, is_algorithm, is_amount, is_code, is_count, is_dense, is_masked, is_mixed, is_named,
+        is_pair, is_path, is_place, is_placeholder, is_plain, is_plain_word, is_prose, is_reference, is_uuid,
+        looks_random, looks_secret,
+    },
+    looked, shapes,
+    vocabulary::{KEYS, NOTHING, SENTENCES},
+};
+
+/// How a name and its value stand together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `name=value`, `"name": "value"`, `<name>value<`, a table's column.
+    Assigned,
+    /// `Name("value")`, `Name { value: "value" }`.
+    Type,
+    /// `name: value`, and a value on the line after that.
+    Colon,
+    /// `--name value`, `-name value`.
+    Flag,
+    /// `name value`, `name is value`.
+    Adjacent,
+}
+
+/// What encloses a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Quoted,
+    Wrapped,
+    Bare,
+    /// As `Bare`; more words of the line follow.
+    GoesOn,
+}
+
+pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_>) -> bool {
+    looked(text.len());
+    let nature = secret.nature;
+    if is_placeholder(text.trim(), form) {
+        return false;
+    }
+    let text = text.trim().trim_end_matches([',', '}', ')', ';']).trim_end();
+    // Nothing that somebody would choose, or could say.
+    let is_blank =
+        !text.chars().any(|char| char.is_alphanumeric() || nature.is_strong() && "!@^&~+=".contains(char));
+    if is_blank
+        || is_one_of(text.trim_matches(['\'', '"', '`', '(', '.']), NOTHING)
+        || is_masked(text)
+        || is_placeholder(text, form)
+        || text.starts_with(BLOCK)
+    {
+        return false;
+    }
+    if let Nature::Digits(least) = nature {
+        let least = if form == Form::Adjacent && secret.rule != "pin" { least.max(MIN_CODE) } else { least };
+        let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        return secret.rule == "otp" && digits > 0 && text.contains('-') && chance::is_made(text)
+            || digits >= least && (shape != Shape::Quoted || 2 * digits >= text.len());
+    }
+    if nature == Nature::Random {
+        return form != Form::Adjacent
+            && shape != Shape::Wrapped
+            && (is_dense(text) || form == Form::Assigned && is_key(text))
+            && !is_place(text)
+            && !text.contains("..");
+    }
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_few = text.len() < MIN_NUMBER && (!nature.is_strong() || shape == Shape::GoesOn);
+    if is_number && (secret.countable || is_few)
+        || is_count(text)
+        || shape != Shape::Quoted && is_plain(text) && KEYS.iter().any(|row| row.rule == secret.rule)
+        || is_reference(text)
+    {
+        return false;
+    }
+    let is_bare = matches!(shape, Shape::Bare | Shape::GoesOn);
+    // A word of a language, of which nothing says that somebody chose it.
+    let is_other = !text.is_ascii() && text.chars().all(|char| char.is_alphabetic() && !char.is_uppercase());
+    let is_assigned = is_bare && form == Form::Assigned;
+    let is_word =
+        is_plain_word(text) && secret.rule == "auth" || secret.rule == "credentials" && is_plain_word(text);
+    if form == Form::Adjacent && is_pair(text)
+        || matches!(form, Form::Adjacent | Form::Flag) && text.starts_with("--")
+        || is_bare && form == Form::Colon && is_other
+        || is_bare
+            && is_algorithm(text)
+            && text.len() <= MAX_ALGORITHM
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        || is_assigned
+            && (is_word
+                || is_named(text) && text.contains(['-', '_']) && !nature.is_line()
+                || is_algorithm(text) && !text.bytes().any(|byte| b"!@#$%^&*".contains(&byte)))
+    {
+        return false;
+    }
+    // Words of a language without spaces go on in one.
+    let wide = text.chars().filter(|char| *char >= '\u{E00}').count();
+    if matches!(shape, Shape::Bare | Shape::GoesOn)
+        && form != Form::Assigned
+        && (wide > 2 || wide > 0 && shape == Shape::GoesOn)
+    {
+        return false;
+    }
+    if shape == Shape::Wrapped {
+        return form != Form::Adjacent && has_secret(text, secret);
+    }
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let is_line = nature.is_line() && shape != Shape::Quoted;
+    let is_word = is_prose(text) || is_line && is_prose(first);
+    let is_sentence = first.len() < text.len() && is_one_of(first, SENTENCES);
+    if is_sentence
+        || shape != Shape::Quoted
+            && (nature != Nature::WeakLine || form == Form::Assigned && !text.contains(';'))
+            && is_code(text)
+        || secret.rule == "mnemonic" && !is_mnemonic(text, shape)
+    {
+        return false;
+    }
+    // It is long, and so are names of functions.
+    if secret.rule == "signature" {
+        let random = |part: &str| {
+            looks_random(part.trim_matches(['"', '\''])) && !(form == Form::Adjacent && part.contains('.'))
+        };
+        return !text.starts_with("_Z")
+            && !is_algorithm(text)
+            && (looks_random(text) && !text.contains('.') || text.split(['=', ',', ':']).any(random));
+    }
+    if !nature.is_strong() && (is_amount(text) || is_number_of(text))
+        || is_bare
+            && !nature.is_strong()
+            && !nature.is_line()
+            && secret.rule != "password"
+            && form == Form::Assigned
+            && is_plain_word(text)
+            && text.len() >= MIN_WORD
+            && chance::oddities(text) == 0
+        || secret.rule == "credentials" && is_plain_word(text)
+    {
+        return false;
+    }
+    if !nature.is_strong()
+        && !nature.is_line()
+        && is_bare
+        && is_identifier(text)
+        && text.bytes().all(|byte| !byte.is_ascii_lowercase())
+    {
+        return false;
+    }
+    // What a parser, a lexer or a test calls so is short.
+    let is_short = !nature.is_strong()
+        && shape == Shape::Quoted
+        && (text.bytes().all(|byte| byte.is_ascii_alphabetic()) && text.len() <= 6
+            || text.starts_with('#')
+            || is_identifier(text)
+            || form == Form::Type && text.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    if is_short && form != Form::Flag
+        || secret.rule == "credentials" && text.contains(":/") && !text.contains('@')
+    {
+        return false;
+    }
+    let is_adjacent = form == Form::Adjacent;
+    if (is_adjacent || form == Form::Colon) && is_named(text)
+        || is_adjacent && text.contains("://")
+        || is_path(text)
+    {
+        return false;
+    }
+    match shape {
+        _ if is_adjacent && secret.rule == "password" => {
+            // A passphrase has several.
+            let is_text = nature.is_line()
+                || !text.contains(char::is_whitespace)
+                || text.bytes().any(|byte| byte.is_ascii_digit());
+            let is_chosen = shape == Shape::Quoted
+                && nature.is_strong()
+                && !is_word
+                && is_text
+                && !is_algorithm(first.trim_end_matches(','));
+            is_chosen || is_mixed(text) && !text.contains('/')
+        }
+        // A name of a secret has dashes: `secret my-app-token-17 not found`.
+        _ if is_adjacent => {
+            (looks_random(text) || is_made(text, secret))
+                && !(secret.rule == "secret" && text.contains(['-', '.']) && !is_dense(text))
+                && (!is_uuid(text) || nature.is_strong())
+        }
+        Shape::Bare | Shape::GoesOn if matches!(form, Form::Colon | Form::Flag) => match nature {
+            Nature::WeakLine => is_header(text),
+            Nature::StrongLine => !is_word && (first.len() < text.len() || shape == Shape::Bare),
+            Nature::Strong => {
+                !(is_word || shape == Shape::GoesOn && form == Form::Colon && is_plain_word(text))
+            }
+            _ if form == Form::Flag => is_mixed(text) || looks_random(text),
+            _ if secret.rule == "password" => {
+                is_mixed(text)
+                    || shape == Shape::Bare
+                        && text.len() >= 2
+                        && text.bytes().any(|byte| byte.is_ascii_digit())
+                        && !is_number
+                        && !is_place(text)
+                        && !is_algorithm(text)
+            }
+            _ => looks_secret(text) || secret.is_specific && shape == Shape::Bare && is_mixed(text),
+        },
+        _ if nature.is_strong() => true,
+        // `PWD` is also where a shell is.
+        _ if secret.rule == "password" && text.starts_with('/') => false,
+        Shape::Bare | Shape::GoesOn if form == Form::Type => looks_random(text),
+        _ if secret.rule == "session" => is_mixed(text.trim_start_matches("s:")) || is_number,
+        _ => !is_word,
+    }
+}
+
+/// Whether a value in brackets has a text or an item that is a secret.
+fn has_secret(text: &str, secret: &Secret<'_>) -> bool {
+    let numbers = text
+        .split([',', '[', ']', '(', ')'])
+        .map(|item| item.trim_matches(|char: char| char.is_whitespace() || char == '\\' || char == 'n'));
+    let is_byte = |item: &&str| {
+        item.parse::<u8>().is_ok()
+            || item.strip_prefix("0x").is_some_and(|hex| u8::from_str_radix(hex, 16).is_ok())
+    };
+    let row = numbers.filter(is_byte).count();
+    // A schema says of what kind a text is, a getter what the text is called.
+    let head = text.split('(').next().unwrap_or_default();
+    let call = head.rsplit(['.', ':', '>']).next().unwrap_or_default().to_ascii_lowercase();
+    if text.contains("\"type") && !text.contains("alue\"") && !text.contains("efault\"")
+        || head.len() < text.len()
+            && ["get", "load", "read", "env", "fetch", "lookup", "find"]
+                .iter()
+                .any(|name| call.starts_with(name))
+    {
+        return false;
+    }
+    if row >= if secret.nature.is_strong() { MIN_STRONG_BYTES } else { MIN_BYTES } {
+        return true;
+    }
+    let mut parts = text.split(['"', '\'']).map(|part| part.trim_end_matches('\\'));
+    let outside = parts.next().unwrap_or_default();
+    let mut is_inside = true;
+    let quoted = parts.any(|part| {
+        let is_it = is_inside
+            && is_secret(part, Shape::Quoted, Form::Assigned, secret)
+            && !is_plain_name(part, secret);
+        is_inside = !is_inside;
+        is_it
+    });
+    // What stands bare: `Some(hunter2)`, `[abc123def]`.
+    let bare = |part: &str| {
+        let item = part.trim();
+        let is_it = if secret.nature.is_strong() {
+            is_mixed(item)
+        } else {
+            looks_random(item) && !item.contains('.')
+        };
+        is_it && !is_code(item) && !is_path(item)
+    };
+    quoted
+        || outside.len() == text.len()
+            && outside.split(['(', ')', '[', ']', '{', '}', ',', ' ', '<', '>', '\\']).any(bare)
+}
+
+/// Shorter than tokens are, of letters as no word has them.
+fn is_made(text: &str, secret: &Secret<'_>) -> bool {
+    secret.nature == Nature::Weak
+        && secret.rule != "signature"
+        && text.len() >= MIN_MADE
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && text.bytes().filter(u8::is_ascii_digit).count() >= 2
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit())
+        && chance::is_made(text)
+}
+
+/// The number of a thing of a kind: `OPS-1174`.
+fn is_number_of(text: &str) -> bool {
+    text.split_once('-').is_some_and(|(kind, number)| {
+        kind.len() > 1
+            && kind.bytes().all(|byte| byte.is_ascii_uppercase())
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// The name of something, of several words: `gs_client_id`, `START_ELEMENT`.
+fn is_identifier(text: &str) -> bool {
+    text.contains('_') && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+}
+
+/// In a list or a struct, a text may be the name of something.
+fn is_plain_name(text: &str, secret: &Secret<'_>) -> bool {
+    !secret.nature.is_strong() && !is_mixed(text)
+}
+
+/// A number as long as keys are, in hexadecimal.
+fn is_key(text: &str) -> bool {
+    let hex = text.strip_prefix("x'").unwrap_or(text).trim_end_matches('\'');
+    matches!(hex.len(), 32 | 48 | 64 | 96 | 128) && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a header's line holds credentials, not words about them.
+fn is_header(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    shapes::scheme_token(text, 0).is_some()
+        || words.any(|word| !word.contains('=') && looks_secret(word))
+        || text.split(['=', ';', ',', '"', ' ']).skip(1).any(|part| is_mixed(part) || looks_random(part))
+}
+
+fn is_mnemonic(text: &str, shape: Shape) -> bool {
+    let is_word = |word: &str| word.len() >= 3 && word.chars().all(char::is_lowercase);
+    let count = text.split_whitespace().count();
+    is_dense(text)
+        || count >= if shape == Shape::Quoted { 3 } else { 6 } && text.split_whitespace().all(is_word)
+}
+
+/// A shorter number is no token, and a shorter row of digits in prose no code.
+const MIN_NUMBER: usize = 4;
+
+/// A shorter word may be the name of something.
+const MIN_MADE: usize = 10;
+
+/// A shorter word behind a name may be one that stands for a secret in a test.
+const MIN_WORD: usize = 5;
+
+/// What is longer begins like the name of an algorithm by chance.
+const MAX_ALGORITHM: usize = 8;
+
+/// How a block begins, which has a rule of its own.
+const BLOCK: &str = "-----BEGIN";
+
+/// A shorter row of numbers is no key, nor a password.
+const MIN_BYTES: usize = 8;
+const MIN_STRONG_BYTES: usize = 5;

@@ -1,0 +1,284 @@
+//! The words of the rules: names of secrets in the languages that programs are
+//! written in, and what stands behind a name and is none.
+
+use super::keys::{
+    Nature::{self, Digits, Hint, Random, Strong, StrongLine, Weak, WeakLine},
+    Place::{self, Anywhere, End},
+};
+
+/// Names that mean the same.
+pub(super) struct Row {
+    pub(super) rule: &'static str,
+    pub(super) nature: Nature,
+    pub(super) place: Place,
+    /// In lower case and with plain letters; a `*` stands for the beginning of a
+    /// longer word.
+    pub(super) phrases: &'static [&'static str],
+}
+
+const fn row(rule: &'static str, nature: Nature, place: Place, phrases: &'static [&'static str]) -> Row {
+    Row { rule, nature, place, phrases }
+}
+
+/// The first that matches decides.
+#[rustfmt::skip]
+pub(super) const KEYS: &[Row] = &[
+    row("password", StrongLine, Anywhere, &["*passphrase", "pass phrase", "wachtzin", "frase de contrasena", "phrase secrete", "losenfras"]),
+    row("mnemonic", StrongLine, Anywhere, &["seed phrase", "recovery phrase", "seedphrase"]),
+    row("mnemonic", StrongLine, End, &["mnemonic"]),
+    row("connection_string", StrongLine, Anywhere, &["*connectionstring", "connection string", "connstr", "conn str"]),
+    row("password", Strong, Anywhere, &[
+        "*password", "*passwd", "*passcode", "identified by", "requirepass", "masterauth",
+        "*passwort", "*kennwort", "losungswort", "zugangscode", // German
+        "mot de passe", "motdepasse", "mdp", "code secret", // French
+        "contrasena", "contrasenya", "palabra de paso", // Spanish, Catalan
+        "senha", "palavra passe", // Portuguese
+        "parola", "parola chiave", "parola d ordine", // Italian, Romanian, Turkish
+        "wachtwoord", "toegangscode", // Dutch
+        "haslo", "hasla", "hasle", "heslo", "hesla", "lozinka", "lozinku", "zaporka", "geslo", // Polish, Czech, Croatian, Slovene
+        "losenord", "losenordet", "adgangskode", "adgangskoden", "kodeord", "passord", "passordet", "lykilord", // Nordic
+        "salasana", "parool", "salasona", "slaptazodis", "parole", "jelszo", "sifre", "sifresi", // Finnish to Turkish
+        "пароль", "пароля", "пароли", "паролем", "паролю", "парола", "паролата", "лозинка", // Cyrillic
+        "κωδικος", "κωδικοσ", "κωδικος προσβασης", "συνθηματικο", "κωδικός", "συνθηματικό", "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლი", "գաղտնաբառ", "құпиясөз", "pasahitza", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "salasanasi", "sifreniz", "parol", "wachtwrd", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel",
+        "mat khau", "kata sandi", "kata laluan", "รหัสผ่าน",
+        "密码", "密碼", "口令", "パスワード", "パスコード", "暗証番号", "비밀번호", "암호", "패스워드",
+    ]),
+    row("password", Strong, End, &["psk", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "гасло", "парол", "iparolja", "jelszava"]),
+    row("secret", Strong, Anywhere, &[
+        "secret id", "*clientsecret", "*secretkey", "scrt", "secret", "code verifier", "tacacs key", "radius key", "hmac key", "vapid key",
+        "geheimnis", "cle secrete", "clave secreta", "secreto", "segredo", "chave secreta", "segreto", "chiave segreta",
+        "sekret", "hemlighet", "hemmelighet", "секрет", "секретный ключ", "密钥", "密鑰", "秘密鍵", "シークレット", "비밀키",
+    ]),
+    row("api_key", Strong, Anywhere, &[
+        "*apikey", "api key", "x functions key", "subscription key", "license key", "licence key", "licensekey", "product key",
+        "activation key", "integration key", "write key", "server key", "ingest key", "api schlussel", "lizenzschlussel", "cle api", "cle d api",
+        "clave api", "clave de api", "chave api", "chave de api", "chiave api", "klucz api", "api nyckel", "api sleutel",
+        "ключ api", "api ключ", "api密钥", "apiキー", "app key", "appkey", "application key", "dd application key", "account sid key", "geniekey", "genie key", "honeycomb team",
+        "activation code", "license code", "licence code", "pragma key", "isakmp key",
+    ]),
+    row("access_key", Strong, Anywhere, &["*accesskey", "access key"]),
+    row("access_key", Strong, End, &["*accountkey", "account key", "storage key", "shared key"]),
+    row("private_key", Strong, Anywhere, &[
+        "*privatekey", "private key", "signing key", "encryption key", "master key", "ssh key", "tls key", "deploy key", "decryption key", "aes key", "crypto key", "cipher key", "symmetric key", "secret access", "key material", "unseal key", "recovery key", "root key", "client key", "client key data", "wrapping key", "zone signing key", "tsig key",
+        "privater schlussel", "privaten schlussel", "cle privee", "clave privada", "chave privada", "chiave privata", "klucz prywatny",
+        "privat nyckel", "закрытый ключ", "приватный ключ", "私钥",
+    ]),
+    row("credentials", Strong, Anywhere, &["credential", "creds"]),
+    row("password", Weak, End, &["pwd", "pwd neu", "*pwd", "*pw", "rocommunity", "rwcommunity", "loginpas", "*pass", "clave", "geheim", "sandi", "heslem", "community"]),
+    row("token", Weak, End, &[
+        "*token", "tok", "authtok", "device code", "invite code", "csrf", "xsrf",
+        "refresh", "remember me", "jeton", "токен", "令牌", "トークン", "토큰", "assertion", "samlresponse", "saml response", "ticket", "nonce token",
+    ]),
+    row("auth", Weak, End, &["auth", "auth code", "authorization code", "auth key", "authkey", "logged in key", "secure auth"]),
+    row("authorization", WeakLine, End, &["authorization", "authentification"]),
+    row("cookie", WeakLine, End, &["cookie"]),
+    row("session", Weak, End, &["session", "session id", "session key", "*sessionid", "*sessid", "sess id", "connect sid"]),
+    row("secret", Weak, End, &["pepper", "salt", "seed", "seed key", "root seed", "unseal", "entropy", "shared access signature", "sharedaccesssignature"]),
+    row("secret", StrongLine, End, &["security answer", "maiden name", "secret answer"]),
+    row("id_document", Digits(5), End, &["national insurance", "national insurance number", "nino"]),
+    row("id_document", Weak, End, &["passport", "passport number", "passport no", "tax id", "tax number", "steuer id", "nric", "national id", "drivers license", "driver license", "aadhaar", "id card number", "curp", "nin", "codice fiscale"]),
+    row("jwt", Weak, End, &["jwt"]),
+    row("bearer", Weak, End, &["bearer"]),
+    row("connection_string", Weak, End, &["dsn"]),
+    row("signature", Weak, End, &["signature", "sig", "hmac", "signature sha"]),
+    row("cvv", Digits(3), End, &["cvv", "cvc", "cvv2", "security code"]),
+    row("card", Digits(12), End, &["pan", "card number", "cardnumber", "card no", "credit card"]),
+    row("pin", Digits(4), End, &["pin", "puk", "pin code", "geheimzahl", "kod pin", "lockbox", "safe combination", "пин код", "door code", "access code", "gate code", "alarm code"]),
+    row("otp", Digits(4), End, &["backup code", "recovery code", "scratch code", "otp", "totp", "otp code", "totp code", "mfa code", "verification code", "passcode code", "one time code", "2fa code", "sms code", "tan", "scratch codes", "recovery codes", "dogrulama kodu", "dogrulama kodunuz", "확인코드", "確認コード", "رمز التحقق", "ओटीपी", "one time passcode", "security code", "login code", "reset code", "confirmation code", "your code", "use code", "code lautet", "ihr code", "dein code", "votre code", "tu codigo", "su codigo", "seu codigo", "auth code", "bestatigungscode", "sicherheitscode", "codice di verifica", "code de verification", "code de confirmation", "codigo de verificacion", "codigo de verificacao", "codigo", "kod weryfikacyjny", "verificatiecode", "код", "код подтверждения", "验证码", "認証コード", "인증번호"]),
+    row("key", Random, End, &["key", "*key", "response", "inline", "schlussel", "cle", "chave", "chiave", "klucz", "ключ"]),
+    row("ssn", Digits(4), End, &["ssn", "social security number", "itin", "cpf", "bsn", "pesel", "personnummer", "account number", "account no", "acct no", "aadhaar number", "medicare number", "health insurance", "health insurance id", "nif", "card security code"]),
+    row("iban", Digits(10), End, &["iban"]),
+    row("private_key", Random, End, &["p12", "pfx", "pkcs12", "pkcs8", "keystore", "jks", "pkcs8 der", "keypair"]),
+    row("password", Hint, End, &["*login", "logon", "identified", "logging in", "logged in", "sign in", "signed in", "authenticate", "authentication", "authenticator", "wpa", "pmk", "keychain", "encrypt", "unlock", "eap", "handshake", "sasl", "zugangsdaten", "wachtwoorden"]),
+];
+
+/// What a word of a language without spaces may end with, and be followed by its value.
+pub(super) const PARTICLES: &[char] = &['为', '為', '是', 'は', 'が', 'を', '는', '은', '가', '이', '를'];
+
+/// A name with one of these last tells something about a secret.
+#[rustfmt::skip]
+pub(super) const HARMLESS_ENDS: &[&str] = &[
+    "age", "alg", "algorithm", "arn", "at", "attempt", "attempts", "bits", "bucket", "changed", "check", "class", "column",
+    "count", "created", "days", "dir", "directory", "disabled", "duration", "enabled", "encoding", "encryption", "memory", "iterations", "rounds", "cost", "rotated", "complexity", "field", "toggle", "reset", "endpoint", "error",
+    "errors", "exists", "expired", "expires", "expiry", "expiration", "fd", "field", "file", "filename", "format",
+    "header", "hint", "host", "id", "ids", "in", "index", "invalid", "issuer", "kind", "label", "left", "len", "length",
+    "limit", "manager", "match", "max", "method", "min", "mismatch", "missing", "mode", "ms", "name", "names", "number",
+    "ok", "owner", "path", "policy", "port", "position", "prefix", "present", "prompt", "provider", "ref", "reset",
+    "remaining", "required", "rotation", "row", "scheme", "scope", "score", "seconds", "secs", "service",
+    "size", "source", "state", "status", "stdin", "store", "strength", "table", "timeout", "title", "ttl", "type", "types",
+    "updated", "placeholder", "prevention", "uri", "url", "usage", "used", "user", "username", "version",
+];
+
+pub(super) const HARMLESS_BEGINNINGS: &[&str] =
+    &["has", "is", "max", "min", "needs", "num", "public", "requires", "total"];
+
+/// Behind these, a token only says where to go on, or that something was done once.
+pub(super) const PAGES: &[&str] =
+    &["page", "next", "continuation", "cursor", "fencing", "cancellation", "sync", "resume", "idempotency"];
+
+/// What a compound word is not that ends like one.
+pub(super) const WHOLE: &[&str] = &[
+    "bypass",
+    "compass",
+    "encompass",
+    "surpass",
+    "trespass",
+    "overpass",
+    "underpass",
+    "multipass",
+    "monkey",
+    "donkey",
+    "turkey",
+    "hotkey",
+    "jockey",
+    "whiskey",
+    "passkey",
+    "whitespace",
+    "hockey",
+    "lackey",
+];
+
+/// A name may go on with these and still mean the same.
+#[rustfmt::skip]
+pub(super) const NEUTRAL_ENDS: &[&str] = &[
+    "again", "provided", "computed", "received", "expected", "actual", "base", "bytes", "confirm", "confirmation", "current", "data", "hash", "hex", "new", "old", "plain", "plaintext", "previous", "raw", "str",
+    "string", "text", "unique", "uniq", "idx", "val", "value", "values", "b64", "base64", "pem", "env", "plain",
+];
+
+/// There is no value, or one that shows nothing.
+#[rustfmt::skip]
+pub(super) const NOTHING: &[&str] = &[
+    "none", "null", "nil", "undefined", "enabled", "disabled", "true", "false", "some(true)", "some(false)", "sensitive", "n/a", "yes", "no",
+    "nothing", "nan", "nullptr", "empty", "unset", "default", "omitted", "removed", "prompt", "present", "absent", "stdin", "on", "off", "tbd", "todo", "change_me", "change-me", "replace_me", "masked", "anonymous", "unneeded", "never", "missing", "expired", "invalid", "valid", "revoked", "unknown", "granted", "denied", "required", "rejected", "accepted", "failed", "pending", "active", "inactive", "rotated", "refreshed", "cached", "supported", "unsupported", "verified", "changed", "unchanged",
+];
+
+/// With which a sentence about a secret goes on, in English and in other languages.
+#[rustfmt::skip]
+pub(super) const PROSE: &[&str] = &[
+    "a", "absent", "access", "actual", "again", "algorithm", "all", "already", "an", "and", "any", "are", "argument", "as", "at", "attempt",
+    "authentication", "bad", "basic", "be", "bearer", "boolean", "bool", "but", "by", "can", "can't", "cannot", "check", "closed", "config", "configuration",
+    "connection", "contains", "could", "decode", "denied", "did", "does", "empty", "environment", "eof", "error", "expected", "failed", "failure", "field", "file",
+    "flag", "for", "forbidden", "format", "found", "from", "got", "has", "have", "header", "identifier", "if", "illegal", "in", "incorrect", "input",
+    "integer", "internal", "invalid", "io", "is", "isn't", "it", "its", "length", "limit", "line", "login", "malformed", "may", "mismatch", "missing", "must", "needs",
+    "no", "not", "null", "of", "ok", "on", "only", "option", "optional", "or", "parameter", "parse", "permission", "please", "prompt", "read", "reset", "see",
+    "set", "should", "signature", "string", "than", "that", "the", "there", "this", "timeout", "to", "too", "type", "unable", "unauthorized", "unknown", "unset", "until",
+    "user", "valid", "validation", "value", "variable", "verification", "via", "was", "were", "when", "with", "without", "wrong", "you", "your",
+    "ist", "nicht", "falsch", "fehlt", "fehler", "und", "oder", "der", "die", "das", "zu", "wurde", "muss", "darf", "abgelaufen", "ungultig", "leer", "vergessen", "kein", "keine",
+    "est", "incorrecte", "invalide", "manquant", "requis", "obligatoire", "pas", "doit", "le", "la", "les", "et", "expire", "oublie", "incorrecta", "incorrecto", "invalida", "invalido", "no",
+    "es", "debe", "falta", "requerida", "caducada", "olvidada", "errada", "errata", "sbagliata", "mancante", "scaduta", "deve", "onjuist", "ongeldig", "verplicht", "verlopen",
+    "nie", "jest", "niepoprawne", "nieprawidlowe", "bledne", "wygaslo", "не", "неверный", "неверен", "неправильный", "истек", "обязателен", "отсутствует", "должен",
+    "halipo", "vaara", "hianyzik", "gresita", "nespravne", "privalomas", "buida", "obrigatoria", "invalida", "inchange", "absente", "refuse", "keines", "vorhanden", "ausente", "puuttuu", "chybi", "lipseste", "hibas", "neplatne", "trukst", "utgatt", "mangler", "vazia", "vide", "vuota", "vacia", "leeg", "tom", "puste", "prazdne", "puudub", "vale", "expirada", "kotelezo", "obligatorie", "povinne", "obavezna", "netinkamas", "nepareiza",
+    "felaktigt", "saknas", "ogiltigt", "forkert", "mangler",
+];
+
+/// With which a sentence begins that a form says of a value.
+#[rustfmt::skip]
+pub(super) const SENTENCES: &[&str] = &[
+    "must", "should", "is", "isn't", "can", "can't", "cannot", "may", "has", "have", "does", "doesn't", "was", "were", "too", "required", "requires",
+    "expected", "invalid", "please", "this", "field", "value", "minimum", "darf", "muss", "ist", "doit", "est", "debe", "deve",
+];
+
+/// What a value is of, not what it is.
+#[rustfmt::skip]
+pub(super) const TYPES: &[&str] = &[
+    "string", "str", "&str", "&'static", "&mut", "text", "varchar", "char", "char[]", "char*", "byte[]", "bytes", "bytea", "int", "integer", "bigint", "bool",
+    "boolean", "void", "any", "object", "fn", "func", "function", "async", "def", "const", "static", "struct", "uuid", "u8", "u16", "u32", "u64", "i32",
+    "i64", "usize", "secretstring", "securestring", "password", "passwd", "sensitive", "buffer", "file", "path", "nullable", "number", "array", "list", "dict", "map", "bearer", "hidden", "optional",
+    "securestring", "required", "type", "mail", "email", "username", "varchar2", "nvarchar", "cstring", "osstring", "self", "super", "lambda", "new", "await", "sizeof", "typeof", "prompt", "secret",
+];
+
+/// How words begin that have digits and are no secrets.
+#[rustfmt::skip]
+pub(super) const ALGORITHMS: &[&str] = &[
+    "sha", "ecdsa", "ecdh", "scram", "hmac", "ed25519", "curve", "x25519", "secp", "chacha", "poly1305", "aes", "rsa", "oauth", "http", "utf", "argon", "pbkdf2", "md5", "base64",
+    "es256", "hs256", "rs256", "bcrypt", "scrypt", "tls", "ssl", "cram", "xoauth", "gssapi", "digest", "ipv", "rfc", "x509", "pkcs", "p256", "win32", "log4", "oauth2", "auth0", "k8s", "line",
+];
+
+/// How what stands for a secret begins.
+#[rustfmt::skip]
+pub(super) const MASKS: &[&str] = &[
+    "***", "[redacted", "<redacted", "[filtered", "[hidden", "<hidden", "(sensitive", "(redacted", "(hidden", "(known after", "(masked", "[masked", "<masked", "redacted", "[secret]",
+    "xxxx", "\u{2022}\u{2022}", "...", "\u{2026}", "[protected", "[removed", "(none", "(null", "(not ", "(empty", "<secret", "<token", "<password", "<none", "<null", "<nil", "<empty", "<unset", "<sensitive",
+    "[sensitive", "####", "--------", "++++++++", "masked",
+];
+
+/// What stands before credentials.
+pub(super) const SCHEMES: &[&str] = &["basic", "bearer", "token", "apikey", "negotiate", "ntlm", "digest"];
+
+/// What stands between a name and its value, in the languages of the names.
+#[rustfmt::skip]
+pub(super) const FILLERS: &[&str] = &[
+    "provided", "is", "was", "le", "la", "el", "il", "=", "changed", "from", "old", "new", "are", "value", "to", "of", "as", "set", "with", "used", "entered", "given", "received", "sent", "now", "currently", "ist", "lautet", "war", "est", "es",
+    "e", "jest", "je", "to", "ar", "on", "er", "это", "был", "encrypted", "by",
+];
+
+/// What is called so has a name in one place and its value in another.
+pub(super) const NAMES: &[&str] = &[
+    "name",
+    "key",
+    "field",
+    "header",
+    "param",
+    "parameter",
+    "path",
+    "label",
+    "property",
+    "variable",
+    "var",
+    "id",
+    "k",
+    "attribute",
+    "option",
+    "setting",
+];
+
+/// What the value is called there.
+pub(super) const VALUES: &[&str] =
+    &["value", "val", "v", "content", "data", "string", "text", "default", "valuestring", "stringvalue"];
+
+/// What stands before whom or what a secret is for.
+pub(super) const OF: &[&str] = &[
+    "for", "of", "fur", "von", "pour", "de", "du", "para", "del", "per", "di", "da", "do", "voor", "van",
+    "dla", "for", "till", "av", "для", "від", "pro", "k",
+];
+
+/// What stands between two values of one name.
+pub(super) const LINKS: &[&str] = &[
+    " to ",
+    " TO ",
+    " -> ",
+    "->",
+    " = ",
+    " => ",
+    " and ",
+    " or ",
+    ", new ",
+    " new ",
+    ", now ",
+    ", expected ",
+    ", got ",
+    " but got ",
+    " != ",
+    " == ",
+    " nach ",
+    " a ",
+    " auf ",
+    " REPLACE ",
+    " replace ",
+    " vs ",
+    " new=",
+    ", new=",
+    " new: ",
+    " instead of ",
+    ", right: ",
+    ", found ",
+];
+
+/// How the names of files and hosts end.
+#[rustfmt::skip]
+pub(super) const FILES: &[&str] = &[
+    "bin", "c", "cc", "com", "conf", "cpp", "cs", "css", "d", "dart", "deb", "dll", "dmp", "dump", "erl", "ex", "example", "exe", "exs", "gif", "go", "gz", "h", "hs", "html", "ico",
+    "img", "ini", "internal", "iso", "jar", "java", "jpeg", "jpg", "js", "json", "jsx", "kt", "local", "lock", "log", "map", "md", "mjs", "mp4", "net", "o", "org", "pdf", "php", "png",
+    "py", "rb", "rlib", "rmeta", "rpm", "rs", "scala", "scope", "service", "sh", "slice", "so", "sock", "sql", "svelte", "svg", "swift", "tar", "toml", "ts", "tsx", "ttf", "txt", "vue",
+    "wasm", "webp", "whl", "woff", "woff2", "xml", "xz", "yaml", "yml", "zip", "zst",
+];
