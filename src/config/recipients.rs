@@ -127,8 +127,7 @@ impl Recipients {
     }
 
     /// How many messages each of them may get; `None` means any number. With a budget, all
-    /// SMS of one sink together cost at most
-    /// [`SMS_SEGMENTS_PER_DAY`](crate::SMS_SEGMENTS_PER_DAY). Default:
+    /// SMS of one sink together cost at most [`SMS_SEGMENTS_PER_DAY`]. Default:
     /// [`Builder::sms_budget`](crate::Builder::sms_budget), or
     /// [`Builder::email_budget`](crate::Builder::email_budget).
     pub fn budget(mut self, budget: impl Into<Option<Budget>>) -> Self {
