@@ -145,7 +145,7 @@ pub use render::{Attachment, DefaultRender, Email, Render};
 
 // One attempt to send a message. All HTTP is here.
 mod sink;
-pub use sink::{MemorySink, Message, Receipt, SEND_TIMEOUT, SendGridSink, Sink, TwilioSink};
+pub use sink::{Accepted, Fate, MemorySink, Message, Receipt, SEND_TIMEOUT, SendGridSink, Sink, TwilioSink};
 
 // What is kept, and every rule about it (`page`). All SQL is here.
 mod outbox;

@@ -11,6 +11,9 @@ use crate::{
     render::Attachment,
 };
 
+mod fate;
+pub use fate::{Accepted, Fate};
+
 mod address;
 pub(crate) use address::{email_fault, is_invisible, is_phone_number, mask_phone, phone_number};
 
@@ -82,6 +85,24 @@ pub trait Sink: Send + Sync + 'static {
     /// If the provider did not accept the message. The variant decides what happens
     /// next.
     fn send(&self, message: &Message) -> impl Future<Output = Result<Receipt, SendError>> + Send;
+
+    /// How long after it was accepted a message is asked after, each time. Default:
+    /// never, and nobody knows whether it arrived.
+    fn asks_after(&self) -> &'static [Duration] {
+        &[]
+    }
+
+    /// Asks the provider what became of messages that it accepted: one [`Fate`] for
+    /// each, in their order.
+    ///
+    /// # Errors
+    ///
+    /// If the provider did not say. After [`SendError::Misconfigured`], which stands
+    /// for credentials that may not ask, this process does not ask again.
+    fn fates(&self, accepted: &[Accepted]) -> impl Future<Output = Result<Vec<Fate>, SendError>> + Send {
+        let open = vec![Fate::Open; accepted.len()];
+        async { Ok(open) }
+    }
 }
 
 /// One message to one recipient.
@@ -166,6 +187,13 @@ pub(crate) trait DynSink: Send + Sync + 'static {
         &'a self,
         message: &'a Message,
     ) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>>;
+
+    fn asks_after(&self) -> &'static [Duration];
+
+    fn fates<'a>(
+        &'a self,
+        accepted: &'a [Accepted],
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Fate>, SendError>> + Send + 'a>>;
 }
 
 impl<T: Sink> DynSink for T {
@@ -187,6 +215,17 @@ impl<T: Sink> DynSink for T {
         message: &'a Message,
     ) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>> {
         Box::pin(Sink::send(self, message))
+    }
+
+    fn asks_after(&self) -> &'static [Duration] {
+        Sink::asks_after(self)
+    }
+
+    fn fates<'a>(
+        &'a self,
+        accepted: &'a [Accepted],
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Fate>, SendError>> + Send + 'a>> {
+        Box::pin(Sink::fates(self, accepted))
     }
 }
 

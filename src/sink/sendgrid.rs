@@ -3,14 +3,19 @@
 //! Runs on the alert thread. Invariant: one request per attempt, one recipient
 //! per mail, and no credential and no address in an error or a `Debug`.
 
-use std::fmt;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Mutex,
+    time::{Duration, SystemTime},
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Message, Receipt, Sink,
+    Accepted, Fate, Message, Receipt, Sink,
     address::is_email_address,
     http::{self, Answer, Class, Connection, Http, Names, connection_setters},
     reason::{Scrub, one_line},
@@ -20,8 +25,15 @@ use crate::{error::Problem, host::secret::Secret, policy::send_error::SendError,
 mod headers;
 use headers::headers;
 
+mod suppressions;
+use suppressions::Known;
+
 /// Many times as long as the ids that SendGrid gives.
 const MAX_REFERENCE: usize = 200;
+
+/// How many bytes of a text go out if the whole mail was too large: 30 MB are the
+/// documented limit, a proxy's may be a megabyte.
+const MAX_SMALLER: usize = 32 * 1024;
 
 const NAMES: Names =
     Names { base_url: "SENDGRID_BASE_URL", default: SendGridSink::DEFAULT_BASE_URL, api: ["v3", "mail"] };
@@ -37,7 +49,9 @@ const NAMES: Names =
 ///
 /// SendGrid has no idempotency key: a mail that was accepted although the answer got
 /// lost arrives twice, with the same `Message-ID`. Accepted does not mean delivered:
-/// SendGrid drops mail to addresses on its suppression lists.
+/// SendGrid drops mail to addresses on its suppression lists, so these are asked for
+/// the address 1 min, 11 min and 61 min after its first mail of the day. The key needs the
+/// permission to read suppressions for that.
 ///
 /// Each request turns all tracking off, because that would rewrite links and add a
 /// footer by which a reader unsubscribes from alerts.
@@ -47,6 +61,8 @@ pub struct SendGridSink {
     sender_email: String,
     sender_name: Option<String>,
     http: Http,
+    /// What its lists say, by address.
+    suppressions: Mutex<HashMap<String, Known>>,
 }
 
 impl SendGridSink {
@@ -64,6 +80,7 @@ impl SendGridSink {
             sender_email: sender_email.into(),
             sender_name: None,
             http: Http::new("SendGrid", Connection::new(Self::DEFAULT_BASE_URL)),
+            suppressions: Mutex::default(),
         }
     }
 
@@ -116,11 +133,18 @@ impl SendGridSink {
         [&self.api_key].into_iter().chain(self.http.connection.credentials()).collect()
     }
 
-    fn scrub<'a>(&'a self, message: &'a Message) -> Scrub<'a> {
+    fn scrub<'a>(&'a self, recipient: &'a str) -> Scrub<'a> {
         Scrub {
             secrets: self.credentials(),
-            words: vec![(&message.recipient, "[recipient]"), (&self.sender_email, "[sender]")],
+            words: vec![(recipient, "[recipient]"), (&self.sender_email, "[sender]")],
         }
+    }
+
+    async fn post(&self, mail: &Value, scrub: &Scrub<'_>) -> Result<Answer, SendError> {
+        let url = self.http.connection.url("/v3/mail/send");
+        let request =
+            |client: &reqwest::Client| client.post(url).bearer_auth(self.api_key.expose()).json(mail);
+        self.http.exchange(scrub, request).await
     }
 
     /// The body of the request. There is no field that is null: SendGrid takes
@@ -130,6 +154,10 @@ impl SendGridSink {
         if let Some(name) = self.sender_name.as_deref().map(display_name).filter(|name| !name.is_empty()) {
             from["name"] = name.into();
         }
+        let mut content = vec![json!({ "type": "text/plain", "value": message.text })];
+        if !message.html.is_empty() {
+            content.push(json!({ "type": "text/html", "value": message.html }));
+        }
         let mut mail = json!({
             "personalizations": [{
                 "to": [{ "email": message.recipient }],
@@ -137,10 +165,7 @@ impl SendGridSink {
             }],
             "from": from,
             "subject": one_line(&message.subject),
-            "content": [
-                { "type": "text/plain", "value": message.text },
-                { "type": "text/html", "value": message.html },
-            ],
+            "content": content,
             "headers": headers(message, &self.sender_email),
             "categories": ["alert"],
             "tracking_settings": {
@@ -163,23 +188,41 @@ impl Sink for SendGridSink {
     }
 
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let url = self.http.connection.url("/v3/mail/send");
-        let mail = self.mail(message);
-        let scrub = self.scrub(message);
-        let answer = self
-            .http
-            .exchange(&scrub, |client| client.post(url).bearer_auth(self.api_key.expose()).json(&mail))
-            .await?;
+        let scrub = self.scrub(&message.recipient);
+        let mut answer = self.post(&self.mail(message), &scrub).await?;
+        if answer.status == StatusCode::PAYLOAD_TOO_LARGE {
+            answer = self.post(&self.mail(&smaller(message)), &scrub).await?;
+        }
         judge(&answer, &scrub.and(self.http.credentials()))
+    }
+
+    fn asks_after(&self) -> &'static [Duration] {
+        suppressions::ASKS_AFTER
+    }
+
+    async fn fates(&self, accepted: &[Accepted]) -> Result<Vec<Fate>, SendError> {
+        self.ask(accepted, SystemTime::now()).await
     }
 }
 
+/// What is left of a message that was too large: the beginning of its text.
+fn smaller(message: &Message) -> Message {
+    let end = message.text.floor_char_boundary(MAX_SMALLER);
+    let text = format!(
+        "{}\n\n(SendGrid refused the whole mail as too large; this is its beginning.)",
+        &message.text[..end]
+    );
+    Message { text, html: String::new(), attachment: None, ..message.clone() }
+}
+
 /// Turns an answer into a receipt or an error. SendGrid has no codes, the status
-/// is all there is.
+/// is all there is. Any success is one, but for a page: whoever answers with that is
+/// somebody else.
 fn judge(answer: &Answer, scrub: &Scrub<'_>) -> Result<Receipt, SendError> {
     let status = answer.status;
     let reference = answer.headers.get("x-message-id").and_then(|id| id.to_str().ok()).map(id);
-    if status == StatusCode::ACCEPTED || (status.is_success() && reference.is_some()) {
+    let is_page = || answer.body.trim_ascii_start().starts_with(b"<");
+    if status.is_success() && (status == StatusCode::ACCEPTED || reference.is_some() || !is_page()) {
         let is_fit = |id: &String| (1..=MAX_REFERENCE).contains(&id.len()) && !scrub.finds_secret(id);
         return Ok(reference.filter(is_fit).map(Receipt::new).unwrap_or_default());
     }

@@ -3,14 +3,14 @@
 //! Runs on the alert thread. Invariant: one message per attempt at most, and no
 //! credential, account or number in an error or a `Debug`.
 
-use std::{fmt, ops::RangeInclusive};
+use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::{
-    Message, Receipt, Sink,
+    Accepted, Fate, Message, Receipt, Sink,
     address::{is_phone_number, mask_phone, phone_number},
     http::{self, Answer, Class, Connection, Http, Names, connection_setters},
     reason::Scrub,
@@ -18,6 +18,7 @@ use super::{
 use crate::{error::Problem, host::secret::Secret, policy::send_error::SendError};
 
 mod codes;
+mod fates;
 mod lookup;
 
 /// How many digits a short code has.
@@ -52,7 +53,8 @@ const NAMES: Names = Names {
 /// Twilio has no idempotency key. If the answer to an attempt got lost, the next one
 /// first searches the recipient's latest messages for it. If it may not search, as
 /// with a restricted API key, or the search fails, it sends: the message may arrive
-/// twice. Accepted does not mean delivered: Twilio's own log says what became of it.
+/// twice. Accepted does not mean delivered: Twilio is asked what became of each
+/// message, after 5 s, 30 s, 2 min, 10 min and 1 h.
 pub struct TwilioSink {
     name: &'static str,
     account_sid: String,
@@ -226,11 +228,10 @@ impl TwilioSink {
         secrets
     }
 
-    fn scrub<'a>(&'a self, message: &'a Message) -> Scrub<'a> {
+    fn scrub<'a>(&'a self, recipient: &'a str) -> Scrub<'a> {
         // Without its `+`, which may come back encoded.
         let number = |text: &'a str| text.trim_start_matches('+');
-        let mut words =
-            vec![(self.account_sid.as_str(), "[account]"), (number(&message.recipient), "[recipient]")];
+        let mut words = vec![(self.account_sid.as_str(), "[account]"), (number(recipient), "[recipient]")];
         words.extend(self.sender_number.as_deref().map(|sender| (number(sender), "[sender]")));
         words.extend(self.messaging_service_sid.as_deref().map(|sid| (sid, "[service]")));
         Scrub { secrets: self.credentials(), words }
@@ -248,7 +249,7 @@ impl Sink for TwilioSink {
 
     /// "Create a Message" of the API.
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let scrub = self.scrub(message);
+        let scrub = self.scrub(&message.recipient);
         let mut timeout = http::TOTAL_TIMEOUT;
         if message.may_have_been_sent {
             if let Some(receipt) = self.look_up(message, &scrub).await {
@@ -266,6 +267,9 @@ impl Sink for TwilioSink {
         form.extend(self.sender_number.as_deref().map(|number| ("From", number)));
         form.extend(self.messaging_service_sid.as_deref().map(|sid| ("MessagingServiceSid", sid)));
         form.extend([("Body", message.short.as_str()), ("ValidityPeriod", validity.as_str())]);
+        // The protection against SMS pumping may take repeated alerts for that; Twilio's
+        // parameter is for messages to one's own staff.
+        form.push(("RiskCheck", "disable"));
 
         let (url, (user, password)) = (self.messages_url(), self.user_and_password());
         let answer = self.http.exchange(&scrub, |client| {
@@ -274,19 +278,36 @@ impl Sink for TwilioSink {
         let answer = answer.await?;
         judge(&answer, self.sender_number.as_deref(), &scrub.and(self.http.credentials()))
     }
+
+    fn asks_after(&self) -> &'static [Duration] {
+        fates::ASKS_AFTER
+    }
+
+    async fn fates(&self, accepted: &[Accepted]) -> Result<Vec<Fate>, SendError> {
+        self.ask(accepted).await
+    }
 }
 
-/// Turns an answer to what `sender` sent into a receipt or an error, by Twilio's
-/// code before the status: 63038 and 20429 share one, but not the time to wait.
+/// Turns an answer to what `sender` sent into a receipt or an error. A message that
+/// was made may have failed already; any other one was accepted, whatever the body of
+/// a 201 says: repeating would send it twice.
 fn judge(answer: &Answer, sender: Option<&str>, scrub: &Scrub<'_>) -> Result<Receipt, SendError> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let status = answer.status;
-    let sid = body["sid"].as_str().filter(|sid| is_sid(sid, "SM") || is_sid(sid, "MM"));
-    // Accepted whatever the body of a 201 says: repeating would send it twice.
-    if status == StatusCode::CREATED || (status.is_success() && sid.is_some()) {
-        return Ok(sid.map(Receipt::new).unwrap_or_default());
+    let sid = message_sid(&body);
+    if answer.status == StatusCode::CREATED || (answer.status.is_success() && sid.is_some()) {
+        return match fates::failure(&body, scrub) {
+            Some(error) => Err(error),
+            None => Ok(sid.map(Receipt::new).unwrap_or_default()),
+        };
     }
-    let code = code(&body);
+    Err(refusal(answer, &body, sender, scrub))
+}
+
+/// What an answer that is no success says of a request, by Twilio's code before the
+/// status: 63038 and 20429 share one, but not the time to wait.
+fn refusal(answer: &Answer, body: &Value, sender: Option<&str>, scrub: &Scrub<'_>) -> SendError {
+    let status = answer.status;
+    let code = code(&body["code"]);
     let (class, meaning) = match code.and_then(codes::meaning) {
         Some(_) if code.is_some_and(codes::is_of_a_country) && sender.is_some_and(is_short_code) => {
             (Class::Rejected, "the short code cannot send to the recipient's country")
@@ -302,13 +323,17 @@ fn judge(answer: &Answer, sender: Option<&str>, scrub: &Scrub<'_>) -> Result<Rec
         Some(text) => scrub.reason(&ours, text),
         None => scrub.reason(&ours, &scrub.excerpt(&answer.body)),
     };
-    Err(class.error(reason, answer.wish()))
+    class.error(reason, answer.wish())
+}
+
+/// The id of the message that `resource` is.
+fn message_sid(resource: &Value) -> Option<&str> {
+    resource["sid"].as_str().filter(|sid| is_sid(sid, "SM") || is_sid(sid, "MM"))
 }
 
 /// The code is a number, in each of the three shapes that Twilio's errors have;
 /// a text is taken too.
-fn code(body: &Value) -> Option<u32> {
-    let code = &body["code"];
+fn code(code: &Value) -> Option<u32> {
     match code.as_str() {
         Some(text) => text.parse().ok(),
         None => code.as_u64()?.try_into().ok(),

@@ -75,8 +75,7 @@ pub(super) fn meaning(code: u32) -> Option<(Class, &'static str)> {
         21712 => (Misconfigured, "the number belongs to another Messaging Service"),
         90007 => (Misconfigured, "the validity period is out of range"),
 
-        // Of a message under way. Documented for a message's status only, and
-        // here in case one answers the request.
+        // Of a message under way: what its status says, sooner or later.
         30001 => (Resting(MINUTES), "queue overflow"),
         30002 => (Misconfigured, "the account is suspended"),
         30003 => (NotProcessed, "the handset cannot be reached"),
@@ -84,15 +83,15 @@ pub(super) fn meaning(code: u32) -> Option<(Class, &'static str)> {
         30005 => (Rejected, "unknown handset"),
         30006 => (Rejected, "a landline, or a carrier out of reach"),
         30007 => (Rejected, "filtered by the carrier"),
-        30008 => (Ambiguous, "unknown error"),
+        30008 => (Ambiguous, "the phone company gives no reason"),
         30017 => (NotProcessed, "the carrier's network is congested"),
         30019 => (Rejected, "the content is too large for the carrier"),
         30022 => (Resting(A_WHILE), "the carrier's rate limit is reached"),
         30023 => (Resting(AN_HOUR), "the carrier's daily limit is reached"),
         30027 => (Resting(AN_HOUR), "the carrier's daily limit is reached"),
-        30032 => (Misconfigured, "the toll-free number is not verified"),
-        30034 => (Misconfigured, "the number is not registered with the carriers"),
-        30035 => (Misconfigured, "the number's registration is under way"),
+        30032 => (Misconfigured, "your toll-free number is not verified"),
+        30034 => (Misconfigured, "your US number is not registered (A2P 10DLC)"),
+        30035 => (Misconfigured, "your US number's registration (A2P 10DLC) is under way"),
         30036 => (NotProcessed, "the validity period expired"),
         30410 => (Ambiguous, "the carrier did not answer in time"),
         30450 => (Rejected, "blocked as SMS pumping"),

@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::{
     super::{Message, Receipt, http, reason::Scrub},
-    TwilioSink, is_sid,
+    TwilioSink, message_sid, refusal,
 };
+use crate::policy::send_error::SendError;
 
 /// An attempt with a look-up still ends before the dispatcher ends it.
 pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,28 +29,45 @@ const MAX_LIST: usize = 512 * 1024;
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Statuses of a message that nobody gets.
-const UNDELIVERED: [&str; 3] = ["failed", "undelivered", "canceled"];
+pub(super) const UNDELIVERED: [&str; 3] = ["failed", "undelivered", "canceled"];
 
 impl TwilioSink {
     /// The receipt of `message`, if Twilio has it.
     pub(super) async fn look_up(&self, message: &Message, scrub: &Scrub<'_>) -> Option<Receipt> {
-        let query = [("To", message.recipient.as_str()), ("PageSize", PAGE_SIZE)];
+        find(&self.latest(&message.recipient, scrub).await.ok()?, message)
+    }
+
+    /// The latest messages to `recipient`.
+    pub(super) async fn latest(&self, recipient: &str, scrub: &Scrub<'_>) -> Result<Value, SendError> {
         // In the query, the number's `+` has to be encoded: it would be a space.
-        let url = Url::parse_with_params(&self.messages_url(), query).ok()?;
+        let query = [("To", recipient), ("PageSize", PAGE_SIZE)];
+        self.read(Url::parse_with_params(&self.messages_url(), query), scrub).await
+    }
+
+    /// What is at `url`.
+    pub(super) async fn read(
+        &self,
+        url: Result<Url, impl ToString>,
+        scrub: &Scrub<'_>,
+    ) -> Result<Value, SendError> {
+        let url = url.map_err(|error| SendError::misconfigured(error.to_string()))?;
         let (user, password) = self.user_and_password();
         let answer = self.http.exchange_up_to(MAX_LIST, scrub, |client| {
             client.request(Method::GET, url).basic_auth(user, Some(password)).timeout(LOOKUP_TIMEOUT)
         });
-        let answer = answer.await.ok().filter(|answer| answer.status.is_success())?;
-        find(&serde_json::from_slice(&answer.body).ok()?, message)
+        let answer = answer.await?;
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        match answer.status.is_success() {
+            true => Ok(body),
+            false => Err(refusal(&answer, &body, None, &scrub.and(self.http.credentials()))),
+        }
     }
 }
 
 /// Finds `message` in a list of messages.
 fn find(list: &Value, message: &Message) -> Option<Receipt> {
     let found = list["messages"].as_array()?.iter().find(|listed| is_same(listed, message))?;
-    let sid = found["sid"].as_str().filter(|sid| is_sid(sid, "SM") || is_sid(sid, "MM"));
-    Some(sid.map(Receipt::new).unwrap_or_default())
+    Some(message_sid(found).map(Receipt::new).unwrap_or_default())
 }
 
 /// By recipient, time, the notice's id at the end of the text, and the
