@@ -207,8 +207,10 @@ impl Dispatcher<'_> {
         let (counter, valid) = match result {
             Ok(receipt) => {
                 let reference = receipt.reference.as_deref();
-                let valid = self.store.deliver(claim, reference, *segments, now).await?;
+                let ask_at = self.lanes[lane].sink.asks_after().first().map(|after| now.later(*after));
+                let valid = self.store.deliver(claim, reference, *segments, ask_at, now).await?;
                 self.lanes[lane].resume();
+                self.lanes[lane].questions.wake();
                 (&self.counters.delivered, valid)
             }
             Err(error) => {

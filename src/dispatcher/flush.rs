@@ -115,6 +115,8 @@ impl Dispatcher<'_> {
     pub(super) async fn give_back(&mut self) {
         self.has_given_back = true;
         self.in_flight.abort_all();
+        // Whoever starts next asks on.
+        self.asking.abort_all();
         let now = SystemTime::now();
         let ended = SendError::ambiguous("the process ended during the attempt");
         for (_, claim) in std::mem::take(&mut self.attempts).into_values() {

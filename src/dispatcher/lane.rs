@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::MAX_SLEEP;
+use super::{MAX_SLEEP, questions::Questions};
 use crate::{
     host::time::{Saturating, from_now},
     sink::DynSink,
@@ -18,6 +18,7 @@ pub(super) struct Lane {
     /// When an attempt was over last.
     pub(super) ended_at: Option<Instant>,
     due: Due,
+    pub(super) questions: Questions,
     /// Not a time of day: a clock that jumps back makes no pause longer.
     paused_until: Option<Instant>,
     /// How many attempts failed in a row, whichever delivery's they were.
@@ -43,6 +44,7 @@ impl Lane {
             in_flight: 0,
             ended_at: None,
             due: Due::Unknown,
+            questions: Questions::default(),
             paused_until: None,
             failures: 0,
             dead_at: Instant::now(),

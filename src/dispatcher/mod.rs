@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     event::loss::Losses,
     host::signal::Signal,
-    outbox::{Captured, Channel, Claim, Mark, Store, Target},
+    outbox::{Captured, Channel, Claim, Mark, Question, Store, Target},
     policy::{
         fingerprint::Grouping,
         matcher::Matcher,
@@ -60,6 +60,10 @@ mod tell;
 
 mod dead;
 mod deliver;
+mod fates;
+use fates::Answer;
+
+mod questions;
 mod storm;
 
 mod flush;
@@ -155,6 +159,10 @@ struct Dispatcher<'a> {
     in_flight: JoinSet<Sent>,
     /// What each task in [`Self::in_flight`] attempts, and in which lane.
     attempts: HashMap<task::Id, (usize, Claim)>,
+    /// Questions what became of messages.
+    asking: JoinSet<Answer>,
+    /// Of what each task in [`Self::asking`] asks, and of which lane.
+    questions: HashMap<task::Id, (usize, Vec<Question>)>,
     /// Results that are not in the store yet.
     unsettled: VecDeque<Attempted>,
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is none"))]
@@ -180,13 +188,14 @@ impl Dispatcher<'_> {
             self.follow_the_clock().await;
             self.collect_finished();
             self.settle_finished().await;
+            self.learn_what_came().await;
             self.tell_of_dead().await;
             self.add_late_backtraces().await;
             self.keep_up().await;
             self.collect_when_due(queue).await;
             self.probe(false).await;
             let to_tell = self.tell().await;
-            let next = self.start_due_deliveries().await.min(to_tell);
+            let next = self.start_due_deliveries().await.min(to_tell).min(self.ask_when_due().await);
             if self.has_damage() {
                 // What is in the file is still to be seen through.
                 continue;
@@ -209,6 +218,7 @@ impl Dispatcher<'_> {
                     }
                 }
                 Some(finished) = self.in_flight.join_next_with_id() => self.finish(finished),
+                Some(answered) = self.asking.join_next_with_id() => self.learn(answered).await,
                 () = sleep(next) => {
                     // Another process may have left something, or the clock jumped.
                     self.wake_lanes();
@@ -280,6 +290,7 @@ impl Dispatcher<'_> {
 
     fn wake_lanes(&mut self) {
         self.lanes.iter_mut().for_each(Lane::wake);
+        self.lanes.iter_mut().for_each(|lane| lane.questions.wake());
     }
 }
 

@@ -215,6 +215,8 @@ impl<'a> Dispatcher<'a> {
             tell_at: None,
             must_hurry: false,
             in_flight: JoinSet::new(),
+            asking: JoinSet::new(),
+            questions: HashMap::new(),
             attempts: HashMap::new(),
             unsettled: VecDeque::new(),
             disk,

@@ -86,8 +86,17 @@ pub struct Stats {
     /// Events that [`Builder::ignore`](crate::Builder::ignore) means, and panics of
     /// `println!` as its reader was gone.
     pub ignored: u64,
-    /// Deliveries that a provider accepted.
+    /// Deliveries that a provider accepted. What became of them is asked later:
+    /// [`confirmed`](Self::confirmed), [`unconfirmed`](Self::unconfirmed) and
+    /// [`failed`](Self::failed) are part of it, and the rest is still asked after.
     pub delivered: u64,
+    /// Deliveries that arrived, by the provider's word.
+    pub confirmed: u64,
+    /// Deliveries of which the provider did not say, until it was not asked any more,
+    /// whether they arrived. No sink can say it of e-mail.
+    pub unconfirmed: u64,
+    /// Deliveries that a provider accepted, and that reached nobody.
+    pub failed: u64,
     /// Attempts that failed and will be repeated.
     pub retried: u64,
     /// Deliveries that ended undelivered.
@@ -114,6 +123,9 @@ pub(crate) struct Counters {
     pub(crate) persisted: AtomicU64,
     pub(crate) ignored: AtomicU64,
     pub(crate) delivered: AtomicU64,
+    pub(crate) confirmed: AtomicU64,
+    pub(crate) unconfirmed: AtomicU64,
+    pub(crate) failed: AtomicU64,
     pub(crate) retried: AtomicU64,
     pub(crate) dead: AtomicU64,
     pub(crate) late: AtomicU64,
@@ -218,6 +230,9 @@ impl Counters {
             persisted: load(&self.persisted),
             ignored: load(&self.ignored),
             delivered: load(&self.delivered),
+            confirmed: load(&self.confirmed),
+            unconfirmed: load(&self.unconfirmed),
+            failed: load(&self.failed),
             retried: load(&self.retried),
             dead: load(&self.dead),
             late: load(&self.late),
