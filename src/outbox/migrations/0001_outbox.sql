@@ -155,58 +155,58 @@ CREATE VIEW saved (tab, key, data) AS SELECT NULL, NULL, NULL WHERE false;
 
 CREATE TRIGGER save_incident INSTEAD OF INSERT ON saved WHEN new.tab = 'incident' BEGIN
     INSERT INTO incident (id, data) VALUES (new.key ->> '$', new.data)
-        ON CONFLICT (id) DO UPDATE SET data = json_patch(data, excluded.data);
+        ON CONFLICT (id) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
 CREATE TRIGGER save_first_event INSTEAD OF INSERT ON saved WHEN new.tab = 'first_event' BEGIN
     INSERT INTO first_event (incident_id, payload) VALUES (new.key ->> '$', new.data)
-        ON CONFLICT (incident_id) DO UPDATE SET payload = excluded.payload;
+        ON CONFLICT (incident_id) DO UPDATE SET payload = new.data;
 END;
 
 CREATE TRIGGER save_latest_event INSTEAD OF INSERT ON saved WHEN new.tab = 'latest_event' BEGIN
     INSERT INTO latest_event (incident_id, payload) VALUES (new.key ->> '$', new.data)
-        ON CONFLICT (incident_id) DO UPDATE SET payload = excluded.payload;
+        ON CONFLICT (incident_id) DO UPDATE SET payload = new.data;
 END;
 
 CREATE TRIGGER save_standing INSTEAD OF INSERT ON saved WHEN new.tab = 'standing' BEGIN
     INSERT INTO standing (incident_id, sink, recipient, data)
     VALUES (new.key ->> 0, new.key ->> '$[1][0]', new.key ->> '$[1][1]', new.data)
-        ON CONFLICT (incident_id, sink, recipient) DO UPDATE SET data = json_patch(data, excluded.data);
+        ON CONFLICT (incident_id, sink, recipient) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
 CREATE TRIGGER save_account INSTEAD OF INSERT ON saved WHEN new.tab = 'account' BEGIN
     INSERT INTO account (sink, recipient, data) VALUES (new.key ->> 0, new.key ->> 1, new.data)
-        ON CONFLICT (sink, recipient) DO UPDATE SET data = json_patch(data, excluded.data);
+        ON CONFLICT (sink, recipient) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
 CREATE TRIGGER save_notice INSTEAD OF INSERT ON saved WHEN new.tab = 'notice' BEGIN
     INSERT INTO notice (id, data) VALUES (new.key ->> '$', new.data)
-        ON CONFLICT (id) DO UPDATE SET data = json_patch(data, excluded.data);
+        ON CONFLICT (id) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
 CREATE TRIGGER save_item INSTEAD OF INSERT ON saved WHEN new.tab = 'item' BEGIN
     INSERT INTO item (notice_id, incident_id, data) VALUES (new.key ->> 0, new.key ->> 1, new.data)
-        ON CONFLICT (notice_id, incident_id) DO UPDATE SET data = json_patch(data, excluded.data);
+        ON CONFLICT (notice_id, incident_id) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
 CREATE TRIGGER save_delivery INSTEAD OF INSERT ON saved WHEN new.tab = 'delivery' BEGIN
     INSERT INTO delivery (key, data) VALUES (new.key ->> '$', new.data)
-        ON CONFLICT (key) DO UPDATE SET data = json_patch(data, excluded.data);
+        ON CONFLICT (key) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
 CREATE TRIGGER save_refusal INSTEAD OF INSERT ON saved WHEN new.tab = 'refusal' BEGIN
     INSERT INTO refusal (sink, recipient, data) VALUES (new.key ->> 0, new.key ->> 1, new.data)
-        ON CONFLICT (sink, recipient) DO UPDATE SET data = json_patch(data, excluded.data);
+        ON CONFLICT (sink, recipient) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
 CREATE TRIGGER save_dead_told INSTEAD OF INSERT ON saved WHEN new.tab = 'dead_told' BEGIN
     INSERT INTO dead_told (sink, data) VALUES (new.key ->> '$', new.data)
-        ON CONFLICT (sink) DO UPDATE SET data = json_patch(data, excluded.data);
+        ON CONFLICT (sink) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
 CREATE TRIGGER save_start INSTEAD OF INSERT ON saved WHEN new.tab = 'start' AND new.data IS NOT NULL BEGIN
     INSERT INTO start (run, data) VALUES (new.key ->> '$', new.data)
-        ON CONFLICT (run) DO UPDATE SET data = json_patch(data, excluded.data);
+        ON CONFLICT (run) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
 -- The only rows that a decision removes.
