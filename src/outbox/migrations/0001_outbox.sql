@@ -1,6 +1,7 @@
 -- Each table has the key of a row and, in `data`, what the row says: the fields of a
 -- struct of `src/outbox/page/rows.rs` as JSON, where also stands what they mean. What
--- statements ask about is a generated column, so it is written nowhere else.
+-- statements ask about is a generated column, so it is written nowhere else. The VIRTUAL
+-- ones are for people who ask.
 -- Times are milliseconds since the Unix epoch.
 
 -- The group of events with one fingerprint: open until `closed_at`.
@@ -86,7 +87,8 @@ CREATE TABLE item (
     incident_id INTEGER NOT NULL REFERENCES incident (id),
     data        TEXT    NOT NULL,
     count       INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'count') STORED CHECK (count >= 0),
-    total       INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'total') STORED CHECK (total >= 0),
+    total       INTEGER          GENERATED ALWAYS AS (data ->> 'total') VIRTUAL,
+    last_at     INTEGER          GENERATED ALWAYS AS (data ->> 'last_at') VIRTUAL,
     PRIMARY KEY (notice_id, incident_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -118,6 +120,9 @@ CREATE TABLE delivery (
         CHECK (doubtful BETWEEN 0 AND claims),
     expires_at INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'expires_at') STORED,
     settled_at INTEGER          GENERATED ALWAYS AS (data ->> 'settled_at') STORED,
+    created_at INTEGER          GENERATED ALWAYS AS (data ->> 'created_at') VIRTUAL,
+    reference  TEXT             GENERATED ALWAYS AS (data ->> 'reference') VIRTUAL,
+    last_error TEXT             GENERATED ALWAYS AS (data ->> 'last_error') VIRTUAL,
     CHECK ((state = 'pending') = (settled_at IS NULL))
 ) STRICT;
 
@@ -136,9 +141,12 @@ CREATE TABLE refusal (
 -- What is known of a sink's deliveries that ended undelivered; of `count` of them
 -- nobody was told.
 CREATE TABLE dead_told (
-    sink  TEXT    NOT NULL PRIMARY KEY,
-    data  TEXT    NOT NULL,
-    count INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'count') STORED CHECK (count >= 0)
+    sink      TEXT NOT NULL PRIMARY KEY,
+    data      TEXT NOT NULL,
+    count     INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'count') STORED CHECK (count >= 0),
+    recipient TEXT GENERATED ALWAYS AS (data ->> 'recipient') VIRTUAL,
+    public_id TEXT GENERATED ALWAYS AS (data ->> 'public_id') VIRTUAL,
+    reason    TEXT GENERATED ALWAYS AS (data ->> 'reason') VIRTUAL
 ) STRICT, WITHOUT ROWID;
 
 -- The program's starts of the last minutes, to notice that it starts again and
