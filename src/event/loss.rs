@@ -53,7 +53,6 @@ impl DropReason {
 
     /// The reason stored as `name`; one that only a newer version knows counts
     /// as the most usual.
-    #[cfg(feature = "sqlite")]
     pub(crate) fn from_name(name: &str) -> Self {
         Self::ALL.iter().copied().find(|reason| reason.name() == name).unwrap_or(Self::QueueFull)
     }

@@ -216,6 +216,24 @@ pub(crate) mod millis {
     }
 }
 
+/// As [`millis`], of what may not have happened.
+pub(crate) mod millis_or_none {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(
+        at: &Option<SystemTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        at.map(to_millis).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SystemTime>, D::Error> {
+        Ok(Option::<i64>::deserialize(deserializer)?.map(from_millis))
+    }
+}
+
 pub(crate) mod level {
     use super::*;
 

@@ -4,6 +4,7 @@
 
 use std::{collections::HashMap, time::SystemTime};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tracing::Level;
 
 use super::pace::Pace;
@@ -53,8 +54,33 @@ pub(crate) enum About {
     /// Events that were lost.
     Loss(DropReason),
     /// Starts of a program that ends badly each time.
-    #[cfg(feature = "sqlite")]
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
     CrashLoop,
+}
+
+/// As a keeper has it.
+impl Serialize for About {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Overflow => serializer.serialize_str("overflow"),
+            Self::Dead => serializer.serialize_str("dead"),
+            Self::Loss(reason) => serializer.collect_str(&format_args!("loss:{}", reason.name())),
+            Self::CrashLoop => serializer.serialize_str("crash_loop"),
+        }
+    }
+}
+
+/// What a newer version may write counts as an overflow: it has no event to show.
+impl<'de> Deserialize<'de> for About {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(match text.split_once(':') {
+            Some(("loss", reason)) => Self::Loss(DropReason::from_name(reason)),
+            _ if text == "dead" => Self::Dead,
+            _ if text == "crash_loop" => Self::CrashLoop,
+            _ => Self::Overflow,
+        })
+    }
 }
 
 impl About {
@@ -69,8 +95,8 @@ impl About {
     }
 }
 
-/// Levels as the schema has them.
-pub(super) fn level_number(level: Level) -> u8 {
+/// Which fingerprint counts the overflow of a level.
+fn level_number(level: Level) -> u8 {
     match level {
         Level::ERROR => 1,
         Level::WARN => 2,

@@ -45,7 +45,7 @@ impl Memory {
 
     fn forget(&mut self) {
         let page = &mut self.page;
-        page.settle_changes();
+        page.note_saved();
         page.deliveries.retain(|_, delivery| delivery.state == State::Pending);
         let notices: BTreeSet<i64> = page.deliveries.values().map(|delivery| delivery.notice_id).collect();
         page.notices.retain(|id, _| notices.contains(id));

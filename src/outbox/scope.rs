@@ -29,8 +29,16 @@ pub(super) enum Scope<'a> {
     Dead(&'a str),
     /// The program's starts, and what the open incidents say of them.
     Starts { since: SystemTime },
+    /// The messages that are pending, and what is silenced.
+    Pending,
     /// Everything that is not over, and what is known of all recipients.
     Live,
+    /// What is known of all recipients.
+    Recipients,
+    /// A notice, and what it tells; but for the events.
+    Notice(i64),
+    /// The events of incidents.
+    Events(&'a [i64]),
     /// What another store's rows meet here.
     Absorb(&'a [&'a Page]),
 }

@@ -98,7 +98,7 @@ impl Store {
     /// Moves what is pending of notices that `run` made, with its deadlines, by so
     /// many milliseconds.
     pub(crate) async fn shift(&mut self, run: Uuid, millis: i64) -> Result<(), StoreError> {
-        turn!(self, Scope::Live, |page| page.shift(run, millis))
+        turn!(self, Scope::Pending, |page| page.shift(run, millis))
     }
 
     /// Makes due at `now` what is pending and due later than any delay can be:
@@ -116,7 +116,7 @@ impl Store {
         {
             return Ok(0);
         }
-        turn!(self, Scope::Live, |page| page.pull_forward(first_by, again_by, now))
+        turn!(self, Scope::Pending, |page| page.pull_forward(first_by, again_by, now))
     }
 
     /// pending → dead, for what nobody claimed for a day after its deadline, and

@@ -5,7 +5,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::host::time::Saturating;
+use serde::{Deserialize, Serialize};
+
+use crate::{event::millis_or_none, host::time::Saturating};
 
 /// How many messages a recipient may get. What exceeds it waits, and comes with the
 /// next one.
@@ -54,11 +56,13 @@ impl Budget {
 }
 
 /// What one recipient was sent through one sink.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Account {
     /// When the last message to them was made, or delivered.
+    #[serde(with = "millis_or_none", default)]
     pub(crate) heard_at: Option<SystemTime>,
     /// When the bucket will be full, if nothing else is taken from it.
+    #[serde(with = "millis_or_none", default)]
     pub(crate) full_at: Option<SystemTime>,
     /// Which day [`Self::today`] counts, from the epoch.
     pub(crate) day: u32,

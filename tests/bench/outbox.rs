@@ -230,22 +230,32 @@ fn captured(message: &str, number: u128, now: SystemTime) -> Captured {
 /// that was delivered.
 async fn fill(path: &Path, rows: u32) {
     let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let nil = Uuid::nil();
+    let process = serde_json::to_string(&Process::default()).unwrap();
     let sql = format!(
         "BEGIN;
          CREATE TEMP TABLE n AS WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {rows})
             SELECT n FROM n;
-         INSERT INTO incident (id, public_id, fingerprint, level, run, process, is_new, count, reported,
-                               opened_at, last_at, closed_at)
-            SELECT n, 'p' || n, CAST(printf('%016d', n) AS BLOB), 1, zeroblob(16), '{{}}', 1, 3, 3, n, n, n + 9 FROM n;
+         INSERT INTO incident (id, data)
+            SELECT n, json_object('public_id', 'p' || n, 'fingerprint', printf('%032x', n), 'level', 'ERROR',
+                                  'about', NULL, 'run', '{nil}', 'process', '{process}', 'is_new', json('true'),
+                                  'count', 3, 'reported', 3, 'opened_at', n, 'last_at', n, 'closed_at', n + 9,
+                                  'pace', '{{}}') FROM n;
          INSERT INTO first_event (incident_id, payload) SELECT n, '{{\"message\": \"settled\"}}' FROM n;
-         INSERT INTO standing (incident_id, sink, recipient, told, reported, told_at, tellings)
-            SELECT n, 'sms', 'sms@example.com', 3, 3, n, 1 FROM n;
-         INSERT INTO notice (id, public_id, run, kind, process, made_at)
-            SELECT n, 'p' || n, zeroblob(16), 'first', '{{}}', n FROM n;
-         INSERT INTO item (notice_id, incident_id, reason, tellings, count, total, last_at)
-            SELECT n, n, 'first', 0, 3, 3, n FROM n;
-         INSERT INTO delivery (key, notice_id, sink, recipient, state, due_at, created_at, expires_at, settled_at)
-            SELECT CAST(printf('%016d', n) AS BLOB), n, 'sms', 'sms@example.com', 'delivered', n, n, n, n FROM n;
+         INSERT INTO standing (incident_id, sink, recipient, data)
+            SELECT n, 'sms', 'sms@example.com',
+                   json_object('told', 3, 'reported', 3, 'told_at', n, 'tellings', 1) FROM n;
+         INSERT INTO notice (id, data)
+            SELECT n, json_object('public_id', 'p' || n, 'run', '{nil}', 'kind', 'first', 'process', '{process}',
+                                  'made_at', n, 'is_last', json('false')) FROM n;
+         INSERT INTO item (notice_id, incident_id, data)
+            SELECT n, n, json_object('reason', 'first', 'tellings', 0, 'count', 3, 'total', 3, 'last_at', n,
+                                     'pace', '{{}}') FROM n;
+         INSERT INTO delivery (key, data)
+            SELECT printf('%08x-0000-4000-8000-%012x', n, n),
+                   json_object('notice_id', n, 'recipient', json_array('sms', 'sms@example.com'),
+                               'state', 'delivered', 'due_at', n, 'attempt', 1, 'claims', 1, 'answered', 1,
+                               'doubtful', 0, 'created_at', n, 'expires_at', n, 'settled_at', n) FROM n;
          COMMIT;"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();

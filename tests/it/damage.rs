@@ -37,29 +37,28 @@ impl Files {
         eventually("an attempt failed", || handle.stats().retried == 1);
         assert_eq!(handle.shutdown(Duration::from_millis(300)).pending, 1);
         eventually("the file is closed", || !beside(&path, "-wal").exists());
-        let copy = "INSERT INTO incident
-                    SELECT id + ?1, printf('%04d', ?1), randomblob(16), level, about, run, process, is_new, count,
-                           reported, opened_at, last_at, closed_at, pace, 0
+        let copy = "INSERT INTO incident (id, data)
+                    SELECT id + ?1, json_set(data, '$.public_id', printf('%04d', ?1), '$.fingerprint', hex(randomblob(16)))
                       FROM incident WHERE id = 1;
                     INSERT INTO first_event
                     SELECT incident_id + ?1, json_set(payload, '$.message', printf('error %d', ?1))
                       FROM first_event WHERE incident_id = 1;
-                    INSERT INTO standing
-                    SELECT incident_id + ?1, sink, recipient, told, reported, told_at, tellings, not_before, due_at
-                      FROM standing WHERE incident_id = 1";
-        let untold = "UPDATE standing SET told = 0, told_at = NULL, tellings = 0 WHERE incident_id = 1 + ?1";
-        let tell = "INSERT INTO notice SELECT id + ?1, printf('%04d', ?1), run, kind, process, made_at, is_last
-                      FROM notice WHERE id = 1;
-                    INSERT INTO item SELECT notice_id + ?1, incident_id + ?1, reason, tellings, count, total, last_at,
-                           pace
-                      FROM item WHERE notice_id = 1;
-                    INSERT INTO delivery SELECT id + ?1, randomblob(16), notice_id + ?1, sink, recipient, state, 0,
-                           attempt, claims, answered, doubtful, created_at, expires_at, settled_at, reference, last_error
+                    INSERT INTO standing (incident_id, sink, recipient, data)
+                    SELECT incident_id + ?1, sink, recipient, data FROM standing WHERE incident_id = 1";
+        let untold = "UPDATE standing SET data = json_set(data, '$.told', 0, '$.told_at', NULL, '$.tellings', 0)
+                       WHERE incident_id = 1 + ?1";
+        let tell = "INSERT INTO notice (id, data)
+                    SELECT id + ?1, json_set(data, '$.public_id', printf('%04d', ?1)) FROM notice WHERE id = 1;
+                    INSERT INTO item (notice_id, incident_id, data)
+                    SELECT notice_id + ?1, incident_id + ?1, data FROM item WHERE notice_id = 1;
+                    INSERT INTO delivery (id, key, data)
+                    SELECT id + ?1, printf('%08x-0000-4000-8000-%012x', ?1, ?1),
+                           json_set(data, '$.notice_id', notice_id + ?1, '$.due_at', 0)
                       FROM delivery WHERE notice_id = 1";
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
-            connection.execute("UPDATE delivery SET due_at = 0").await.unwrap();
+            connection.execute("UPDATE delivery SET data = json_set(data, '$.due_at', 0)").await.unwrap();
             for number in 1..=ERRORS {
                 if number == ERRORS - in_journal {
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();

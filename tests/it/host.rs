@@ -128,7 +128,7 @@ fn a_host_that_handles_its_signals_sends_before_it_ends() {
 
 /// What waits for company waited long enough.
 fn settle_time_passes(harness: &Harness) {
-    rows(&harness.database(), "UPDATE standing SET due_at = 0");
+    rows(&harness.database(), "UPDATE standing SET data = json_set(data, '$.due_at', 0)");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn after_a_long_outage_old_pages_are_dead_letters_and_not_a_herd() {
     // The next start is two hours later: an SMS is worth one.
     rows(
         &harness.database(),
-        "UPDATE delivery SET due_at = due_at - 7200000, expires_at = expires_at - 7200000",
+        "UPDATE delivery SET data = json_set(data, '$.due_at', due_at - 7200000, '$.expires_at', expires_at - 7200000)",
     );
     let waiting = rows(&harness.database(), "SELECT count(*) FROM delivery WHERE sink = 'twilio'").remove(0);
 

@@ -107,7 +107,7 @@ fn killed(mut child: Reaped) -> Vec<String> {
 fn leases_end(home: &Home) {
     home.databases()
         .iter()
-        .for_each(|name| drop(rows(&home.database(name), "UPDATE delivery SET due_at = 0")));
+        .for_each(|name| drop(rows(&home.database(name), "UPDATE delivery SET data = json_set(data, '$.due_at', 0)")));
 }
 
 /// Nobody answers, so that what is to be sent is left.

@@ -19,7 +19,7 @@ fn until(harness: &Harness, sql: &str) {
 /// A run that stays, as soon as the file knows of it.
 fn stays(harness: &Harness) -> Reaped {
     let child = Reaped(child(harness, "stay").spawn().unwrap());
-    until(harness, &format!("SELECT count(*) FROM start WHERE pid = {}", child.0.id()));
+    until(harness, &format!("SELECT count(*) FROM start WHERE data ->> 'pid' = {}", child.0.id()));
     child
 }
 

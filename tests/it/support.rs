@@ -261,10 +261,10 @@ pub(crate) fn time_passes(millis: i64) -> String {
         ("dead_told", &["told_at"]),
         ("start", &["started_at"]),
     ];
-    let earlier = |column: &&str| format!("{column} = {column} - ({millis})");
+    let earlier = |column: &&str| format!("'$.{column}', data ->> '{column}' - ({millis})");
     let update = |(table, columns): (&str, &[&str])| {
         let columns: Vec<_> = columns.iter().map(earlier).collect();
-        format!("UPDATE {table} SET {};", columns.join(", "))
+        format!("UPDATE {table} SET data = json_set(data, {});", columns.join(", "))
     };
     columns.into_iter().map(update).collect()
 }

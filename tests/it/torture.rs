@@ -151,10 +151,10 @@ impl Torture {
     /// attempt began.
     fn end_leases(&mut self, after: Duration) {
         let sql = format!(
-            "UPDATE delivery SET due_at = 0
+            "UPDATE delivery SET data = json_set(data, '$.due_at', 0)
               WHERE state = 'pending' AND claims > 0
                 AND due_at - 1000 * unixepoch('subsec') BETWEEN 5000 AND 70000 - {}
-          RETURNING lower(hex(key))",
+          RETURNING replace(key, '-', '')",
             after.as_millis()
         );
         self.leases.stale.extend(rows(&self.harness.database(), &sql));
@@ -178,7 +178,7 @@ impl Torture {
     fn lets_pass(&mut self, millis: i64) {
         let sql = format!(
             "BEGIN IMMEDIATE;
-             SELECT claims > 0 AND due_at > 1000 * unixepoch('subsec') + 5000, lower(hex(key))
+             SELECT claims > 0 AND due_at > 1000 * unixepoch('subsec') + 5000, replace(key, '-', '')
                FROM delivery WHERE state = 'pending';
              {}
              COMMIT",

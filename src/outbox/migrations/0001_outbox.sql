@@ -1,31 +1,27 @@
--- Times are milliseconds since the Unix epoch. Levels are 1 (ERROR) to 5 (TRACE).
--- What the rows mean, and who changes them how, is in `src/outbox/page/`.
+-- Each table has the key of a row and, in `data`, what the row says: the fields of a
+-- struct of `src/outbox/page/rows.rs` as JSON, where also stands what they mean. What
+-- statements ask about is a generated column, so it is written nowhere else. The VIRTUAL
+-- ones are for people who ask.
+-- Times are milliseconds since the Unix epoch.
 
 -- The group of events with one fingerprint: open until `closed_at`.
 CREATE TABLE incident (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
-    public_id   TEXT    NOT NULL,
-    fingerprint BLOB    NOT NULL,
-    level       INTEGER NOT NULL CHECK (level BETWEEN 1 AND 5),
+    data        TEXT    NOT NULL,
+    -- How many notices tell of it; the triggers below count them.
+    items       INTEGER NOT NULL DEFAULT 0,
+    public_id   TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'public_id') STORED,
+    fingerprint TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'fingerprint') STORED,
     -- NULL for events; else what it counts: 'overflow', 'dead', 'loss:<reason>'
     -- or 'crash_loop'.
-    about       TEXT,
-    -- The run of the process that opened it, and its facts.
-    run         BLOB    NOT NULL CHECK (length(run) = 16),
-    process     TEXT    NOT NULL,
-    -- Whether its fingerprint was never seen before.
-    is_new      INTEGER NOT NULL CHECK (is_new IN (0, 1)),
-    count       INTEGER NOT NULL CHECK (count > 0),
-    -- How many of these one recipient was delivered: the one who was most.
-    reported    INTEGER NOT NULL DEFAULT 0 CHECK (reported >= 0),
-    opened_at   INTEGER NOT NULL,
-    last_at     INTEGER NOT NULL,
-    closed_at   INTEGER,
-    -- How many there were in each five minutes of the last hour, like
-    -- {"5984588": 37}: by their number since the epoch.
-    pace        TEXT    NOT NULL DEFAULT '{}',
-    -- How many notices tell of it; the triggers below count them.
-    items       INTEGER NOT NULL DEFAULT 0
+    about       TEXT             GENERATED ALWAYS AS (data ->> 'about') STORED,
+    level       TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'level') STORED,
+    run         TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'run') STORED,
+    count       INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'count') STORED CHECK (count > 0),
+    reported    INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'reported') STORED CHECK (reported >= 0),
+    opened_at   INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'opened_at') STORED,
+    last_at     INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'last_at') STORED,
+    closed_at   INTEGER          GENERATED ALWAYS AS (data ->> 'closed_at') STORED
 ) STRICT;
 
 CREATE UNIQUE INDEX incident_open ON incident (fingerprint) WHERE closed_at IS NULL;
@@ -46,66 +42,53 @@ CREATE TABLE latest_event (
     payload     TEXT NOT NULL
 ) STRICT;
 
--- What one recipient knows of an incident: `told` of its events are in notices, and
--- `reported` of them in some that were delivered. At `due_at` it is decided anew what
--- there is to tell; NULL once that is all.
+-- What one recipient knows of an incident.
 CREATE TABLE standing (
     incident_id INTEGER NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
     sink        TEXT    NOT NULL,
     recipient   TEXT    NOT NULL,
-    told        INTEGER NOT NULL DEFAULT 0 CHECK (told >= 0),
-    reported    INTEGER NOT NULL DEFAULT 0 CHECK (reported >= 0),
-    told_at     INTEGER,
-    tellings    INTEGER NOT NULL DEFAULT 0 CHECK (tellings >= 0),
-    -- Not told sooner: it was silenced.
-    not_before  INTEGER,
-    due_at      INTEGER,
+    data        TEXT    NOT NULL,
+    told        INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'told') STORED CHECK (told >= 0),
+    reported    INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'reported') STORED CHECK (reported >= 0),
+    told_at     INTEGER          GENERATED ALWAYS AS (data ->> 'told_at') STORED,
+    not_before  INTEGER          GENERATED ALWAYS AS (data ->> 'not_before') STORED,
+    due_at      INTEGER          GENERATED ALWAYS AS (data ->> 'due_at') STORED,
     PRIMARY KEY (incident_id, sink, recipient)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX standing_due ON standing (sink, due_at) WHERE due_at IS NOT NULL;
 
--- What a recipient heard through a sink and may still be sent: `full_at` is when
--- the budget's bucket is full again, `today` counts the messages on `day`. The
--- row of recipient '' is the sink's own: its `today` is what the sink's messages cost on
--- `day`, in segments.
+-- What a recipient heard through a sink and may still be sent. The row of recipient ''
+-- is the sink's own: it counts segments.
 CREATE TABLE account (
-    sink      TEXT    NOT NULL,
-    recipient TEXT    NOT NULL,
-    heard_at  INTEGER,
-    full_at   INTEGER,
-    day       INTEGER NOT NULL DEFAULT 0,
-    today     INTEGER NOT NULL DEFAULT 0,
+    sink      TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    data      TEXT NOT NULL,
+    heard_at  INTEGER GENERATED ALWAYS AS (data ->> 'heard_at') STORED,
     PRIMARY KEY (sink, recipient)
 ) STRICT, WITHOUT ROWID;
 
 -- The decision to tell somebody something: one message.
 CREATE TABLE notice (
     id        INTEGER PRIMARY KEY,
-    public_id TEXT    NOT NULL,
-    run       BLOB    NOT NULL CHECK (length(run) = 16),
-    kind      TEXT    NOT NULL
+    data      TEXT    NOT NULL,
+    public_id TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'public_id') STORED,
+    run       TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'run') STORED,
+    kind      TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'kind') STORED
         CHECK (kind IN ('first', 'digest', 'update', 'reminder', 'quiet', 'health')),
-    process   TEXT    NOT NULL,
-    made_at   INTEGER NOT NULL,
-    -- Whether it has to say that the day's budget is spent.
-    is_last   INTEGER NOT NULL DEFAULT 0 CHECK (is_last IN (0, 1))
+    made_at   INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'made_at') STORED
 ) STRICT;
 
 CREATE INDEX notice_public_id ON notice (public_id);
 
--- What a notice tells of an incident: `count` events that were in none before,
--- of `total` so far.
+-- What a notice tells of an incident.
 CREATE TABLE item (
     notice_id   INTEGER NOT NULL REFERENCES notice (id) ON DELETE CASCADE,
     incident_id INTEGER NOT NULL REFERENCES incident (id),
-    reason      TEXT    NOT NULL CHECK (reason IN ('first', 'update', 'reminder', 'quiet')),
-    -- How often the recipient was told of it before.
-    tellings    INTEGER NOT NULL,
-    count       INTEGER NOT NULL CHECK (count >= 0),
-    total       INTEGER NOT NULL,
-    last_at     INTEGER NOT NULL,
-    pace        TEXT    NOT NULL DEFAULT '{}',
+    data        TEXT    NOT NULL,
+    count       INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'count') STORED CHECK (count >= 0),
+    total       INTEGER          GENERATED ALWAYS AS (data ->> 'total') VIRTUAL,
+    last_at     INTEGER          GENERATED ALWAYS AS (data ->> 'last_at') VIRTUAL,
     PRIMARY KEY (notice_id, incident_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -119,32 +102,27 @@ CREATE TRIGGER item_deleted AFTER DELETE ON item BEGIN
     UPDATE incident SET items = items - 1 WHERE id = old.incident_id;
 END;
 
--- One notice to one recipient through one sink: the unit of retry. `due_at` is
--- both the next attempt and the end of the lease, so a retry is a pending row
--- with a later `due_at`, and a killed process's claim comes due by itself.
--- `claims` counts claims, and is the fencing token: an answer that comes after the
--- next claim is refused; `answered` is the last claim whose answer was taken.
--- `doubtful` counts the attempts that may have reached somebody, the one under way
--- included: a claim adds one, and an answer that leaves no doubt takes it back.
--- While it is zero the message has not left: what else is to be told joins it.
+-- One notice to one recipient through one sink: the unit of retry.
 CREATE TABLE delivery (
     id         INTEGER PRIMARY KEY,
-    key        BLOB    NOT NULL UNIQUE CHECK (length(key) = 16),
-    notice_id  INTEGER NOT NULL UNIQUE REFERENCES notice (id) ON DELETE CASCADE,
-    sink       TEXT    NOT NULL,
-    recipient  TEXT    NOT NULL,
-    state      TEXT    NOT NULL DEFAULT 'pending'
+    key        TEXT    NOT NULL UNIQUE CHECK (length(key) = 36),
+    data       TEXT    NOT NULL,
+    notice_id  INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'notice_id') STORED
+        UNIQUE REFERENCES notice (id) ON DELETE CASCADE,
+    sink       TEXT    NOT NULL GENERATED ALWAYS AS (data ->> '$.recipient[0]') STORED,
+    recipient  TEXT    NOT NULL GENERATED ALWAYS AS (data ->> '$.recipient[1]') STORED,
+    state      TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'state') STORED
         CHECK (state IN ('pending', 'delivered', 'dead')),
-    due_at     INTEGER NOT NULL,
-    attempt    INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
-    claims     INTEGER NOT NULL DEFAULT 0 CHECK (claims >= attempt),
-    answered   INTEGER NOT NULL DEFAULT 0 CHECK (answered BETWEEN 0 AND claims),
-    doubtful   INTEGER NOT NULL DEFAULT 0 CHECK (doubtful BETWEEN 0 AND claims),
-    created_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL,
-    settled_at INTEGER,
-    reference  TEXT,
-    last_error TEXT,
+    due_at     INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'due_at') STORED,
+    attempt    INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'attempt') STORED CHECK (attempt >= 0),
+    claims     INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'claims') STORED CHECK (claims >= attempt),
+    doubtful   INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'doubtful') STORED
+        CHECK (doubtful BETWEEN 0 AND claims),
+    expires_at INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'expires_at') STORED,
+    settled_at INTEGER          GENERATED ALWAYS AS (data ->> 'settled_at') STORED,
+    created_at INTEGER          GENERATED ALWAYS AS (data ->> 'created_at') VIRTUAL,
+    reference  TEXT             GENERATED ALWAYS AS (data ->> 'reference') VIRTUAL,
+    last_error TEXT             GENERATED ALWAYS AS (data ->> 'last_error') VIRTUAL,
     CHECK ((state = 'pending') = (settled_at IS NULL))
 ) STRICT;
 
@@ -155,32 +133,94 @@ CREATE INDEX delivery_due ON delivery (sink, due_at) WHERE state = 'pending';
 CREATE TABLE refusal (
     sink      TEXT    NOT NULL,
     recipient TEXT    NOT NULL,
-    since     INTEGER NOT NULL,
+    data      TEXT    NOT NULL,
+    since     INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'since') STORED,
     PRIMARY KEY (sink, recipient)
 ) STRICT, WITHOUT ROWID;
 
--- When somebody was told last that deliveries through a sink are dead; of how many
--- nobody was told since, and the last of these.
+-- What is known of a sink's deliveries that ended undelivered; of `count` of them
+-- nobody was told.
 CREATE TABLE dead_told (
-    sink      TEXT    NOT NULL PRIMARY KEY,
-    told_at   INTEGER,
-    count     INTEGER NOT NULL DEFAULT 0 CHECK (count >= 0),
-    recipient TEXT    NOT NULL DEFAULT '',
-    public_id TEXT    NOT NULL DEFAULT '',
-    reason    TEXT    NOT NULL DEFAULT ''
+    sink      TEXT NOT NULL PRIMARY KEY,
+    data      TEXT NOT NULL,
+    count     INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'count') STORED CHECK (count >= 0),
+    recipient TEXT GENERATED ALWAYS AS (data ->> 'recipient') VIRTUAL,
+    public_id TEXT GENERATED ALWAYS AS (data ->> 'public_id') VIRTUAL,
+    reason    TEXT GENERATED ALWAYS AS (data ->> 'reason') VIRTUAL
 ) STRICT, WITHOUT ROWID;
 
 -- The program's starts of the last minutes, to notice that it starts again and
 -- again. The row of a run that ended well, and alerted nobody, is gone.
 CREATE TABLE start (
     -- The first one of the process: each layer has one.
-    run        BLOB    NOT NULL PRIMARY KEY CHECK (length(run) = 16),
-    host       TEXT    NOT NULL,
-    pid        INTEGER NOT NULL CHECK (pid > 0),
-    started_at INTEGER NOT NULL,
-    -- When it ended by itself. Else it runs, or was killed.
-    ended_at   INTEGER
+    run  TEXT NOT NULL PRIMARY KEY,
+    data TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What a turn saves, in one statement: each row goes to its table. It is merged with
+-- what is there, so that what only a newer version knows of a row stays.
+CREATE VIEW saved (tab, key, data) AS SELECT NULL, NULL, NULL WHERE false;
+
+CREATE TRIGGER save_incident INSTEAD OF INSERT ON saved WHEN new.tab = 'incident' BEGIN
+    INSERT INTO incident (id, data) VALUES (new.key ->> '$', new.data)
+        ON CONFLICT (id) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
+CREATE TRIGGER save_first_event INSTEAD OF INSERT ON saved WHEN new.tab = 'first_event' BEGIN
+    INSERT INTO first_event (incident_id, payload) VALUES (new.key ->> '$', new.data)
+        ON CONFLICT (incident_id) DO UPDATE SET payload = new.data;
+END;
+
+CREATE TRIGGER save_latest_event INSTEAD OF INSERT ON saved WHEN new.tab = 'latest_event' BEGIN
+    INSERT INTO latest_event (incident_id, payload) VALUES (new.key ->> '$', new.data)
+        ON CONFLICT (incident_id) DO UPDATE SET payload = new.data;
+END;
+
+CREATE TRIGGER save_standing INSTEAD OF INSERT ON saved WHEN new.tab = 'standing' BEGIN
+    INSERT INTO standing (incident_id, sink, recipient, data)
+    VALUES (new.key ->> 0, new.key ->> '$[1][0]', new.key ->> '$[1][1]', new.data)
+        ON CONFLICT (incident_id, sink, recipient) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
+CREATE TRIGGER save_account INSTEAD OF INSERT ON saved WHEN new.tab = 'account' BEGIN
+    INSERT INTO account (sink, recipient, data) VALUES (new.key ->> 0, new.key ->> 1, new.data)
+        ON CONFLICT (sink, recipient) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
+CREATE TRIGGER save_notice INSTEAD OF INSERT ON saved WHEN new.tab = 'notice' BEGIN
+    INSERT INTO notice (id, data) VALUES (new.key ->> '$', new.data)
+        ON CONFLICT (id) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
+CREATE TRIGGER save_item INSTEAD OF INSERT ON saved WHEN new.tab = 'item' BEGIN
+    INSERT INTO item (notice_id, incident_id, data) VALUES (new.key ->> 0, new.key ->> 1, new.data)
+        ON CONFLICT (notice_id, incident_id) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
+CREATE TRIGGER save_delivery INSTEAD OF INSERT ON saved WHEN new.tab = 'delivery' BEGIN
+    INSERT INTO delivery (key, data) VALUES (new.key ->> '$', new.data)
+        ON CONFLICT (key) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
+CREATE TRIGGER save_refusal INSTEAD OF INSERT ON saved WHEN new.tab = 'refusal' BEGIN
+    INSERT INTO refusal (sink, recipient, data) VALUES (new.key ->> 0, new.key ->> 1, new.data)
+        ON CONFLICT (sink, recipient) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
+CREATE TRIGGER save_dead_told INSTEAD OF INSERT ON saved WHEN new.tab = 'dead_told' BEGIN
+    INSERT INTO dead_told (sink, data) VALUES (new.key ->> '$', new.data)
+        ON CONFLICT (sink) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
+CREATE TRIGGER save_start INSTEAD OF INSERT ON saved WHEN new.tab = 'start' AND new.data IS NOT NULL BEGIN
+    INSERT INTO start (run, data) VALUES (new.key ->> '$', new.data)
+        ON CONFLICT (run) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
+-- The only rows that a decision removes.
+CREATE TRIGGER forget_start INSTEAD OF INSERT ON saved WHEN new.tab = 'start' AND new.data IS NULL BEGIN
+    DELETE FROM start WHERE run = new.key ->> '$';
+END;
 
 -- How many events all incidents have, and how many of them were reported: counted
 -- by triggers, as to sum them up would take longer with each incident.
@@ -197,8 +237,8 @@ CREATE TRIGGER incident_added AFTER INSERT ON incident
     UPDATE total SET committed = committed + new.count, reported = reported + new.reported;
 END;
 
-CREATE TRIGGER incident_changed AFTER UPDATE OF count, reported ON incident
- WHEN new.about IS NULL OR new.about = 'overflow' BEGIN
+CREATE TRIGGER incident_changed AFTER UPDATE OF data ON incident
+ WHEN (new.about IS NULL OR new.about = 'overflow') AND (new.count, new.reported) <> (old.count, old.reported) BEGIN
     UPDATE total SET committed = committed + new.count - old.count, reported = reported + new.reported - old.reported;
 END;
 

@@ -188,9 +188,9 @@ impl Page {
     }
 
     fn absorb_refusals(&mut self, other: &Self) {
-        for (recipient, since) in other.refusals.iter() {
-            let own = self.refusals.change_or_insert(recipient.clone(), || *since);
-            *own = (*own).max(*since);
+        for (recipient, theirs) in other.refusals.iter() {
+            let own = self.refusals.change_or_insert(recipient.clone(), || *theirs);
+            own.since = own.since.max(theirs.since);
         }
     }
 

@@ -6,37 +6,35 @@
 //! Invariant: synchronous, and decided by what the page holds and the arguments
 //! alone: no I/O and no clock. Only a delivery's key is drawn, with its row.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use tracing::Level;
 use uuid::Uuid;
 
-use super::{MAX_DRAWS, Maker, batch::About, pace::Pace};
+use super::{MAX_DRAWS, Maker};
 use crate::{
     event::Event,
-    policy::{
-        budget::Account,
-        incident::{Reason, Standing},
-        notice::{Kind, Process},
-    },
+    policy::{budget::Account, incident::Standing},
 };
 
 mod absorb;
 mod clock;
 mod dead;
+mod form;
 mod join;
 mod read;
+mod rows;
 mod settle;
 #[cfg(feature = "sqlite")]
 mod starts;
 mod table;
 mod tell;
 
-pub(super) use table::Table;
+#[cfg(feature = "sqlite")]
+pub(super) use form::hex;
+pub(super) use rows::{
+    DeadRow, DeliveryRow, IncidentRow, ItemRow, Recipient, RefusalRow, StandingRow, StartRow, State, StoredNotice,
+};
+pub(super) use table::{Kept, Table};
 
 /// Rows of the outbox, by their keys.
 #[derive(Default)]
@@ -53,11 +51,9 @@ pub(crate) struct Page {
     /// By notice and incident.
     pub(super) items: Table<(i64, i64), ItemRow>,
     pub(super) deliveries: Table<Uuid, DeliveryRow>,
-    /// When a recipient was refused for good.
-    pub(super) refusals: Table<Recipient, SystemTime>,
+    pub(super) refusals: Table<Recipient, RefusalRow>,
     /// By sink.
     pub(super) dead: Table<String, DeadRow>,
-    #[cfg(feature = "sqlite")]
     pub(super) starts: Table<Uuid, StartRow>,
     pub(super) beyond: Beyond,
     /// The part of [`Self::accounts`] that another store has already.
@@ -88,148 +84,6 @@ pub(super) struct Beyond {
 enum Drawn {
     Incident(i64),
     Notice(i64),
-}
-
-/// Whom a sink tells; with no address, all of them together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Recipient {
-    pub(super) sink: Arc<str>,
-    pub(super) address: Arc<str>,
-}
-
-impl Recipient {
-    pub(super) fn new(sink: &str, address: &str) -> Self {
-        Self { sink: sink.into(), address: address.into() }
-    }
-
-    /// Stands for all recipients of `sink`: its account counts segments.
-    pub(super) fn all_of(sink: &str) -> Self {
-        Self::new(sink, "")
-    }
-}
-
-/// The group of events with one fingerprint: open until it is closed.
-#[derive(Clone)]
-pub(super) struct IncidentRow {
-    pub(super) public_id: String,
-    pub(super) fingerprint: Vec<u8>,
-    pub(super) level: Level,
-    pub(super) about: Option<About>,
-    /// The run of the process that opened it, and its facts.
-    pub(super) run: Uuid,
-    pub(super) process: Process,
-    /// Whether its fingerprint was never seen before.
-    pub(super) is_new: bool,
-    pub(super) count: u64,
-    /// How many of these one recipient was delivered: the one who was most.
-    pub(super) reported: u64,
-    pub(super) opened_at: SystemTime,
-    pub(super) last_at: SystemTime,
-    pub(super) closed_at: Option<SystemTime>,
-    pub(super) pace: Pace,
-}
-
-/// What one recipient knows of an incident.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct StandingRow {
-    /// How many of its events are in this recipient's messages.
-    pub(super) told: u64,
-    /// How many of these are in messages that were delivered.
-    pub(super) reported: u64,
-    pub(super) told_at: Option<SystemTime>,
-    /// How many messages those are.
-    pub(super) tellings: u32,
-    /// Not told sooner: it was silenced.
-    pub(super) not_before: Option<SystemTime>,
-    /// When it is decided anew what there is to tell; none once that is all.
-    pub(super) due_at: Option<SystemTime>,
-}
-
-impl StandingRow {
-    /// Whether this recipient is still to be told for the first time.
-    pub(super) fn is_untold(&self) -> bool {
-        self.told_at.is_none() && self.due_at.is_some()
-    }
-}
-
-/// The decision to tell somebody something: one message.
-#[derive(Clone)]
-pub(super) struct StoredNotice {
-    pub(super) public_id: String,
-    pub(super) run: Uuid,
-    pub(super) kind: Kind,
-    pub(super) process: Process,
-    pub(super) made_at: SystemTime,
-    /// Whether it has to say that the day's budget is spent.
-    pub(super) is_last: bool,
-}
-
-/// What a notice tells of an incident.
-#[derive(Clone)]
-pub(super) struct ItemRow {
-    pub(super) reason: Reason,
-    /// How often the recipient was told of it before.
-    pub(super) tellings: u32,
-    /// Events that were in no notice before.
-    pub(super) count: u64,
-    pub(super) total: u64,
-    pub(super) last_at: SystemTime,
-    pub(super) pace: Pace,
-}
-
-/// Where a delivery is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Pending,
-    Delivered,
-    Dead,
-}
-
-/// One notice to one recipient through one sink: the unit of retry.
-#[derive(Clone)]
-pub(super) struct DeliveryRow {
-    pub(super) notice_id: i64,
-    pub(super) recipient: Recipient,
-    pub(super) state: State,
-    /// Both the next attempt and the end of the lease.
-    pub(super) due_at: SystemTime,
-    pub(super) attempt: u32,
-    /// Counts claims: it is the fencing token of the last one.
-    pub(super) claims: i64,
-    /// The last claim whose answer was taken.
-    pub(super) answered: i64,
-    /// How many attempts may have reached somebody, the one under way included.
-    /// While it is zero the message has not left: what else is to be told joins it.
-    pub(super) doubtful: u32,
-    pub(super) created_at: SystemTime,
-    pub(super) expires_at: SystemTime,
-    pub(super) settled_at: Option<SystemTime>,
-    /// What the provider calls it.
-    pub(super) reference: Option<String>,
-    pub(super) last_error: Option<String>,
-}
-
-/// What is known of a sink's deliveries that ended undelivered.
-#[derive(Clone, Default)]
-pub(super) struct DeadRow {
-    /// When somebody was told last.
-    pub(super) told_at: Option<SystemTime>,
-    /// How many nobody was told of, and the last of them.
-    pub(super) count: u64,
-    pub(super) recipient: String,
-    pub(super) public_id: String,
-    pub(super) reason: String,
-}
-
-/// A start of the program.
-#[cfg(feature = "sqlite")]
-#[derive(Clone)]
-pub(super) struct StartRow {
-    pub(super) host: String,
-    pub(super) pid: u32,
-    pub(super) started_at: SystemTime,
-    /// When it ended by itself. Else it runs, or was killed.
-    pub(super) ended_at: Option<SystemTime>,
 }
 
 impl Page {
@@ -327,20 +181,40 @@ impl Page {
         }
     }
 
-    /// Takes everything for written.
-    pub(super) fn settle_changes(&mut self) {
-        self.incidents.settle();
-        self.firsts.settle();
-        self.latests.settle();
-        self.standings.settle();
-        self.accounts.settle();
-        self.notices.settle();
-        self.items.settle();
-        self.deliveries.settle();
-        self.refusals.settle();
-        self.dead.settle();
-        #[cfg(feature = "sqlite")]
-        self.starts.settle();
+    /// Every table by its name, in the order of their references.
+    pub(super) fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 11] {
+        [
+            ("incident", &mut self.incidents),
+            ("first_event", &mut self.firsts),
+            ("latest_event", &mut self.latests),
+            ("standing", &mut self.standings),
+            ("account", &mut self.accounts),
+            ("notice", &mut self.notices),
+            ("item", &mut self.items),
+            ("delivery", &mut self.deliveries),
+            ("refusal", &mut self.refusals),
+            ("dead_told", &mut self.dead),
+            ("start", &mut self.starts),
+        ]
+    }
+
+    /// Adds a row of the table `name`, as a keeper has it.
+    pub(super) fn read(&mut self, name: &str, key: &str, data: &str) -> serde_json::Result<()> {
+        let found = self.tables().into_iter().find(|(known, _)| *known == name);
+        found.map_or(Ok(()), |(_, table)| table.read(key, data))
+    }
+
+    /// What a keeper has to write: of each row that changed its table's name, its key and
+    /// what it says, if it was not removed.
+    pub(super) fn changed(&mut self) -> serde_json::Result<Vec<String>> {
+        let mut rows = Vec::new();
+        self.tables().into_iter().try_for_each(|(name, table)| table.write(name, &mut rows))?;
+        Ok(rows)
+    }
+
+    /// Notes that what changed is saved.
+    pub(super) fn note_saved(&mut self) {
+        self.tables().into_iter().for_each(|(_, table)| table.note_saved());
         self.beyond.drawn.clear();
     }
 }

@@ -98,16 +98,7 @@ impl Page {
             delivery.attempt = delivery.attempt.saturating_add(1);
             delivery.claims = delivery.claims.saturating_add(1);
             delivery.doubtful = delivery.doubtful.saturating_add(1);
-            Some(Claim {
-                key,
-                notice_id: delivery.notice_id,
-                sink: sink.to_owned(),
-                recipient: delivery.recipient.address.to_string(),
-                attempt: delivery.attempt,
-                token: delivery.claims,
-                is_doubtful: delivery.doubtful > 1,
-                expires_at: delivery.expires_at,
-            })
+            Some(Claim::of(key, delivery))
         });
         claims.collect()
     }
@@ -183,5 +174,21 @@ impl Page {
     /// How many bytes the events on the page take.
     pub(in crate::outbox) fn bytes(&self) -> usize {
         self.firsts.values().chain(self.latests.values()).map(Event::size_bytes).sum()
+    }
+}
+
+impl Claim {
+    /// The claim of a delivery that was claimed just now.
+    pub(in crate::outbox) fn of(key: Uuid, delivery: &DeliveryRow) -> Self {
+        Self {
+            key,
+            notice_id: delivery.notice_id,
+            sink: delivery.recipient.sink.to_string(),
+            recipient: delivery.recipient.address.to_string(),
+            attempt: delivery.attempt,
+            token: delivery.claims,
+            is_doubtful: delivery.doubtful > 1,
+            expires_at: delivery.expires_at,
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::SystemTime;
 
-use super::{DeliveryRow, Page, Recipient, State};
+use super::{DeliveryRow, Page, Recipient, RefusalRow, State};
 use crate::{
     host::time::Saturating,
     outbox::Claim,
@@ -101,7 +101,7 @@ impl Page {
     /// Notes that the recipient of a claimed delivery was refused for good; that
     /// is so whoever has the delivery now.
     pub(in crate::outbox) fn refuse(&mut self, claim: &Claim, now: SystemTime) {
-        self.refusals.insert(claim.whom(), now);
+        self.refusals.insert(claim.whom(), RefusalRow { since: now });
     }
 
     /// pending → dead without an attempt, if the recipient was refused after
@@ -114,7 +114,7 @@ impl Page {
         now: SystemTime,
     ) -> bool {
         let refused_at = self.refusals.get(&claim.whom());
-        let is_refused = refused_at.is_some_and(|at| *at > since && *at <= now);
+        let is_refused = refused_at.is_some_and(|it| it.since > since && it.since <= now);
         if !is_refused || !matches!(self.answer(claim, State::Dead), Answer::Counts(_)) {
             return false;
         }

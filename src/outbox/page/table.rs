@@ -8,6 +8,8 @@ use std::{
     ops::RangeBounds,
 };
 
+use serde::{Serialize, de::DeserializeOwned};
+
 /// The rows of one kind that a page holds.
 #[cfg_attr(test, derive(Clone))]
 pub(in crate::outbox) struct Table<K, R> {
@@ -87,14 +89,39 @@ impl<K: Ord + Clone, R> Table<K, R> {
     pub(in crate::outbox) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
+}
 
-    /// What a keeper has to write, by key; none for a row that was removed.
-    pub(in crate::outbox) fn changed(&self) -> impl Iterator<Item = (&K, Option<&R>)> {
-        self.changed.iter().map(|key| (key, self.rows.get(key)))
+/// The rows of a table as a keeper has them, whatever they are: as JSON.
+pub(in crate::outbox) trait Kept {
+    /// Adds a row as it is kept.
+    fn read(&mut self, key: &str, data: &str) -> serde_json::Result<()>;
+
+    /// Adds to `rows` what a keeper has to write, each with the table's `name` and its
+    /// key; without data if the row was removed.
+    fn write(&self, name: &str, rows: &mut Vec<String>) -> serde_json::Result<()>;
+
+    /// Notes that all of it is saved.
+    fn note_saved(&mut self);
+}
+
+impl<K, R> Kept for Table<K, R>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
+    fn read(&mut self, key: &str, data: &str) -> serde_json::Result<()> {
+        self.load(serde_json::from_str(key)?, serde_json::from_str(data)?);
+        Ok(())
     }
 
-    /// Takes everything for written.
-    pub(in crate::outbox) fn settle(&mut self) {
+    fn write(&self, name: &str, rows: &mut Vec<String>) -> serde_json::Result<()> {
+        for key in &self.changed {
+            rows.push(serde_json::to_string(&(name, key, self.rows.get(key)))?);
+        }
+        Ok(())
+    }
+
+    fn note_saved(&mut self) {
         self.changed.clear();
     }
 }

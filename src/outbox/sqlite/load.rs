@@ -1,15 +1,21 @@
-//! Loads the rows that a scope names: about one statement for each table.
+//! Loads the rows that a scope names: one statement for each scope.
 //!
+//! Whatever table a row is of, it comes as [`Loaded`], so one statement brings all that a
+//! decision needs: a statement costs more than its rows.
 //! Invariant: decides nothing, and no statement reads all of a table that grows.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::time::SystemTime;
 
 use sqlx::SqliteConnection;
 
 use super::{
-    super::{Channel, Claim, Page, StoreError, Target, batch::overflow_fingerprints, scope::Scope},
-    rows::{self, hex, json},
-    turn::Turn,
+    super::{
+        Channel, Claim, Page, StoreError, Target,
+        batch::overflow_fingerprints,
+        page::hex,
+        scope::Scope,
+    },
+    MIGRATOR, json, version,
 };
 use crate::{
     event::to_millis,
@@ -17,295 +23,295 @@ use crate::{
     policy::incident::{MAX_PENDING, PENDING_PAUSE, QUIET_AFTER, max_under_way},
 };
 
-impl Turn<'_> {
-    /// Adds what `scope` names to `page`.
-    pub(super) async fn load(&mut self, page: &mut Page, scope: &Scope<'_>) -> Result<(), StoreError> {
-        let mut loading = Loading { connection: &mut self.transaction, page };
-        match scope {
-            Scope::Nothing => Ok(()),
-            Scope::Batch { fingerprints, targets, now } => loading.batch(fingerprints, targets, *now).await,
-            Scope::FirstEvent(fingerprint) => loading.first_event(fingerprint).await,
-            Scope::Desk { channel, hurried, now } => loading.desk(channel, *hurried, *now).await,
-            Scope::Claimed(claim) => loading.deliveries_by_key(&[hex(claim.key.as_bytes())]).await,
-            Scope::Settled { claim, now } => loading.settled(claim, *now).await,
-            Scope::Cost(sink) => loading.accounts(&[(sink, "")]).await,
-            Scope::Dead(sink) => loading.dead(Some(sink)).await,
-            Scope::Starts { since } => loading.starts(*since).await,
-            Scope::Live => loading.live().await,
-            Scope::Absorb(others) => loading.absorb(others).await,
-        }
-    }
+/// A row of the table `tab`: its key and what it says, as JSON. Of `needed` it is the
+/// lowest migration that a writer must know, and of `beyond` a [`Beyond`].
+pub(super) struct Loaded {
+    pub(super) tab: String,
+    pub(super) key: String,
+    pub(super) data: String,
 }
 
-/// A page that is being filled.
-pub(super) struct Loading<'a> {
-    pub(super) connection: &'a mut SqliteConnection,
-    pub(super) page: &'a mut Page,
+type Rows = Result<Vec<Loaded>, sqlx::Error>;
+
+/// What there is besides the rows.
+#[derive(serde::Deserialize)]
+struct Beyond {
+    last_incident: i64,
+    last_notice: i64,
+    /// How many incidents are open that are events of one kind, those on the page
+    /// included.
+    #[serde(default)]
+    open: usize,
+    /// Of the fingerprints that were asked about those that there were.
+    #[serde(default)]
+    seen: Vec<String>,
+    /// How many messages of the sink are pending that the page does not hold.
+    #[serde(default)]
+    under_way: u64,
 }
 
-impl Loading<'_> {
-    async fn batch(
-        &mut self,
-        fingerprints: &[&[u8]],
-        targets: &[Target],
-        now: SystemTime,
-    ) -> Result<(), StoreError> {
-        let overflows = overflow_fingerprints();
-        let all = fingerprints.iter().copied().chain(overflows.iter().map(Vec::as_slice));
-        let fingerprints = json(&all.map(hex).collect::<Vec<_>>())?;
-        let ended_by = to_millis(now.earlier(QUIET_AFTER));
-        let ids = sqlx::query_scalar!(
-            r#"SELECT json_group_array(id) AS "ids!: String"
-                 FROM (SELECT id FROM incident
-                        WHERE closed_at IS NULL AND fingerprint IN (SELECT unhex(value) FROM json_each(?1))
-                       UNION ALL
-                       SELECT id FROM incident WHERE closed_at IS NULL AND last_at <= ?2)"#,
-            fingerprints,
-            ended_by
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
-        if ids != "[]" {
-            self.incidents(&ids).await?;
-            self.standings(&ids).await?;
+/// Reads a scope with one of the statements below.
+macro_rules! rows {
+    ($connection:ident, $sql:literal $(, $argument:expr)*) => {
+        sqlx::query_as!(Loaded, $sql $(, $argument)*).fetch_all($connection).await
+    };
+}
+
+/// Adds what `scope` names to `page`.
+///
+/// # Errors
+///
+/// Also if a newer version of this crate wants the file to itself, and if a row cannot
+/// be understood.
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    page: &mut Page,
+    scope: &Scope<'_>,
+) -> Result<(), StoreError> {
+    let mut sink = "";
+    let rows = match scope {
+        Scope::Nothing => nothing(connection).await,
+        Scope::Batch { fingerprints, targets, now } => batch(connection, fingerprints, targets, *now).await,
+        Scope::FirstEvent(fingerprint) => first_event(connection, fingerprint).await,
+        Scope::Desk { channel, hurried, now } => {
+            sink = channel.sink;
+            desk(connection, channel, *hurried, *now).await
         }
-        self.beyond(&fingerprints).await?;
-        let recipients: Vec<_> = targets.iter().map(|target| (target.sink, &*target.recipient)).collect();
-        self.accounts(&recipients).await?;
-        self.pending_to(&recipients).await
+        Scope::Claimed(claim) => delivery(connection, claim).await,
+        Scope::Settled { claim, now } => settled(connection, claim, *now).await,
+        Scope::Cost(sink) => cost(connection, sink).await,
+        Scope::Dead(sink) => dead(connection, sink).await,
+        Scope::Starts { since } => starts(connection, *since).await,
+        Scope::Pending => pending(connection).await,
+        Scope::Live => live(connection).await,
+        Scope::Recipients => recipients(connection).await,
+        Scope::Notice(id) => notice(connection, *id).await,
+        Scope::Events(incidents) => events(connection, incidents).await,
+        Scope::Absorb(others) => absorb(connection, others).await,
+    };
+    for row in rows? {
+        keep(page, &row, sink)?;
     }
+    Ok(())
+}
 
-    /// What there is besides the rows: numbers, and fingerprints that were seen.
-    async fn beyond(&mut self, fingerprints: &str) -> Result<(), StoreError> {
-        let beyond = sqlx::query!(
-            r#"SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'incident'), 0),
-                          (SELECT coalesce(max(id), 0) FROM incident)) AS "incident!: i64",
-                      (SELECT coalesce(max(id), 0) FROM notice) AS "notice!: i64",
-                      (SELECT count(*) FROM incident
-                        WHERE closed_at IS NULL AND about IS NULL) AS "open!: i64",
-                      (SELECT json_group_array(value) FROM json_each(?1) AS print
-                        WHERE EXISTS (SELECT 1 FROM incident
-                                       WHERE fingerprint = unhex(print.value))) AS "seen!: String""#,
-            fingerprints
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
-        let seen: Vec<String> = serde_json::from_str(&beyond.seen).unwrap_or_default();
-        let here = self.page.count_open();
-        let known = &mut self.page.beyond;
-        known.last_incident = beyond.incident;
-        known.last_notice = beyond.notice;
-        known.open = usize::try_from(beyond.open).unwrap_or(0).saturating_sub(here);
-        known.seen.extend(seen.iter().map(|print| rows::unhex(print)));
-        Ok(())
-    }
-
-    async fn first_event(&mut self, fingerprint: &[u8]) -> Result<(), StoreError> {
-        let ids = sqlx::query_scalar!(
-            r#"SELECT json_group_array(id) AS "ids!: String" FROM incident
-                WHERE fingerprint = ?1 AND closed_at IS NULL"#,
-            fingerprint
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
-        self.incidents(&ids).await?;
-        self.firsts(&ids).await
-    }
-
-    async fn desk(&mut self, channel: &Channel, hurried: bool, now: SystemTime) -> Result<(), StoreError> {
-        let (sink, now_ms) = (channel.sink, to_millis(now));
-        let waiting = sqlx::query_scalar!(
-            "SELECT DISTINCT recipient FROM standing
-              WHERE sink = ?1 AND due_at IS NOT NULL AND (due_at <= ?2 OR (?3 AND told_at IS NULL))",
-            sink,
-            now_ms,
-            hurried
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        let recipients: Vec<_> = waiting.iter().map(|recipient| (sink, recipient.as_str())).collect();
-        let waiting = json(&waiting)?;
-        let standings = sqlx::query_as!(
-            rows::Standing,
-            r#"SELECT incident_id AS "incident_id!", sink, recipient, told, reported, told_at, tellings, not_before, due_at
-               FROM standing
-              WHERE sink = ?1 AND due_at IS NOT NULL AND recipient IN (SELECT value FROM json_each(?2))"#,
-            sink,
-            waiting
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        standings.into_iter().for_each(|row| self.keep_standing(row));
-        self.pending_to(&recipients).await?;
-        self.notices_of_deliveries().await?;
-        let standing: Vec<_> = self.page.standings.keys().map(|(incident, _)| *incident).collect();
-        let told = self.page.items.keys().map(|(_, incident)| *incident);
-        let ended_by = to_millis(now.earlier(QUIET_AFTER));
-        let ended = sqlx::query_scalar!(
-            r#"SELECT id AS "id!" FROM incident WHERE closed_at IS NULL AND last_at <= ?1"#,
-            ended_by
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        let ids: BTreeSet<_> = standing.iter().copied().chain(told).chain(ended).collect();
-        self.incidents(&json(&ids)?).await?;
-        self.told_elsewhere(&json(&standing)?, sink).await?;
-        let mut accounts = recipients;
-        accounts.push((sink, ""));
-        self.accounts(&accounts).await?;
-        self.beyond("[]").await?;
-        match channel.segments_per_day {
-            Some(limit) => self.under_way(sink, limit).await,
-            None => Ok(()),
+fn keep(page: &mut Page, row: &Loaded, sink: &str) -> Result<(), StoreError> {
+    let unreadable = |error| StoreError::Broken(format!("{} {}: {error}", row.tab, row.key));
+    match row.tab.as_str() {
+        "needed" => return version::is_known(row.data.parse().unwrap_or(i64::MAX), &MIGRATOR),
+        "beyond" => {
+            let beyond: Beyond = serde_json::from_str(&row.data).map_err(unreadable)?;
+            let here = page.count_open();
+            let known = &mut page.beyond;
+            (known.last_incident, known.last_notice) = (beyond.last_incident, beyond.last_notice);
+            known.open = beyond.open.saturating_sub(here);
+            known.seen.extend(beyond.seen.iter().filter_map(|print| hex::bytes(print)));
+            known.under_way.insert(sink.to_owned(), beyond.under_way);
         }
+        // An event that cannot be understood is none: its message only counts it.
+        "first_event" | "latest_event" => drop(page.read(&row.tab, &row.key, &row.data)),
+        _ => page.read(&row.tab, &row.key, &row.data).map_err(unreadable)?,
     }
+    Ok(())
+}
 
-    /// Somebody who was told of each of these incidents through another sink than
-    /// `sink`, if anybody was: it makes no difference who.
-    async fn told_elsewhere(&mut self, incidents: &str, sink: &str) -> Result<(), StoreError> {
-        let rows = sqlx::query_as!(
-            rows::Standing,
-            r#"SELECT incident_id AS "incident_id!", sink, recipient, told, reported, told_at, tellings, not_before, due_at
-               FROM standing
-              WHERE incident_id IN (SELECT value FROM json_each(?1)) AND sink <> ?2 AND told_at IS NOT NULL
-              GROUP BY incident_id"#,
-            incidents,
-            sink
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        rows.into_iter().for_each(|row| self.keep_standing(row));
-        Ok(())
-    }
+async fn nothing(connection: &mut SqliteConnection) -> Rows {
+    rows!(
+        connection,
+        r#"SELECT 'needed' AS "tab!: String", '' AS "key!: String", CAST(user_version AS TEXT) AS "data!: String"
+             FROM pragma_user_version"#
+    )
+}
 
-    /// How many messages of a sink are pending that the page does not hold: as many as
-    /// make a difference to a day's `limit` of segments.
-    async fn under_way(&mut self, sink: &str, limit: u32) -> Result<(), StoreError> {
-        let here = self.page.deliveries.values().filter(|it| *it.recipient.sink == *sink).count() as u64;
-        let enough = max_under_way(limit).saturating_add(here);
-        let enough = rows::number(enough);
-        let pending = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!: i64"
-                 FROM (SELECT 1 FROM delivery WHERE state = 'pending' AND sink = ?1 LIMIT ?2)"#,
-            sink,
-            enough
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
-        let elsewhere = rows::unsigned(pending).saturating_sub(here);
-        self.page.beyond.under_way.insert(sink.to_owned(), elsewhere);
-        Ok(())
-    }
+async fn batch(
+    connection: &mut SqliteConnection,
+    fingerprints: &[&[u8]],
+    targets: &[Target],
+    now: SystemTime,
+) -> Rows {
+    let overflows = overflow_fingerprints();
+    let all = fingerprints.iter().copied().chain(overflows.iter().map(Vec::as_slice));
+    let fingerprints = json(&all.map(hex::of).collect::<Vec<_>>());
+    let recipients: Vec<_> = targets.iter().map(|target| (target.sink, &*target.recipient)).collect();
+    let (recipients, ended_by) = (json(&recipients), to_millis(now.earlier(QUIET_AFTER)));
+    rows!(
+        connection,
+        r#"WITH chosen (id) AS MATERIALIZED (
+               SELECT id FROM incident
+                WHERE closed_at IS NULL AND fingerprint IN (SELECT value FROM json_each(?1))
+                UNION
+               SELECT id FROM incident WHERE closed_at IS NULL AND last_at <= ?2)
+           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+             FROM incident WHERE id IN chosen
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data
+             FROM standing WHERE incident_id IN chosen
+            UNION ALL
+           SELECT 'account', json_array(sink, recipient), data FROM json_each(?3) AS whom
+            CROSS JOIN account ON sink = whom.value ->> 0 AND recipient = whom.value ->> 1
+            UNION ALL
+           SELECT 'delivery', json_quote(delivery.key), data FROM json_each(?3) AS whom
+            CROSS JOIN delivery
+                    ON delivery.id IN (SELECT own.id FROM delivery AS own
+                                        WHERE own.state = 'pending' AND own.sink = whom.value ->> 0
+                                          AND own.recipient = whom.value ->> 1
+                                        ORDER BY own.doubtful, own.id LIMIT ?4)
+            UNION ALL
+           SELECT 'beyond', '', json_object(
+               'last_incident', max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'incident'), 0),
+                                    (SELECT coalesce(max(id), 0) FROM incident)),
+               'last_notice', (SELECT coalesce(max(id), 0) FROM notice),
+               'open', (SELECT count(*) FROM incident WHERE closed_at IS NULL AND about IS NULL),
+               'seen', (SELECT json_group_array(value) FROM json_each(?1) AS print
+                         WHERE EXISTS (SELECT 1 FROM incident WHERE fingerprint = print.value)))
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        fingerprints,
+        ended_by,
+        recipients,
+        MAX_PENDING_LOADED
+    )
+}
 
-    async fn settled(&mut self, claim: &Claim, now: SystemTime) -> Result<(), StoreError> {
-        self.deliveries_by_key(&[hex(claim.key.as_bytes())]).await?;
-        self.notices_of_deliveries().await?;
-        let told: Vec<_> = self.page.items.keys().map(|(_, incident)| *incident).collect();
-        let told = json(&told)?;
-        self.incidents(&told).await?;
-        let (held_until, now) = (to_millis(now.later(PENDING_PAUSE)), to_millis(now));
-        let rows = sqlx::query_as!(
-            rows::Standing,
-            r#"SELECT incident_id AS "incident_id!", sink AS "sink!", recipient AS "recipient!", told AS "told!",
-                      reported AS "reported!", told_at, tellings AS "tellings!", not_before, due_at
-                 FROM standing
-                WHERE incident_id IN (SELECT value FROM json_each(?1)) AND sink = ?2 AND recipient = ?3
-               UNION ALL
-               SELECT incident_id, sink, recipient, told, reported, told_at, tellings, not_before, due_at
-                 FROM standing
-                WHERE sink = ?2 AND due_at > ?4 AND due_at <= ?5 AND recipient = ?3"#,
-            told,
-            claim.sink,
-            claim.recipient,
-            now,
-            held_until
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        rows.into_iter().for_each(|row| self.keep_standing(row));
-        self.accounts(&[(&claim.sink, &claim.recipient), (&claim.sink, "")]).await?;
-        self.dead(Some(&claim.sink)).await?;
-        self.refusals(Some((&claim.sink, &claim.recipient))).await
-    }
+async fn first_event(connection: &mut SqliteConnection, fingerprint: &[u8]) -> Rows {
+    let fingerprint = hex::of(fingerprint);
+    rows!(
+        connection,
+        r#"SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+             FROM incident WHERE fingerprint = ?1 AND closed_at IS NULL
+            UNION ALL
+           SELECT 'first_event', CAST(id AS TEXT), payload
+             FROM incident CROSS JOIN first_event ON incident_id = id
+            WHERE fingerprint = ?1 AND closed_at IS NULL
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        fingerprint
+    )
+}
 
-    async fn starts(&mut self, since: SystemTime) -> Result<(), StoreError> {
-        let rows =
-            sqlx::query_as!(rows::StartRecord, "SELECT run, host, pid, started_at, ended_at FROM start")
-                .fetch_all(&mut *self.connection)
-                .await?;
-        for row in rows {
-            let (run, start) = row.row();
-            self.page.starts.load(run, start);
-        }
-        let since = to_millis(since);
-        let told = sqlx::query_scalar!(
-            r#"SELECT id AS "id!" FROM incident WHERE closed_at IS NULL AND about = 'crash_loop'"#
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        let error = sqlx::query_scalar!(
-            r#"SELECT id AS "id!" FROM incident
-                WHERE closed_at IS NULL AND last_at >= ?1 AND about IS NULL AND level = 1
-                ORDER BY last_at DESC, id DESC LIMIT 1"#,
-            since
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        self.firsts(&json(&error)?).await?;
-        let ids: Vec<_> = told.into_iter().chain(error).collect();
-        self.incidents(&json(&ids)?).await
-    }
+/// Of those who were told of an incident through another sink one is enough: it makes no
+/// difference who.
+async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: bool, now: SystemTime) -> Rows {
+    let (sink, ended_by) = (channel.sink, to_millis(now.earlier(QUIET_AFTER)));
+    let now = to_millis(now);
+    let enough = channel.segments_per_day.map_or(0, max_under_way);
+    let enough = i64::try_from(enough).unwrap_or(i64::MAX);
+    rows!(
+        connection,
+        r#"WITH waiting (recipient) AS MATERIALIZED (
+               SELECT DISTINCT recipient FROM standing
+                WHERE sink = ?1 AND due_at IS NOT NULL AND (due_at <= ?2 OR (?3 AND told_at IS NULL))),
+           live (incident_id, recipient, data) AS MATERIALIZED (
+               SELECT incident_id, recipient, data FROM standing
+                WHERE sink = ?1 AND due_at IS NOT NULL AND recipient IN waiting),
+           pending (key, notice_id, data) AS MATERIALIZED (
+               SELECT delivery.key, notice_id, data FROM waiting
+                CROSS JOIN delivery
+                        ON delivery.id IN (SELECT own.id FROM delivery AS own
+                                            WHERE own.state = 'pending' AND own.sink = ?1
+                                              AND own.recipient = waiting.recipient
+                                            ORDER BY own.doubtful, own.id LIMIT ?4)),
+           told (notice_id, incident_id, data) AS MATERIALIZED (
+               SELECT item.notice_id, incident_id, item.data
+                 FROM pending CROSS JOIN item ON item.notice_id = pending.notice_id),
+           chosen (id) AS MATERIALIZED (
+               SELECT incident_id FROM live
+                UNION
+               SELECT incident_id FROM told
+                UNION
+               SELECT id FROM incident WHERE closed_at IS NULL AND last_at <= ?5)
+           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+             FROM incident WHERE id IN chosen
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(?1, recipient)), data FROM live
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM standing
+            WHERE incident_id IN (SELECT incident_id FROM live) AND sink <> ?1 AND told_at IS NOT NULL
+            GROUP BY incident_id
+            UNION ALL
+           SELECT 'account', json_array(sink, recipient), data FROM account
+            WHERE sink = ?1 AND (recipient = '' OR recipient IN waiting)
+            UNION ALL
+           SELECT 'notice', CAST(notice.id AS TEXT), notice.data
+             FROM pending CROSS JOIN notice ON notice.id = notice_id
+            UNION ALL
+           SELECT 'item', json_array(notice_id, incident_id), data FROM told
+            UNION ALL
+           SELECT 'delivery', json_quote(key), data FROM pending
+            UNION ALL
+           SELECT 'beyond', '', json_object(
+               'last_incident', (SELECT coalesce(max(id), 0) FROM incident),
+               'last_notice', (SELECT coalesce(max(id), 0) FROM notice),
+               'under_way', (SELECT count(*)
+                               FROM (SELECT 1 FROM delivery WHERE state = 'pending' AND sink = ?1
+                                      LIMIT ?6 + (SELECT count(*) FROM pending)))
+                          - (SELECT count(*) FROM pending))
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        sink,
+        now,
+        hurried,
+        MAX_PENDING_LOADED,
+        ended_by,
+        enough
+    )
+}
 
-    async fn live(&mut self) -> Result<(), StoreError> {
-        let rows = sqlx::query_as!(
-            rows::Standing,
-            r#"SELECT incident_id AS "incident_id!", sink, recipient, told, reported, told_at, tellings, not_before, due_at
-               FROM standing WHERE due_at IS NOT NULL"#
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        rows.into_iter().for_each(|row| self.keep_standing(row));
-        let open = sqlx::query_scalar!(r#"SELECT id AS "id!" FROM incident WHERE closed_at IS NULL"#)
-            .fetch_all(&mut *self.connection)
-            .await?;
-        let standing = self.page.standings.keys().map(|(incident, _)| *incident);
-        let ids: BTreeSet<_> = standing.chain(open).collect();
-        self.incidents(&json(&ids)?).await?;
-        let rows = sqlx::query_as!(
-            rows::Delivery,
-            "SELECT key, notice_id, sink, recipient, state, due_at, attempt, claims, answered, doubtful,
-                    created_at, expires_at, settled_at, reference, last_error
-               FROM delivery WHERE state = 'pending'"
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        rows.into_iter().for_each(|row| self.keep_delivery(row));
-        self.notices_of_deliveries().await?;
-        self.recipients().await
-    }
+async fn delivery(connection: &mut SqliteConnection, claim: &Claim) -> Rows {
+    let key = claim.key.to_string();
+    rows!(
+        connection,
+        r#"SELECT 'delivery' AS "tab!: String", json_quote(key) AS "key!: String", data AS "data!: String"
+             FROM delivery WHERE key = ?1
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        key
+    )
+}
 
-    async fn absorb(&mut self, others: &[&Page]) -> Result<(), StoreError> {
-        let incidents = others.iter().flat_map(|page| page.incidents.values()).map(|incident| {
-            let (fingerprint, public_id, opened_at) = incident.identity();
-            (hex(&fingerprint), public_id, opened_at)
-        });
-        let incidents = json(&incidents.collect::<Vec<_>>())?;
-        let ids = sqlx::query_scalar!(
-            r#"SELECT json_group_array(incident.id) AS "ids!: String"
-                 FROM json_each(?1) AS theirs JOIN incident ON fingerprint = unhex(theirs.value ->> 0)
-                WHERE closed_at IS NULL OR (public_id = theirs.value ->> 1 AND opened_at = theirs.value ->> 2)"#,
-            incidents
-        )
-        .fetch_one(&mut *self.connection)
-        .await?;
-        self.incidents(&ids).await?;
-        self.standings(&ids).await?;
-        let keys = others.iter().flat_map(|page| page.deliveries.keys()).map(|key| hex(key.as_bytes()));
-        self.deliveries_by_key(&keys.collect::<Vec<_>>()).await?;
-        self.beyond("[]").await?;
-        self.recipients().await
-    }
+async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTime) -> Rows {
+    let (key, sink, recipient) = (claim.key.to_string(), &claim.sink, &claim.recipient);
+    let (now, held_until) = (to_millis(now), to_millis(now.later(PENDING_PAUSE)));
+    rows!(
+        connection,
+        r#"WITH own (key, notice_id, data) AS MATERIALIZED (
+               SELECT key, notice_id, data FROM delivery WHERE key = ?1),
+           told (notice_id, incident_id, data) AS MATERIALIZED (
+               SELECT item.notice_id, incident_id, item.data
+                 FROM own CROSS JOIN item ON item.notice_id = own.notice_id)
+           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", incident.data AS "data!: String"
+             FROM told CROSS JOIN incident ON id = incident_id
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM standing
+            WHERE incident_id IN (SELECT incident_id FROM told) AND sink = ?2 AND recipient = ?3
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM standing
+            WHERE sink = ?2 AND due_at > ?4 AND due_at <= ?5 AND recipient = ?3
+            UNION ALL
+           SELECT 'account', json_array(sink, recipient), data FROM account
+            WHERE sink = ?2 AND recipient IN ('', ?3)
+            UNION ALL
+           SELECT 'notice', CAST(id AS TEXT), notice.data FROM own CROSS JOIN notice ON id = notice_id
+            UNION ALL
+           SELECT 'item', json_array(notice_id, incident_id), data FROM told
+            UNION ALL
+           SELECT 'delivery', json_quote(key), data FROM own
+            UNION ALL
+           SELECT 'refusal', json_array(sink, recipient), data FROM refusal WHERE sink = ?2 AND recipient = ?3
+            UNION ALL
+           SELECT 'dead_told', json_quote(sink), data FROM dead_told WHERE sink = ?2
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        key,
+        sink,
+        recipient,
+        now,
+        held_until
+    )
 }
 
 /// One more than may be under way to a recipient, so that it shows.
-pub(super) const MAX_PENDING_LOADED: i64 = MAX_PENDING.cast_signed() + 1;
+const MAX_PENDING_LOADED: i64 = MAX_PENDING.cast_signed() + 1;
+
+mod more;
+use more::{absorb, cost, dead, events, live, notice, pending, recipients, starts};

@@ -1,6 +1,6 @@
 //! [`Sqlite`]: the outbox in a file that several processes may share.
 //!
-//! A keeper: it loads the rows that a decision needs (`load`, `tables`), saves those
+//! A keeper: it loads the rows that a decision needs (`load`), saves those
 //! that changed (`save`), claims, counts and prunes; the rules are the page's. One
 //! connection, owned by the alert thread; sqlx runs it on a thread of its own. Writes
 //! are single statements or `BEGIN IMMEDIATE` (`turn`), so that no lock is upgraded
@@ -34,10 +34,8 @@ mod program;
 mod prune;
 mod reads;
 mod rescue;
-mod rows;
 mod save;
 mod sync;
-mod tables;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -179,6 +177,17 @@ async fn begin(connection: &mut SqliteConnection, lock: Option<&LockedFile>) -> 
     version::may_write(connection, &MIGRATOR, lock).await
 }
 
+/// Numbers and texts, as a statement takes any number of them.
+fn json(values: &(impl serde::Serialize + ?Sized)) -> String {
+    // It never fails; and of no array SQLite says so.
+    serde_json::to_string(values).unwrap_or_default()
+}
+
+/// A count that SQLite keeps.
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
 /// The name of sqlx's thread for a connection, by which it is one of ours.
 fn thread_name(_: u64) -> String {
     thread::secret_name(|| Uuid::new_v4().simple().to_string())
@@ -204,6 +213,8 @@ impl From<sqlx::Error> for StoreError {
             Some(11 | 26) => Self::Damaged(error.to_string()),
             // CONSTRAINT and MISMATCH
             Some(19 | 20) => Self::Broken(error.to_string()),
+            // A row's JSON is cut or overwritten: it was written whole.
+            Some(1) if error.to_string().contains("malformed JSON") => Self::Damaged(error.to_string()),
             // A value that the schema does not allow either.
             None if matches!(error, sqlx::Error::ColumnDecode { .. }) => Self::Broken(error.to_string()),
             _ => Self::Failed(error.to_string()),

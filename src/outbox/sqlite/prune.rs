@@ -8,9 +8,7 @@ use super::{
         StoreError,
         upkeep::{Prune, Pruned, ROOM_PERCENT},
     },
-    MIGRATOR, Sqlite,
-    rows::{json, unsigned},
-    version,
+    MIGRATOR, Sqlite, json, unsigned, version,
 };
 use crate::event::to_millis;
 
@@ -80,7 +78,7 @@ impl Sqlite {
         if chosen.is_empty() {
             return Ok(0);
         }
-        let chosen = json(&chosen)?;
+        let chosen = json(&chosen);
         let done = sqlx::query!(
             "DELETE FROM incident
               WHERE id IN (SELECT value FROM json_each(?1)) AND closed_at IS NOT NULL AND items = 0
@@ -130,7 +128,7 @@ impl Sqlite {
         if chosen.is_empty() {
             return Ok(0);
         }
-        let chosen = json(&chosen)?;
+        let chosen = json(&chosen);
         let done = sqlx::query!(
             "DELETE FROM notice
               WHERE id IN (SELECT value FROM json_each(?1))

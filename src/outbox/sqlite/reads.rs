@@ -9,11 +9,10 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::{
-    super::{Claim, Mark, Page, StoreError},
-    MIGRATOR, Sqlite,
-    load::Loading,
-    rows::{hex, json, unsigned},
-    version,
+    super::{Claim, Mark, Page, StoreError, page::DeliveryRow, scope::Scope},
+    MIGRATOR, Sqlite, json,
+    load::load,
+    unsigned, version,
 };
 use crate::{
     event::{from_millis, to_millis},
@@ -34,13 +33,13 @@ impl Sqlite {
         let (limit, known) = (i64::try_from(limit).unwrap_or(i64::MAX), version::newest(&MIGRATOR));
         let rows = sqlx::query!(
             r#"UPDATE delivery
-                  SET due_at = ?1, attempt = attempt + 1, claims = claims + 1, doubtful = doubtful + 1
+                  SET data = json_set(data, '$.due_at', ?1, '$.attempt', attempt + 1, '$.claims', claims + 1,
+                                      '$.doubtful', doubtful + 1)
                 WHERE id IN (SELECT id FROM delivery
                               WHERE state = 'pending' AND sink = ?2 AND due_at <= ?3
                               ORDER BY due_at LIMIT ?4)
                   AND (SELECT user_version FROM pragma_user_version) <= ?5
-               RETURNING key, notice_id, recipient, attempt, claims,
-                         doubtful > 1 AS "is_doubtful!: bool", expires_at"#,
+               RETURNING key, data"#,
             lease_until,
             sink,
             now,
@@ -52,32 +51,21 @@ impl Sqlite {
         if rows.is_empty() {
             version::is_known(version::needed(&mut self.connection).await?, &MIGRATOR)?;
         }
-        rows.into_iter()
-            .map(|row| {
-                Ok(Claim {
-                    key: Uuid::from_slice(&row.key).map_err(|error| StoreError::Failed(error.to_string()))?,
-                    notice_id: row.notice_id,
-                    sink: sink.to_owned(),
-                    recipient: row.recipient,
-                    attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
-                    token: row.claims,
-                    is_doubtful: row.is_doubtful,
-                    expires_at: from_millis(row.expires_at),
-                })
-            })
-            .collect()
+        let claims = rows.into_iter().map(|row| {
+            let key = row.key.parse().map_err(|_| StoreError::Broken("a delivery has no key".to_owned()))?;
+            let delivery: DeliveryRow =
+                serde_json::from_str(&row.data).map_err(|error| StoreError::Broken(error.to_string()))?;
+            Ok(Claim::of(key, &delivery))
+        });
+        claims.collect()
     }
 
     /// Reads what a notice tells.
     pub(in crate::outbox) async fn notice(&mut self, id: i64) -> Result<Option<Notice>, StoreError> {
         let mut page = Page::default();
-        let mut loading = Loading { connection: &mut self.connection, page: &mut page };
-        loading.notices(&json(&[id])?).await?;
-        let told: Vec<_> = loading.page.items_of(id).map(|(incident, _)| incident).collect();
-        loading.incidents(&json(&told)?).await?;
-        let shown = json(&loading.page.shown(id))?;
-        loading.firsts(&shown).await?;
-        loading.latests(&shown).await?;
+        load(&mut self.connection, &mut page, &Scope::Notice(id)).await?;
+        let shown = page.shown(id);
+        load(&mut self.connection, &mut page, &Scope::Events(&shown)).await?;
         Ok(page.notice(id))
     }
 
@@ -172,15 +160,14 @@ impl Sqlite {
         mark: Mark,
         settled: &[Uuid],
     ) -> Result<u64, StoreError> {
-        let run = run.as_bytes().as_slice();
-        let settled = json(&settled.iter().map(|key| hex(key.as_bytes())).collect::<Vec<_>>())?;
+        let (run, settled) = (run.to_string(), json(settled));
         let count = sqlx::query_scalar!(
             r#"SELECT (SELECT count(*) FROM delivery CROSS JOIN notice ON notice.id = notice_id
                         WHERE state = 'pending' AND +notice_id <= ?2
                           AND (notice.run = ?1
                                OR EXISTS (SELECT 1 FROM item JOIN incident ON incident.id = incident_id
                                            WHERE item.notice_id = notice.id AND incident.run = ?1))
-                          AND hex(key) NOT IN (SELECT value FROM json_each(?4)))
+                          AND key NOT IN (SELECT value FROM json_each(?4)))
                     + (SELECT count(*) FROM standing CROSS JOIN incident ON incident.id = incident_id
                         WHERE due_at IS NOT NULL AND told_at IS NULL AND not_before IS NULL
                           AND +incident_id <= ?3 AND incident.run = ?1) AS "count!: i64""#,
@@ -266,7 +253,7 @@ impl Sqlite {
         own: &[&str],
         before: SystemTime,
     ) -> Result<bool, StoreError> {
-        let (own, before) = (json(own)?, to_millis(before));
+        let (own, before) = (json(own), to_millis(before));
         let any = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT 1 FROM delivery
                                WHERE state = 'pending' AND due_at <= ?1 AND expires_at <= ?1
@@ -285,7 +272,7 @@ impl Sqlite {
     /// What is known of recipients.
     pub(in crate::outbox) async fn ledger(&mut self) -> Result<Page, StoreError> {
         let mut page = Page { is_copy: true, ..Page::default() };
-        Loading { connection: &mut self.connection, page: &mut page }.recipients().await?;
+        load(&mut self.connection, &mut page, &Scope::Recipients).await?;
         Ok(page)
     }
 }

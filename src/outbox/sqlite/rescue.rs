@@ -17,11 +17,10 @@ use super::{
         Page,
         batch::About,
         pace::Pace,
-        page::{DeliveryRow, IncidentRow, ItemRow, StandingRow, StoredNotice},
+        page::{DeliveryRow, IncidentRow, ItemRow, Recipient, StandingRow, StoredNotice},
     },
     Sqlite,
-    load::Loading,
-    rows,
+    load::Loaded,
 };
 use crate::policy::{
     incident::Reason,
@@ -96,10 +95,30 @@ impl Sqlite {
             rescue.incident(incident).await;
         }
         rescue.stand_in_for_incidents();
-        let mut loading = Loading { connection, page: &mut page };
-        drop(loading.all_accounts().await);
-        drop(loading.refusals(None).await);
-        drop(loading.dead(None).await);
+        // Each apart: one that is damaged costs no other.
+        let recipients = [
+            sqlx::query_as!(
+                Loaded,
+                r#"SELECT 'account' AS "tab!: String", json_array(sink, recipient) AS "key!: String", data FROM account"#
+            )
+            .fetch_all(&mut *connection)
+            .await,
+            sqlx::query_as!(
+                Loaded,
+                r#"SELECT 'refusal' AS "tab!: String", json_array(sink, recipient) AS "key!: String", data FROM refusal"#
+            )
+            .fetch_all(&mut *connection)
+            .await,
+            sqlx::query_as!(
+                Loaded,
+                r#"SELECT 'dead_told' AS "tab!: String", json_quote(sink) AS "key!: String", data FROM dead_told"#
+            )
+            .fetch_all(&mut *connection)
+            .await,
+        ];
+        for row in recipients.into_iter().filter_map(Result::ok).flatten() {
+            drop(page.read(&row.tab, &row.key, &row.data));
+        }
         page
     }
 }
@@ -113,27 +132,24 @@ struct Rescue<'a> {
 impl Rescue<'_> {
     /// Reads a pending delivery, and what can be read of its notice.
     async fn message(&mut self, delivery: i64) {
-        let row = sqlx::query_as!(
-            rows::Delivery,
-            "SELECT key, notice_id, sink, recipient, state, due_at, attempt, claims, answered, doubtful,
-                    created_at, expires_at, settled_at, reference, last_error
-               FROM delivery WHERE id = ?1",
-            delivery
-        );
+        let row = sqlx::query!("SELECT key, data FROM delivery WHERE id = ?1", delivery);
         let Ok(row) = row.fetch_one(&mut *self.connection).await else { return };
-        let Some((key, row)) = row.row() else { return };
-        // It is pending: the schema takes no time at which it was settled.
-        let row = DeliveryRow { settled_at: None, ..row };
-        let notice = sqlx::query_as!(
-            rows::NoticeRecord,
-            r#"SELECT id, public_id, run, kind, process, made_at, is_last AS "is_last: bool"
-                 FROM notice WHERE id = ?1"#,
-            row.notice_id
-        );
-        let notice = match notice.fetch_one(&mut *self.connection).await {
-            Ok(notice) => notice.row().1,
-            Err(_) => unreadable_notice(row.created_at),
+        let (Ok(key), Ok(row)) = (row.key.parse(), serde_json::from_str::<DeliveryRow>(&row.data)) else { return };
+        let claims = row.claims.max(0);
+        let most = u32::try_from(claims).unwrap_or(u32::MAX);
+        // It is pending, and the new file takes no numbers that contradict each other.
+        let row = DeliveryRow {
+            claims,
+            attempt: row.attempt.min(most),
+            answered: row.answered.clamp(0, claims),
+            doubtful: row.doubtful.min(most),
+            settled_at: None,
+            ..row
         };
+        let notice = sqlx::query_scalar!("SELECT data FROM notice WHERE id = ?1", row.notice_id);
+        let notice = notice.fetch_one(&mut *self.connection).await.ok();
+        let notice = notice.and_then(|data| serde_json::from_str(&data).ok());
+        let notice = notice.unwrap_or_else(|| unreadable_notice(row.created_at));
         self.items(row.notice_id, key, &notice).await;
         self.page.notices.load(row.notice_id, notice);
         self.page.deliveries.load(key, row);
@@ -142,61 +158,47 @@ impl Rescue<'_> {
     /// Reads what a notice tells; if that is damaged, from the index: which incidents
     /// it tells of. It tells of one event, if not even that can be read.
     async fn items(&mut self, id: i64, key: Uuid, notice: &StoredNotice) {
-        let items = sqlx::query_as!(
-            rows::Item,
-            "SELECT notice_id, incident_id, reason, tellings, count, total, last_at, pace
-               FROM item WHERE notice_id = ?1 AND count >= 0",
-            id
-        );
-        let items = match items.fetch_all(&mut *self.connection).await {
-            Ok(items) => items,
+        let items = sqlx::query!("SELECT incident_id, data FROM item WHERE notice_id = ?1", id);
+        let items: Vec<(i64, Option<ItemRow>)> = match items.fetch_all(&mut *self.connection).await {
+            Ok(items) => items.into_iter().map(|it| (it.incident_id, serde_json::from_str(&it.data).ok())).collect(),
             Err(_) => {
-                let items = sqlx::query_as!(
-                    rows::Item,
-                    r#"SELECT notice_id AS "notice_id!", incident_id AS "incident_id!", 'first' AS "reason!: String", 0 AS "tellings!: i64",
-                              1 AS "count!: i64", 1 AS "total!: i64", 0 AS "last_at!: i64",
-                              '{}' AS "pace!: String"
-                         FROM item INDEXED BY item_incident WHERE notice_id = ?1"#,
+                let items = sqlx::query_scalar!(
+                    "SELECT incident_id FROM item INDEXED BY item_incident WHERE notice_id = ?1",
                     id
                 );
-                items.fetch_all(&mut *self.connection).await.unwrap_or_default()
+                let items = items.fetch_all(&mut *self.connection).await.unwrap_or_default();
+                items.into_iter().map(|incident| (incident, None)).collect()
             }
         };
         if items.is_empty() {
             let incident = self.add_unreadable(key.as_bytes().to_vec(), 1, notice.made_at);
             self.page.items.load((id, incident), unreadable_item(1, notice.made_at));
         }
-        for item in items {
-            let (key, item) = item.row();
-            self.page.items.load(key, item);
+        for (incident, item) in items {
+            let item = item.unwrap_or_else(|| unreadable_item(1, notice.made_at));
+            self.page.items.load((id, incident), item);
         }
     }
 
     /// Reads what can be read of an incident, if need be without its events. If
     /// nothing can, those who were never told of it hear that there was one.
     async fn incident(&mut self, id: i64) {
+        let standings =
+            sqlx::query!("SELECT sink, recipient, data FROM standing WHERE incident_id = ?1", id)
+                .fetch_all(&mut *self.connection)
+                .await
+                .unwrap_or_default();
         // What the schema refuses is as good as not there.
-        let standings = sqlx::query_as!(
-            rows::Standing,
-            r#"SELECT incident_id AS "incident_id!", sink, recipient, told, reported, told_at, tellings, not_before, due_at
-               FROM standing WHERE incident_id = ?1 AND told >= 0 AND reported >= 0 AND tellings >= 0"#,
-            id
-        )
-        .fetch_all(&mut *self.connection)
-        .await
-        .unwrap_or_default();
-        let standings: Vec<_> = standings.into_iter().map(rows::Standing::row).collect();
-        let row = sqlx::query_as!(
-            rows::Incident,
-            r#"SELECT id, public_id, fingerprint, level, about, run, process, is_new AS "is_new: bool", count,
-                      reported, opened_at, last_at, closed_at, pace
-                 FROM incident WHERE id = ?1"#,
-            id
-        )
-        .fetch_one(&mut *self.connection)
-        .await;
-        if let Some(row) = row.ok().filter(rows::Incident::is_sound) {
-            self.page.incidents.load(id, row.row().1);
+        let standings = standings.into_iter().filter_map(|row| {
+            let standing: StandingRow = serde_json::from_str(&row.data).ok()?;
+            Some(((id, Recipient::new(&row.sink, &row.recipient)), standing))
+        });
+        let standings: Vec<_> = standings.collect();
+        let row = sqlx::query_scalar!("SELECT data FROM incident WHERE id = ?1", id);
+        let row = row.fetch_one(&mut *self.connection).await.ok();
+        let row = row.and_then(|data| serde_json::from_str::<IncidentRow>(&data).ok());
+        if let Some(row) = row.filter(|row| row.count > 0) {
+            self.page.incidents.load(id, row);
             standings.into_iter().for_each(|(key, standing)| self.page.standings.load(key, standing));
             return self.events(id).await;
         }
@@ -212,14 +214,12 @@ impl Rescue<'_> {
     /// Reads the first and the latest event of an incident, unless they cannot be.
     async fn events(&mut self, id: i64) {
         let first = sqlx::query_scalar!("SELECT payload FROM first_event WHERE incident_id = ?1", id);
-        let first = first.fetch_optional(&mut *self.connection).await.ok().flatten();
-        if let Some(event) = first.and_then(|payload| serde_json::from_str(&payload).ok()) {
-            self.page.firsts.load(id, event);
+        if let Ok(Some(payload)) = first.fetch_optional(&mut *self.connection).await {
+            drop(self.page.read("first_event", &id.to_string(), &payload));
         }
         let latest = sqlx::query_scalar!("SELECT payload FROM latest_event WHERE incident_id = ?1", id);
-        let latest = latest.fetch_optional(&mut *self.connection).await.ok().flatten();
-        if let Some(event) = latest.and_then(|payload| serde_json::from_str(&payload).ok()) {
-            self.page.latests.load(id, event);
+        if let Ok(Some(payload)) = latest.fetch_optional(&mut *self.connection).await {
+            drop(self.page.read("latest_event", &id.to_string(), &payload));
         }
     }
 

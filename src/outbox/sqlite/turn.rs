@@ -1,7 +1,7 @@
 //! [`Turn`]: one decision about a file, alone with it.
 //!
 //! Invariant: what is read, decided and written in a turn is of one moment. A file
-//! that a newer version of this crate wants to itself is not written to.
+//! that a newer version of this crate wants to itself is not written to: to load fails.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,8 @@ use sqlx::{Connection, SqliteTransaction};
 
 use super::{
     super::{Captured, Maker, Page, StoreError, Target, batch::arrival_of, scope::Scope},
-    MIGRATOR, Sqlite, version,
+    Sqlite,
+    load::load,
 };
 
 /// The file's write lock, and a transaction that ends with it.
@@ -28,7 +29,7 @@ impl Sqlite {
     ) -> Result<T, StoreError> {
         let mut turn = self.begin().await?;
         let mut page = Page::default();
-        turn.load(&mut page, scope).await?;
+        load(&mut turn.transaction, &mut page, scope).await?;
         let done = decide(&mut page);
         turn.save(&mut page, new_id).await?;
         turn.commit().await?;
@@ -47,11 +48,12 @@ impl Sqlite {
     ) -> Result<bool, StoreError> {
         let mut turn = self.begin().await?;
         let mut page = Page::default();
-        turn.load(&mut page, scope).await?;
+        load(&mut turn.transaction, &mut page, scope).await?;
         let captured = decide(&mut page);
         if let Some(captured) = &captured {
             let fingerprints = vec![captured.fingerprint.as_slice()];
-            turn.load(&mut page, &Scope::Batch { fingerprints, targets, now }).await?;
+            let scope = Scope::Batch { fingerprints, targets, now };
+            load(&mut turn.transaction, &mut page, &scope).await?;
             page.join(arrival_of(captured, now), maker, targets, now);
         }
         turn.save(&mut page, maker.new_id).await?;
@@ -61,9 +63,7 @@ impl Sqlite {
 
     /// Waits for the file's write lock, as long as SQLite does.
     pub(super) async fn begin(&mut self) -> Result<Turn<'_>, StoreError> {
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        version::is_known(version::needed(&mut transaction).await?, &MIGRATOR)?;
-        Ok(Turn { transaction })
+        Ok(Turn { transaction: self.connection.begin_with("BEGIN IMMEDIATE").await? })
     }
 }
 

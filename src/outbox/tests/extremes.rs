@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
 
 use super::*;
 
-/// Every column of a time that is arithmetic's, or compared.
+/// Every time that is arithmetic's, or compared.
 const TIMES: [(&str, &[&str]); 7] = [
     ("incident", &["opened_at", "last_at"]),
     ("standing", &["told_at", "not_before", "due_at"]),
@@ -24,7 +24,10 @@ impl Bench {
         let mut other = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
         for (table, columns) in TIMES {
             for column in columns {
-                let sql = format!("UPDATE {table} SET {column} = {millis} WHERE {column} IS NOT NULL");
+                let sql = format!(
+                    "UPDATE {table} SET data = json_set(data, '$.{column}', {millis})
+                      WHERE data ->> '{column}' IS NOT NULL"
+                );
                 let done = other.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
                 assert!(done.rows_affected() > 0, "no time is tried in {table}.{column}");
             }

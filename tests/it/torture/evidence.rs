@@ -115,10 +115,10 @@ impl Torture {
 
     /// Every delivery by its key, and the keys of SMS by [`sms_id`].
     fn deliveries(&self, evidence: &mut Evidence) -> HashMap<String, String> {
-        let sql = "SELECT lower(hex(key)), sink, state, kind, public_id, coalesce(last_error, ''),
+        let sql = "SELECT replace(key, '-', ''), sink, state, kind, public_id, coalesce(last_error, ''),
                           (SELECT payload ->> 'message' FROM item LEFT JOIN first_event USING (incident_id)
                             WHERE item.notice_id = notice.id
-                            ORDER BY reason <> 'first', incident_id LIMIT 1)
+                            ORDER BY item.data ->> 'reason' <> 'first', incident_id LIMIT 1)
                      FROM delivery JOIN notice ON notice.id = delivery.notice_id";
         let mut sms_keys = HashMap::new();
         let delivery = |[key, sink, state, kind, id, last_error, message]: [&str; 7]| {
@@ -130,7 +130,7 @@ impl Torture {
             (key.to_owned(), Delivery { sink, state, last_error, items: BTreeMap::new(), is_health })
         };
         evidence.deliveries = self.table(sql, delivery).collect();
-        let sql = "SELECT lower(hex(key)), incident_id, count FROM item JOIN delivery USING (notice_id)";
+        let sql = "SELECT replace(key, '-', ''), incident_id, count FROM item JOIN delivery USING (notice_id)";
         let item =
             |[key, id, count]: [&str; 3]| (key.to_owned(), id.parse().unwrap(), count.parse().unwrap());
         for (key, incident, count) in self.table(sql, item) {

@@ -1,0 +1,216 @@
+//! The rows of a page, and the one form in which a keeper has them: JSON, by serde. A
+//! field that is added here is kept; one that older files lack needs a default.
+//!
+//! Invariant: what only a newer version may have written is read as the nearest thing
+//! that this one knows. A row that no version writes cannot be read at all.
+
+use std::{sync::Arc, time::SystemTime};
+
+use serde::{Deserialize, Serialize};
+use tracing::Level;
+use uuid::Uuid;
+
+use super::form;
+use crate::{
+    event::{level, millis, millis_or_none},
+    outbox::{batch::About, pace::Pace},
+    policy::{
+        incident::Reason,
+        notice::{Kind, Process},
+    },
+};
+
+/// Whom a sink tells; with no address, all of them together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "(Arc<str>, Arc<str>)", into = "(Arc<str>, Arc<str>)")]
+pub(in crate::outbox) struct Recipient {
+    pub(in crate::outbox) sink: Arc<str>,
+    pub(in crate::outbox) address: Arc<str>,
+}
+
+impl Recipient {
+    pub(in crate::outbox) fn new(sink: &str, address: &str) -> Self {
+        Self { sink: sink.into(), address: address.into() }
+    }
+
+    /// Stands for all recipients of `sink`: its account counts segments.
+    pub(in crate::outbox) fn all_of(sink: &str) -> Self {
+        Self::new(sink, "")
+    }
+}
+
+impl From<(Arc<str>, Arc<str>)> for Recipient {
+    fn from((sink, address): (Arc<str>, Arc<str>)) -> Self {
+        Self { sink, address }
+    }
+}
+
+impl From<Recipient> for (Arc<str>, Arc<str>) {
+    fn from(recipient: Recipient) -> Self {
+        (recipient.sink, recipient.address)
+    }
+}
+
+/// The group of events with one fingerprint: open until it is closed.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::outbox) struct IncidentRow {
+    pub(in crate::outbox) public_id: String,
+    #[serde(with = "form::hex")]
+    pub(in crate::outbox) fingerprint: Vec<u8>,
+    #[serde(with = "level")]
+    pub(in crate::outbox) level: Level,
+    pub(in crate::outbox) about: Option<About>,
+    /// The run of the process that opened it, and its facts.
+    pub(in crate::outbox) run: Uuid,
+    #[serde(with = "form::whole")]
+    pub(in crate::outbox) process: Process,
+    /// Whether its fingerprint was never seen before.
+    pub(in crate::outbox) is_new: bool,
+    #[serde(with = "form::count")]
+    pub(in crate::outbox) count: u64,
+    /// How many of these one recipient was delivered: the one who was most.
+    #[serde(with = "form::count")]
+    pub(in crate::outbox) reported: u64,
+    #[serde(with = "millis")]
+    pub(in crate::outbox) opened_at: SystemTime,
+    #[serde(with = "millis")]
+    pub(in crate::outbox) last_at: SystemTime,
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) closed_at: Option<SystemTime>,
+    #[serde(with = "form::whole")]
+    pub(in crate::outbox) pace: Pace,
+}
+
+/// What one recipient knows of an incident.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::outbox) struct StandingRow {
+    /// How many of its events are in this recipient's messages.
+    #[serde(with = "form::count")]
+    pub(in crate::outbox) told: u64,
+    /// How many of these are in messages that were delivered.
+    #[serde(with = "form::count")]
+    pub(in crate::outbox) reported: u64,
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) told_at: Option<SystemTime>,
+    /// How many messages those are.
+    pub(in crate::outbox) tellings: u32,
+    /// Not told sooner: it was silenced.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) not_before: Option<SystemTime>,
+    /// When it is decided anew what there is to tell; none once that is all.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) due_at: Option<SystemTime>,
+}
+
+impl StandingRow {
+    /// Whether this recipient is still to be told for the first time.
+    pub(in crate::outbox) fn is_untold(&self) -> bool {
+        self.told_at.is_none() && self.due_at.is_some()
+    }
+}
+
+/// The decision to tell somebody something: one message.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::outbox) struct StoredNotice {
+    pub(in crate::outbox) public_id: String,
+    pub(in crate::outbox) run: Uuid,
+    #[serde(with = "form::kind")]
+    pub(in crate::outbox) kind: Kind,
+    #[serde(with = "form::whole")]
+    pub(in crate::outbox) process: Process,
+    #[serde(with = "millis")]
+    pub(in crate::outbox) made_at: SystemTime,
+    /// Whether it has to say that the day's budget is spent.
+    pub(in crate::outbox) is_last: bool,
+}
+
+/// What a notice tells of an incident.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::outbox) struct ItemRow {
+    #[serde(with = "form::reason")]
+    pub(in crate::outbox) reason: Reason,
+    /// How often the recipient was told of it before.
+    pub(in crate::outbox) tellings: u32,
+    /// Events that were in no notice before.
+    #[serde(with = "form::count")]
+    pub(in crate::outbox) count: u64,
+    #[serde(with = "form::count")]
+    pub(in crate::outbox) total: u64,
+    #[serde(with = "millis")]
+    pub(in crate::outbox) last_at: SystemTime,
+    #[serde(with = "form::whole")]
+    pub(in crate::outbox) pace: Pace,
+}
+
+/// Where a delivery is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::outbox) enum State {
+    Pending,
+    Delivered,
+    Dead,
+}
+
+/// One notice to one recipient through one sink: the unit of retry.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::outbox) struct DeliveryRow {
+    pub(in crate::outbox) notice_id: i64,
+    pub(in crate::outbox) recipient: Recipient,
+    pub(in crate::outbox) state: State,
+    /// Both the next attempt and the end of the lease: so a retry is a pending row that
+    /// is due later, and what a killed process had claimed comes due by itself.
+    #[serde(with = "millis")]
+    pub(in crate::outbox) due_at: SystemTime,
+    pub(in crate::outbox) attempt: u32,
+    /// Counts claims: it is the fencing token of the last one.
+    pub(in crate::outbox) claims: i64,
+    /// The last claim whose answer was taken.
+    pub(in crate::outbox) answered: i64,
+    /// How many attempts may have reached somebody, the one under way included: a claim
+    /// adds one, and an answer that leaves no doubt takes it back.
+    /// While it is zero the message has not left: what else is to be told joins it.
+    pub(in crate::outbox) doubtful: u32,
+    #[serde(with = "millis")]
+    pub(in crate::outbox) created_at: SystemTime,
+    #[serde(with = "millis")]
+    pub(in crate::outbox) expires_at: SystemTime,
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) settled_at: Option<SystemTime>,
+    /// What the provider calls it.
+    pub(in crate::outbox) reference: Option<String>,
+    pub(in crate::outbox) last_error: Option<String>,
+}
+
+/// When a recipient was refused for good.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(in crate::outbox) struct RefusalRow {
+    #[serde(with = "millis")]
+    pub(in crate::outbox) since: SystemTime,
+}
+
+/// What is known of a sink's deliveries that ended undelivered.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(in crate::outbox) struct DeadRow {
+    /// When somebody was told last.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) told_at: Option<SystemTime>,
+    /// How many nobody was told of, and the last of them.
+    #[serde(with = "form::count")]
+    pub(in crate::outbox) count: u64,
+    pub(in crate::outbox) recipient: String,
+    pub(in crate::outbox) public_id: String,
+    pub(in crate::outbox) reason: String,
+}
+
+/// A start of the program.
+#[cfg(feature = "sqlite")]
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::outbox) struct StartRow {
+    pub(in crate::outbox) host: String,
+    pub(in crate::outbox) pid: u32,
+    #[serde(with = "millis")]
+    pub(in crate::outbox) started_at: SystemTime,
+    /// When it ended by itself. Else it runs, or was killed.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) ended_at: Option<SystemTime>,
+}

@@ -1,0 +1,185 @@
+//! What is loaded now and then.
+
+use std::time::SystemTime;
+
+use sqlx::SqliteConnection;
+
+use super::{
+    super::{super::Page, json},
+    Loaded, Rows,
+};
+use crate::{event::to_millis, outbox::page::hex};
+
+pub(super) async fn cost(connection: &mut SqliteConnection, sink: &str) -> Rows {
+    rows!(
+        connection,
+        r#"SELECT 'account' AS "tab!: String", json_array(sink, recipient) AS "key!: String", data AS "data!: String"
+             FROM account WHERE sink = ?1 AND recipient = ''
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        sink
+    )
+}
+
+pub(super) async fn dead(connection: &mut SqliteConnection, sink: &str) -> Rows {
+    rows!(
+        connection,
+        r#"SELECT 'dead_told' AS "tab!: String", json_quote(sink) AS "key!: String", data AS "data!: String"
+             FROM dead_told WHERE sink = ?1
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        sink
+    )
+}
+
+pub(super) async fn starts(connection: &mut SqliteConnection, since: SystemTime) -> Rows {
+    let since = to_millis(since);
+    rows!(
+        connection,
+        r#"WITH error (id, data) AS MATERIALIZED (
+               SELECT id, data FROM incident
+                WHERE closed_at IS NULL AND last_at >= ?1 AND about IS NULL AND level = 'ERROR'
+                ORDER BY last_at DESC, id DESC LIMIT 1)
+           SELECT 'start' AS "tab!: String", json_quote(run) AS "key!: String", data AS "data!: String" FROM start
+            UNION ALL
+           SELECT 'incident', CAST(id AS TEXT), data FROM incident
+            WHERE closed_at IS NULL AND about = 'crash_loop'
+            UNION ALL
+           SELECT 'incident', CAST(id AS TEXT), data FROM error
+            UNION ALL
+           SELECT 'first_event', CAST(id AS TEXT), payload FROM error CROSS JOIN first_event ON incident_id = id
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        since
+    )
+}
+
+pub(super) async fn pending(connection: &mut SqliteConnection) -> Rows {
+    rows!(
+        connection,
+        r#"SELECT 'delivery' AS "tab!: String", json_quote(key) AS "key!: String", data AS "data!: String"
+             FROM delivery WHERE state = 'pending'
+            UNION ALL
+           SELECT 'notice', CAST(notice.id AS TEXT), notice.data
+             FROM delivery CROSS JOIN notice ON notice.id = notice_id WHERE state = 'pending'
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data
+             FROM standing WHERE due_at IS NOT NULL AND not_before IS NOT NULL
+            UNION ALL
+           SELECT 'incident', CAST(id AS TEXT), data FROM incident
+            WHERE id IN (SELECT incident_id FROM standing WHERE due_at IS NOT NULL AND not_before IS NOT NULL)
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#
+    )
+}
+
+pub(super) async fn live(connection: &mut SqliteConnection) -> Rows {
+    rows!(
+        connection,
+        r#"WITH live (key, notice_id, data) AS MATERIALIZED (
+               SELECT key, notice_id, data FROM delivery WHERE state = 'pending'),
+           told (incident_id, sink, recipient, data) AS MATERIALIZED (
+               SELECT incident_id, sink, recipient, data FROM standing WHERE due_at IS NOT NULL)
+           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+             FROM incident
+            WHERE id IN (SELECT incident_id FROM told
+                          UNION
+                         SELECT id FROM incident WHERE closed_at IS NULL)
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM told
+            UNION ALL
+           SELECT 'account', json_array(sink, recipient), data FROM account
+            UNION ALL
+           SELECT 'notice', CAST(id AS TEXT), notice.data FROM live CROSS JOIN notice ON id = notice_id
+            UNION ALL
+           SELECT 'item', json_array(item.notice_id, incident_id), item.data
+             FROM live CROSS JOIN item ON item.notice_id = live.notice_id
+            UNION ALL
+           SELECT 'delivery', json_quote(key), data FROM live
+            UNION ALL
+           SELECT 'refusal', json_array(sink, recipient), data FROM refusal
+            UNION ALL
+           SELECT 'dead_told', json_quote(sink), data FROM dead_told
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#
+    )
+}
+
+pub(super) async fn recipients(connection: &mut SqliteConnection) -> Rows {
+    rows!(
+        connection,
+        r#"SELECT 'account' AS "tab!: String", json_array(sink, recipient) AS "key!: String", data AS "data!: String"
+             FROM account
+            UNION ALL
+           SELECT 'refusal', json_array(sink, recipient), data FROM refusal
+            UNION ALL
+           SELECT 'dead_told', json_quote(sink), data FROM dead_told"#
+    )
+}
+
+pub(super) async fn notice(connection: &mut SqliteConnection, id: i64) -> Rows {
+    rows!(
+        connection,
+        r#"SELECT 'notice' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+             FROM notice WHERE id = ?1
+            UNION ALL
+           SELECT 'item', json_array(notice_id, incident_id), data FROM item WHERE notice_id = ?1
+            UNION ALL
+           SELECT 'incident', CAST(id AS TEXT), incident.data
+             FROM item CROSS JOIN incident ON id = incident_id WHERE notice_id = ?1"#,
+        id
+    )
+}
+
+pub(super) async fn events(connection: &mut SqliteConnection, incidents: &[i64]) -> Rows {
+    let incidents = json(incidents);
+    rows!(
+        connection,
+        r#"SELECT 'first_event' AS "tab!: String", CAST(incident_id AS TEXT) AS "key!: String",
+                  payload AS "data!: String"
+             FROM first_event WHERE incident_id IN (SELECT value FROM json_each(?1))
+            UNION ALL
+           SELECT 'latest_event', CAST(incident_id AS TEXT), payload
+             FROM latest_event WHERE incident_id IN (SELECT value FROM json_each(?1))"#,
+        incidents
+    )
+}
+
+pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) -> Rows {
+    let incidents = others.iter().flat_map(|page| page.incidents.values()).map(|incident| {
+        let (fingerprint, public_id, opened_at) = incident.identity();
+        (hex::of(&fingerprint), public_id, opened_at)
+    });
+    let incidents = json(&incidents.collect::<Vec<_>>());
+    let keys = json(&others.iter().flat_map(|page| page.deliveries.keys()).collect::<Vec<_>>());
+    rows!(
+        connection,
+        r#"WITH chosen (id) AS MATERIALIZED (
+               SELECT incident.id FROM json_each(?1) AS theirs CROSS JOIN incident ON fingerprint = theirs.value ->> 0
+                WHERE closed_at IS NULL
+                   OR (public_id = theirs.value ->> 1 AND opened_at = theirs.value ->> 2))
+           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+             FROM incident WHERE id IN chosen
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data
+             FROM standing WHERE incident_id IN chosen
+            UNION ALL
+           SELECT 'account', json_array(sink, recipient), data FROM account
+            UNION ALL
+           SELECT 'delivery', json_quote(key), data
+             FROM delivery WHERE key IN (SELECT value FROM json_each(?2))
+            UNION ALL
+           SELECT 'refusal', json_array(sink, recipient), data FROM refusal
+            UNION ALL
+           SELECT 'dead_told', json_quote(sink), data FROM dead_told
+            UNION ALL
+           SELECT 'beyond', '', json_object(
+               'last_incident', max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'incident'), 0),
+                                    (SELECT coalesce(max(id), 0) FROM incident)),
+               'last_notice', (SELECT coalesce(max(id), 0) FROM notice))
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        incidents,
+        keys
+    )
+}
