@@ -41,7 +41,8 @@ impl Dispatcher<'_> {
                 self.lanes[lane].look_again_in(STORE_RETRY);
                 self.note(Err(error));
             }
-            next = next.min(self.lanes[lane].wait(SystemTime::now()));
+            let lane = &self.lanes[lane];
+            next = next.min(lane.wait(SystemTime::now())).min(lane.until_failing());
         }
         let is_written = self.inbox.waiting.is_empty() && self.unsettled.is_empty();
         if is_written { next } else { next.min(STORE_RETRY) }
@@ -215,15 +216,18 @@ impl Dispatcher<'_> {
             }
             Err(error) => {
                 let reason = error.to_string();
+                let failed_at = (!is_old).then_some(now);
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
-                        let valid = self.store.retry(claim, error, now.later(pause)).await?;
+                        self.lanes[lane].note_failing();
+                        let valid = self.store.retry(claim, error, now.later(pause), failed_at).await?;
                         if !is_old {
                             self.note_failure(lane, &reason);
                         }
                         (&self.counters.retried, valid)
                     }
                     Verdict::PauseSink(pause) => {
+                        self.lanes[lane].note_failing();
                         if !is_old {
                             let sink = self.lanes[lane].sink.name();
                             trouble::report(
@@ -233,7 +237,8 @@ impl Dispatcher<'_> {
                             );
                             self.lanes[lane].pause(pause);
                         }
-                        let valid = self.store.release(claim, Some(&reason), now.later(pause)).await?;
+                        let valid =
+                            self.store.release(claim, Some(&reason), now.later(pause), failed_at).await?;
                         (&self.counters.retried, valid)
                     }
                     Verdict::Bury => {

@@ -125,7 +125,9 @@ impl Dispatcher<'_> {
         let next = sink.asks_after().get(question.number as usize);
         let ask_at = next.map(|after| question.accepted_at.later(*after).max(now.later(MIN_PAUSE)));
         let again = match fate {
-            Fate::Failed(SendError::NotProcessed { retry_after, .. } | SendError::Ambiguous { retry_after, .. }) => {
+            Fate::Failed(
+                SendError::NotProcessed { retry_after, .. } | SendError::Ambiguous { retry_after, .. },
+            ) => {
                 let due_at = now.later(retry_after.unwrap_or_default().max(AGAIN_AFTER));
                 Some((due_at, due_at.later(self.channels[lane].deadline)))
             }

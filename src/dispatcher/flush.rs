@@ -120,7 +120,7 @@ impl Dispatcher<'_> {
         let now = SystemTime::now();
         let ended = SendError::ambiguous("the process ended during the attempt");
         for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
-            let released = self.store.retry(&claim, &ended, now).await;
+            let released = self.store.retry(&claim, &ended, now, None).await;
             self.note(released.map(drop));
         }
         self.note_end().await;

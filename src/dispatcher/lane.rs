@@ -8,6 +8,7 @@ use std::{
 use super::{MAX_SLEEP, questions::Questions};
 use crate::{
     host::time::{Saturating, from_now},
+    outbox::FAILING_FOR,
     sink::DynSink,
 };
 
@@ -25,6 +26,8 @@ pub(super) struct Lane {
     failures: u32,
     /// When its dead deliveries are to be looked for.
     dead_at: Instant,
+    /// When it is to be looked whether it still fails, since it began to.
+    failing_at: Option<Instant>,
 }
 
 /// When a lane's next delivery is due.
@@ -48,6 +51,7 @@ impl Lane {
             paused_until: None,
             failures: 0,
             dead_at: Instant::now(),
+            failing_at: None,
         }
     }
 
@@ -108,15 +112,29 @@ impl Lane {
         }
     }
 
-    /// Whether its dead deliveries are to be looked for: then not again before
-    /// `pause` has passed, or one of them dies.
+    /// Whether its dead deliveries are to be looked for, and whether it fails: then not
+    /// again before `pause` has passed, one of them dies, or it failed for so long.
     pub(super) fn takes_stock_of_dead(&mut self, pause: Duration) -> bool {
         let now = Instant::now();
-        let is_time = self.dead_at <= now;
+        let has_failed = self.failing_at.is_some_and(|at| at <= now);
+        let is_time = self.dead_at <= now || has_failed;
         if is_time {
             self.dead_at = now.later(pause);
+            if has_failed {
+                self.failing_at = Some(now.later(pause));
+            }
         }
         is_time
+    }
+
+    /// An attempt failed that may succeed another time.
+    pub(super) fn note_failing(&mut self) {
+        self.failing_at.get_or_insert_with(|| from_now(FAILING_FOR));
+    }
+
+    /// How long it is not to be looked whether it fails.
+    pub(super) fn until_failing(&self) -> Duration {
+        self.failing_at.map_or(MAX_SLEEP, |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// One of its deliveries died.
@@ -141,6 +159,7 @@ impl Lane {
     /// The provider answered for good: it works.
     pub(super) fn resume(&mut self) {
         self.paused_until = None;
+        self.failing_at = None;
         self.failures = 0;
     }
 }

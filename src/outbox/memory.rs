@@ -46,7 +46,7 @@ impl Memory {
     fn forget(&mut self) {
         let page = &mut self.page;
         page.note_saved();
-        page.deliveries.retain(|_, delivery| delivery.state == State::Pending);
+        page.deliveries.retain(|_, it| it.state == State::Pending || it.ask_at.is_some());
         let notices: BTreeSet<i64> = page.deliveries.values().map(|delivery| delivery.notice_id).collect();
         page.notices.retain(|id, _| notices.contains(id));
         page.items.retain(|(notice, _), _| notices.contains(notice));

@@ -56,7 +56,7 @@ mod volume;
 
 pub(crate) use batch::{About, Captured};
 pub(crate) use memory::Memory;
-pub(crate) use page::Page;
+pub(crate) use page::{Learned, Page, Sequel};
 #[cfg(feature = "sqlite")]
 pub(crate) use path::{Identity, identity};
 #[cfg(feature = "sqlite")]
@@ -68,6 +68,10 @@ pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, MAX_LOG_BYTES
 
 /// How long past its deadline a delivery that nobody claims is kept.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A sink that failed for so long is told of, and again after so long.
+pub(crate) const FAILING_FOR: Duration = Duration::from_secs(10 * 60);
+const TOLD_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many incidents one message shows; more are counted.
 pub(crate) const SAMPLES_PER_NOTICE: usize = 100;
@@ -142,6 +146,35 @@ pub(crate) struct Dead {
     pub(crate) public_id: String,
     /// Why it is dead.
     pub(crate) reason: String,
+}
+
+/// A sink whose provider accepts nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failing {
+    /// When the first attempt failed that was followed by no success.
+    pub(crate) since: SystemTime,
+    /// What the last one said.
+    pub(crate) reason: String,
+}
+
+/// What is told of a sink through the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ill {
+    Dead(Dead),
+    Failing(Failing),
+}
+
+/// An accepted message that this process asks after, until its lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) key: Uuid,
+    pub(crate) recipient: String,
+    /// What the provider calls it.
+    pub(crate) reference: Option<String>,
+    pub(crate) accepted_at: SystemTime,
+    /// Which question about it this is, from one. The answer to an earlier one is
+    /// refused.
+    pub(crate) number: u32,
 }
 
 /// A delivery that this process may attempt until its lease ends.

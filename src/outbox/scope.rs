@@ -5,6 +5,8 @@
 
 use std::time::SystemTime;
 
+use uuid::Uuid;
+
 use super::{Channel, Claim, Target, page::Page};
 
 /// What a keeper loads for a turn.
@@ -23,6 +25,10 @@ pub(super) enum Scope<'a> {
     Claimed(&'a Claim),
     /// One delivery, and all that its end changes at `now`.
     Settled { claim: &'a Claim, now: SystemTime },
+    /// The messages of a sink to be asked after at `now`, so many at most.
+    Questions { sink: &'a str, limit: usize, now: SystemTime },
+    /// One accepted message, what it tells, and who knows that.
+    Fate { key: Uuid, sink: &'a str },
     /// What the recipients of a sink cost together.
     Cost(&'a str),
     /// What is dead in a sink.

@@ -9,7 +9,8 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::{
-    Captured, Channel, Claim, Dead, Maker, Mark, Memory, Page, StoreError, Target, Told,
+    Captured, Channel, Claim, Ill, Learned, Maker, Mark, Memory, Page, Question, Sequel, StoreError, Target,
+    Told,
     batch::{arrival_of, arrivals},
 };
 #[cfg(feature = "sqlite")]
@@ -18,6 +19,7 @@ use crate::{
     event::loss::Losses,
     policy::{notice::Notice, send_error::SendError},
     queue::stats::EventCounts,
+    sink::Fate,
 };
 
 /// The store in use.
@@ -135,37 +137,43 @@ impl Store {
         notice?.ok_or_else(|| StoreError::Failed("a notice vanished".to_owned()))
     }
 
-    /// pending → delivered, at a cost of `segments`. False if the claim was no
-    /// longer valid.
+    /// pending → delivered, at a cost of `segments`; asked after at `ask_at`. False if
+    /// the claim was no longer valid.
     pub(crate) async fn deliver(
         &mut self,
         claim: &Claim,
         reference: Option<&str>,
         segments: u32,
+        ask_at: Option<SystemTime>,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Settled { claim, now }, |page| page.deliver(claim, reference, segments, now))
+        turn!(self, Scope::Settled { claim, now }, |page| {
+            page.deliver(claim, reference, segments, ask_at, now)
+        })
     }
 
-    /// pending → pending, due again at `due_at`. False as above.
+    /// pending → pending, due again at `due_at`; the sink failed, if it did. False as
+    /// above.
     pub(crate) async fn retry(
         &mut self,
         claim: &Claim,
         error: &SendError,
         due_at: SystemTime,
+        failed_at: Option<SystemTime>,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Claimed(claim), |page| page.retry(claim, error, due_at))
+        turn!(self, Scope::Claimed(claim), |page| page.retry(claim, error, due_at, failed_at))
     }
 
-    /// pending → pending, due again at `due_at`, and the attempt does not count.
-    /// False as above.
+    /// pending → pending, due again at `due_at`, and the attempt does not count; the
+    /// sink failed, if it did. False as above.
     pub(crate) async fn release(
         &mut self,
         claim: &Claim,
         error: Option<&str>,
         due_at: SystemTime,
+        failed_at: Option<SystemTime>,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Claimed(claim), |page| page.release(claim, error, due_at))
+        turn!(self, Scope::Claimed(claim), |page| page.release(claim, error, due_at, failed_at))
     }
 
     /// pending → dead. False as above.
@@ -200,19 +208,25 @@ impl Store {
         turn!(self, Scope::Settled { claim, now }, |page| page.skip_refused(claim, since, now))
     }
 
-    /// Opens an incident of what is dead and untold in `sink`, for `targets`, as
-    /// `tell` makes it. False if nothing is to be told, or if the last time was
-    /// after `not_since`. What is about the dead, and dead itself, is never told.
-    pub(crate) async fn tell_of_dead(
+    /// Opens an incident of what is to be told of `sink` through the others, for
+    /// `targets`, as `tell` makes it: that it fails, if it is one of ours, or what is
+    /// dead and untold in it. False if that is nothing; of the dead, also if the last
+    /// time was after `not_since`. What is about the dead, and dead itself, is never told.
+    #[expect(clippy::too_many_arguments, reason = "what there is to know of one telling")]
+    pub(crate) async fn tell_of_sink(
         &mut self,
         sink: &str,
+        is_ours: bool,
         not_since: SystemTime,
-        tell: impl Fn(&Dead) -> Captured,
+        tell: impl Fn(&Ill) -> Captured,
         maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        let decide = |page: &mut Page| page.tell_of_dead(sink, not_since, now).map(|dead| tell(&dead));
+        let decide = |page: &mut Page| {
+            let failing = is_ours.then(|| page.tell_of_failing(sink, now)).flatten().map(Ill::Failing);
+            failing.or_else(|| page.tell_of_dead(sink, not_since, now).map(Ill::Dead)).map(|ill| tell(&ill))
+        };
         match self {
             Self::Memory(memory) => Ok(memory.turn(|page| {
                 let captured = decide(page);
@@ -221,12 +235,43 @@ impl Store {
             })),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(file) => {
-                if !file.sinks_of_dead().await?.iter().any(|dead| dead == sink) {
+                if !file.is_ill(sink).await? {
                     return Ok(false);
                 }
                 file.turn_and_join(&Scope::Dead(sink), decide, maker, targets, now).await
             }
         }
+    }
+
+    /// When the next question about a message of `sink` is due, leases included.
+    pub(crate) async fn next_question(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        ask!(self, memory => memory.page.next_question(sink), file => file.next_question(sink))
+    }
+
+    /// Takes up to `limit` messages of `sink` to be asked after at `now`; nobody else
+    /// asks until `lease_until`.
+    pub(crate) async fn questions(
+        &mut self,
+        sink: &str,
+        limit: usize,
+        lease_until: SystemTime,
+        now: SystemTime,
+    ) -> Result<Vec<Question>, StoreError> {
+        turn!(self, Scope::Questions { sink, limit, now }, |page| {
+            page.questions(sink, limit, lease_until, now)
+        })
+    }
+
+    /// Takes the answer to a question about a message of `sink`.
+    pub(crate) async fn learn(
+        &mut self,
+        sink: &str,
+        question: &Question,
+        fate: &Fate,
+        sequel: &Sequel<'_>,
+        now: SystemTime,
+    ) -> Result<Learned, StoreError> {
+        turn!(self, Scope::Fate { key: question.key, sink }, |page| page.learn(question, fate, sequel, now))
     }
 
     /// When the next delivery of `sink` is due, leases included.

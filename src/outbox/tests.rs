@@ -109,13 +109,15 @@ impl Bench {
         now: SystemTime,
     ) -> Option<u64> {
         let count = std::cell::Cell::new(0);
-        let tell = |dead: &Dead| {
+        let tell = |ill: &Ill| {
+            let Ill::Dead(dead) = ill else { panic!("{ill:?}") };
             count.set(dead.count);
             let message = format!("{} for {} in #{}", dead.reason, dead.recipient, dead.public_id);
             Captured { about: Some(About::Dead), ..captured(&message, Level::ERROR) }
         };
         let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
-        let told = self.store.tell_of_dead(sink, not_since, tell, &maker, &self.targets[1..], now).await;
+        let told =
+            self.store.tell_of_sink(sink, true, not_since, tell, &maker, &self.targets[1..], now).await;
         told.unwrap().then(|| count.get())
     }
 
@@ -242,6 +244,7 @@ mod days;
 mod deliveries;
 #[cfg(feature = "sqlite")]
 mod extremes;
+mod fates;
 mod incidents;
 #[cfg(feature = "sqlite")]
 mod model;

@@ -151,12 +151,12 @@ async fn measure(rows: u32) {
             store.notice(&claim).await.unwrap();
             note("notice", began);
             let began = Instant::now();
-            store.retry(&claim, &SendError::not_processed("503"), now).await.unwrap();
+            store.retry(&claim, &SendError::not_processed("503"), now, None).await.unwrap();
             note("settle, to be repeated", began);
             let claims = store.claim(sink, 4, now + Duration::from_secs(70), now).await.unwrap();
             let claim = claims.into_iter().next().unwrap();
             let began = Instant::now();
-            assert!(store.deliver(&claim, None, 1, now).await.unwrap());
+            assert!(store.deliver(&claim, None, 1, None, now).await.unwrap());
             note("settle, delivered", began);
         }
         let began = Instant::now();

@@ -266,7 +266,7 @@ fn a_file_that_fails_again_and_again_has_one_budget() {
                 let claims = dispatcher.store.claim("memory", 9, now, now).await.unwrap();
                 made.push(claims.len());
                 for claim in claims {
-                    assert!(dispatcher.store.deliver(&claim, None, 0, now).await.unwrap());
+                    assert!(dispatcher.store.deliver(&claim, None, 0, None, now).await.unwrap());
                 }
                 dispatcher.probe(true).await;
                 assert!(dispatcher.is_durable());

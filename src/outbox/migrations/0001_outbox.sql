@@ -120,7 +120,10 @@ CREATE TABLE delivery (
         CHECK (doubtful BETWEEN 0 AND claims),
     expires_at INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'expires_at') STORED,
     settled_at INTEGER          GENERATED ALWAYS AS (data ->> 'settled_at') STORED,
+    ask_at     INTEGER          GENERATED ALWAYS AS (data ->> 'ask_at') STORED,
     created_at INTEGER          GENERATED ALWAYS AS (data ->> 'created_at') VIRTUAL,
+    -- 'arrived', 'failed' or 'unconfirmed', once that is known.
+    fate       TEXT             GENERATED ALWAYS AS (data ->> 'fate') VIRTUAL,
     reference  TEXT             GENERATED ALWAYS AS (data ->> 'reference') VIRTUAL,
     last_error TEXT             GENERATED ALWAYS AS (data ->> 'last_error') VIRTUAL,
     CHECK ((state = 'pending') = (settled_at IS NULL))
@@ -128,6 +131,7 @@ CREATE TABLE delivery (
 
 CREATE INDEX delivery_pending ON delivery (sink, recipient, doubtful) WHERE state = 'pending';
 CREATE INDEX delivery_due ON delivery (sink, due_at) WHERE state = 'pending';
+CREATE INDEX delivery_asking ON delivery (sink, ask_at) WHERE ask_at IS NOT NULL;
 
 -- A recipient that the provider refused for good: for a day nothing is attempted.
 CREATE TABLE refusal (
@@ -139,14 +143,16 @@ CREATE TABLE refusal (
 ) STRICT, WITHOUT ROWID;
 
 -- What is known of a sink's deliveries that ended undelivered; of `count` of them
--- nobody was told.
+-- nobody was told. And since when the sink fails, if it does.
 CREATE TABLE dead_told (
     sink      TEXT NOT NULL PRIMARY KEY,
     data      TEXT NOT NULL,
     count     INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'count') STORED CHECK (count >= 0),
     recipient TEXT GENERATED ALWAYS AS (data ->> 'recipient') VIRTUAL,
     public_id TEXT GENERATED ALWAYS AS (data ->> 'public_id') VIRTUAL,
-    reason    TEXT GENERATED ALWAYS AS (data ->> 'reason') VIRTUAL
+    reason    TEXT GENERATED ALWAYS AS (data ->> 'reason') VIRTUAL,
+    failing_since INTEGER GENERATED ALWAYS AS (data ->> 'failing_since') STORED,
+    failure   TEXT GENERATED ALWAYS AS (data ->> 'failure') VIRTUAL
 ) STRICT, WITHOUT ROWID;
 
 -- The program's starts of the last minutes, to notice that it starts again and

@@ -43,8 +43,9 @@ impl Page {
                 self.tell_anew(own, incident, targets, now);
             }
         }
-        let pending = other.deliveries.iter().filter(|(_, delivery)| delivery.state == State::Pending);
-        for (key, delivery) in pending {
+        let live =
+            other.deliveries.iter().filter(|(_, it)| it.state == State::Pending || it.ask_at.is_some());
+        for (key, delivery) in live {
             self.absorb_message(*key, delivery, other, &ids);
         }
         self.absorb_accounts(other);

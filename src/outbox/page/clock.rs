@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use super::{Page, State};
+use super::{DeliveryRow, Page, State};
 use crate::{event::moved, policy::budget::Account};
 
 impl Page {
@@ -12,13 +12,14 @@ impl Page {
     /// is silenced of its incidents, by so many milliseconds.
     pub(in crate::outbox) fn shift(&mut self, run: Uuid, millis: i64) {
         let is_ours = |notice: i64| self.notices.get(&notice).is_some_and(|notice| notice.run == run);
-        let ours =
-            self.deliveries.iter().filter(|(_, it)| it.state == State::Pending && is_ours(it.notice_id));
+        let is_live = |it: &DeliveryRow| it.state == State::Pending || it.ask_at.is_some();
+        let ours = self.deliveries.iter().filter(|(_, it)| is_live(it) && is_ours(it.notice_id));
         let ours: Vec<_> = ours.map(|(key, _)| *key).collect();
         for key in ours {
             if let Some(delivery) = self.deliveries.change(&key) {
                 delivery.due_at = moved(delivery.due_at, millis);
                 delivery.expires_at = moved(delivery.expires_at, millis);
+                delivery.ask_at = delivery.ask_at.map(|at| moved(at, millis));
             }
         }
         let is_ours = |incident: i64| self.incidents.get(&incident).is_some_and(|it| it.run == run);

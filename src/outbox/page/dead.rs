@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::{Page, Recipient, State};
 use crate::{
     host::time::Saturating,
-    outbox::{ABANDONED_AFTER, Dead},
+    outbox::{ABANDONED_AFTER, Dead, FAILING_FOR, Failing, TOLD_AGAIN},
     policy::notice::Kind,
 };
 
@@ -33,6 +33,43 @@ impl Page {
         known.count = 0;
         known.told_at = Some(now);
         Some(dead)
+    }
+
+    /// Takes what is to be told of a `sink` that has failed for [`FAILING_FOR`], whatever
+    /// becomes of its messages: again after [`TOLD_AGAIN`], as long as it fails.
+    pub(in crate::outbox) fn tell_of_failing(&mut self, sink: &str, now: SystemTime) -> Option<Failing> {
+        let known = self.dead.get(&sink.to_owned())?;
+        let since = known.failing_since.filter(|since| since.later(FAILING_FOR) <= now)?;
+        let told_at = known.failure_told_at.filter(|at| *at <= now && *at >= since);
+        if told_at.is_some_and(|at| at.later(TOLD_AGAIN) > now) {
+            return None;
+        }
+        let known = self.dead.change(&sink.to_owned())?;
+        known.failure_told_at = Some(now);
+        Some(Failing { since, reason: known.failure.clone() })
+    }
+
+    /// Notes that an attempt through `sink` failed in a way that may pass.
+    pub(super) fn note_failing(&mut self, sink: &str, reason: &str, now: SystemTime) {
+        let key = sink.to_owned();
+        if self.dead.get(&key).is_some_and(|it| it.failing_since.is_some() && it.failure == reason) {
+            return;
+        }
+        let known = self.dead.change_or_insert(key, Default::default);
+        known.failing_since.get_or_insert(now);
+        reason.clone_into(&mut known.failure);
+    }
+
+    /// Notes that a provider accepted something.
+    pub(super) fn note_working(&mut self, sink: &str) {
+        let key = sink.to_owned();
+        if self.dead.get(&key).is_some_and(|it| it.failing_since.is_some())
+            && let Some(known) = self.dead.change(&key)
+        {
+            known.failing_since = None;
+            known.failure_told_at = None;
+            known.failure.clear();
+        }
     }
 
     /// pending → dead, for what nobody claimed for [`ABANDONED_AFTER`] its deadline;

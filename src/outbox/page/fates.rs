@@ -4,22 +4,13 @@
 
 use std::time::SystemTime;
 
-use super::{DeliveryRow, Page, Recipient, StandingRow, State};
+use uuid::Uuid;
+
+use super::{DeliveryRow, IncidentRow, Page, Recipient, StandingRow, State, rows::Known};
 use crate::{
     outbox::{Question, Target, batch::About},
     sink::Fate,
 };
-
-/// What is known of a message that was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::outbox) enum Known {
-    /// It arrived.
-    Arrived,
-    /// Nobody got it.
-    Failed,
-    /// Nobody could tell, until it was not asked any more.
-    Unconfirmed,
-}
 
 /// What came of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +114,8 @@ impl Page {
                 delivery.due_at = due_at;
                 delivery.expires_at = delivery.expires_at.max(expires_at);
                 delivery.was_sent_again = true;
+                // No attempt is in doubt: what was taken reached nobody.
+                delivery.doubtful = 0;
                 delivery.last_error = Some(error.to_string());
                 (None, Learned::SentAgain)
             }
@@ -133,14 +126,11 @@ impl Page {
                 (Some(Known::Failed), Learned::Failed)
             }
         };
-        delivery.known = known;
+        delivery.fate = known;
         learned
     }
 
-    fn accepted_by<'a>(
-        &'a self,
-        sink: &'a str,
-    ) -> impl Iterator<Item = (&'a uuid::Uuid, &'a DeliveryRow)> {
+    fn accepted_by<'a>(&'a self, sink: &'a str) -> impl Iterator<Item = (&'a Uuid, &'a DeliveryRow)> {
         let accepted = self.deliveries.iter().filter(|(_, it)| it.state == State::Delivered);
         accepted.filter(move |(_, it)| *it.recipient.sink == *sink)
     }
@@ -165,7 +155,7 @@ impl Page {
     fn tell_others(&mut self, notice: i64, others: &[Target], now: SystemTime) {
         let told: Vec<_> = self.items_of(notice).map(|(incident, _)| incident).collect();
         for incident in told {
-            let unreported = |row: &super::IncidentRow| row.reported == 0 && About::is_of_events(row.about);
+            let unreported = |row: &IncidentRow| row.reported == 0 && About::is_of_events(row.about);
             if !self.incidents.get(&incident).is_some_and(unreported) {
                 continue;
             }

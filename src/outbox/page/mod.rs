@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::{MAX_DRAWS, Maker};
+use super::{MAX_DRAWS, Maker, batch::About};
 use crate::{
     event::Event,
     policy::{budget::Account, incident::Standing},
@@ -19,6 +19,7 @@ use crate::{
 mod absorb;
 mod clock;
 mod dead;
+mod fates;
 mod form;
 mod join;
 mod read;
@@ -29,10 +30,12 @@ mod starts;
 mod table;
 mod tell;
 
+pub(crate) use fates::{Learned, Sequel};
 #[cfg(feature = "sqlite")]
 pub(super) use form::hex;
 pub(super) use rows::{
-    DeadRow, DeliveryRow, IncidentRow, ItemRow, Recipient, RefusalRow, StandingRow, StartRow, State, StoredNotice,
+    DeadRow, DeliveryRow, IncidentRow, ItemRow, Recipient, RefusalRow, StandingRow, StartRow, State,
+    StoredNotice,
 };
 pub(super) use table::{Kept, Table};
 
@@ -116,7 +119,9 @@ impl Page {
             is_pending: false,
             is_new: row.is_new,
             not_before: known.not_before,
-            is_covered: others.any(|(_, other)| other.told_at.is_some()),
+            // Not by what was only made.
+            is_covered: others.any(|(_, other)| other.reported > 0),
+            is_health: row.about.is_some_and(About::is_health),
         })
     }
 

@@ -151,6 +151,19 @@ pub(in crate::outbox) enum State {
     Dead,
 }
 
+/// What is known of a message after it was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::outbox) enum Known {
+    /// It arrived.
+    Arrived,
+    /// Nobody got it.
+    Failed,
+    /// Nobody could tell, until it was not asked any more.
+    #[serde(other)]
+    Unconfirmed,
+}
+
 /// One notice to one recipient through one sink: the unit of retry.
 #[derive(Clone, Serialize, Deserialize)]
 pub(in crate::outbox) struct DeliveryRow {
@@ -179,6 +192,19 @@ pub(in crate::outbox) struct DeliveryRow {
     /// What the provider calls it.
     pub(in crate::outbox) reference: Option<String>,
     pub(in crate::outbox) last_error: Option<String>,
+    /// When the provider is asked what became of it, and the end of the lease of who
+    /// asks; none once that is known.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) ask_at: Option<SystemTime>,
+    /// How often that was asked.
+    #[serde(default)]
+    pub(in crate::outbox) asked: u32,
+    /// What became of it, once that is known.
+    #[serde(default)]
+    pub(in crate::outbox) fate: Option<Known>,
+    /// Whether it reached nobody before, and is not sent a third time.
+    #[serde(default)]
+    pub(in crate::outbox) was_sent_again: bool,
 }
 
 /// When a recipient was refused for good.
@@ -200,6 +226,14 @@ pub(in crate::outbox) struct DeadRow {
     pub(in crate::outbox) recipient: String,
     pub(in crate::outbox) public_id: String,
     pub(in crate::outbox) reason: String,
+    /// Since when no message was accepted, although some were attempted; and why.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) failing_since: Option<SystemTime>,
+    #[serde(default)]
+    pub(in crate::outbox) failure: String,
+    /// When somebody was told of that last.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) failure_told_at: Option<SystemTime>,
 }
 
 /// A start of the program.

@@ -25,13 +25,15 @@ enum Answer {
 }
 
 impl Page {
-    /// pending → delivered, at a cost of `segments`: its events are reported, and its
-    /// recipient has heard something. False if the claim was no longer valid.
+    /// pending → delivered, at a cost of `segments`: its events are reported, its
+    /// recipient has heard something, and the sink works. At `ask_at` it is asked what
+    /// became of it. False if the claim was no longer valid.
     pub(in crate::outbox) fn deliver(
         &mut self,
         claim: &Claim,
         reference: Option<&str>,
         segments: u32,
+        ask_at: Option<SystemTime>,
         now: SystemTime,
     ) -> bool {
         let notice = match self.answer(claim, State::Delivered) {
@@ -43,9 +45,11 @@ impl Page {
         self.report(notice, &recipient);
         self.accounts.change_or_insert(recipient, Default::default).heard_at = Some(now);
         self.charge(&claim.sink, segments, now);
+        self.note_working(&claim.sink);
         self.settle(claim, State::Delivered, now, |delivery| {
             delivery.reference = reference.map(str::to_owned);
             delivery.last_error = None;
+            delivery.ask_at = ask_at;
         });
         true
     }
@@ -59,7 +63,16 @@ impl Page {
 
     /// pending → pending, due again at `due_at`; in doubt if `error` is ambiguous.
     /// False if the claim was no longer valid.
-    pub(in crate::outbox) fn retry(&mut self, claim: &Claim, error: &SendError, due_at: SystemTime) -> bool {
+    pub(in crate::outbox) fn retry(
+        &mut self,
+        claim: &Claim,
+        error: &SendError,
+        due_at: SystemTime,
+        failed_at: Option<SystemTime>,
+    ) -> bool {
+        if let Some(at) = failed_at {
+            self.note_failing(&claim.sink, &error.to_string(), at);
+        }
         self.give_back(claim, |delivery| {
             delivery.due_at = due_at;
             delivery.last_error = Some(error.to_string());
@@ -74,7 +87,11 @@ impl Page {
         claim: &Claim,
         error: Option<&str>,
         due_at: SystemTime,
+        failed_at: Option<SystemTime>,
     ) -> bool {
+        if let (Some(error), Some(at)) = (error, failed_at) {
+            self.note_failing(&claim.sink, error, at);
+        }
         self.give_back(claim, |delivery| {
             delivery.due_at = due_at;
             delivery.attempt = delivery.attempt.saturating_sub(1);

@@ -171,6 +171,10 @@ impl Page {
             settled_at: None,
             reference: None,
             last_error: None,
+            ask_at: None,
+            asked: 0,
+            fate: None,
+            was_sent_again: false,
         };
         self.deliveries.insert(id::next(), delivery);
         id

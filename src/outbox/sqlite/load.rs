@@ -10,10 +10,7 @@ use sqlx::SqliteConnection;
 
 use super::{
     super::{
-        Channel, Claim, Page, StoreError, Target,
-        batch::overflow_fingerprints,
-        page::hex,
-        scope::Scope,
+        Channel, Claim, Page, StoreError, Target, batch::overflow_fingerprints, page::hex, scope::Scope,
     },
     MIGRATOR, json, version,
 };
@@ -79,6 +76,8 @@ pub(super) async fn load(
         }
         Scope::Claimed(claim) => delivery(connection, claim).await,
         Scope::Settled { claim, now } => settled(connection, claim, *now).await,
+        Scope::Questions { sink, limit, now } => questions(connection, sink, *limit, *now).await,
+        Scope::Fate { key, sink } => fate(connection, *key, sink).await,
         Scope::Cost(sink) => cost(connection, sink).await,
         Scope::Dead(sink) => dead(connection, sink).await,
         Scope::Starts { since } => starts(connection, *since).await,
@@ -189,7 +188,7 @@ async fn first_event(connection: &mut SqliteConnection, fingerprint: &[u8]) -> R
     )
 }
 
-/// Of those who were told of an incident through another sink one is enough: it makes no
+/// Of those who got a message of an incident through another sink one is enough: it makes no
 /// difference who.
 async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: bool, now: SystemTime) -> Rows {
     let (sink, ended_by) = (channel.sink, to_millis(now.earlier(QUIET_AFTER)));
@@ -226,7 +225,7 @@ async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: boo
            SELECT 'standing', json_array(incident_id, json_array(?1, recipient)), data FROM live
             UNION ALL
            SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM standing
-            WHERE incident_id IN (SELECT incident_id FROM live) AND sink <> ?1 AND told_at IS NOT NULL
+            WHERE incident_id IN (SELECT incident_id FROM live) AND sink <> ?1 AND reported > 0
             GROUP BY incident_id
             UNION ALL
            SELECT 'account', json_array(sink, recipient), data FROM account
@@ -258,14 +257,17 @@ async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: boo
 }
 
 async fn delivery(connection: &mut SqliteConnection, claim: &Claim) -> Rows {
-    let key = claim.key.to_string();
+    let (key, sink) = (claim.key.to_string(), &claim.sink);
     rows!(
         connection,
         r#"SELECT 'delivery' AS "tab!: String", json_quote(key) AS "key!: String", data AS "data!: String"
              FROM delivery WHERE key = ?1
             UNION ALL
+           SELECT 'dead_told', json_quote(sink), data FROM dead_told WHERE sink = ?2
+            UNION ALL
            SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
-        key
+        key,
+        sink
     )
 }
 
@@ -314,4 +316,4 @@ async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTi
 const MAX_PENDING_LOADED: i64 = MAX_PENDING.cast_signed() + 1;
 
 mod more;
-use more::{absorb, cost, dead, events, live, notice, pending, recipients, starts};
+use more::{absorb, cost, dead, events, fate, live, notice, pending, questions, recipients, starts};

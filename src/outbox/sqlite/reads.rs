@@ -114,6 +114,19 @@ impl Sqlite {
         Ok(due.map(from_millis))
     }
 
+    pub(in crate::outbox) async fn next_question(
+        &mut self,
+        sink: &str,
+    ) -> Result<Option<SystemTime>, StoreError> {
+        let at = sqlx::query_scalar!(
+            r#"SELECT min(ask_at) AS "ask_at: i64" FROM delivery WHERE sink = ?1 AND ask_at IS NOT NULL"#,
+            sink
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(at.map(from_millis))
+    }
+
     /// Whether the recipient of a claim was refused after `since`.
     pub(in crate::outbox) async fn has_refusal(
         &mut self,
@@ -138,6 +151,18 @@ impl Sqlite {
             .fetch_all(&mut self.connection)
             .await?;
         Ok(sinks)
+    }
+
+    /// Whether something may be to be told of a sink.
+    pub(in crate::outbox) async fn is_ill(&mut self, sink: &str) -> Result<bool, StoreError> {
+        let is_ill = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM dead_told
+                               WHERE sink = ?1 AND (count > 0 OR failing_since IS NOT NULL)) AS "is_ill!: bool""#,
+            sink
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(is_ill)
     }
 
     pub(in crate::outbox) async fn mark(&mut self) -> Result<Mark, StoreError> {

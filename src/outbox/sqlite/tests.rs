@@ -246,6 +246,10 @@ fn add_message(page: &mut Page, number: u8) {
         settled_at: None,
         reference: None,
         last_error: None,
+        ask_at: None,
+        asked: 0,
+        fate: None,
+        was_sent_again: false,
     };
     page.deliveries.insert(Uuid::from_bytes([number; 16]), delivery);
 }

@@ -87,11 +87,11 @@ impl<'a> World<'a> {
             _ if claim.expires_at <= now => store.bury(claim, "too late", now).await,
             Provider::Up => {
                 let cost = segments(&Renderer::default().render(&notice).short);
-                store.deliver(claim, None, cost, now).await
+                store.deliver(claim, None, cost, None, now).await
             }
             _ if due_at >= claim.expires_at => store.bury(claim, "too late", now).await,
-            Provider::Down => store.retry(claim, &SendError::not_processed("503"), due_at).await,
-            Provider::Mute => store.retry(claim, &SendError::ambiguous("no answer"), due_at).await,
+            Provider::Down => store.retry(claim, &SendError::not_processed("503"), due_at, None).await,
+            Provider::Mute => store.retry(claim, &SendError::ambiguous("no answer"), due_at, None).await,
         };
         assert!(settled.unwrap());
         let is_delivered = self.provider == Provider::Up && claim.expires_at > now;

@@ -15,18 +15,18 @@ every_store! {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let first = bench.claim("sms", t(1)).await.unwrap();
         let second = bench.claim("sms", t(71)).await.unwrap();
-        assert!(!bench.store.deliver(&first, None, 1, t(72)).await.unwrap());
-        assert!(!bench.store.retry(&first, &SendError::not_processed("x"), t(72)).await.unwrap());
-        assert!(!bench.store.release(&first, None, t(72)).await.unwrap());
+        assert!(!bench.store.deliver(&first, None, 1, None, t(72)).await.unwrap());
+        assert!(!bench.store.retry(&first, &SendError::not_processed("x"), t(72), None).await.unwrap());
+        assert!(!bench.store.release(&first, None, t(72), None).await.unwrap());
         assert!(!bench.store.bury(&first, "x", t(72)).await.unwrap());
-        assert!(bench.store.deliver(&second, Some("SM1"), 1, t(72)).await.unwrap());
+        assert!(bench.store.deliver(&second, Some("SM1"), 1, None, t(72)).await.unwrap());
         assert!(!bench.store.bury(&second, "x", t(73)).await.unwrap());
     }
 
     async fn a_retry_is_not_claimed_before_it_is_due(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
-        assert!(bench.store.retry(&claim, &SendError::not_processed("503"), t(60)).await.unwrap());
+        assert!(bench.store.retry(&claim, &SendError::not_processed("503"), t(60), None).await.unwrap());
         assert_eq!(bench.claim("sms", t(59)).await, None);
         assert_eq!(bench.claim("sms", t(60)).await.unwrap().attempt, 2);
     }
@@ -43,14 +43,14 @@ every_store! {
             let claim = bench.claim("sms", t(now)).await.unwrap();
             assert_eq!(claim.is_doubtful, doubted_before, "{claim:?}");
             now += 10;
-            assert!(bench.store.retry(&claim, &error, t(now)).await.unwrap());
+            assert!(bench.store.retry(&claim, &error, t(now), None).await.unwrap());
         }
     }
 
     async fn a_claim_that_was_released_leaves_no_doubt(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
-        bench.store.release(&claim, None, t(2)).await.unwrap();
+        bench.store.release(&claim, None, t(2), None).await.unwrap();
         assert!(!bench.claim("sms", t(2)).await.unwrap().is_doubtful);
     }
 
@@ -88,7 +88,7 @@ every_store! {
         let claim = bench.claim("sms", t(11)).await.unwrap();
         assert!(!bench.store.skip_refused(&claim, t(2), t(11)).await.unwrap());
         assert!(bench.store.skip_refused(&claim, t(1), t(11)).await.unwrap());
-        assert!(!bench.store.deliver(&claim, None, 1, t(12)).await.unwrap());
+        assert!(!bench.store.deliver(&claim, None, 1, None, t(12)).await.unwrap());
         assert_eq!(bench.tell_of_dead("sms", t(9), t(13)).await, None);
     }
 
@@ -97,7 +97,7 @@ every_store! {
         let claim = bench.claim("sms", t(1)).await.unwrap();
         bench.store.bury(&claim, "21211", t(2)).await.unwrap();
         let claim = bench.claim("mail", t(2)).await.unwrap();
-        assert!(bench.store.deliver(&claim, None, 1, t(2)).await.unwrap());
+        assert!(bench.store.deliver(&claim, None, 1, None, t(2)).await.unwrap());
         assert_eq!(bench.tell_of_dead("sms", t(0), t(3)).await, Some(1));
         let claim = bench.claim("mail", t(4)).await.unwrap();
         let notice = bench.store.notice(&claim).await.unwrap();
@@ -110,7 +110,7 @@ every_store! {
     async fn a_released_delivery_keeps_its_attempt(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
-        assert!(bench.store.release(&claim, Some("401"), t(60)).await.unwrap());
+        assert!(bench.store.release(&claim, Some("401"), t(60), None).await.unwrap());
         assert_eq!(bench.claim("sms", t(60)).await.unwrap().attempt, 1);
     }
 
@@ -141,7 +141,7 @@ every_store! {
         bench.targets.truncate(1);
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
-        bench.store.retry(&claim, &SendError::not_processed("503"), t(60)).await.unwrap();
+        bench.store.retry(&claim, &SendError::not_processed("503"), t(60), None).await.unwrap();
         bench.run = Uuid::from_u128(2);
         bench.persist(&[captured("b", Level::ERROR)], t(2)).await;
         bench.tell("sms", t(3)).await;

@@ -67,7 +67,7 @@ async fn work(bench: &mut Bench, jump: i64, now: SystemTime) {
         bench.store.next_due(sink).await.unwrap();
         for claim in bench.store.claim(sink, 9, now, now).await.unwrap() {
             bench.store.notice(&claim).await.unwrap();
-            bench.store.retry(&claim, &SendError::not_processed("503"), now).await.unwrap();
+            bench.store.retry(&claim, &SendError::not_processed("503"), now, None).await.unwrap();
         }
         bench.tell_of_dead(sink, now, now).await;
     }

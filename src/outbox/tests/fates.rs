@@ -40,7 +40,54 @@ async fn events(bench: &mut Bench) -> [u64; 3] {
     [events.reported, events.pending, events.dead]
 }
 
+/// Tells the inbox that SMS fail: for how many seconds, and why.
+async fn failing(bench: &mut Bench, now: SystemTime) -> Option<(u64, String)> {
+    let told = std::cell::RefCell::new(None);
+    let tell = |ill: &Ill| {
+        let Ill::Failing(failing) = ill else { panic!("{ill:?}") };
+        let secs = now.duration_since(failing.since).unwrap().as_secs();
+        *told.borrow_mut() = Some((secs, failing.reason.clone()));
+        Captured { about: Some(About::Dead), ..captured(&failing.reason, Level::ERROR) }
+    };
+    let maker = Maker { new_id: &*bench.new_id, run: bench.run, process: &bench.process };
+    let done = bench.store.tell_of_sink("sms", true, t(0), tell, &maker, &bench.targets[1..], now).await;
+    assert_eq!(done.unwrap(), told.borrow().is_some());
+    told.into_inner()
+}
+
 every_store! {
+    async fn a_sink_that_fails_for_ten_minutes_is_told_of_and_each_day_until_it_works(bench: &mut Bench) {
+        let error = SendError::misconfigured("401");
+        let mut now = 1;
+        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(now)).await.unwrap();
+        bench.store.release(&claim, Some(&error.to_string()), t(2), Some(t(now))).await.unwrap();
+        let mut told = Vec::new();
+        // An error each 20 minutes, and a probe each five, for three days.
+        while now < 3 * 86_400 {
+            if now % 1200 < 300 {
+                bench.persist(&[captured_at("b", t(now))], t(now)).await;
+            }
+            if let Some(claim) = bench.claim("sms", t(now)).await {
+                bench.store.release(&claim, Some(&error.to_string()), t(now + 1), Some(t(now))).await.unwrap();
+            }
+            told.extend(failing(bench, t(now)).await);
+            now += 300;
+        }
+        let reason = error.to_string();
+        assert_eq!(told, [600, 87_000, 173_400].map(|secs| (secs, reason.clone())));
+        let claim = bench.claim("sms", t(now)).await.unwrap();
+        bench.store.deliver(&claim, None, 1, None, t(now)).await.unwrap();
+        assert_eq!(failing(bench, t(now + 86_400 * 2)).await, None);
+    }
+
+    async fn what_was_given_back_at_the_end_of_a_process_is_no_failure(bench: &mut Bench) {
+        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        bench.store.retry(&claim, &SendError::ambiguous("the process ended"), t(2), None).await.unwrap();
+        assert_eq!(failing(bench, t(86_400)).await, None);
+    }
+
     async fn a_message_is_asked_after_when_its_time_has_come_and_by_one(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         assert_eq!(bench.store.next_question("sms").await.unwrap(), None);

@@ -31,7 +31,7 @@ every_store! {
         while now < 3600 {
             let claim = bench.claim("sms", t(now)).await.unwrap();
             assert_eq!(*notice.get_or_insert(claim.notice_id), claim.notice_id);
-            assert!(bench.store.retry(&claim, &SendError::not_processed("down"), t(now + 60)).await.unwrap());
+            assert!(bench.store.retry(&claim, &SendError::not_processed("down"), t(now + 60), None).await.unwrap());
             now += 60;
             let name = format!("{now}");
             let batch = [captured_at("a", t(now - 1)), captured_at(&name, t(now - 1))];
@@ -48,7 +48,7 @@ every_store! {
             bench.tell("mail", t(n + 1)).await;
         }
         let claim = bench.claim("mail", t(4)).await.unwrap();
-        bench.store.deliver(&claim, None, 1, t(4)).await.unwrap();
+        bench.store.deliver(&claim, None, 1, None, t(4)).await.unwrap();
         let end = t(2) + crate::policy::incident::QUIET_AFTER;
         assert_eq!(bench.tell("mail", end).await, Told::default(), "its end is no news");
     }
@@ -56,7 +56,7 @@ every_store! {
     async fn what_may_have_been_sent_is_not_changed(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let first = bench.claim("sms", t(1)).await.unwrap();
-        assert!(bench.store.retry(&first, &SendError::ambiguous("cut"), t(60)).await.unwrap());
+        assert!(bench.store.retry(&first, &SendError::ambiguous("cut"), t(60), None).await.unwrap());
         bench.persist(&[captured("b", Level::ERROR)], t(2)).await;
         let second = bench.claim("sms", t(3)).await.unwrap();
         assert_ne!(second.notice_id, first.notice_id);
@@ -72,7 +72,7 @@ every_store! {
         let claims = bench.store.claim("sms", 99, t(999), t(500)).await.unwrap();
         assert_eq!(claims.len(), 3);
         assert_eq!(bench.tell("sms", t(500)).await.notice, None);
-        assert!(bench.store.deliver(&claims[0], None, 1, t(501)).await.unwrap());
+        assert!(bench.store.deliver(&claims[0], None, 1, None, t(501)).await.unwrap());
         assert_eq!(bench.told("sms", t(501)).await.len(), 6, "what waited is told as soon as it may");
     }
 
@@ -135,7 +135,7 @@ every_store! {
     async fn an_incident_is_told_again_with_what_is_new_and_in_all(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("mail", t(1)).await.unwrap();
-        bench.store.deliver(&claim, None, 1, t(1)).await.unwrap();
+        bench.store.deliver(&claim, None, 1, None, t(1)).await.unwrap();
         let many = Captured { count: 99, last_at: t(2), ..captured("a", Level::ERROR) };
         bench.persist(&[many], t(2)).await;
         assert_eq!(bench.claim("mail", t(900)).await, None);
@@ -143,7 +143,7 @@ every_store! {
         let notice = bench.store.notice(&claim).await.unwrap();
         assert_eq!((notice.kind, notice.id.as_str()), (Kind::Update, "7K3Q.2"));
         assert_eq!((notice.samples[0].count, notice.samples[0].total), (99, 100));
-        bench.store.deliver(&claim, None, 1, t(901)).await.unwrap();
+        bench.store.deliver(&claim, None, 1, None, t(901)).await.unwrap();
         let end = t(2) + crate::policy::incident::QUIET_AFTER;
         assert_eq!(bench.tell("mail", t(902)).await.next, Some(end));
         let claim = bench.claim("mail", end).await.unwrap();
@@ -155,7 +155,7 @@ every_store! {
     async fn the_last_hour_is_told_in_five_minutes_each(bench: &mut Bench) {
         bench.persist(&[captured_at("a", t(0))], t(0)).await;
         let claim = bench.claim("mail", t(1)).await.unwrap();
-        bench.store.deliver(&claim, None, 1, t(1)).await.unwrap();
+        bench.store.deliver(&claim, None, 1, None, t(1)).await.unwrap();
         let more = |count, at| Captured { count, ..captured_at("a", at) };
         bench.persist(&[more(2, t(99)), more(30, t(100)), more(4, t(399))], t(400)).await;
         bench.persist(&[more(50, t(401)), more(13, t(700))], t(700)).await;
@@ -192,13 +192,13 @@ every_store! {
         let more = |count, at| Captured { count, ..captured_at("a", at) };
         bench.persist(&[captured_at("a", t(0))], t(0)).await;
         let claim = bench.claim("mail", t(1)).await.unwrap();
-        bench.store.deliver(&claim, None, 1, t(1)).await.unwrap();
+        bench.store.deliver(&claim, None, 1, None, t(1)).await.unwrap();
         bench.persist(&[more(99, t(2))], t(2)).await;
         bench.tell("mail", t(901)).await;
         bench.persist(&[more(1, t(902)), captured_at("b", t(902))], t(902)).await;
         let why = async |bench: &mut Bench, now| {
             let claim = bench.claim("mail", now).await.unwrap();
-            bench.store.release(&claim, None, now).await.unwrap();
+            bench.store.release(&claim, None, now, None).await.unwrap();
             let notice = bench.store.notice(&claim).await.unwrap();
             notice.samples.iter().map(|sample| (sample.event.message.clone(), sample.kind)).collect::<Vec<_>>()
         };
@@ -279,7 +279,7 @@ every_store! {
             bench.tell_with(&limited, false, t(n + 1)).await;
             for claim in bench.store.claim("sms", 9, t(n + 70), t(n + 1)).await.unwrap() {
                 told.push(bench.store.notice(&claim).await.unwrap().event_count());
-                bench.store.deliver(&claim, None, 1, t(n + 1)).await.unwrap();
+                bench.store.deliver(&claim, None, 1, None, t(n + 1)).await.unwrap();
             }
         }
         assert_eq!(told.len(), 4, "three at once, then one in ten minutes: {told:?}");
@@ -313,7 +313,7 @@ every_store! {
             bench.persist(&[captured(&format!("{n}"), Level::ERROR)], t(10 * n)).await;
             bench.tell_with(&limited, false, t(10 * n + 1)).await;
             for claim in bench.store.claim("sms", 9, t(10 * n + 70), t(10 * n + 1)).await.unwrap() {
-                bench.store.deliver(&claim, None, 2, t(10 * n + 1)).await.unwrap();
+                bench.store.deliver(&claim, None, 2, None, t(10 * n + 1)).await.unwrap();
                 sent += 1;
             }
         }

@@ -106,7 +106,7 @@ fn what_was_spent_before_and_during_an_outage_is_spent_once() {
             bench.persist(&[captured(name, Level::ERROR)], at).await;
             let told = bench.tell_with(&channel, false, at + SETTLE).await;
             for claim in bench.store.claim("sms", 9, at + HOUR, at + SETTLE).await.unwrap() {
-                bench.store.deliver(&claim, None, 1, at + SETTLE).await.unwrap();
+                bench.store.deliver(&claim, None, 1, None, at + SETTLE).await.unwrap();
             }
             told.notice.is_some()
         };
@@ -209,7 +209,7 @@ fn what_was_claimed_in_memory_is_reported_in_the_file_where_notices_have_other_n
         let Store::Sqlite(file) = file.store else { panic!("no file") };
         memory.store.move_to(file, &[], &memory.targets, t(6)).await.unwrap();
         assert_eq!(memory.store.events().await.unwrap().reported, 0);
-        assert!(memory.store.deliver(&claim, None, 1, t(7)).await.unwrap());
+        assert!(memory.store.deliver(&claim, None, 1, None, t(7)).await.unwrap());
         assert_eq!(memory.store.events().await.unwrap().reported, 1, "another message was reported");
         memory.store.shut().await;
     });

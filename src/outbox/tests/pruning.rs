@@ -33,8 +33,10 @@ impl Bench {
             self.tell(sink, t(1)).await;
             for claim in self.store.claim(sink, 1000, t(DAY * 1000), t(1)).await.unwrap() {
                 let settled = match end {
-                    Pending => self.store.retry(&claim, &SendError::ambiguous("cut"), t(DAY * 1000)).await,
-                    Delivered(day) => self.store.deliver(&claim, None, 1, t(day * DAY)).await,
+                    Pending => {
+                        self.store.retry(&claim, &SendError::ambiguous("cut"), t(DAY * 1000), None).await
+                    }
+                    Delivered(day) => self.store.deliver(&claim, None, 1, None, t(day * DAY)).await,
                     Dead(day) => self.store.bury(&claim, "21211", t(day * DAY)).await,
                 };
                 assert!(settled.unwrap());
@@ -186,7 +188,11 @@ fn a_step_deletes_no_more_than_a_few_notices() {
         bench.targets = (0..250).map(to).collect();
         bench.persist(&[captured_at("a", t(0))], t(0)).await;
         bench.tell("sms", t(1)).await;
-        bench.number("UPDATE delivery SET data = json_set(data, '$.state', 'delivered', '$.settled_at', due_at)").await;
+        bench
+            .number(
+                "UPDATE delivery SET data = json_set(data, '$.state', 'delivered', '$.settled_at', due_at)",
+            )
+            .await;
         bench.tell("sms", t(2) + crate::policy::incident::QUIET_AFTER).await;
         bench.targets.truncate(1);
         bench.newest().await;

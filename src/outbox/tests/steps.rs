@@ -200,12 +200,12 @@ impl Side {
                     if *is_ambiguous { SendError::ambiguous("cut") } else { SendError::not_processed("503") };
                 let due_at = now + Duration::from_secs(*pause);
                 let Some((claim, _)) = self.claims.pop_front() else { return Did::Nothing };
-                Did::Settled(self.bench.store.retry(&claim, &error, due_at).await.unwrap())
+                Did::Settled(self.bench.store.retry(&claim, &error, due_at, None).await.unwrap())
             }
             Step::Release(pause) => {
                 let due_at = now + Duration::from_secs(*pause);
                 let Some((claim, _)) = self.claims.pop_front() else { return Did::Nothing };
-                Did::Settled(self.bench.store.release(&claim, None, due_at).await.unwrap())
+                Did::Settled(self.bench.store.release(&claim, None, due_at, None).await.unwrap())
             }
             Step::Forget => {
                 self.claims.pop_front();
@@ -256,7 +256,7 @@ impl Side {
     }
 
     async fn deliver(&mut self, now: SystemTime) -> bool {
-        self.answer(true, async |store, claim| store.deliver(claim, None, 2, now).await).await
+        self.answer(true, async |store, claim| store.deliver(claim, None, 2, None, now).await).await
     }
 
     /// Settles the oldest claim for good. False if it came too late, or if there

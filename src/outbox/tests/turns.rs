@@ -28,8 +28,8 @@ fn a_file_that_a_newer_version_takes_over_while_we_run_is_not_written_to() {
         let error = SendError::not_processed("503");
         let refused = [
             bench.store.claim("mail", 1, t(9), t(2)).await.err(),
-            bench.store.retry(&claim, &error, t(9)).await.err(),
-            bench.store.deliver(&claim, None, 1, t(2)).await.err(),
+            bench.store.retry(&claim, &error, t(9), None).await.err(),
+            bench.store.deliver(&claim, None, 1, None, t(2)).await.err(),
             bench.store.charge("sms", 1, t(2)).await.err(),
         ];
         for error in refused {
@@ -39,7 +39,7 @@ fn a_file_that_a_newer_version_takes_over_while_we_run_is_not_written_to() {
             );
         }
         bench.meanwhile("PRAGMA user_version = 0").await;
-        assert!(bench.store.retry(&claim, &error, t(9)).await.unwrap(), "it was written to");
+        assert!(bench.store.retry(&claim, &error, t(9), None).await.unwrap(), "it was written to");
     });
 }
 
@@ -54,18 +54,18 @@ fn an_answer_that_comes_again_counts_once() {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
         for _ in 0..3 {
-            assert!(bench.store.release(&claim, Some("401"), t(2)).await.unwrap());
+            assert!(bench.store.release(&claim, Some("401"), t(2), None).await.unwrap());
         }
-        assert!(!bench.store.deliver(&claim, None, 1, t(2)).await.unwrap(), "it was given back");
+        assert!(!bench.store.deliver(&claim, None, 1, None, t(2)).await.unwrap(), "it was given back");
         let claim = bench.claim("sms", t(2)).await.unwrap();
         assert_eq!((claim.attempt, claim.is_doubtful), (1, false));
         for _ in 0..3 {
-            assert!(bench.store.retry(&claim, &SendError::not_processed("503"), t(3)).await.unwrap());
+            assert!(bench.store.retry(&claim, &SendError::not_processed("503"), t(3), None).await.unwrap());
         }
         let claim = bench.claim("sms", t(3)).await.unwrap();
         assert_eq!((claim.attempt, claim.is_doubtful), (2, false));
         for _ in 0..3 {
-            assert!(bench.store.deliver(&claim, Some("SM1"), 2, t(4)).await.unwrap());
+            assert!(bench.store.deliver(&claim, Some("SM1"), 2, None, t(4)).await.unwrap());
         }
         assert_eq!(account(bench, "").await, Some(2), "it cost once");
         assert!(!bench.store.bury(&claim, "no", t(4)).await.unwrap(), "it was delivered");

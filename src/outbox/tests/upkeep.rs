@@ -10,7 +10,7 @@ every_store! {
         bench.persist(&[captured_at("a", t(36_000))], t(36_000)).await;
         bench.tell("sms", t(36_001)).await;
         let claim = bench.claim("mail", t(36_001)).await.unwrap();
-        bench.store.retry(&claim, &SendError::not_processed("503"), t(36_900)).await.unwrap();
+        bench.store.retry(&claim, &SendError::not_processed("503"), t(36_900), None).await.unwrap();
         assert_eq!((bench.claim("sms", t(0)).await, bench.claim("mail", t(0)).await), (None, None));
         assert_eq!(bench.store.pull_forward(t(60), t(3600), t(0)).await.unwrap(), 2);
         assert_eq!(bench.claim("sms", t(0)).await.unwrap().attempt, 1);
@@ -23,7 +23,7 @@ every_store! {
         for recent in [t(36_001), t(36_500)] {
             bench.tell_with(&default_channel("sms"), false, recent).await;
             let claim = bench.store.claim("sms", 1, t(0), recent).await.unwrap().remove(0);
-            bench.store.deliver(&claim, None, 1, recent).await.unwrap();
+            bench.store.deliver(&claim, None, 1, None, recent).await.unwrap();
             bench.persist(&[captured_at("b", recent)], recent).await;
         }
         bench.store.reconsider(t(0)).await.unwrap();
@@ -45,7 +45,7 @@ every_store! {
         bench.persist(&[captured_at("a", t(0))], t(0)).await;
         bench.persist(&[Captured { not_before: Some(t(3600)), ..captured_at("b", t(0)) }], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
-        bench.store.deliver(&claim, None, 1, t(1)).await.unwrap();
+        bench.store.deliver(&claim, None, 1, None, t(1)).await.unwrap();
         let before = bench.tell("sms", t(2)).await;
         bench.store.reconsider(t(2)).await.unwrap();
         assert_eq!(bench.tell("sms", t(2)).await, before);
@@ -55,7 +55,7 @@ every_store! {
         bench.persist(&[captured_at("a", t(59))], t(59)).await;
         bench.tell("mail", t(60)).await;
         let claim = bench.claim("sms", t(60)).await.unwrap();
-        bench.store.retry(&claim, &SendError::not_processed("503"), t(3600)).await.unwrap();
+        bench.store.retry(&claim, &SendError::not_processed("503"), t(3600), None).await.unwrap();
         assert_eq!(bench.store.pull_forward(t(60), t(3600), t(0)).await.unwrap(), 0);
         assert_eq!(bench.store.next_due("sms").await.unwrap(), Some(t(3600)));
         assert_eq!(bench.store.next_due("mail").await.unwrap(), Some(t(60)));
@@ -65,7 +65,7 @@ every_store! {
         bench.persist(&[captured_at("a", t(600))], t(600)).await;
         bench.tell("mail", t(601)).await;
         let claim = bench.claim("sms", t(601)).await.unwrap();
-        bench.store.retry(&claim, &SendError::not_processed("503"), t(700)).await.unwrap();
+        bench.store.retry(&claim, &SendError::not_processed("503"), t(700), None).await.unwrap();
         assert_eq!(bench.store.pull_forward(t(60), t(3600), t(0)).await.unwrap(), 1);
         assert_eq!(bench.store.next_due("mail").await.unwrap(), Some(t(0)));
         assert_eq!(bench.store.next_due("sms").await.unwrap(), Some(t(700)));
@@ -76,8 +76,8 @@ every_store! {
         let first = bench.claim("sms", t(36_001)).await.unwrap();
         bench.store.pull_forward(t(60), t(3600), t(0)).await.unwrap();
         let second = bench.claim("sms", t(0)).await.unwrap();
-        assert!(!bench.store.deliver(&first, None, 1, t(1)).await.unwrap());
-        assert!(bench.store.deliver(&second, None, 1, t(1)).await.unwrap());
+        assert!(!bench.store.deliver(&first, None, 1, None, t(1)).await.unwrap());
+        assert!(bench.store.deliver(&second, None, 1, None, t(1)).await.unwrap());
     }
 
     async fn a_clock_that_jumps_forward_makes_all_due_and_deletes_nothing(bench: &mut Bench) {

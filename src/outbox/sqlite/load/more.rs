@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use sqlx::SqliteConnection;
+use uuid::Uuid;
 
 use super::{
     super::{super::Page, json},
@@ -28,6 +29,55 @@ pub(super) async fn dead(connection: &mut SqliteConnection, sink: &str) -> Rows 
              FROM dead_told WHERE sink = ?1
             UNION ALL
            SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        sink
+    )
+}
+
+pub(super) async fn questions(
+    connection: &mut SqliteConnection,
+    sink: &str,
+    limit: usize,
+    now: SystemTime,
+) -> Rows {
+    let (limit, now) = (i64::try_from(limit).unwrap_or(i64::MAX), to_millis(now));
+    rows!(
+        connection,
+        r#"SELECT 'delivery' AS "tab!: String", json_quote(key) AS "key!: String", data AS "data!: String"
+             FROM delivery
+            WHERE id IN (SELECT id FROM delivery WHERE sink = ?1 AND ask_at <= ?2 ORDER BY ask_at LIMIT ?3)
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        sink,
+        now,
+        limit
+    )
+}
+
+pub(super) async fn fate(connection: &mut SqliteConnection, key: Uuid, sink: &str) -> Rows {
+    let key = key.to_string();
+    rows!(
+        connection,
+        r#"WITH own (key, notice_id, data) AS MATERIALIZED (
+               SELECT key, notice_id, data FROM delivery WHERE key = ?1),
+           told (notice_id, incident_id, data) AS MATERIALIZED (
+               SELECT item.notice_id, incident_id, item.data
+                 FROM own CROSS JOIN item ON item.notice_id = own.notice_id)
+           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", incident.data AS "data!: String"
+             FROM told CROSS JOIN incident ON id = incident_id
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM standing
+            WHERE incident_id IN (SELECT incident_id FROM told)
+            UNION ALL
+           SELECT 'notice', CAST(id AS TEXT), notice.data FROM own CROSS JOIN notice ON id = notice_id
+            UNION ALL
+           SELECT 'item', json_array(notice_id, incident_id), data FROM told
+            UNION ALL
+           SELECT 'delivery', json_quote(key), data FROM own
+            UNION ALL
+           SELECT 'dead_told', json_quote(sink), data FROM dead_told WHERE sink = ?2
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        key,
         sink
     )
 }
