@@ -16,6 +16,7 @@ mod disks;
 mod end;
 mod exit;
 mod fallback;
+mod fates;
 mod faults;
 mod feedback;
 mod foreign;

@@ -99,6 +99,10 @@ struct Inner {
     lookups: Script,
     /// The SMS that were sent, as they are listed.
     sent: Vec<serde_json::Value>,
+    /// What the suppression lists with this in their path say of any address.
+    suppressed: Vec<(&'static str, String)>,
+    /// What everybody gets who asks what became of a message.
+    questions: Option<Answer>,
 }
 
 /// The next answers, then the last one for ever.
@@ -171,6 +175,29 @@ impl Provider {
         for sms in &mut self.state.inner.lock().unwrap().sent {
             sms["status"] = status.into();
         }
+    }
+
+    /// What became of the SMS that were sent so far.
+    pub(crate) fn has_failed(&self, status: &str, code: u32) {
+        for sms in &mut self.state.inner.lock().unwrap().sent {
+            sms["status"] = status.into();
+            sms["error_code"] = code.into();
+        }
+    }
+
+    /// The suppression list with this in its path says so of every address.
+    pub(crate) fn suppresses(&self, list: &'static str, entries: &str) {
+        self.state.inner.lock().unwrap().suppressed.push((list, entries.to_owned()));
+    }
+
+    /// Every question what became of a message gets this answer.
+    pub(crate) fn always_questions(&self, answer: Answer) {
+        self.state.inner.lock().unwrap().questions = Some(answer);
+    }
+
+    /// The requests that ask what became of messages.
+    pub(crate) fn questions(&self) -> Vec<Request> {
+        self.requests().into_iter().filter(Request::is_question).collect()
     }
 
     /// From now on one message in five fails in one of four ways; or none does.
@@ -279,6 +306,12 @@ impl Provider {
         let inner = &mut *inner;
         inner.requests.push(request.clone());
         let sid = format!("SM{:032}", inner.requests.len());
+        if request.is_question() {
+            let answer = inner.questions.clone().unwrap_or_else(|| inner.fate_of(&request.path));
+            inner.answers.push(answer.clone());
+            self.state.changed.notify_all();
+            return answer;
+        }
         let script = match &request {
             request if request.is_sms() => &mut inner.sms,
             request if request.is_lookup() => &mut inner.lookups,
@@ -314,6 +347,22 @@ impl Provider {
         }
         self.state.changed.notify_all();
         answer
+    }
+}
+
+impl Inner {
+    /// What is at `path`: a message that was sent, or what a suppression list says.
+    fn fate_of(&self, path: &str) -> Answer {
+        let found = match path.starts_with("/v3/") {
+            true => {
+                self.suppressed.iter().find(|(list, _)| path.contains(list)).map(|(_, said)| said.clone())
+            }
+            false => {
+                let is_it = |sms: &&serde_json::Value| path.contains(sms["sid"].as_str().unwrap());
+                self.sent.iter().find(is_it).map(ToString::to_string)
+            }
+        };
+        found.map_or(Answer::status(404), |body| Answer::With(200, Vec::new(), body))
     }
 }
 

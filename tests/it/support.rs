@@ -256,9 +256,9 @@ pub(crate) fn time_passes(millis: i64) -> String {
         ("standing", &["told_at", "not_before", "due_at"]),
         ("account", &["heard_at", "full_at"]),
         ("notice", &["made_at"]),
-        ("delivery", &["due_at", "created_at", "expires_at", "settled_at"]),
+        ("delivery", &["due_at", "created_at", "expires_at", "settled_at", "ask_at"]),
         ("refusal", &["since"]),
-        ("dead_told", &["told_at"]),
+        ("dead_told", &["told_at", "failing_since", "failure_told_at"]),
         ("start", &["started_at"]),
     ];
     let earlier = |column: &&str| format!("'$.{column}', data ->> '{column}' - ({millis})");

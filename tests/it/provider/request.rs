@@ -18,13 +18,19 @@ impl Request {
         self.method == "POST" && self.path.ends_with("/Messages.json")
     }
 
+    /// Whether it asks what became of one message, or whether an address is suppressed.
+    pub(crate) fn is_question(&self) -> bool {
+        let paths = ["/Messages/", "/v3/suppression/", "/v3/asm/"];
+        self.method == "GET" && paths.iter().any(|path| self.path.contains(path))
+    }
+
     /// Whether it asks which messages a number got.
     pub(crate) fn is_lookup(&self) -> bool {
         self.method == "GET" && self.path.contains("/Messages.json?")
     }
 
     pub(crate) fn is_mail(&self) -> bool {
-        !self.is_sms() && !self.is_lookup()
+        self.method == "POST" && !self.is_sms()
     }
 
     /// A field of the form, decoded.
