@@ -32,10 +32,11 @@ impl Dispatcher<'_> {
             let now = SystemTime::now();
             let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
             let tell = |dead: &Dead| captured(event(sink, dead, now), dead.count, &self.process.app);
-            match self.store.tell_of_dead(sink, now.earlier(PAUSE), tell, &maker, &others, now).await {
-                Ok(true) => self.tell_at = None,
-                Ok(false) => (),
-                Err(error) => self.note(Err(error)),
+            let told = self.outbox.with(async |store| {
+                store.tell_of_dead(sink, now.earlier(PAUSE), tell, &maker, &others, now).await
+            });
+            if let Ok(true) = told.await {
+                self.tell_at = None;
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::{
         time::{Saturating, spoken},
         trouble, unwind,
     },
-    outbox::{Claim, StoreError},
+    outbox::{Claim, Store, StoreError},
     policy::{retry::Verdict, send_error::SendError},
     queue::stats::Counters,
     render::{Email, Rendered, segments},
@@ -37,9 +37,8 @@ impl Dispatcher<'_> {
             return next;
         }
         for lane in 0..self.lanes.len() {
-            if let Err(error) = self.start_lane(lane).await {
+            if self.start_lane(lane).await.is_err() {
                 self.lanes[lane].look_again_in(STORE_RETRY);
-                self.note(Err(error));
             }
             next = next.min(self.lanes[lane].wait(SystemTime::now()));
         }
@@ -50,7 +49,7 @@ impl Dispatcher<'_> {
     async fn start_lane(&mut self, lane: usize) -> Result<(), StoreError> {
         let name = self.lanes[lane].sink.name();
         if self.lanes[lane].must_ask() {
-            let due = self.store.next_due(name).await?;
+            let due = self.outbox.with(async |store| store.next_due(name).await).await?;
             self.lanes[lane].set_due(due);
         }
         let now = SystemTime::now();
@@ -58,8 +57,8 @@ impl Dispatcher<'_> {
         if room == 0 || !self.lanes[lane].is_due(now) {
             return Ok(());
         }
-        let claims = self.store.claim(name, room, now.later(LEASE), now).await?;
-        self.note(Ok(()));
+        let claim = async |store: &mut Store| store.claim(name, room, now.later(LEASE), now).await;
+        let claims = self.outbox.with(claim).await?;
         // Whether an earlier attempt reached the recipient can be found out also when it is
         // too late to send.
         let looks_up = self.lanes[lane].sink.looks_up();
@@ -74,7 +73,7 @@ impl Dispatcher<'_> {
                 None => self.attempt(lane, claim, now).await,
             }
         }
-        let due = self.store.next_due(name).await?;
+        let due = self.outbox.with(async |store| store.next_due(name).await).await?;
         self.lanes[lane].set_due(due);
         Ok(())
     }
@@ -98,23 +97,20 @@ impl Dispatcher<'_> {
 
     /// Starts one attempt.
     async fn attempt(&mut self, lane: usize, claim: Claim, now: SystemTime) {
-        match self.store.skip_refused(&claim, now.earlier(REFUSED_FOR), now).await {
-            Ok(true) => {
-                // What waited for fewer messages to be under way may be told now.
-                self.tell_at = None;
-                return Counters::count(&self.counters.dead);
-            }
-            Ok(false) => (),
-            Err(error) => self.note(Err(error)),
+        let skip = async |store: &mut Store| store.skip_refused(&claim, now.earlier(REFUSED_FOR), now).await;
+        if let Ok(true) = self.outbox.with(skip).await {
+            // What waited for fewer messages to be under way may be told now.
+            self.tell_at = None;
+            return Counters::count(&self.counters.dead);
         }
-        let notice = match self.store.notice(&claim).await {
+        let notice = match self.outbox.store.notice(&claim).await {
             Ok(notice) => Arc::new(notice),
             Err(error) => {
                 let result = Err(SendError::not_processed(error.to_string()));
                 self.unsettled.push_back(Attempted { lane, claim, result, segments: 0, is_old: false });
                 // Any other is this notice's own, or comes again at the next claim.
                 if matches!(error, StoreError::Damaged(_) | StoreError::Broken(_)) {
-                    self.note(Err(error));
+                    self.outbox.judge(&error);
                 }
                 return;
             }
@@ -191,12 +187,10 @@ impl Dispatcher<'_> {
             let Some(attempted) = self.unsettled.pop_front() else {
                 return;
             };
-            let settled = self.settle(&attempted).await;
-            if settled.is_err() {
+            if self.settle(&attempted).await.is_err() {
                 // Until it is written, the lease keeps others away.
                 self.unsettled.push_back(attempted);
             }
-            self.note(settled);
         }
     }
 
@@ -207,7 +201,8 @@ impl Dispatcher<'_> {
         let (counter, valid) = match result {
             Ok(receipt) => {
                 let reference = receipt.reference.as_deref();
-                let valid = self.store.deliver(claim, reference, *segments, now).await?;
+                let deliver = async |store: &mut Store| store.deliver(claim, reference, *segments, now).await;
+                let valid = self.outbox.with(deliver).await?;
                 self.lanes[lane].resume();
                 (&self.counters.delivered, valid)
             }
@@ -215,7 +210,9 @@ impl Dispatcher<'_> {
                 let reason = error.to_string();
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
-                        let valid = self.store.retry(claim, error, now.later(pause)).await?;
+                        let due_at = now.later(pause);
+                        let valid =
+                            self.outbox.with(async |store| store.retry(claim, error, due_at).await).await?;
                         if !is_old {
                             self.note_failure(lane, &reason);
                         }
@@ -231,7 +228,10 @@ impl Dispatcher<'_> {
                             );
                             self.lanes[lane].pause(pause);
                         }
-                        let valid = self.store.release(claim, Some(&reason), now.later(pause)).await?;
+                        let due_at = now.later(pause);
+                        let release =
+                            async |store: &mut Store| store.release(claim, Some(&reason), due_at).await;
+                        let valid = self.outbox.with(release).await?;
                         (&self.counters.retried, valid)
                     }
                     Verdict::Bury => {
@@ -245,10 +245,14 @@ impl Dispatcher<'_> {
                             &format!("a delivery through {sink} ended undelivered: {reason}"),
                         );
                         self.lanes[lane].look_for_dead();
-                        if matches!(error, SendError::RecipientRefused { .. }) {
-                            self.store.refuse(claim, now).await?;
-                        }
-                        (&self.counters.dead, self.store.bury(claim, &error.cause_of_death(), now).await?)
+                        let cause = error.cause_of_death();
+                        let bury = async |store: &mut Store| {
+                            if matches!(error, SendError::RecipientRefused { .. }) {
+                                store.refuse(claim, now).await?;
+                            }
+                            store.bury(claim, &cause, now).await
+                        };
+                        (&self.counters.dead, self.outbox.with(bury).await?)
                     }
                 }
             }
@@ -271,8 +275,8 @@ impl Dispatcher<'_> {
             Err(error) => error.is_ambiguous(),
         };
         if may_have_cost && !is_deferred {
-            let charged = self.store.charge(self.lanes[lane].sink.name(), *segments, now).await;
-            self.note(charged);
+            let sink = self.lanes[lane].sink.name();
+            drop(self.outbox.with(async |store| store.charge(sink, *segments, now).await).await);
         }
         Ok(())
     }
@@ -327,10 +331,10 @@ mod tests {
     use super::*;
     use crate::{
         AlertLayer, Receipt, Sink,
-        dispatcher::{Disk, Inbox},
+        dispatcher::Inbox,
         event::tests::event,
         host::permit::Permit,
-        outbox::{Memory, Store},
+        outbox::Outbox,
         policy::{fingerprint::Grouping, redact::Policy},
     };
 
@@ -358,16 +362,16 @@ mod tests {
         let config = builder.check().unwrap();
         let mut inbox =
             Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new(), Policy::new(true, &[], &[]));
-        let mut outbox = (Store::Memory(Memory::default()), Disk::default());
+        let mut outbox = Outbox::default();
         let mut dispatcher = Dispatcher::open(&config.setup, Arc::default(), &mut inbox, &mut outbox).await;
         dispatcher.inbox.add(event("payment failed"), Permit::default(), &Counters::default());
         dispatcher.persist().await;
         dispatcher.hurry();
         dispatcher.tell().await;
         let now = SystemTime::now();
-        let claims = dispatcher.store.claim("provider", 1, now, now).await.unwrap();
+        let claims = dispatcher.outbox.store.claim("provider", 1, now, now).await.unwrap();
         assert_eq!(claims.len(), 1);
-        dispatcher.store.shift(dispatcher.inbox.run, -1_000 * 3_600_000).await.unwrap();
+        dispatcher.outbox.store.shift(dispatcher.inbox.run, -1_000 * 3_600_000).await.unwrap();
         dispatcher.wake_lanes();
         dispatcher.start_due_deliveries().await;
         if let Some(finished) = dispatcher.in_flight.join_next_with_id().await {

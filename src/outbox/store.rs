@@ -1,19 +1,21 @@
-//! [`Store`]: the outbox in memory or in a file, with the same functions.
+//! [`Store`]: what the outbox does, in whatever keeps the rows.
 //!
 //! Each function names what it needs, and what the page decides; nothing else is
-//! known here of either store.
+//! known here of any store.
 //! Invariant: decides nothing, and waits for nothing but its own storage.
 
 use std::time::SystemTime;
 
 use uuid::Uuid;
 
+#[cfg(feature = "sqlite")]
+use super::Sqlite;
 use super::{
     Captured, Channel, Claim, Dead, Maker, Mark, Memory, Page, StoreError, Target, Told,
-    batch::{arrival_of, arrivals},
+    batch::arrivals,
+    keep::{Keep, turn, turn_and_join},
+    scope::{Question, Scope},
 };
-#[cfg(feature = "sqlite")]
-use super::{Sqlite, scope::Scope};
 use crate::{
     event::loss::Losses,
     policy::{notice::Notice, send_error::SendError},
@@ -28,33 +30,30 @@ pub(crate) enum Store {
     Sqlite(Box<Sqlite>),
 }
 
-/// Decides on a page: that of memory, or the part of a file that a scope names.
-/// `$new_id` draws public ids.
-macro_rules! turn {
-    ($self:ident, $scope:expr, $new_id:expr, $decide:expr) => {
+/// Does the same with whatever keeps the rows.
+macro_rules! keep {
+    ($self:ident, $keeper:ident => $work:expr) => {
         match $self {
-            Self::Memory(memory) => Ok(memory.turn($decide)),
+            Self::Memory($keeper) => $work.await,
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(file) => file.turn(&$scope, $new_id, $decide).await,
+            Self::Sqlite($keeper) => {
+                let $keeper = &mut **$keeper;
+                $work.await
+            }
         }
     };
+}
+
+pub(super) use keep;
+
+/// One decision about what `$scope` names, as no public id is drawn.
+macro_rules! decide {
     ($self:ident, $scope:expr, $decide:expr) => {
-        turn!($self, $scope, &String::new, $decide)
+        keep!($self, keeper => turn(keeper, &$scope, &String::new, $decide))
     };
 }
 
-pub(super) use turn;
-
-/// Asks memory's page, or a file by a statement of its own.
-macro_rules! ask {
-    ($self:ident, $memory:ident => $read:expr, $file:ident => $query:expr) => {
-        match $self {
-            Self::Memory($memory) => Ok($read),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite($file) => $query.await,
-        }
-    };
-}
+pub(super) use decide;
 
 impl Store {
     /// Commits `batch` and `losses` to their incidents; opens those that are
@@ -67,19 +66,15 @@ impl Store {
         targets: &[Target],
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        match self {
-            Self::Memory(memory) => memory.must_have_room()?,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => (),
+        if let Self::Memory(memory) = self {
+            memory.must_have_room()?;
         }
         let arrivals = arrivals(batch, losses, now);
-        #[cfg(feature = "sqlite")]
         let fingerprints: Vec<_> = arrivals.iter().map(|arrival| arrival.fingerprint.clone()).collect();
-        #[cfg(feature = "sqlite")]
         let fingerprints = fingerprints.iter().map(Vec::as_slice).collect();
-        turn!(self, Scope::Batch { fingerprints, targets, now }, maker.new_id, |page| {
-            page.join(arrivals, maker, targets, now);
-        })
+        let scope = Scope::Batch { fingerprints, targets, now };
+        let join = |page: &mut Page| page.join(arrivals, maker, targets, now);
+        keep!(self, keeper => turn(keeper, &scope, maker.new_id, join))
     }
 
     /// Adds the backtrace to an event that was committed without it.
@@ -88,7 +83,7 @@ impl Store {
         fingerprint: &[u8],
         backtrace: &str,
     ) -> Result<(), StoreError> {
-        turn!(self, Scope::FirstEvent(fingerprint), |page| page.add_backtrace(fingerprint, backtrace))
+        decide!(self, Scope::FirstEvent(fingerprint), |page| page.add_backtrace(fingerprint, backtrace))
     }
 
     /// Makes, for each recipient of `channel` of whose incidents something is to
@@ -101,18 +96,14 @@ impl Store {
         hurried: bool,
         now: SystemTime,
     ) -> Result<Told, StoreError> {
-        let decide = |page: &mut Page| page.tell(channel, maker, hurried, now);
-        match self {
-            Self::Memory(memory) => Ok(memory.turn(decide)),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(file) => {
-                let told = match file.has_waiting(channel.sink, hurried, now).await? {
-                    true => file.turn(&Scope::Desk { channel, hurried, now }, maker.new_id, decide).await?,
-                    false => Told::default(),
-                };
-                Ok(Told { next: file.next_look(channel.sink).await?, ..told })
-            }
+        let sink = channel.sink;
+        let mut notice = None;
+        if keep!(self, keeper => keeper.ask(&Question::Waits { sink, hurried, now }))? {
+            let scope = Scope::Desk { channel, hurried, now };
+            let tell = |page: &mut Page| page.tell(channel, maker, hurried, now);
+            notice = keep!(self, keeper => turn(keeper, &scope, maker.new_id, tell))?;
         }
+        Ok(Told { notice, next: keep!(self, keeper => keeper.next_look(sink))? })
     }
 
     /// Claims up to `limit` deliveries of `sink` that are due at `now`: each
@@ -124,15 +115,13 @@ impl Store {
         lease_until: SystemTime,
         now: SystemTime,
     ) -> Result<Vec<Claim>, StoreError> {
-        ask!(self, memory => memory.turn(|page| page.claim(sink, limit, lease_until, now)),
-            file => file.claim(sink, limit, lease_until, now))
+        keep!(self, keeper => keeper.claim(sink, limit, lease_until, now))
     }
 
     /// Reads what a claimed delivery has to tell.
     pub(crate) async fn notice(&mut self, claim: &Claim) -> Result<Notice, StoreError> {
-        let notice = ask!(self, memory => memory.page.notice(claim.notice_id),
-            file => file.notice(claim.notice_id));
-        notice?.ok_or_else(|| StoreError::Failed("a notice vanished".to_owned()))
+        let notice = keep!(self, keeper => keeper.notice(claim.notice_id))?;
+        notice.ok_or_else(|| StoreError::Failed("a notice vanished".to_owned()))
     }
 
     /// pending → delivered, at a cost of `segments`. False if the claim was no
@@ -144,7 +133,7 @@ impl Store {
         segments: u32,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Settled { claim, now }, |page| page.deliver(claim, reference, segments, now))
+        decide!(self, Scope::Settled { claim, now }, |page| page.deliver(claim, reference, segments, now))
     }
 
     /// pending → pending, due again at `due_at`. False as above.
@@ -154,7 +143,7 @@ impl Store {
         error: &SendError,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Claimed(claim), |page| page.retry(claim, error, due_at))
+        decide!(self, Scope::Claimed(claim), |page| page.retry(claim, error, due_at))
     }
 
     /// pending → pending, due again at `due_at`, and the attempt does not count.
@@ -165,7 +154,7 @@ impl Store {
         error: Option<&str>,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Claimed(claim), |page| page.release(claim, error, due_at))
+        decide!(self, Scope::Claimed(claim), |page| page.release(claim, error, due_at))
     }
 
     /// pending → dead. False as above.
@@ -175,12 +164,12 @@ impl Store {
         reason: &str,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Settled { claim, now }, |page| page.bury(claim, reason, now))
+        decide!(self, Scope::Settled { claim, now }, |page| page.bury(claim, reason, now))
     }
 
     /// Notes that the recipient of a claimed delivery was refused for good.
     pub(crate) async fn refuse(&mut self, claim: &Claim, now: SystemTime) -> Result<(), StoreError> {
-        turn!(self, Scope::Nothing, |page| page.refuse(claim, now))
+        decide!(self, Scope::Nothing, |page| page.refuse(claim, now))
     }
 
     /// pending → dead without an attempt, if the recipient was refused after
@@ -191,13 +180,10 @@ impl Store {
         since: SystemTime,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        #[cfg(feature = "sqlite")]
-        if let Self::Sqlite(file) = self
-            && !file.has_refusal(claim, since).await?
-        {
+        if !keep!(self, keeper => keeper.ask(&Question::Refused { claim, since }))? {
             return Ok(false);
         }
-        turn!(self, Scope::Settled { claim, now }, |page| page.skip_refused(claim, since, now))
+        decide!(self, Scope::Settled { claim, now }, |page| page.skip_refused(claim, since, now))
     }
 
     /// Opens an incident of what is dead and untold in `sink`, for `targets`, as
@@ -212,47 +198,37 @@ impl Store {
         targets: &[Target],
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        let decide = |page: &mut Page| page.tell_of_dead(sink, not_since, now).map(|dead| tell(&dead));
-        match self {
-            Self::Memory(memory) => Ok(memory.turn(|page| {
-                let captured = decide(page);
-                captured.iter().for_each(|it| page.join(arrival_of(it, now), maker, targets, now));
-                captured.is_some()
-            })),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(file) => {
-                if !file.sinks_of_dead().await?.iter().any(|dead| dead == sink) {
-                    return Ok(false);
-                }
-                file.turn_and_join(&Scope::Dead(sink), decide, maker, targets, now).await
-            }
+        if !self.sinks_of_dead().await?.iter().any(|dead| dead == sink) {
+            return Ok(false);
         }
+        let decide = |page: &mut Page| page.tell_of_dead(sink, not_since, now).map(|dead| tell(&dead));
+        keep!(self, keeper => turn_and_join(keeper, &Scope::Dead(sink), decide, maker, targets, now))
     }
 
     /// When the next delivery of `sink` is due, leases included.
     pub(crate) async fn next_due(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
-        ask!(self, memory => memory.page.next_due(sink), file => file.next_due(sink))
+        keep!(self, keeper => keeper.next_due(sink))
     }
 
     /// The last of what there is now.
     pub(crate) async fn mark(&mut self) -> Result<Mark, StoreError> {
-        ask!(self, memory => memory.page.mark(), file => file.mark())
+        keep!(self, keeper => keeper.mark())
     }
 
     /// How many messages of `run`, or with one of its incidents, are pending up to
     /// `mark`; and how many recipients were never told of one of those.
     pub(crate) async fn pending(&mut self, run: Uuid, mark: Mark) -> Result<u64, StoreError> {
-        ask!(self, memory => memory.page.pending(run, mark), file => file.pending(run, mark, &[]))
+        keep!(self, keeper => keeper.pending(run, mark, &[]))
     }
 
     /// Where the events of all its incidents are.
     pub(crate) async fn events(&mut self) -> Result<EventCounts, StoreError> {
-        ask!(self, memory => memory.events(), file => file.events())
+        keep!(self, keeper => keeper.events())
     }
 
     /// The sinks with deliveries that ended undelivered, and nobody was told.
     pub(crate) async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
-        ask!(self, memory => memory.page.sinks_of_dead(), file => file.sinks_of_dead())
+        keep!(self, keeper => keeper.sinks_of_dead())
     }
 
     /// Counts what an attempt may have cost that did not end in
@@ -263,7 +239,7 @@ impl Store {
         segments: u32,
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        turn!(self, Scope::Cost(sink), |page| page.charge(sink, segments, now))
+        decide!(self, Scope::Cost(sink), |page| page.charge(sink, segments, now))
     }
 
     /// Closes the file, if there is one.

@@ -45,7 +45,8 @@ impl Files {
                       FROM first_event WHERE incident_id = 1;
                     INSERT INTO standing (incident_id, sink, recipient, data)
                     SELECT incident_id + ?1, sink, recipient, data FROM standing WHERE incident_id = 1";
-        let untold = "UPDATE standing SET data = json_set(data, '$.told', 0, '$.told_at', NULL, '$.tellings', 0)
+        let untold =
+            "UPDATE standing SET data = json_set(data, '$.told', 0, '$.told_at', NULL, '$.tellings', 0)
                        WHERE incident_id = 1 + ?1";
         let tell = "INSERT INTO notice (id, data)
                     SELECT id + ?1, json_set(data, '$.public_id', printf('%04d', ?1)) FROM notice WHERE id = 1;

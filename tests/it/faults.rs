@@ -103,7 +103,10 @@ fn an_sms_of_a_killed_process_is_looked_up_by_the_next() {
     drop(child);
     assert_eq!(rows(&harness.database(), SMS), ["pending|1|NULL"]);
     // Its lease ends.
-    rows(&harness.database(), "UPDATE delivery SET data = json_set(data, '$.due_at', 0) WHERE state = 'pending'");
+    rows(
+        &harness.database(),
+        "UPDATE delivery SET data = json_set(data, '$.due_at', 0) WHERE state = 'pending'",
+    );
     let handle = with_layer(harness.builder(), || ());
     eventually("the SMS is settled", || handle.stats().delivered == 1);
     let provider = &harness.provider;
@@ -169,7 +172,10 @@ fn the_dead_of_an_hour_are_told_once_also_after_a_restart() {
         assert_eq!(harness.provider.mails().len(), start + 1);
     }
     // The hour passes.
-    rows(&harness.database(), "UPDATE dead_told SET data = json_set(data, '$.told_at', (data ->> 'told_at') - 3600000)");
+    rows(
+        &harness.database(),
+        "UPDATE dead_told SET data = json_set(data, '$.told_at', (data ->> 'told_at') - 3600000)",
+    );
     let handle = with_layer(harness.builder(), || ());
     eventually("the rest is told", || handle.stats().delivered == 1);
     let text = harness.provider.mails().pop().unwrap().json()["subject"].to_string();

@@ -111,7 +111,10 @@ fn a_flush_ends_when_another_process_has_sent_what_it_waits_for() {
     let handle = with_layer(builder.settle(Duration::ZERO).sink(sink, ["on-call"]), || error!("failed"));
     eventually("an attempt failed", || handle.stats().retried == 1);
     let flush = thread::spawn(move || handle.flush(Duration::from_secs(3600)));
-    rows(&harness.database(), "UPDATE delivery SET data = json_set(data, '$.state', 'delivered', '$.settled_at', due_at) RETURNING id");
+    rows(
+        &harness.database(),
+        "UPDATE delivery SET data = json_set(data, '$.state', 'delivered', '$.settled_at', due_at) RETURNING id",
+    );
     eventually("the flush is answered", || flush.is_finished());
     assert!(flush.join().unwrap().is_complete());
 }

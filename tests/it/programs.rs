@@ -105,9 +105,9 @@ fn killed(mut child: Reaped) -> Vec<String> {
 
 /// Ends the leases of a killed program.
 fn leases_end(home: &Home) {
-    home.databases()
-        .iter()
-        .for_each(|name| drop(rows(&home.database(name), "UPDATE delivery SET data = json_set(data, '$.due_at', 0)")));
+    home.databases().iter().for_each(|name| {
+        drop(rows(&home.database(name), "UPDATE delivery SET data = json_set(data, '$.due_at', 0)"))
+    });
 }
 
 /// Nobody answers, so that what is to be sent is left.

@@ -36,8 +36,14 @@ fn a_start_forgets_what_is_long_settled_and_nothing_else() {
             SET data = json_set(data, '$.last_at', last_at - 10 * 86400000, '$.closed_at', last_at - 10 * 86400000)
           WHERE id < 3",
     );
-    rows(&harness.database(), "UPDATE standing SET data = json_set(data, '$.due_at', NULL) WHERE incident_id < 3");
-    rows(&harness.database(), "UPDATE notice SET data = json_set(data, '$.made_at', made_at - 10 * 86400000) WHERE id < 3");
+    rows(
+        &harness.database(),
+        "UPDATE standing SET data = json_set(data, '$.due_at', NULL) WHERE incident_id < 3",
+    );
+    rows(
+        &harness.database(),
+        "UPDATE notice SET data = json_set(data, '$.made_at', made_at - 10 * 86400000) WHERE id < 3",
+    );
     let _handle = with_layer(builder(&harness, MemorySink::new()), || ());
     eventually("the old notice is deleted", || {
         let left =

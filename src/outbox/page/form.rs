@@ -12,7 +12,9 @@ pub(in crate::outbox) mod hex {
         to.serialize_str(&of(bytes))
     }
 
-    pub(in crate::outbox::page) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    pub(in crate::outbox::page) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<u8>, D::Error> {
         bytes(&String::deserialize(from)?).ok_or_else(|| D::Error::custom("no digits"))
     }
 
@@ -35,7 +37,10 @@ pub(super) mod whole {
 
     use super::*;
 
-    pub(in crate::outbox::page) fn serialize<T: Serialize, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::outbox::page) fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.serialize_str(&serde_json::to_string(value).map_err(serde::ser::Error::custom)?)
     }
 
@@ -71,11 +76,16 @@ macro_rules! by_name {
             use super::*;
 
             #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
-            pub(in crate::outbox::page) fn serialize<S: Serializer>(it: &$of, to: S) -> Result<S::Ok, S::Error> {
+            pub(in crate::outbox::page) fn serialize<S: Serializer>(
+                it: &$of,
+                to: S,
+            ) -> Result<S::Ok, S::Error> {
                 to.serialize_str($name(*it))
             }
 
-            pub(in crate::outbox::page) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$of, D::Error> {
+            pub(in crate::outbox::page) fn deserialize<'de, D: Deserializer<'de>>(
+                from: D,
+            ) -> Result<$of, D::Error> {
                 let name = String::deserialize(from)?;
                 let [first, ..] = $all;
                 Ok($all.into_iter().find(|it| $name(*it) == name).unwrap_or(first))
@@ -90,12 +100,7 @@ by_name!(
     Kind::name,
     [Kind::First, Kind::Digest, Kind::Update, Kind::Reminder, Kind::Quiet, Kind::Health]
 );
-by_name!(
-    reason,
-    Reason,
-    reason_name,
-    [Reason::First, Reason::Update, Reason::Reminder, Reason::Quiet]
-);
+by_name!(reason, Reason, reason_name, [Reason::First, Reason::Update, Reason::Reminder, Reason::Quiet]);
 
 fn reason_name(reason: Reason) -> &'static str {
     match reason {

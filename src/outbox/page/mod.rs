@@ -32,7 +32,8 @@ mod tell;
 #[cfg(feature = "sqlite")]
 pub(super) use form::hex;
 pub(super) use rows::{
-    DeadRow, DeliveryRow, IncidentRow, ItemRow, Recipient, RefusalRow, StandingRow, StartRow, State, StoredNotice,
+    DeadRow, DeliveryRow, IncidentRow, ItemRow, Recipient, RefusalRow, StandingRow, StartRow, State,
+    StoredNotice,
 };
 pub(super) use table::{Kept, Table};
 

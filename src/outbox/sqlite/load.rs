@@ -10,10 +10,7 @@ use sqlx::SqliteConnection;
 
 use super::{
     super::{
-        Channel, Claim, Page, StoreError, Target,
-        batch::overflow_fingerprints,
-        page::hex,
-        scope::Scope,
+        Channel, Claim, Page, StoreError, Target, batch::overflow_fingerprints, page::hex, scope::Scope,
     },
     MIGRATOR, json, version,
 };

@@ -134,7 +134,9 @@ impl Rescue<'_> {
     async fn message(&mut self, delivery: i64) {
         let row = sqlx::query!("SELECT key, data FROM delivery WHERE id = ?1", delivery);
         let Ok(row) = row.fetch_one(&mut *self.connection).await else { return };
-        let (Ok(key), Ok(row)) = (row.key.parse(), serde_json::from_str::<DeliveryRow>(&row.data)) else { return };
+        let (Ok(key), Ok(row)) = (row.key.parse(), serde_json::from_str::<DeliveryRow>(&row.data)) else {
+            return;
+        };
         let claims = row.claims.max(0);
         let most = u32::try_from(claims).unwrap_or(u32::MAX);
         // It is pending, and the new file takes no numbers that contradict each other.
@@ -160,7 +162,9 @@ impl Rescue<'_> {
     async fn items(&mut self, id: i64, key: Uuid, notice: &StoredNotice) {
         let items = sqlx::query!("SELECT incident_id, data FROM item WHERE notice_id = ?1", id);
         let items: Vec<(i64, Option<ItemRow>)> = match items.fetch_all(&mut *self.connection).await {
-            Ok(items) => items.into_iter().map(|it| (it.incident_id, serde_json::from_str(&it.data).ok())).collect(),
+            Ok(items) => {
+                items.into_iter().map(|it| (it.incident_id, serde_json::from_str(&it.data).ok())).collect()
+            }
             Err(_) => {
                 let items = sqlx::query_scalar!(
                     "SELECT incident_id FROM item INDEXED BY item_incident WHERE notice_id = ?1",
@@ -183,11 +187,10 @@ impl Rescue<'_> {
     /// Reads what can be read of an incident, if need be without its events. If
     /// nothing can, those who were never told of it hear that there was one.
     async fn incident(&mut self, id: i64) {
-        let standings =
-            sqlx::query!("SELECT sink, recipient, data FROM standing WHERE incident_id = ?1", id)
-                .fetch_all(&mut *self.connection)
-                .await
-                .unwrap_or_default();
+        let standings = sqlx::query!("SELECT sink, recipient, data FROM standing WHERE incident_id = ?1", id)
+            .fetch_all(&mut *self.connection)
+            .await
+            .unwrap_or_default();
         // What the schema refuses is as good as not there.
         let standings = standings.into_iter().filter_map(|row| {
             let standing: StandingRow = serde_json::from_str(&row.data).ok()?;

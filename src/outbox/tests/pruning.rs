@@ -186,7 +186,11 @@ fn a_step_deletes_no_more_than_a_few_notices() {
         bench.targets = (0..250).map(to).collect();
         bench.persist(&[captured_at("a", t(0))], t(0)).await;
         bench.tell("sms", t(1)).await;
-        bench.number("UPDATE delivery SET data = json_set(data, '$.state', 'delivered', '$.settled_at', due_at)").await;
+        bench
+            .number(
+                "UPDATE delivery SET data = json_set(data, '$.state', 'delivered', '$.settled_at', due_at)",
+            )
+            .await;
         bench.tell("sms", t(2) + crate::policy::incident::QUIET_AFTER).await;
         bench.targets.truncate(1);
         bench.newest().await;

@@ -130,7 +130,8 @@ impl Torture {
             (key.to_owned(), Delivery { sink, state, last_error, items: BTreeMap::new(), is_health })
         };
         evidence.deliveries = self.table(sql, delivery).collect();
-        let sql = "SELECT replace(key, '-', ''), incident_id, count FROM item JOIN delivery USING (notice_id)";
+        let sql =
+            "SELECT replace(key, '-', ''), incident_id, count FROM item JOIN delivery USING (notice_id)";
         let item =
             |[key, id, count]: [&str; 3]| (key.to_owned(), id.parse().unwrap(), count.parse().unwrap());
         for (key, incident, count) in self.table(sql, item) {

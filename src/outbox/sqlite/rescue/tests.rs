@@ -119,8 +119,16 @@ fn what_cannot_be_read_is_told_with_less_detail_and_nothing_twice() {
         ("UPDATE notice SET data = replace(data, 'app', CAST(x'ff' AS TEXT))", &["one", "two"], 0),
         ("UPDATE notice SET data = json_set(data, '$.kind', 'none')", &["one", "two"], 0),
         ("UPDATE delivery SET data = json_set(data, '$.settled_at', 7)", &["one", "two"], 0),
-        ("UPDATE incident SET data = json_set(data, '$.count', 9223372036854775000) WHERE id = 1", &["one", "two"], 0),
-        ("UPDATE item SET data = json_set(data, '$.count', 9223372036854775807, '$.total', count)", &["one", "two"], 0),
+        (
+            "UPDATE incident SET data = json_set(data, '$.count', 9223372036854775000) WHERE id = 1",
+            &["one", "two"],
+            0,
+        ),
+        (
+            "UPDATE item SET data = json_set(data, '$.count', 9223372036854775807, '$.total', count)",
+            &["one", "two"],
+            0,
+        ),
     ];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let said = vec!["the database is damaged (a test)"; damages.len()];
