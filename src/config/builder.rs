@@ -11,10 +11,10 @@ use tracing_subscriber::filter::LevelFilter;
 use super::{recipients::Recipients, report::Origin};
 use crate::{
     capture::directives::Directives,
-    dispatcher::Database,
     error::Problem,
     event::Event,
     host::{secret::Secret, trouble::Voice},
+    outbox::Database,
     policy::{budget::Budget, fingerprint::Custom, matcher::Matcher, retry::RetryPolicy},
     queue::storm,
     render::Render,

@@ -15,9 +15,10 @@ use super::{
     report::{self, Origin, Report},
 };
 use crate::{
-    dispatcher::{Database, Setup},
+    dispatcher::Setup,
     error::{Error, Fault, Problem, shown},
     host::time::spoken,
+    outbox::Database,
     policy::{
         budget::Budget,
         redact::{Policy, is_field_name},

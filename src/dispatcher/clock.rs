@@ -61,12 +61,12 @@ impl Dispatcher<'_> {
         let now = Clock::now();
         let jump = now.jumped_since(self.clock);
         if jump != 0 {
-            if let Err(error) = self.store.shift(self.inbox.run, jump).await {
+            let run = self.inbox.run;
+            if self.outbox.with(async |store| store.shift(run, jump).await).await.is_err() {
                 // The clock is not followed yet: again in the next turn.
-                return self.note(Err(error));
+                return;
             }
-            let reconsidered = self.store.reconsider(now.day).await;
-            self.note(reconsidered);
+            drop(self.outbox.with(async |store| store.reconsider(now.day).await).await);
             self.tell_at = None;
             let under_way = self.attempts.values_mut().map(|(_, claim)| claim);
             let unsettled = self.unsettled.iter_mut().map(|attempted| &mut attempted.claim);
@@ -89,10 +89,10 @@ mod tests {
     use super::*;
     use crate::{
         AlertLayer, MemorySink,
-        dispatcher::{Disk, Inbox},
+        dispatcher::Inbox,
         event::{from_millis, tests::event},
         host::permit::Permit,
-        outbox::{Memory, Store},
+        outbox::Outbox,
         policy::{fingerprint::Grouping, redact::Policy},
         queue::stats::Counters,
     };
@@ -121,7 +121,7 @@ mod tests {
             let config = builder.check().unwrap();
             let mut inbox =
                 Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new(), Policy::new(true, &[], &[]));
-            let mut outbox = (Store::Memory(Memory::default()), Disk::default());
+            let mut outbox = Outbox::default();
             let mut dispatcher =
                 Dispatcher::open(&config.setup, Arc::default(), &mut inbox, &mut outbox).await;
             dispatcher.inbox.add(event("payment failed"), Permit::default(), &Counters::default());
@@ -144,7 +144,7 @@ mod tests {
     async fn deadline(dispatcher: &mut Dispatcher<'_>) -> i64 {
         let sink = dispatcher.lanes[0].sink.name();
         let late = SystemTime::now() + Duration::from_secs(100 * 3600);
-        let claims = dispatcher.store.claim(sink, 1, SystemTime::now(), late).await.unwrap();
+        let claims = dispatcher.outbox.store.claim(sink, 1, SystemTime::now(), late).await.unwrap();
         to_millis(claims[0].expires_at)
     }
 }

@@ -39,19 +39,13 @@ impl Dispatcher<'_> {
                 Ill::Dead(dead) => captured(of_dead(sink, dead, now), dead.count, &self.process.app),
                 Ill::Failing(failing) => captured(of_failing(sink, failing, now), 1, &self.process.app),
             };
-            let told =
-                self.store.tell_of_sink(sink, *is_ours, now.earlier(PAUSE), tell, &maker, &others, now);
-            match told.await {
-                Ok(true) => {
-                    self.tell_at = None;
-                    // There may be more to tell of it.
-                    self.lanes
-                        .iter_mut()
-                        .filter(|lane| lane.sink.name() == sink)
-                        .for_each(Lane::look_for_dead);
-                }
-                Ok(false) => (),
-                Err(error) => self.note(Err(error)),
+            let told = self.outbox.with(async |store| {
+                store.tell_of_sink(sink, *is_ours, now.earlier(PAUSE), tell, &maker, &others, now).await
+            });
+            if let Ok(true) = told.await {
+                self.tell_at = None;
+                // There may be more to tell of it.
+                self.lanes.iter_mut().filter(|lane| lane.sink.name() == sink).for_each(Lane::look_for_dead);
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::{
         time::{Saturating, spoken},
         trouble, unwind,
     },
-    outbox::{Claim, StoreError},
+    outbox::{Claim, Store, StoreError},
     policy::{retry::Verdict, send_error::SendError},
     queue::stats::Counters,
     render::{Email, Rendered, segments},
@@ -37,9 +37,8 @@ impl Dispatcher<'_> {
             return next;
         }
         for lane in 0..self.lanes.len() {
-            if let Err(error) = self.start_lane(lane).await {
+            if self.start_lane(lane).await.is_err() {
                 self.lanes[lane].look_again_in(STORE_RETRY);
-                self.note(Err(error));
             }
             let lane = &self.lanes[lane];
             next = next.min(lane.wait(SystemTime::now())).min(lane.until_failing());
@@ -51,7 +50,7 @@ impl Dispatcher<'_> {
     async fn start_lane(&mut self, lane: usize) -> Result<(), StoreError> {
         let name = self.lanes[lane].sink.name();
         if self.lanes[lane].must_ask() {
-            let due = self.store.next_due(name).await?;
+            let due = self.outbox.with(async |store| store.next_due(name).await).await?;
             self.lanes[lane].set_due(due);
         }
         let now = SystemTime::now();
@@ -59,8 +58,8 @@ impl Dispatcher<'_> {
         if room == 0 || !self.lanes[lane].is_due(now) {
             return Ok(());
         }
-        let claims = self.store.claim(name, room, now.later(LEASE), now).await?;
-        self.note(Ok(()));
+        let claim = async |store: &mut Store| store.claim(name, room, now.later(LEASE), now).await;
+        let claims = self.outbox.with(claim).await?;
         // Whether an earlier attempt reached the recipient can be found out also when it is
         // too late to send.
         let looks_up = self.lanes[lane].sink.looks_up();
@@ -75,7 +74,7 @@ impl Dispatcher<'_> {
                 None => self.attempt(lane, claim, now).await,
             }
         }
-        let due = self.store.next_due(name).await?;
+        let due = self.outbox.with(async |store| store.next_due(name).await).await?;
         self.lanes[lane].set_due(due);
         Ok(())
     }
@@ -99,23 +98,20 @@ impl Dispatcher<'_> {
 
     /// Starts one attempt.
     async fn attempt(&mut self, lane: usize, claim: Claim, now: SystemTime) {
-        match self.store.skip_refused(&claim, now.earlier(REFUSED_FOR), now).await {
-            Ok(true) => {
-                // What waited for fewer messages to be under way may be told now.
-                self.tell_at = None;
-                return Counters::count(&self.counters.dead);
-            }
-            Ok(false) => (),
-            Err(error) => self.note(Err(error)),
+        let skip = async |store: &mut Store| store.skip_refused(&claim, now.earlier(REFUSED_FOR), now).await;
+        if let Ok(true) = self.outbox.with(skip).await {
+            // What waited for fewer messages to be under way may be told now.
+            self.tell_at = None;
+            return Counters::count(&self.counters.dead);
         }
-        let notice = match self.store.notice(&claim).await {
+        let notice = match self.outbox.store.notice(&claim).await {
             Ok(notice) => Arc::new(notice),
             Err(error) => {
                 let result = Err(SendError::not_processed(error.to_string()));
                 self.unsettled.push_back(Attempted { lane, claim, result, segments: 0, is_old: false });
                 // Any other is this notice's own, or comes again at the next claim.
                 if matches!(error, StoreError::Damaged(_) | StoreError::Broken(_)) {
-                    self.note(Err(error));
+                    self.outbox.judge(&error);
                 }
                 return;
             }
@@ -192,12 +188,10 @@ impl Dispatcher<'_> {
             let Some(attempted) = self.unsettled.pop_front() else {
                 return;
             };
-            let settled = self.settle(&attempted).await;
-            if settled.is_err() {
+            if self.settle(&attempted).await.is_err() {
                 // Until it is written, the lease keeps others away.
                 self.unsettled.push_back(attempted);
             }
-            self.note(settled);
         }
     }
 
@@ -209,7 +203,9 @@ impl Dispatcher<'_> {
             Ok(receipt) => {
                 let reference = receipt.reference.as_deref();
                 let ask_at = self.lanes[lane].sink.asks_after().first().map(|after| now.later(*after));
-                let valid = self.store.deliver(claim, reference, *segments, ask_at, now).await?;
+                let deliver =
+                    async |store: &mut Store| store.deliver(claim, reference, *segments, ask_at, now).await;
+                let valid = self.outbox.with(deliver).await?;
                 self.lanes[lane].resume();
                 self.lanes[lane].questions.wake();
                 (&self.counters.delivered, valid)
@@ -220,7 +216,10 @@ impl Dispatcher<'_> {
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
                         self.lanes[lane].note_failing();
-                        let valid = self.store.retry(claim, error, now.later(pause), failed_at).await?;
+                        let due_at = now.later(pause);
+                        let retry =
+                            async |store: &mut Store| store.retry(claim, error, due_at, failed_at).await;
+                        let valid = self.outbox.with(retry).await?;
                         if !is_old {
                             self.note_failure(lane, &reason);
                         }
@@ -237,8 +236,11 @@ impl Dispatcher<'_> {
                             );
                             self.lanes[lane].pause(pause);
                         }
-                        let valid =
-                            self.store.release(claim, Some(&reason), now.later(pause), failed_at).await?;
+                        let due_at = now.later(pause);
+                        let release = async |store: &mut Store| {
+                            store.release(claim, Some(&reason), due_at, failed_at).await
+                        };
+                        let valid = self.outbox.with(release).await?;
                         (&self.counters.retried, valid)
                     }
                     Verdict::Bury => {
@@ -252,10 +254,14 @@ impl Dispatcher<'_> {
                             &format!("a delivery through {sink} ended undelivered: {reason}"),
                         );
                         self.lanes[lane].look_for_dead();
-                        if matches!(error, SendError::RecipientRefused { .. }) {
-                            self.store.refuse(claim, now).await?;
-                        }
-                        (&self.counters.dead, self.store.bury(claim, &error.cause_of_death(), now).await?)
+                        let cause = error.cause_of_death();
+                        let bury = async |store: &mut Store| {
+                            if matches!(error, SendError::RecipientRefused { .. }) {
+                                store.refuse(claim, now).await?;
+                            }
+                            store.bury(claim, &cause, now).await
+                        };
+                        (&self.counters.dead, self.outbox.with(bury).await?)
                     }
                 }
             }
@@ -278,8 +284,8 @@ impl Dispatcher<'_> {
             Err(error) => error.is_ambiguous(),
         };
         if may_have_cost && !is_deferred {
-            let charged = self.store.charge(self.lanes[lane].sink.name(), *segments, now).await;
-            self.note(charged);
+            let sink = self.lanes[lane].sink.name();
+            drop(self.outbox.with(async |store| store.charge(sink, *segments, now).await).await);
         }
         Ok(())
     }
@@ -334,10 +340,10 @@ mod tests {
     use super::*;
     use crate::{
         AlertLayer, Receipt, Sink,
-        dispatcher::{Disk, Inbox},
+        dispatcher::Inbox,
         event::tests::event,
         host::permit::Permit,
-        outbox::{Memory, Store},
+        outbox::Outbox,
         policy::{fingerprint::Grouping, redact::Policy},
     };
 
@@ -365,16 +371,16 @@ mod tests {
         let config = builder.check().unwrap();
         let mut inbox =
             Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new(), Policy::new(true, &[], &[]));
-        let mut outbox = (Store::Memory(Memory::default()), Disk::default());
+        let mut outbox = Outbox::default();
         let mut dispatcher = Dispatcher::open(&config.setup, Arc::default(), &mut inbox, &mut outbox).await;
         dispatcher.inbox.add(event("payment failed"), Permit::default(), &Counters::default());
         dispatcher.persist().await;
         dispatcher.hurry();
         dispatcher.tell().await;
         let now = SystemTime::now();
-        let claims = dispatcher.store.claim("provider", 1, now, now).await.unwrap();
+        let claims = dispatcher.outbox.store.claim("provider", 1, now, now).await.unwrap();
         assert_eq!(claims.len(), 1);
-        dispatcher.store.shift(dispatcher.inbox.run, -1_000 * 3_600_000).await.unwrap();
+        dispatcher.outbox.store.shift(dispatcher.inbox.run, -1_000 * 3_600_000).await.unwrap();
         dispatcher.wake_lanes();
         dispatcher.start_due_deliveries().await;
         if let Some(finished) = dispatcher.in_flight.join_next_with_id().await {

@@ -13,7 +13,7 @@ use tokio::{
 use super::{Dispatcher, MAX_SLEEP, STORE_RETRY, deliver::LEASE};
 use crate::{
     host::{thread::Role, time::Saturating, trouble, unwind},
-    outbox::{Learned, Question, Sequel, StoreError, Target},
+    outbox::{Inquiry, Learned, Sequel, Store, StoreError, Target},
     policy::send_error::SendError,
     queue::stats::Counters,
     sink::{Accepted, Fate},
@@ -32,10 +32,7 @@ impl Dispatcher<'_> {
         for lane in 0..self.lanes.len() {
             match self.ask(lane).await {
                 Ok(wait) => next = next.min(wait),
-                Err(error) => {
-                    next = next.min(STORE_RETRY);
-                    self.note(Err(error));
-                }
+                Err(_) => next = next.min(STORE_RETRY),
             }
         }
         next
@@ -47,14 +44,16 @@ impl Dispatcher<'_> {
             return Ok(MAX_SLEEP);
         }
         if self.lanes[lane].questions.is_unknown() {
-            let at = self.store.next_question(sink.name()).await?;
+            let at = self.outbox.with(async |store| store.next_inquiry(sink.name()).await).await?;
             self.lanes[lane].questions.set(at);
         }
         let now = SystemTime::now();
         if let Some(wait) = self.lanes[lane].questions.wait(now) {
             return Ok(wait.min(MAX_SLEEP));
         }
-        let questions = self.store.questions(sink.name(), MAX_QUESTIONS, now.later(LEASE), now).await?;
+        let inquire =
+            async |store: &mut Store| store.inquire(sink.name(), MAX_QUESTIONS, now.later(LEASE), now).await;
+        let questions = self.outbox.with(inquire).await?;
         self.lanes[lane].questions.wake();
         if questions.is_empty() {
             return Ok(STORE_RETRY);
@@ -107,16 +106,15 @@ impl Dispatcher<'_> {
         };
         let others: Vec<Target> = self.targets.iter().filter(|target| target.sink != sink).cloned().collect();
         for (question, fate) in questions.iter().zip(&fates) {
-            let learned = self.learn_one(lane, question, fate, &others).await;
             // What is not written is asked again, when the lease ends.
-            self.note(learned);
+            drop(self.learn_one(lane, question, fate, &others).await);
         }
     }
 
     async fn learn_one(
         &mut self,
         lane: usize,
-        question: &Question,
+        question: &Inquiry,
         fate: &Fate,
         others: &[Target],
     ) -> Result<(), StoreError> {
@@ -134,7 +132,9 @@ impl Dispatcher<'_> {
             _ => None,
         };
         let name = sink.name();
-        let learned = self.store.learn(name, question, fate, &Sequel { ask_at, again, others }, now).await?;
+        let sequel = Sequel { ask_at, again, others };
+        let learn = async |store: &mut Store| store.learn(name, question, fate, &sequel, now).await;
+        let learned = self.outbox.with(learn).await?;
         let (counter, is_dead) = match learned {
             Learned::Late | Learned::Open => return Ok(()),
             Learned::Arrived => (&self.counters.confirmed, false),

@@ -6,14 +6,13 @@ use std::{
 };
 
 use super::{Dispatcher, MAX_SLEEP, lane::Lane};
-#[cfg(feature = "sqlite")]
-use crate::sink::SEND_TIMEOUT;
 use crate::{
     event::loss::DropReason,
     host::{time::from_now, trouble},
-    outbox::{Mark, Store},
+    outbox::Mark,
     policy::send_error::SendError,
     queue::flush::{Flush, FlushReport, Goal},
+    sink::SEND_TIMEOUT,
 };
 
 /// A flush, and what it is about.
@@ -63,9 +62,10 @@ impl Dispatcher<'_> {
 
     /// Answers the flushes whose goal is reached or whose time is up.
     pub(super) async fn answer_flushes(&mut self) {
+        self.follow_the_outbox();
         for mut waiter in std::mem::take(&mut self.inbox.flushes) {
             if waiter.mark.is_none() && self.inbox.waiting.is_empty() && !self.must_hurry {
-                waiter.mark = self.store.mark().await.ok();
+                waiter.mark = self.outbox.store.mark().await.ok();
             }
             let Waiter { flush, mark } = &waiter;
             // A shutdown is answered at the end, unless it has no more time.
@@ -97,17 +97,13 @@ impl Dispatcher<'_> {
     /// Messages of this run, up to `mark`, that are not settled; none if the store
     /// does not say.
     pub(super) async fn pending(&mut self, mark: Mark) -> Option<u64> {
-        match self.store.pending(self.inbox.run, mark).await {
-            Ok(pending) => {
-                let pending = pending + self.left_behind().await?;
-                self.counters.pending.store(pending, Ordering::Relaxed);
-                Some(pending)
-            }
-            Err(error) => {
-                self.note(Err(error));
-                None
-            }
-        }
+        let run = self.inbox.run;
+        let here = self.outbox.with(async |store| store.pending(run, mark).await).await.ok()?;
+        let sent = self.inbox.deferred.iter().filter(|attempted| attempted.result.is_ok());
+        let sent: Vec<_> = sent.map(|attempted| attempted.claim.key).collect();
+        let pending = here + self.outbox.left_behind(run, &sent).await?;
+        self.counters.pending.store(pending, Ordering::Relaxed);
+        Some(pending)
     }
 
     /// Gives back what is claimed, and attempts nothing more: the process ends, and
@@ -120,8 +116,7 @@ impl Dispatcher<'_> {
         let now = SystemTime::now();
         let ended = SendError::ambiguous("the process ended during the attempt");
         for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
-            let released = self.store.retry(&claim, &ended, now, None).await;
-            self.note(released.map(drop));
+            drop(self.outbox.with(async |store| store.retry(&claim, &ended, now, None).await).await);
         }
         self.note_end().await;
     }
@@ -142,8 +137,9 @@ impl Dispatcher<'_> {
         if lost > 0 {
             trouble::say(&format!("{} lost: not written to the database in time", trouble::events(lost)));
         }
-        let here = self.store.pending(self.inbox.run, Mark::ALL).await.unwrap_or(0) + self.unmoved();
-        if here > 0 && matches!(*self.store, Store::Memory(_)) {
+        let here = self.outbox.store.pending(self.inbox.run, Mark::ALL).await;
+        let here = here.unwrap_or(0) + self.outbox.unmoved();
+        if here > 0 && !self.outbox.is_durable() {
             trouble::say(&format!(
                 "unsent deliveries lost with the memory: {here}. Set ALERT_DATABASE to a file, which keeps them"
             ));
@@ -152,7 +148,7 @@ impl Dispatcher<'_> {
         for waiter in self.inbox.flushes.drain(..) {
             waiter.flush.done.set(report.clone());
         }
-        self.store.shut().await;
+        self.outbox.store.shut().await;
     }
 }
 
@@ -165,11 +161,10 @@ pub(super) struct Ending {
 impl Ending {
     /// Nobody waits; what was never attempted is attempted, and what no file
     /// keeps is seen through.
-    pub(super) fn callers_are_gone(store: &Store) -> Self {
-        match store {
-            Store::Memory(_) => Self { goal: Goal::Delivered, deadline: from_now(MEMORY_PATIENCE) },
-            #[cfg(feature = "sqlite")]
-            Store::Sqlite(_) => Self { goal: Goal::FirstAttempts, deadline: from_now(SEND_TIMEOUT) },
+    pub(super) fn callers_are_gone(is_durable: bool) -> Self {
+        match is_durable {
+            false => Self { goal: Goal::Delivered, deadline: from_now(MEMORY_PATIENCE) },
+            true => Self { goal: Goal::FirstAttempts, deadline: from_now(SEND_TIMEOUT) },
         }
     }
 }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     event::loss::Losses,
     host::signal::Signal,
-    outbox::{Captured, Channel, Claim, Mark, Question, Store, Target},
+    outbox::{Captured, Channel, Claim, Inquiry, Mark, Outbox, Target},
     policy::{
         fingerprint::Grouping,
         matcher::Matcher,
@@ -30,22 +30,20 @@ use crate::{
         retry::RetryPolicy,
         send_error::SendError,
     },
-    queue::{Item, Receiver, flush::Goal, stats::Counters},
+    queue::{
+        Item, Receiver,
+        flush::Goal,
+        stats::{Counters, StoreState},
+    },
     render::Renderer,
     sink::Receipt,
 };
 
 mod setup;
-pub(crate) use setup::{Database, Route, Setup};
+pub(crate) use setup::{Route, Setup};
 
 mod start;
 pub(crate) use start::start;
-
-#[cfg_attr(not(feature = "sqlite"), path = "no_disk.rs")]
-mod disk;
-use disk::Disk;
-
-mod executable;
 
 mod persist;
 use persist::Late;
@@ -75,11 +73,24 @@ use lane::Lane;
 #[cfg(feature = "sqlite")]
 mod starts;
 
+/// Memory knows of no start but its own.
+#[cfg(not(feature = "sqlite"))]
+impl Dispatcher<'_> {
+    async fn note_start(&mut self) -> bool {
+        true
+    }
+
+    async fn note_end(&mut self) {}
+}
+
 mod upkeep;
 use upkeep::Upkeep;
 
 mod clock;
 use clock::Clock;
+
+#[cfg(all(test, feature = "sqlite"))]
+mod outages;
 
 /// What outlives a defect of the loop: it must not be lost with it.
 struct Inbox {
@@ -118,6 +129,8 @@ struct Inbox {
     items: Vec<Item>,
     /// Set when the loop takes no more events.
     ending: Option<Ending>,
+    /// What became of attempts whose deliveries are in a file that failed.
+    deferred: Vec<Attempted>,
 }
 
 /// An attempt that is over.
@@ -142,7 +155,9 @@ struct Sent {
 struct Dispatcher<'a> {
     inbox: &'a mut Inbox,
     /// Outlives a defect of the loop, as [`Self::inbox`]: it may be memory.
-    store: &'a mut Store,
+    outbox: &'a mut Outbox,
+    /// Up to which of its changes this loop has begun anew.
+    known_changes: u64,
     counters: Arc<Counters>,
     process: Process,
     retry: RetryPolicy,
@@ -162,11 +177,9 @@ struct Dispatcher<'a> {
     /// Questions what became of messages.
     asking: JoinSet<Answer>,
     /// Of what each task in [`Self::asking`] asks, and of which lane.
-    questions: HashMap<task::Id, (usize, Vec<Question>)>,
+    questions: HashMap<task::Id, (usize, Vec<Inquiry>)>,
     /// Results that are not in the store yet.
     unsettled: VecDeque<Attempted>,
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is none"))]
-    disk: &'a mut Disk,
     upkeep: Upkeep,
     /// The process is over in a moment: what is claimed now would stay claimed.
     has_given_back: bool,
@@ -196,7 +209,7 @@ impl Dispatcher<'_> {
             self.probe(false).await;
             let to_tell = self.tell().await;
             let next = self.start_due_deliveries().await.min(to_tell).min(self.ask_when_due().await);
-            if self.has_damage() {
+            if self.outbox.has_damage() {
                 // What is in the file is still to be seen through.
                 continue;
             }
@@ -269,7 +282,7 @@ impl Dispatcher<'_> {
     /// time.
     async fn begin_to_end(&mut self, queue: &mut Receiver) {
         if self.inbox.ending.is_none() {
-            self.inbox.ending = Some(Ending::callers_are_gone(self.store));
+            self.inbox.ending = Some(Ending::callers_are_gone(self.outbox.is_durable()));
         }
         // From now on, who comes too late is told what is counted.
         let _counted = self.pending(Mark::ALL).await;
@@ -288,10 +301,47 @@ impl Dispatcher<'_> {
         self.inbox.waiting.len() < MAX_WAITING
     }
 
+    /// Looks whether a file works again that failed, or is no longer where it was.
+    async fn probe(&mut self, at_once: bool) {
+        self.outbox.probe(at_once, &self.targets, SystemTime::now()).await;
+        self.follow_the_outbox();
+    }
+
+    /// Begins anew if another store is in use: incidents and notices have other numbers
+    /// now, and nobody knows how old what is there is.
+    fn follow_the_outbox(&mut self) {
+        if std::mem::replace(&mut self.known_changes, self.outbox.changes()) == self.outbox.changes() {
+            return;
+        }
+        self.counters.set_store(state_of(self.outbox));
+        self.tell_at = None;
+        self.upkeep.begin_anew();
+        self.inbox.flushes.iter_mut().for_each(|waiter| waiter.mark = None);
+        if self.outbox.is_durable() {
+            self.unsettled.extend(self.inbox.deferred.drain(..));
+            self.lanes.iter_mut().for_each(Lane::look_for_dead);
+        }
+        self.wake_lanes();
+    }
+
+    /// True if the result of an attempt has to wait for the file its delivery is in.
+    fn is_deferred(&mut self, attempted: &Attempted) -> bool {
+        let is_outage = self.outbox.is_outage();
+        if is_outage && self.inbox.deferred.len() < MAX_DEFERRED {
+            self.inbox.deferred.push(Attempted { is_old: true, ..attempted.clone() });
+        }
+        is_outage
+    }
+
     fn wake_lanes(&mut self) {
         self.lanes.iter_mut().for_each(Lane::wake);
         self.lanes.iter_mut().for_each(|lane| lane.questions.wake());
     }
+}
+
+/// Where what is committed is kept now.
+fn state_of(outbox: &Outbox) -> StoreState {
+    if outbox.is_durable() { StoreState::Durable } else { StoreState::Memory }
 }
 
 fn random() -> u32 {
@@ -303,6 +353,9 @@ const BATCH: usize = 2_048;
 
 /// How many different events may wait for a busy store.
 const MAX_WAITING: usize = 4096;
+
+/// Many more than can be under way when a file fails.
+const MAX_DEFERRED: usize = 1024;
 
 /// How soon what the store refused is tried again.
 const STORE_RETRY: Duration = Duration::from_millis(200);

@@ -12,7 +12,7 @@ use crate::{
         loss::{DropReason, Losses},
     },
     host::{permit::Permit, signal::Signal, time::Saturating},
-    outbox::{Captured, Maker, StoreError},
+    outbox::{Captured, Maker, Store, StoreError},
     policy::{
         fingerprint::{Fate, Fingerprint},
         redact::{redact_breadcrumbs, redact_text},
@@ -32,10 +32,11 @@ impl Dispatcher<'_> {
         }
         let now = SystemTime::now();
         let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
-        let persisted = self.store.persist(&self.inbox.waiting, &losses, &maker, &self.targets, now).await;
+        let (batch, targets) = (&self.inbox.waiting, &self.targets);
+        let persist = async |store: &mut Store| store.persist(batch, &losses, &maker, targets, now).await;
+        let persisted = self.outbox.with(persist).await;
         match persisted {
             Ok(()) => {
-                self.note(Ok(()));
                 self.tell_at = None;
                 for late in &mut self.inbox.late {
                     late.is_committed = true;
@@ -57,7 +58,7 @@ impl Dispatcher<'_> {
                 self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
             }
             // What waits is bounded: a full queue is the next thing to happen.
-            Err(error) => self.note(Err(error)),
+            Err(_) => (),
         }
     }
 
@@ -76,8 +77,8 @@ impl Dispatcher<'_> {
             match late.text.wait_until(now) {
                 Some(mut text) if late.is_committed => {
                     redact_text(&mut text, &self.inbox.redaction);
-                    let added = self.store.add_backtrace(late.fingerprint.as_slice(), &text).await;
-                    self.note(added);
+                    let add = async |store: &mut Store| store.add_backtrace(&late.fingerprint, &text).await;
+                    drop(self.outbox.with(add).await);
                 }
                 Some(_) | None if now < late.until => self.inbox.late.push(late),
                 Some(_) | None => (),

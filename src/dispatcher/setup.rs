@@ -1,12 +1,12 @@
 //! [`Setup`]: what an alert thread is started with.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 
 use crate::{
     host::trouble::Voice,
-    outbox::Channel,
+    outbox::{Channel, Database},
     policy::{
         budget::Budget, fingerprint::Custom, incident::Rhythm, matcher::Matcher, redact::Policy,
         retry::RetryPolicy,
@@ -74,15 +74,4 @@ impl fmt::Debug for Route {
             .field("deadline", &self.deadline)
             .finish()
     }
-}
-
-/// Where events are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Database {
-    /// In the application's own directory below the user's state directory.
-    Default,
-    /// In this file.
-    File(PathBuf),
-    /// Nowhere but in memory.
-    Memory,
 }

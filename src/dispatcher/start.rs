@@ -13,27 +13,24 @@ use tokio::{runtime::Runtime, task::JoinSet};
 
 #[cfg(feature = "sqlite")]
 use super::starts;
-use super::{Clock, Disk, Dispatcher, Echoes, Inbox, Lane, Upkeep, executable, flush::MEMORY_PATIENCE};
+use super::{Clock, Dispatcher, Echoes, Inbox, Lane, STORE_RETRY, Upkeep, flush::MEMORY_PATIENCE, state_of};
 use crate::{
     dispatcher::setup::{Route, Setup},
     event::loss::{DropReason, Losses},
     host::{
-        id,
+        executable, id,
         signal::Signal,
         thread::{self, Role},
         trouble, unwind,
     },
-    outbox::{Memory, Store, Target},
+    outbox::{Outbox, Target},
     policy::{
         fingerprint::Grouping,
         matcher::Matcher,
         notice::Process,
         redact::{Policy, redact_text},
     },
-    queue::{
-        Receiver, exit,
-        stats::{Counters, StoreState},
-    },
+    queue::{Receiver, exit, stats::Counters},
 };
 
 /// Starts the alert thread.
@@ -62,7 +59,7 @@ enum Stopped {
 fn work(setup: &Setup, counters: &Arc<Counters>, mut queue: Receiver) {
     let grouping = Grouping::new(process(setup).app, setup.fingerprint.clone());
     let mut inbox = Inbox::new(grouping, setup.ignored.clone(), setup.redaction.clone());
-    let mut outbox = (Store::Memory(Memory::default()), Disk::default());
+    let mut outbox = Outbox::default();
     let mut defects = 0;
     let mut callers_gone = None;
     loop {
@@ -90,7 +87,7 @@ fn work(setup: &Setup, counters: &Arc<Counters>, mut queue: Receiver) {
             // One of them may be what the loop cannot bear.
             let lost = inbox.waiting.drain(..).map(|captured| captured.count).sum();
             counters.count_dropped(DropReason::NotCommitted, lost);
-            outbox.0 = Store::Memory(Memory::default());
+            outbox.forget();
             let what = format!(
                 "the alert thread keeps panicking: {} lost, with all that was only in memory",
                 trouble::events(lost)
@@ -119,7 +116,7 @@ fn work_until_stopped(
     counters: &Arc<Counters>,
     queue: &mut Receiver,
     inbox: &mut Inbox,
-    outbox: &mut (Store, Disk),
+    outbox: &mut Outbox,
 ) -> Result<(), Stopped> {
     let runtime = runtime().map_err(Stopped::NoRuntime)?;
     let run = catch_unwind(AssertUnwindSafe(|| {
@@ -160,6 +157,7 @@ impl Inbox {
             redaction,
             items: Vec::new(),
             ending: None,
+            deferred: Vec::new(),
         }
     }
 }
@@ -181,15 +179,13 @@ impl<'a> Dispatcher<'a> {
         setup: &Setup,
         counters: Arc<Counters>,
         inbox: &'a mut Inbox,
-        (store, disk): &'a mut (Store, Disk),
+        outbox: &'a mut Outbox,
     ) -> Self {
         let process = process(setup);
-        disk.open(setup, &process.app, store).await;
-        counters.set_store(match store {
-            Store::Memory(_) => StoreState::Memory,
-            #[cfg(feature = "sqlite")]
-            Store::Sqlite(_) => StoreState::Durable,
-        });
+        while outbox.open(&setup.database, setup.app_name.as_deref(), &process.app).await.is_err() {
+            tokio::time::sleep(STORE_RETRY).await;
+        }
+        counters.set_store(state_of(outbox));
         let targets = setup.routes.iter().flat_map(|route| {
             let level = route.level.into_level();
             let target = move |recipient: &String| {
@@ -204,7 +200,8 @@ impl<'a> Dispatcher<'a> {
         });
         Self {
             inbox,
-            store,
+            known_changes: outbox.changes(),
+            outbox,
             counters,
             process,
             retry: setup.retry,
@@ -219,7 +216,6 @@ impl<'a> Dispatcher<'a> {
             questions: HashMap::new(),
             attempts: HashMap::new(),
             unsettled: VecDeque::new(),
-            disk,
             upkeep: Upkeep::new(),
             has_given_back: false,
             clock: Clock::now(),

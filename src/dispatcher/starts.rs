@@ -46,7 +46,7 @@ impl Dispatcher<'_> {
         let have_failed = |start: &Start| has_failed(start, &us, is_alive);
         let tell = |it: CrashLoop| captured(&it, &process.app, now);
         let began = Began { at: us.since, run: first_run };
-        match self.store.note_start(began, have_failed, tell, &maker, &self.targets, now).await {
+        match self.outbox.store.note_start(began, have_failed, tell, &maker, &self.targets, now).await {
             Ok(is_loop) => {
                 if is_loop {
                     self.tell_at = None;
@@ -63,7 +63,7 @@ impl Dispatcher<'_> {
     pub(super) async fn note_end(&mut self) {
         if self.upkeep.has_noted && self.inbox.since.elapsed() < LOOP_WINDOW {
             let (run, has_erred) = (self.first_run(), self.inbox.has_erred);
-            drop(self.store.note_end(run, has_erred, SystemTime::now()).await);
+            drop(self.outbox.store.note_end(run, has_erred, SystemTime::now()).await);
         }
     }
 

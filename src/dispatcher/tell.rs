@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::{Dispatcher, Lane, MAX_SLEEP, STORE_RETRY, random};
 use crate::{
     host::time::Saturating,
-    outbox::{Channel, Maker},
+    outbox::{Channel, Maker, Store},
     policy::budget::Budget,
 };
 
@@ -23,29 +23,19 @@ impl Dispatcher<'_> {
         }
         let mut next = now.later(MAX_SLEEP);
         let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
-        let budget_unknown = self.budget_unknown();
-        let mut has_written = false;
+        let is_outage = self.outbox.is_outage();
+        let hurried = self.must_hurry;
         for channel in &self.channels {
-            let channel = &if budget_unknown { channel.blind() } else { channel.clone() };
-            match self.store.tell(channel, &maker, self.must_hurry, now).await {
-                Ok(told) => {
-                    next = told.next.map_or(next, |at| at.min(next));
-                    if told.notice.is_some() {
-                        has_written = true;
-                        self.lanes.iter_mut().for_each(Lane::wake);
-                    }
-                }
-                Err(error) => {
-                    self.note(Err(error));
-                    return STORE_RETRY;
-                }
+            let channel = &if is_outage { channel.blind() } else { channel.clone() };
+            let tell = async |store: &mut Store| store.tell(channel, &maker, hurried, now).await;
+            let Ok(told) = self.outbox.with(tell).await else { return STORE_RETRY };
+            next = told.next.map_or(next, |at| at.min(next));
+            if told.notice.is_some() {
+                self.lanes.iter_mut().for_each(Lane::wake);
             }
         }
         // It was asked because something changed, or may have.
         self.upkeep.count_soon();
-        if has_written {
-            self.note(Ok(()));
-        }
         self.must_hurry &= !self.inbox.waiting.is_empty();
         self.tell_at = Some(next);
         next.duration_since(now).unwrap_or_default()

@@ -15,7 +15,7 @@ use crate::{
         time::{Saturating, from_now},
         trouble,
     },
-    outbox::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, MAX_LOG_BYTES, Prune, StoreError},
+    outbox::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, MAX_LOG_BYTES, Prune, Store, StoreError},
     policy::{incident::Rhythm, retry::RetryPolicy},
 };
 
@@ -55,7 +55,6 @@ impl Upkeep {
 
     /// Has everything looked at again: what is in another store may have been
     /// written before the time of day jumped.
-    #[cfg(feature = "sqlite")]
     pub(super) fn begin_anew(&mut self) {
         self.look_at = Instant::now();
         self.has_reconsidered = false;
@@ -80,12 +79,12 @@ impl Dispatcher<'_> {
         let now = Instant::now();
         if self.upkeep.look_at <= now {
             let looked = self.look().await;
-            let pause = self.pause_after(looked, LOOK_PAUSE);
+            let pause = Self::pause_after(looked, LOOK_PAUSE);
             self.upkeep.look_at = from_now(pause);
         }
         if self.upkeep.sweep_at <= now {
             let swept = self.sweep().await;
-            let pause = self.pause_after(swept, SWEEP_PAUSE);
+            let pause = Self::pause_after(swept, SWEEP_PAUSE);
             self.upkeep.sweep_at = from_now(pause);
         }
     }
@@ -100,29 +99,23 @@ impl Dispatcher<'_> {
     /// Counts where the events are.
     pub(super) async fn count(&mut self) {
         let began = Instant::now();
-        let events = self.store.events().await;
+        let events = self.outbox.with(async |store| store.events().await).await;
         self.upkeep.may_count_at = from_now(COUNT_PAUSE.max(began.elapsed().saturating_mul(20)));
         self.upkeep.count_at = None;
         match events {
             Ok(events) => self.counters.set_events(events),
-            Err(error) => {
-                self.upkeep.count_soon();
-                self.note(Err(error));
-            }
+            Err(_) => self.upkeep.count_soon(),
         }
     }
 
     /// How long to pause after a turn that left more to do, or did not.
-    fn pause_after(&mut self, more: Result<bool, StoreError>, pause: Duration) -> Duration {
+    fn pause_after(more: Result<bool, StoreError>, pause: Duration) -> Duration {
         match more {
             Ok(true) => STEP_PAUSE,
             // Processes that share a file, and were started together, drift apart.
             Ok(false) => pause.mul_f64(0.9 + 0.2 * f64::from(random()) / f64::from(u32::MAX)),
-            Err(error) => {
-                let is_busy = matches!(error, StoreError::Busy);
-                self.note(Err(error));
-                if is_busy { STEP_PAUSE } else { LOOK_PAUSE }
-            }
+            Err(StoreError::Busy) => STEP_PAUSE,
+            Err(_) => LOOK_PAUSE,
         }
     }
 
@@ -130,7 +123,7 @@ impl Dispatcher<'_> {
         let now = SystemTime::now();
         if !self.upkeep.has_reconsidered {
             // Nobody knows by which clock it was decided.
-            self.store.reconsider(now).await?;
+            self.outbox.with(async |store| store.reconsider(now).await).await?;
             self.tell_at = None;
             self.upkeep.has_reconsidered = true;
         }
@@ -139,7 +132,8 @@ impl Dispatcher<'_> {
         }
         let first_by = now.later(Rhythm::MAX_SETTLE);
         let again_by = now.later(longest_delay(&self.retry));
-        if self.store.pull_forward(first_by, again_by, now).await? > 0 {
+        let pull = async |store: &mut Store| store.pull_forward(first_by, again_by, now).await;
+        if self.outbox.with(pull).await? > 0 {
             self.wake_lanes();
         }
         let excess = Prune::Excess { cap_bytes: FILE_CAP_BYTES, untold_since: now.earlier(TOLD_WITHIN) };
@@ -149,14 +143,14 @@ impl Dispatcher<'_> {
     async fn sweep(&mut self) -> Result<bool, StoreError> {
         let now = SystemTime::now();
         let own: Vec<&str> = self.lanes.iter().map(|lane| lane.sink.name()).collect();
-        let buried = self.store.bury_abandoned(&own, now).await?;
+        let buried = self.outbox.with(async |store| store.bury_abandoned(&own, now).await).await?;
         if buried > 0 {
             self.counters.dead.fetch_add(buried, Ordering::Relaxed);
             let what =
                 format!("deliveries that ended undelivered, as no process has their sink any more: {buried}");
             trouble::report("abandoned", "", &what);
         }
-        let sinks = self.store.sinks_of_dead().await?.into_iter();
+        let sinks = self.outbox.with(async |store| store.sinks_of_dead().await).await?.into_iter();
         self.upkeep.orphaned = sinks.filter(|sink| !own.contains(&sink.as_str())).collect();
         self.prune(Prune::Expired {
             delivered_by: now.earlier(KEPT_DELIVERED),
@@ -170,7 +164,7 @@ impl Dispatcher<'_> {
     async fn prune(&mut self, what: Prune) -> Result<bool, StoreError> {
         let until = from_now(TURN);
         loop {
-            let pruned = self.store.prune(what).await?;
+            let pruned = self.outbox.with(async |store| store.prune(what).await).await?;
             let is_search_for_room = matches!(what, Prune::Excess { .. });
             if is_search_for_room && pruned.log_bytes > MAX_LOG_BYTES {
                 let size = pruned.log_bytes / 1024 / 1024;

@@ -6,6 +6,8 @@ pub(crate) mod fork;
 
 pub(crate) mod trouble;
 
+pub(crate) mod executable;
+
 pub(crate) mod secret;
 
 pub(crate) mod time;

@@ -3,13 +3,18 @@
 //! Invariant: bounded. A message is dropped when it is settled, and an incident
 //! when it has ended and nobody is to be told of it any more.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::SystemTime};
+
+use uuid::Uuid;
 
 use super::{
-    StoreError,
+    Claim, Mark, StoreError,
+    keep::{Keep, Turn},
     page::{Page, State},
+    scope::{Question, Scope},
+    upkeep::{Prune, Pruned},
 };
-use crate::queue::stats::EventCounts;
+use crate::{policy::notice::Notice, queue::stats::EventCounts};
 
 /// How many bytes of events are kept, but for one batch.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -26,24 +31,13 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Decides on the page of everything, and forgets what is over then.
-    pub(super) fn turn<T>(&mut self, decide: impl FnOnce(&mut Page) -> T) -> T {
-        let done = decide(&mut self.page);
-        self.forget();
-        done
-    }
-
     /// Refuses more events than [`MAX_BYTES`] of them.
     pub(super) fn must_have_room(&self) -> Result<(), StoreError> {
         if self.page.bytes() > MAX_BYTES { Err(StoreError::Full) } else { Ok(()) }
     }
 
-    /// Where the events are, of what is over, too.
-    pub(super) fn events(&self) -> EventCounts {
-        self.past + self.page.events()
-    }
-
-    fn forget(&mut self) {
+    /// Drops what is over.
+    pub(super) fn forget(&mut self) {
         let page = &mut self.page;
         page.note_saved();
         page.deliveries.retain(|_, it| it.state == State::Pending || it.ask_at.is_some());
@@ -66,5 +60,80 @@ impl Memory {
         if page.beyond.seen.len() > MAX_SEEN {
             page.beyond.seen.clear();
         }
+    }
+}
+
+/// All rows are on the page, and nobody else has them.
+impl Turn for &mut Memory {
+    fn page(&mut self) -> &mut Page {
+        &mut self.page
+    }
+
+    async fn load(&mut self, _: &Scope<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn commit(self, _: &dyn Fn() -> String) -> Result<(), StoreError> {
+        self.forget();
+        Ok(())
+    }
+}
+
+impl Keep for Memory {
+    type Turn<'a> = &'a mut Self;
+
+    async fn begin(&mut self) -> Result<&mut Self, StoreError> {
+        Ok(self)
+    }
+
+    async fn ask(&mut self, _: &Question<'_>) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn claim(
+        &mut self,
+        sink: &str,
+        limit: usize,
+        lease_until: SystemTime,
+        now: SystemTime,
+    ) -> Result<Vec<Claim>, StoreError> {
+        Ok(self.page.claim(sink, limit, lease_until, now))
+    }
+
+    async fn notice(&mut self, id: i64) -> Result<Option<Notice>, StoreError> {
+        Ok(self.page.notice(id))
+    }
+
+    async fn next_due(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        Ok(self.page.next_due(sink))
+    }
+
+    async fn next_inquiry(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        Ok(self.page.next_inquiry(sink))
+    }
+
+    async fn next_look(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        Ok(self.page.next_look(sink))
+    }
+
+    async fn mark(&mut self) -> Result<Mark, StoreError> {
+        Ok(self.page.mark())
+    }
+
+    async fn pending(&mut self, run: Uuid, mark: Mark, _: &[Uuid]) -> Result<u64, StoreError> {
+        Ok(self.page.pending(run, mark))
+    }
+
+    async fn events(&mut self) -> Result<EventCounts, StoreError> {
+        Ok(self.past + self.page.events())
+    }
+
+    async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
+        Ok(self.page.sinks_of_dead())
+    }
+
+    /// Keeps nothing that is settled.
+    async fn prune(&mut self, _: Prune) -> Result<Pruned, StoreError> {
+        Ok(Pruned::default())
     }
 }

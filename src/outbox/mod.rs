@@ -25,7 +25,10 @@
 //!
 //! Invariant: no function waits for anything but its own storage.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use tracing::Level;
 use uuid::Uuid;
@@ -33,7 +36,12 @@ use uuid::Uuid;
 use crate::policy::{budget::Budget, incident::Rhythm, notice::Process};
 
 mod batch;
+#[cfg(feature = "sqlite")]
+mod failover;
+mod keep;
 mod memory;
+#[cfg(not(feature = "sqlite"))]
+mod memory_only;
 #[cfg(feature = "sqlite")]
 mod moves;
 mod pace;
@@ -41,7 +49,6 @@ mod pace;
 mod page;
 #[cfg(feature = "sqlite")]
 mod path;
-#[cfg(feature = "sqlite")]
 mod scope;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -55,16 +62,29 @@ mod upkeep;
 mod volume;
 
 pub(crate) use batch::{About, Captured};
+#[cfg(feature = "sqlite")]
+pub(crate) use failover::Outbox;
 pub(crate) use memory::Memory;
+#[cfg(not(feature = "sqlite"))]
+pub(crate) use memory_only::Outbox;
 pub(crate) use page::{Learned, Page, Sequel};
 #[cfg(feature = "sqlite")]
-pub(crate) use path::{Identity, identity};
-#[cfg(feature = "sqlite")]
-pub(crate) use sqlite::{Place, Program, Sqlite, choose, database_path};
+pub(crate) use sqlite::Sqlite;
 #[cfg(feature = "sqlite")]
 pub(crate) use starts::{Began, CrashLoop, LOOP_WINDOW, Start};
 pub(crate) use store::Store;
 pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, MAX_LOG_BYTES, Prune};
+
+/// Where events are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// In the application's own directory below the user's state directory.
+    Default,
+    /// In this file.
+    File(PathBuf),
+    /// Nowhere but in memory.
+    Memory,
+}
 
 /// How long past its deadline a delivery that nobody claims is kept.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -166,7 +186,7 @@ pub(crate) enum Ill {
 
 /// An accepted message that this process asks after, until its lease ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Question {
+pub(crate) struct Inquiry {
     pub(crate) key: Uuid,
     pub(crate) recipient: String,
     /// What the provider calls it.

@@ -5,7 +5,7 @@ use std::{path::Path, time::SystemTime};
 
 use uuid::Uuid;
 
-use super::{Identity, Mark, Memory, Page, Sqlite, Store, StoreError, Target};
+use super::{Mark, Memory, Page, Sqlite, Store, StoreError, Target, keep::Keep, path::Identity};
 
 impl Store {
     /// Leaves a file that is no longer where it was, with everything that is
@@ -60,7 +60,16 @@ impl Store {
     /// Has memory go on from what another store knows of recipients.
     pub(crate) fn inherit(&mut self, ledger: &Page) {
         if let Self::Memory(memory) = self {
-            memory.turn(|page| page.inherit(ledger));
+            memory.page.inherit(ledger);
+            memory.forget();
+        }
+    }
+
+    /// Whether it was written to since this was asked last.
+    pub(super) fn has_written(&mut self) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            Self::Sqlite(store) => std::mem::take(&mut store.has_written),
         }
     }
 

@@ -1,4 +1,4 @@
-//! [`Scope`]: which rows one decision needs.
+//! [`Scope`]: which rows one decision needs, and [`Question`]: whether there is one.
 //!
 //! Invariant: a keeper may load more than a scope names, and never less: what
 //! becomes of the rows is decided on the page.
@@ -26,7 +26,7 @@ pub(super) enum Scope<'a> {
     /// One delivery, and all that its end changes at `now`.
     Settled { claim: &'a Claim, now: SystemTime },
     /// The messages of a sink to be asked after at `now`, so many at most.
-    Questions { sink: &'a str, limit: usize, now: SystemTime },
+    Inquiries { sink: &'a str, limit: usize, now: SystemTime },
     /// One accepted message, what it tells, and who knows that.
     Fate { key: Uuid, sink: &'a str },
     /// What the recipients of a sink cost together.
@@ -47,4 +47,21 @@ pub(super) enum Scope<'a> {
     Events(&'a [i64]),
     /// What another store's rows meet here.
     Absorb(&'a [&'a Page]),
+}
+
+/// Whether a turn would find anything to decide.
+pub(super) enum Question<'a> {
+    /// Something is due for a recipient of `sink` at `now`, or new if that is `hurried`.
+    Waits { sink: &'a str, hurried: bool, now: SystemTime },
+    /// The claim's recipient was refused after `since`.
+    Refused { claim: &'a Claim, since: SystemTime },
+    /// Something may be to be told of a sink.
+    Ill { sink: &'a str },
+    /// Anything happened after `now`.
+    Ahead { now: SystemTime },
+    /// A pending delivery is due after `first_by`, if it was never claimed, or after
+    /// `again_by`.
+    Late { first_by: SystemTime, again_by: SystemTime },
+    /// Something of a sink that is none of `own` was due `before`.
+    Abandoned { own: &'a [&'a str], before: SystemTime },
 }

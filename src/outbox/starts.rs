@@ -7,7 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use super::{Captured, Maker, Page, Store, StoreError, Target, scope::Scope};
+use super::{
+    Captured, Maker, Page, Store, StoreError, Target,
+    keep::{turn, turn_and_join},
+    scope::Scope,
+};
 use crate::{event::Event, host::time::Saturating};
 
 /// A start before this one.
@@ -57,7 +61,7 @@ impl Store {
         let process = (maker.process.host.as_deref().unwrap_or_default(), maker.process.pid);
         let decide = |page: &mut Page| page.note_start(began, process, have_failed, now).map(tell);
         let scope = Scope::Starts { since: now.earlier(LOOP_WINDOW) };
-        file.without_sync(async |file| file.turn_and_join(&scope, decide, maker, targets, now).await).await
+        file.without_sync(async |file| turn_and_join(file, &scope, decide, maker, targets, now).await).await
     }
 
     /// Notes that the process whose first run is `run` ends by itself.
@@ -70,7 +74,7 @@ impl Store {
         let Self::Sqlite(file) = self else { return Ok(()) };
         let scope = Scope::Starts { since: now };
         let note = |page: &mut Page| page.note_end(run, has_erred, now);
-        file.without_sync(async |file| file.turn(&scope, &String::new, note).await).await
+        file.without_sync(async |file| turn(file, &scope, &String::new, note).await).await
     }
 }
 

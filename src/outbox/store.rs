@@ -1,20 +1,22 @@
-//! [`Store`]: the outbox in memory or in a file, with the same functions.
+//! [`Store`]: what the outbox does, in whatever keeps the rows.
 //!
 //! Each function names what it needs, and what the page decides; nothing else is
-//! known here of either store.
+//! known here of any store.
 //! Invariant: decides nothing, and waits for nothing but its own storage.
 
 use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use super::{
-    Captured, Channel, Claim, Ill, Learned, Maker, Mark, Memory, Page, Question, Sequel, StoreError, Target,
-    Told,
-    batch::{arrival_of, arrivals},
-};
 #[cfg(feature = "sqlite")]
-use super::{Sqlite, scope::Scope};
+use super::Sqlite;
+use super::{
+    Captured, Channel, Claim, Ill, Inquiry, Learned, Maker, Mark, Memory, Page, Sequel, StoreError, Target,
+    Told,
+    batch::arrivals,
+    keep::{Keep, turn, turn_and_join},
+    scope::{Question, Scope},
+};
 use crate::{
     event::loss::Losses,
     policy::{notice::Notice, send_error::SendError},
@@ -30,33 +32,30 @@ pub(crate) enum Store {
     Sqlite(Box<Sqlite>),
 }
 
-/// Decides on a page: that of memory, or the part of a file that a scope names.
-/// `$new_id` draws public ids.
-macro_rules! turn {
-    ($self:ident, $scope:expr, $new_id:expr, $decide:expr) => {
+/// Does the same with whatever keeps the rows.
+macro_rules! keep {
+    ($self:ident, $keeper:ident => $work:expr) => {
         match $self {
-            Self::Memory(memory) => Ok(memory.turn($decide)),
+            Self::Memory($keeper) => $work.await,
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(file) => file.turn(&$scope, $new_id, $decide).await,
+            Self::Sqlite($keeper) => {
+                let $keeper = &mut **$keeper;
+                $work.await
+            }
         }
     };
+}
+
+pub(super) use keep;
+
+/// One decision about what `$scope` names, as no public id is drawn.
+macro_rules! decide {
     ($self:ident, $scope:expr, $decide:expr) => {
-        turn!($self, $scope, &String::new, $decide)
+        keep!($self, keeper => turn(keeper, &$scope, &String::new, $decide))
     };
 }
 
-pub(super) use turn;
-
-/// Asks memory's page, or a file by a statement of its own.
-macro_rules! ask {
-    ($self:ident, $memory:ident => $read:expr, $file:ident => $query:expr) => {
-        match $self {
-            Self::Memory($memory) => Ok($read),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite($file) => $query.await,
-        }
-    };
-}
+pub(super) use decide;
 
 impl Store {
     /// Commits `batch` and `losses` to their incidents; opens those that are
@@ -69,19 +68,15 @@ impl Store {
         targets: &[Target],
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        match self {
-            Self::Memory(memory) => memory.must_have_room()?,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => (),
+        if let Self::Memory(memory) = self {
+            memory.must_have_room()?;
         }
         let arrivals = arrivals(batch, losses, now);
-        #[cfg(feature = "sqlite")]
         let fingerprints: Vec<_> = arrivals.iter().map(|arrival| arrival.fingerprint.clone()).collect();
-        #[cfg(feature = "sqlite")]
         let fingerprints = fingerprints.iter().map(Vec::as_slice).collect();
-        turn!(self, Scope::Batch { fingerprints, targets, now }, maker.new_id, |page| {
-            page.join(arrivals, maker, targets, now);
-        })
+        let scope = Scope::Batch { fingerprints, targets, now };
+        let join = |page: &mut Page| page.join(arrivals, maker, targets, now);
+        keep!(self, keeper => turn(keeper, &scope, maker.new_id, join))
     }
 
     /// Adds the backtrace to an event that was committed without it.
@@ -90,7 +85,7 @@ impl Store {
         fingerprint: &[u8],
         backtrace: &str,
     ) -> Result<(), StoreError> {
-        turn!(self, Scope::FirstEvent(fingerprint), |page| page.add_backtrace(fingerprint, backtrace))
+        decide!(self, Scope::FirstEvent(fingerprint), |page| page.add_backtrace(fingerprint, backtrace))
     }
 
     /// Makes, for each recipient of `channel` of whose incidents something is to
@@ -103,18 +98,14 @@ impl Store {
         hurried: bool,
         now: SystemTime,
     ) -> Result<Told, StoreError> {
-        let decide = |page: &mut Page| page.tell(channel, maker, hurried, now);
-        match self {
-            Self::Memory(memory) => Ok(memory.turn(decide)),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(file) => {
-                let told = match file.has_waiting(channel.sink, hurried, now).await? {
-                    true => file.turn(&Scope::Desk { channel, hurried, now }, maker.new_id, decide).await?,
-                    false => Told::default(),
-                };
-                Ok(Told { next: file.next_look(channel.sink).await?, ..told })
-            }
+        let sink = channel.sink;
+        let mut notice = None;
+        if keep!(self, keeper => keeper.ask(&Question::Waits { sink, hurried, now }))? {
+            let scope = Scope::Desk { channel, hurried, now };
+            let tell = |page: &mut Page| page.tell(channel, maker, hurried, now);
+            notice = keep!(self, keeper => turn(keeper, &scope, maker.new_id, tell))?;
         }
+        Ok(Told { notice, next: keep!(self, keeper => keeper.next_look(sink))? })
     }
 
     /// Claims up to `limit` deliveries of `sink` that are due at `now`: each
@@ -126,15 +117,13 @@ impl Store {
         lease_until: SystemTime,
         now: SystemTime,
     ) -> Result<Vec<Claim>, StoreError> {
-        ask!(self, memory => memory.turn(|page| page.claim(sink, limit, lease_until, now)),
-            file => file.claim(sink, limit, lease_until, now))
+        keep!(self, keeper => keeper.claim(sink, limit, lease_until, now))
     }
 
     /// Reads what a claimed delivery has to tell.
     pub(crate) async fn notice(&mut self, claim: &Claim) -> Result<Notice, StoreError> {
-        let notice = ask!(self, memory => memory.page.notice(claim.notice_id),
-            file => file.notice(claim.notice_id));
-        notice?.ok_or_else(|| StoreError::Failed("a notice vanished".to_owned()))
+        let notice = keep!(self, keeper => keeper.notice(claim.notice_id))?;
+        notice.ok_or_else(|| StoreError::Failed("a notice vanished".to_owned()))
     }
 
     /// pending → delivered, at a cost of `segments`; asked after at `ask_at`. False if
@@ -147,7 +136,7 @@ impl Store {
         ask_at: Option<SystemTime>,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Settled { claim, now }, |page| {
+        decide!(self, Scope::Settled { claim, now }, |page| {
             page.deliver(claim, reference, segments, ask_at, now)
         })
     }
@@ -161,7 +150,7 @@ impl Store {
         due_at: SystemTime,
         failed_at: Option<SystemTime>,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Claimed(claim), |page| page.retry(claim, error, due_at, failed_at))
+        decide!(self, Scope::Claimed(claim), |page| page.retry(claim, error, due_at, failed_at))
     }
 
     /// pending → pending, due again at `due_at`, and the attempt does not count; the
@@ -173,7 +162,7 @@ impl Store {
         due_at: SystemTime,
         failed_at: Option<SystemTime>,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Claimed(claim), |page| page.release(claim, error, due_at, failed_at))
+        decide!(self, Scope::Claimed(claim), |page| page.release(claim, error, due_at, failed_at))
     }
 
     /// pending → dead. False as above.
@@ -183,12 +172,12 @@ impl Store {
         reason: &str,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        turn!(self, Scope::Settled { claim, now }, |page| page.bury(claim, reason, now))
+        decide!(self, Scope::Settled { claim, now }, |page| page.bury(claim, reason, now))
     }
 
     /// Notes that the recipient of a claimed delivery was refused for good.
     pub(crate) async fn refuse(&mut self, claim: &Claim, now: SystemTime) -> Result<(), StoreError> {
-        turn!(self, Scope::Nothing, |page| page.refuse(claim, now))
+        decide!(self, Scope::Nothing, |page| page.refuse(claim, now))
     }
 
     /// pending → dead without an attempt, if the recipient was refused after
@@ -199,13 +188,10 @@ impl Store {
         since: SystemTime,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        #[cfg(feature = "sqlite")]
-        if let Self::Sqlite(file) = self
-            && !file.has_refusal(claim, since).await?
-        {
+        if !keep!(self, keeper => keeper.ask(&Question::Refused { claim, since }))? {
             return Ok(false);
         }
-        turn!(self, Scope::Settled { claim, now }, |page| page.skip_refused(claim, since, now))
+        decide!(self, Scope::Settled { claim, now }, |page| page.skip_refused(claim, since, now))
     }
 
     /// Opens an incident of what is to be told of `sink` through the others, for
@@ -223,81 +209,71 @@ impl Store {
         targets: &[Target],
         now: SystemTime,
     ) -> Result<bool, StoreError> {
+        if !keep!(self, keeper => keeper.ask(&Question::Ill { sink }))? {
+            return Ok(false);
+        }
         let decide = |page: &mut Page| {
             let failing = is_ours.then(|| page.tell_of_failing(sink, now)).flatten().map(Ill::Failing);
             failing.or_else(|| page.tell_of_dead(sink, not_since, now).map(Ill::Dead)).map(|ill| tell(&ill))
         };
-        match self {
-            Self::Memory(memory) => Ok(memory.turn(|page| {
-                let captured = decide(page);
-                captured.iter().for_each(|it| page.join(arrival_of(it, now), maker, targets, now));
-                captured.is_some()
-            })),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(file) => {
-                if !file.is_ill(sink).await? {
-                    return Ok(false);
-                }
-                file.turn_and_join(&Scope::Dead(sink), decide, maker, targets, now).await
-            }
-        }
+        keep!(self, keeper => turn_and_join(keeper, &Scope::Dead(sink), decide, maker, targets, now))
     }
 
-    /// When the next question about a message of `sink` is due, leases included.
-    pub(crate) async fn next_question(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
-        ask!(self, memory => memory.page.next_question(sink), file => file.next_question(sink))
+    /// When the next message of `sink` is to be asked after, leases included.
+    pub(crate) async fn next_inquiry(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        keep!(self, keeper => keeper.next_inquiry(sink))
     }
 
     /// Takes up to `limit` messages of `sink` to be asked after at `now`; nobody else
     /// asks until `lease_until`.
-    pub(crate) async fn questions(
+    pub(crate) async fn inquire(
         &mut self,
         sink: &str,
         limit: usize,
         lease_until: SystemTime,
         now: SystemTime,
-    ) -> Result<Vec<Question>, StoreError> {
-        turn!(self, Scope::Questions { sink, limit, now }, |page| {
-            page.questions(sink, limit, lease_until, now)
-        })
+    ) -> Result<Vec<Inquiry>, StoreError> {
+        let scope = Scope::Inquiries { sink, limit, now };
+        decide!(self, scope, |page| page.inquire(sink, limit, lease_until, now))
     }
 
-    /// Takes the answer to a question about a message of `sink`.
+    /// Takes what became of a message of `sink`.
     pub(crate) async fn learn(
         &mut self,
         sink: &str,
-        question: &Question,
+        inquiry: &Inquiry,
         fate: &Fate,
         sequel: &Sequel<'_>,
         now: SystemTime,
     ) -> Result<Learned, StoreError> {
-        turn!(self, Scope::Fate { key: question.key, sink }, |page| page.learn(question, fate, sequel, now))
+        let scope = Scope::Fate { key: inquiry.key, sink };
+        decide!(self, scope, |page| page.learn(inquiry, fate, sequel, now))
     }
 
     /// When the next delivery of `sink` is due, leases included.
     pub(crate) async fn next_due(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
-        ask!(self, memory => memory.page.next_due(sink), file => file.next_due(sink))
+        keep!(self, keeper => keeper.next_due(sink))
     }
 
     /// The last of what there is now.
     pub(crate) async fn mark(&mut self) -> Result<Mark, StoreError> {
-        ask!(self, memory => memory.page.mark(), file => file.mark())
+        keep!(self, keeper => keeper.mark())
     }
 
     /// How many messages of `run`, or with one of its incidents, are pending up to
     /// `mark`; and how many recipients were never told of one of those.
     pub(crate) async fn pending(&mut self, run: Uuid, mark: Mark) -> Result<u64, StoreError> {
-        ask!(self, memory => memory.page.pending(run, mark), file => file.pending(run, mark, &[]))
+        keep!(self, keeper => keeper.pending(run, mark, &[]))
     }
 
     /// Where the events of all its incidents are.
     pub(crate) async fn events(&mut self) -> Result<EventCounts, StoreError> {
-        ask!(self, memory => memory.events(), file => file.events())
+        keep!(self, keeper => keeper.events())
     }
 
     /// The sinks with deliveries that ended undelivered, and nobody was told.
     pub(crate) async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
-        ask!(self, memory => memory.page.sinks_of_dead(), file => file.sinks_of_dead())
+        keep!(self, keeper => keeper.sinks_of_dead())
     }
 
     /// Counts what an attempt may have cost that did not end in
@@ -308,7 +284,7 @@ impl Store {
         segments: u32,
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        turn!(self, Scope::Cost(sink), |page| page.charge(sink, segments, now))
+        decide!(self, Scope::Cost(sink), |page| page.charge(sink, segments, now))
     }
 
     /// Closes the file, if there is one.

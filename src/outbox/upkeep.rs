@@ -8,10 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-#[cfg(feature = "sqlite")]
-use super::{ABANDONED_AFTER, scope::Scope};
-use super::{Store, StoreError, store::turn};
-#[cfg(feature = "sqlite")]
+use super::{
+    ABANDONED_AFTER, Store, StoreError,
+    keep::{Keep, turn},
+    scope::{Question, Scope},
+    store::{decide, keep},
+};
 use crate::host::time::Saturating;
 
 /// What has been delivered to everybody is kept this long.
@@ -73,32 +75,24 @@ impl Store {
     /// the incidents that no notice tells of any more, and gives room that is free
     /// back to the disk. The notice and the delivery that were made last stay, so
     /// that no id ever comes again. Memory keeps nothing that is settled.
-    #[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "memory keeps nothing"))]
     pub(crate) async fn prune(&mut self, what: Prune) -> Result<Pruned, StoreError> {
-        match self {
-            Self::Memory(_) => Ok(Pruned::default()),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(file) => file.prune(what).await,
-        }
+        keep!(self, keeper => keeper.prune(what))
     }
 
     /// If anything happened at a time that is still to come, the clock jumped back:
     /// then it happened now, or its end would be waited for, and of everything it
     /// is decided anew what there is to tell and when.
     pub(crate) async fn reconsider(&mut self, now: SystemTime) -> Result<(), StoreError> {
-        #[cfg(feature = "sqlite")]
-        if let Self::Sqlite(file) = self
-            && !file.is_ahead(now).await?
-        {
+        if !keep!(self, keeper => keeper.ask(&Question::Ahead { now }))? {
             return Ok(());
         }
-        turn!(self, Scope::Live, |page| page.reconsider(now))
+        decide!(self, Scope::Live, |page| page.reconsider(now))
     }
 
     /// Moves what is pending of notices that `run` made, with its deadlines, by so
     /// many milliseconds.
     pub(crate) async fn shift(&mut self, run: Uuid, millis: i64) -> Result<(), StoreError> {
-        turn!(self, Scope::Pending, |page| page.shift(run, millis))
+        decide!(self, Scope::Pending, |page| page.shift(run, millis))
     }
 
     /// Makes due at `now` what is pending and due later than any delay can be:
@@ -110,25 +104,20 @@ impl Store {
         again_by: SystemTime,
         now: SystemTime,
     ) -> Result<u64, StoreError> {
-        #[cfg(feature = "sqlite")]
-        if let Self::Sqlite(file) = self
-            && !file.is_due_after(first_by, again_by).await?
-        {
+        if !keep!(self, keeper => keeper.ask(&Question::Late { first_by, again_by }))? {
             return Ok(0);
         }
-        turn!(self, Scope::Pending, |page| page.pull_forward(first_by, again_by, now))
+        decide!(self, Scope::Pending, |page| page.pull_forward(first_by, again_by, now))
     }
 
     /// pending → dead, for what nobody claimed for a day after its deadline, and
     /// what was to be told a day ago is not any more: no process has its sink, nor
     /// is it of our `own`. Returns how many messages that were.
     pub(crate) async fn bury_abandoned(&mut self, own: &[&str], now: SystemTime) -> Result<u64, StoreError> {
-        #[cfg(feature = "sqlite")]
-        if let Self::Sqlite(file) = self
-            && !file.has_abandoned(own, now.earlier(ABANDONED_AFTER)).await?
+        if !keep!(self, keeper => keeper.ask(&Question::Abandoned { own, before: now.earlier(ABANDONED_AFTER) }))?
         {
             return Ok(0);
         }
-        turn!(self, Scope::Live, |page| page.bury_abandoned(own, now))
+        decide!(self, Scope::Live, |page| page.bury_abandoned(own, now))
     }
 }

@@ -144,8 +144,8 @@ fn set_levels(to: &mut Builder, given: &Given<'_>) -> Vec<(Fault, String)> {
 
 fn set_database(to: &mut Builder, given: &Given<'_>) -> Result<(), Fault> {
     to.database = match path(given)? {
-        path if path.as_os_str() == ":memory:" => crate::dispatcher::Database::Memory,
-        path => crate::dispatcher::Database::File(path),
+        path if path.as_os_str() == ":memory:" => crate::outbox::Database::Memory,
+        path => crate::outbox::Database::File(path),
     };
     Ok(())
 }

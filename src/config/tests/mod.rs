@@ -7,8 +7,9 @@ use super::{
     *,
 };
 use crate::{
-    dispatcher::{Database, Route},
+    dispatcher::Route,
     error::{Error, Problem},
+    outbox::Database,
     policy::{budget::Budget, retry::RetryPolicy},
 };
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{DeliveryRow, IncidentRow, Page, Recipient, StandingRow, State, rows::Known};
 use crate::{
-    outbox::{Question, Target, batch::About},
+    outbox::{Inquiry, Target, batch::About},
     sink::Fate,
 };
 
@@ -41,19 +41,19 @@ pub(crate) struct Sequel<'a> {
 
 impl Page {
     /// When the next question about a message of `sink` is due, leases included.
-    pub(in crate::outbox) fn next_question(&self, sink: &str) -> Option<SystemTime> {
+    pub(in crate::outbox) fn next_inquiry(&self, sink: &str) -> Option<SystemTime> {
         self.accepted_by(sink).filter_map(|(_, it)| it.ask_at).min()
     }
 
     /// Takes up to `limit` messages of `sink` to be asked after at `now`; nobody else
     /// asks until `lease_until`.
-    pub(in crate::outbox) fn questions(
+    pub(in crate::outbox) fn inquire(
         &mut self,
         sink: &str,
         limit: usize,
         lease_until: SystemTime,
         now: SystemTime,
-    ) -> Vec<Question> {
+    ) -> Vec<Inquiry> {
         let mut due: Vec<_> = self
             .accepted_by(sink)
             .filter_map(|(key, it)| Some((it.ask_at?, *key)))
@@ -65,7 +65,7 @@ impl Page {
             let delivery = self.deliveries.change(&key)?;
             delivery.ask_at = Some(lease_until);
             delivery.asked = delivery.asked.saturating_add(1);
-            Some(Question {
+            Some(Inquiry {
                 key,
                 recipient: delivery.recipient.address.to_string(),
                 reference: delivery.reference.clone(),
@@ -81,7 +81,7 @@ impl Page {
     /// recipients of the other sinks get what none of their messages tells.
     pub(in crate::outbox) fn learn(
         &mut self,
-        question: &Question,
+        question: &Inquiry,
         fate: &Fate,
         sequel: &Sequel<'_>,
         now: SystemTime,

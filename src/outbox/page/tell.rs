@@ -6,7 +6,7 @@ use super::{DeliveryRow, Drawn, IncidentRow, ItemRow, Page, Recipient, State, St
 use crate::{
     host::{id, time::Saturating},
     outbox::{
-        Channel, Maker, Told,
+        Channel, Maker,
         batch::{About, message_id},
         pace::Pace,
     },
@@ -21,14 +21,15 @@ impl Page {
     /// Makes, for each recipient of `channel` of whose incidents something is to be
     /// told at `now`, one message of it, as [`plan`] decides; or adds that to the
     /// message that did not leave yet. If that is `hurried`, what is new is told at
-    /// once. What is not told has a time when it is looked at again.
+    /// once. What is not told has a time when it is looked at again. Returns the last
+    /// notice that was made, or that more was added to.
     pub(in crate::outbox) fn tell(
         &mut self,
         channel: &Channel,
         maker: &Maker<'_>,
         hurried: bool,
         now: SystemTime,
-    ) -> Told {
+    ) -> Option<i64> {
         let waiting: BTreeSet<Recipient> = self
             .due_in(channel.sink)
             .filter(|(_, due_at, is_untold)| *due_at <= now || (hurried && *is_untold))
@@ -38,8 +39,12 @@ impl Page {
             self.close_ended(now);
         }
         let notices = waiting.iter().map(|recipient| self.tell_one(recipient, channel, maker, hurried, now));
-        let notice = notices.max().flatten();
-        Told { notice, next: self.due_in(channel.sink).map(|(_, due_at, _)| due_at).min() }
+        notices.max().flatten()
+    }
+
+    /// When there will be something to decide for a recipient of `sink`.
+    pub(in crate::outbox) fn next_look(&self, sink: &str) -> Option<SystemTime> {
+        self.due_in(sink).map(|(_, due_at, _)| due_at).min()
     }
 
     /// Whose standings are not over, when they are due, and whether they are of

@@ -76,7 +76,7 @@ pub(super) async fn load(
         }
         Scope::Claimed(claim) => delivery(connection, claim).await,
         Scope::Settled { claim, now } => settled(connection, claim, *now).await,
-        Scope::Questions { sink, limit, now } => questions(connection, sink, *limit, *now).await,
+        Scope::Inquiries { sink, limit, now } => questions(connection, sink, *limit, *now).await,
         Scope::Fate { key, sink } => fate(connection, *key, sink).await,
         Scope::Cost(sink) => cost(connection, sink).await,
         Scope::Dead(sink) => dead(connection, sink).await,

@@ -54,6 +54,8 @@ static MIGRATOR: Migrator = {
 /// The outbox in a SQLite file.
 pub(crate) struct Sqlite {
     connection: SqliteConnection,
+    /// Whether it was written to since somebody asked: nobody else has its lock then.
+    pub(in crate::outbox) has_written: bool,
     /// Its write-ahead log, if it has one.
     log: PathBuf,
     /// Which file it is, wherever it was moved.
@@ -105,7 +107,14 @@ impl Sqlite {
         MIGRATOR.run(&mut *tx).await.map_err(migration_failed)?;
         tx.commit().await?;
         let log = path::with_suffix(path, "-wal");
-        Ok(Self { connection, log, identity: path::identity(path), _lock: lock, _open: open })
+        Ok(Self {
+            connection,
+            has_written: false,
+            log,
+            identity: path::identity(path),
+            _lock: lock,
+            _open: open,
+        })
     }
 
     /// Puts a damaged file aside. Returns what can still be read of it.
@@ -134,7 +143,8 @@ impl Sqlite {
             return Ok(Page { is_copy: true, ..Page::default() });
         };
         let log = path::with_suffix(&aside, "-wal");
-        let mut damaged = Self { connection, log, identity: None, _lock: None, _open: open };
+        let mut damaged =
+            Self { connection, has_written: false, log, identity: None, _lock: None, _open: open };
         let rescued = damaged.export().await;
         damaged.shut().await;
         Ok(rescued)

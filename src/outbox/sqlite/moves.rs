@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    super::{Page, StoreError, Target, scope::Scope},
+    super::{Page, StoreError, Target, keep::turn, scope::Scope},
     Sqlite,
 };
 use crate::host::time::Saturating;
@@ -20,14 +20,14 @@ impl Sqlite {
         now: SystemTime,
     ) -> Result<(), StoreError> {
         let absorb = |page: &mut Page| pages.iter().for_each(|other| page.absorb(other, targets, now));
-        self.turn(&Scope::Absorb(pages), &String::new, absorb).await
+        turn(self, &Scope::Absorb(pages), &String::new, absorb).await
     }
 
     /// Leaves what was exported of a file that is no longer where it was to those
     /// who have the copy.
     pub(in crate::outbox) async fn retire(&mut self, now: SystemTime) {
         let later = now.later(RETIRED_FOR);
-        let retired = self.turn(&Scope::Live, &String::new, |page| page.retire(later, now)).await;
+        let retired = turn(self, &Scope::Live, &String::new, |page| page.retire(later, now)).await;
         // A file that takes nothing more is of no use to others either.
         drop::<Result<(), StoreError>>(retired);
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::event::to_millis;
 
 impl Sqlite {
-    pub(in crate::outbox) async fn prune(&mut self, what: Prune) -> Result<Pruned, StoreError> {
+    pub(super) async fn prune_some(&mut self, what: Prune) -> Result<Pruned, StoreError> {
         version::is_known(version::needed(&mut self.connection).await?, &MIGRATOR)?;
         let before = self.size().await?;
         let (delivered_by, dead_by, untold_by, enough) = match what {

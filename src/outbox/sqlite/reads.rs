@@ -9,9 +9,16 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::{
-    super::{Claim, Mark, Page, StoreError, page::DeliveryRow, scope::Scope},
+    super::{
+        Claim, Mark, Page, StoreError,
+        keep::Keep,
+        page::DeliveryRow,
+        scope::{Question, Scope},
+        upkeep::{Prune, Pruned},
+    },
     MIGRATOR, Sqlite, json,
     load::load,
+    turn::FileTurn,
     unsigned, version,
 };
 use crate::{
@@ -20,9 +27,26 @@ use crate::{
     queue::stats::EventCounts,
 };
 
-impl Sqlite {
+impl Keep for Sqlite {
+    type Turn<'a> = FileTurn<'a>;
+
+    async fn begin(&mut self) -> Result<FileTurn<'_>, StoreError> {
+        self.begin_turn().await
+    }
+
+    async fn ask(&mut self, question: &Question<'_>) -> Result<bool, StoreError> {
+        match *question {
+            Question::Waits { sink, hurried, now } => self.has_waiting(sink, hurried, now).await,
+            Question::Refused { claim, since } => self.has_refusal(claim, since).await,
+            Question::Ill { sink } => self.is_ill(sink).await,
+            Question::Ahead { now } => self.is_ahead(now).await,
+            Question::Late { first_by, again_by } => self.is_due_after(first_by, again_by).await,
+            Question::Abandoned { own, before } => self.has_abandoned(own, before).await,
+        }
+    }
+
     /// pending → pending, leased: each claim counts one attempt, and grows the token.
-    pub(in crate::outbox) async fn claim(
+    async fn claim(
         &mut self,
         sink: &str,
         limit: usize,
@@ -48,6 +72,7 @@ impl Sqlite {
         )
         .fetch_all(&mut self.connection)
         .await?;
+        self.has_written = true;
         if rows.is_empty() {
             version::is_known(version::needed(&mut self.connection).await?, &MIGRATOR)?;
         }
@@ -61,7 +86,7 @@ impl Sqlite {
     }
 
     /// Reads what a notice tells.
-    pub(in crate::outbox) async fn notice(&mut self, id: i64) -> Result<Option<Notice>, StoreError> {
+    async fn notice(&mut self, id: i64) -> Result<Option<Notice>, StoreError> {
         let mut page = Page::default();
         load(&mut self.connection, &mut page, &Scope::Notice(id)).await?;
         let shown = page.shown(id);
@@ -69,32 +94,8 @@ impl Sqlite {
         Ok(page.notice(id))
     }
 
-    /// Whether something is to be decided for a recipient of `sink`.
-    pub(in crate::outbox) async fn has_waiting(
-        &mut self,
-        sink: &str,
-        hurried: bool,
-        now: SystemTime,
-    ) -> Result<bool, StoreError> {
-        let now = to_millis(now);
-        let has = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM standing
-                               WHERE sink = ?1 AND due_at IS NOT NULL
-                                 AND (due_at <= ?2 OR (?3 AND told_at IS NULL))) AS "has!: bool""#,
-            sink,
-            now,
-            hurried
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        Ok(has)
-    }
-
     /// When there will be something to decide for a recipient of `sink`.
-    pub(in crate::outbox) async fn next_look(
-        &mut self,
-        sink: &str,
-    ) -> Result<Option<SystemTime>, StoreError> {
+    async fn next_look(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
         let due = sqlx::query_scalar!(
             r#"SELECT min(due_at) AS "due_at: i64" FROM standing WHERE sink = ?1 AND due_at IS NOT NULL"#,
             sink
@@ -104,7 +105,7 @@ impl Sqlite {
         Ok(due.map(from_millis))
     }
 
-    pub(in crate::outbox) async fn next_due(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+    async fn next_due(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
         let due = sqlx::query_scalar!(
             r#"SELECT min(due_at) AS "due_at: i64" FROM delivery WHERE state = 'pending' AND sink = ?1"#,
             sink
@@ -114,10 +115,7 @@ impl Sqlite {
         Ok(due.map(from_millis))
     }
 
-    pub(in crate::outbox) async fn next_question(
-        &mut self,
-        sink: &str,
-    ) -> Result<Option<SystemTime>, StoreError> {
+    async fn next_inquiry(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
         let at = sqlx::query_scalar!(
             r#"SELECT min(ask_at) AS "ask_at: i64" FROM delivery WHERE sink = ?1 AND ask_at IS NOT NULL"#,
             sink
@@ -127,45 +125,14 @@ impl Sqlite {
         Ok(at.map(from_millis))
     }
 
-    /// Whether the recipient of a claim was refused after `since`.
-    pub(in crate::outbox) async fn has_refusal(
-        &mut self,
-        claim: &Claim,
-        since: SystemTime,
-    ) -> Result<bool, StoreError> {
-        let since = to_millis(since);
-        let has = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM refusal
-                               WHERE sink = ?1 AND recipient = ?2 AND since > ?3) AS "has!: bool""#,
-            claim.sink,
-            claim.recipient,
-            since
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        Ok(has)
-    }
-
-    pub(in crate::outbox) async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
+    async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
         let sinks = sqlx::query_scalar!("SELECT sink FROM dead_told WHERE count > 0 ORDER BY sink")
             .fetch_all(&mut self.connection)
             .await?;
         Ok(sinks)
     }
 
-    /// Whether something may be to be told of a sink.
-    pub(in crate::outbox) async fn is_ill(&mut self, sink: &str) -> Result<bool, StoreError> {
-        let is_ill = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM dead_told
-                               WHERE sink = ?1 AND (count > 0 OR failing_since IS NOT NULL)) AS "is_ill!: bool""#,
-            sink
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        Ok(is_ill)
-    }
-
-    pub(in crate::outbox) async fn mark(&mut self) -> Result<Mark, StoreError> {
+    async fn mark(&mut self) -> Result<Mark, StoreError> {
         let mark = sqlx::query_as!(
             Mark,
             r#"SELECT (SELECT coalesce(max(id), 0) FROM notice) AS "notice!: i64",
@@ -179,12 +146,7 @@ impl Sqlite {
     /// How many messages are pending, but for the deliveries with the keys in
     /// `settled`. The pluses keep SQLite from searching by notice or incident: few
     /// are pending.
-    pub(in crate::outbox) async fn pending(
-        &mut self,
-        run: Uuid,
-        mark: Mark,
-        settled: &[Uuid],
-    ) -> Result<u64, StoreError> {
+    async fn pending(&mut self, run: Uuid, mark: Mark, settled: &[Uuid]) -> Result<u64, StoreError> {
         let (run, settled) = (run.to_string(), json(settled));
         let count = sqlx::query_scalar!(
             r#"SELECT (SELECT count(*) FROM delivery CROSS JOIN notice ON notice.id = notice_id
@@ -208,7 +170,7 @@ impl Sqlite {
 
     /// Where the events are: the totals that triggers keep, and a count of what is
     /// pending. One statement, so of one moment.
-    pub(in crate::outbox) async fn events(&mut self) -> Result<EventCounts, StoreError> {
+    async fn events(&mut self) -> Result<EventCounts, StoreError> {
         let counts = sqlx::query!(
             r#"WITH unsettled (incident_id, sink, recipient, more) AS (
                    SELECT incident_id, sink, recipient, item.count
@@ -238,8 +200,57 @@ impl Sqlite {
         Ok(EventCounts::new(committed, reported, reported.saturating_add(pending)))
     }
 
+    async fn prune(&mut self, what: Prune) -> Result<Pruned, StoreError> {
+        self.prune_some(what).await
+    }
+}
+
+impl Sqlite {
+    /// Whether something may be to be told of a sink.
+    async fn is_ill(&mut self, sink: &str) -> Result<bool, StoreError> {
+        let is_ill = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM dead_told
+                               WHERE sink = ?1 AND (count > 0 OR failing_since IS NOT NULL)) AS "is_ill!: bool""#,
+            sink
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(is_ill)
+    }
+
+    /// Whether something is to be decided for a recipient of `sink`.
+    async fn has_waiting(&mut self, sink: &str, hurried: bool, now: SystemTime) -> Result<bool, StoreError> {
+        let now = to_millis(now);
+        let has = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM standing
+                               WHERE sink = ?1 AND due_at IS NOT NULL
+                                 AND (due_at <= ?2 OR (?3 AND told_at IS NULL))) AS "has!: bool""#,
+            sink,
+            now,
+            hurried
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(has)
+    }
+
+    /// Whether the recipient of a claim was refused after `since`.
+    async fn has_refusal(&mut self, claim: &Claim, since: SystemTime) -> Result<bool, StoreError> {
+        let since = to_millis(since);
+        let has = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM refusal
+                               WHERE sink = ?1 AND recipient = ?2 AND since > ?3) AS "has!: bool""#,
+            claim.sink,
+            claim.recipient,
+            since
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(has)
+    }
+
     /// Whether anything happened at a time that is still to come.
-    pub(in crate::outbox) async fn is_ahead(&mut self, now: SystemTime) -> Result<bool, StoreError> {
+    async fn is_ahead(&mut self, now: SystemTime) -> Result<bool, StoreError> {
         let now = to_millis(now);
         let ahead = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT 1 FROM account WHERE heard_at > ?1)
@@ -255,11 +266,7 @@ impl Sqlite {
 
     /// Whether a pending delivery is due after `first_by`, if it was never claimed, or
     /// after `again_by`.
-    pub(in crate::outbox) async fn is_due_after(
-        &mut self,
-        first_by: SystemTime,
-        again_by: SystemTime,
-    ) -> Result<bool, StoreError> {
+    async fn is_due_after(&mut self, first_by: SystemTime, again_by: SystemTime) -> Result<bool, StoreError> {
         let (first_by, again_by) = (to_millis(first_by), to_millis(again_by));
         let any = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT 1 FROM delivery
@@ -273,11 +280,7 @@ impl Sqlite {
     }
 
     /// Whether something of a sink that is not of our `own` was due `before`.
-    pub(in crate::outbox) async fn has_abandoned(
-        &mut self,
-        own: &[&str],
-        before: SystemTime,
-    ) -> Result<bool, StoreError> {
+    async fn has_abandoned(&mut self, own: &[&str], before: SystemTime) -> Result<bool, StoreError> {
         let (own, before) = (json(own), to_millis(before));
         let any = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT 1 FROM delivery

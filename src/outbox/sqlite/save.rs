@@ -4,30 +4,27 @@
 //! Invariant: decides nothing; the order of the tables is that of their references.
 
 use super::{
-    super::{MAX_DRAWS, Page, StoreError},
+    super::{MAX_DRAWS, StoreError},
     json,
-    turn::Turn,
+    turn::FileTurn,
 };
 
 /// How much JSON one statement has, about: so no batch takes much memory at once.
 const BYTES_PER_STATEMENT: usize = 1024 * 1024;
 
-impl Turn<'_> {
-    /// Saves what changed on `page`; public ids that are taken are drawn again before.
-    pub(super) async fn save(
-        &mut self,
-        page: &mut Page,
-        new_id: &dyn Fn() -> String,
-    ) -> Result<(), StoreError> {
+impl FileTurn<'_> {
+    /// Saves what changed on the page; public ids that are taken are drawn again before.
+    pub(super) async fn save(&mut self, new_id: &dyn Fn() -> String) -> Result<(), StoreError> {
         for _ in 1..MAX_DRAWS {
-            let drawn = page.drawn();
-            let taken = if drawn.is_empty() { Vec::new() } else { self.taken(&json(&drawn)).await? };
+            let drawn = self.page.drawn();
+            let drawn = if drawn.is_empty() { break } else { json(&drawn) };
+            let taken = self.taken(&drawn).await?;
             if taken.is_empty() {
                 break;
             }
-            page.redraw(&taken, new_id);
+            self.page.redraw(&taken, new_id);
         }
-        let rows = page.changed().map_err(|error| StoreError::Failed(error.to_string()))?;
+        let rows = self.page.changed().map_err(|error| StoreError::Failed(error.to_string()))?;
         let mut statement = String::new();
         for row in rows {
             if statement.len() > BYTES_PER_STATEMENT {
@@ -39,7 +36,6 @@ impl Turn<'_> {
         if !statement.is_empty() {
             self.write(&mut statement).await?;
         }
-        page.note_saved();
         Ok(())
     }
 

@@ -13,7 +13,10 @@ use super::{
     },
     *,
 };
-use crate::host::{thread::Role, trouble};
+use crate::{
+    host::{thread::Role, trouble},
+    outbox::keep::Keep,
+};
 
 /// Runs `work` with the path of a database that is not there yet; it says lines that
 /// begin so.

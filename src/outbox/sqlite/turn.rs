@@ -1,75 +1,44 @@
-//! [`Turn`]: one decision about a file, alone with it.
+//! [`FileTurn`]: one decision about a file, alone with it.
 //!
 //! Invariant: what is read, decided and written in a turn is of one moment. A file
 //! that a newer version of this crate wants to itself is not written to: to load fails.
 
-use std::time::SystemTime;
-
 use sqlx::{Connection, SqliteTransaction};
 
 use super::{
-    super::{Captured, Maker, Page, StoreError, Target, batch::arrival_of, scope::Scope},
+    super::{Page, StoreError, keep::Turn, scope::Scope},
     Sqlite,
     load::load,
 };
 
 /// The file's write lock, and a transaction that ends with it.
-pub(super) struct Turn<'a> {
+pub(in crate::outbox) struct FileTurn<'a> {
     pub(super) transaction: SqliteTransaction<'a>,
+    pub(super) page: Page,
+    has_written: &'a mut bool,
 }
 
 impl Sqlite {
-    /// Loads `scope`, has `decide` decide, and commits what changed. Public ids that
-    /// something else in the file has are drawn again by `new_id`.
-    pub(in crate::outbox) async fn turn<T>(
-        &mut self,
-        scope: &Scope<'_>,
-        new_id: &dyn Fn() -> String,
-        decide: impl FnOnce(&mut Page) -> T,
-    ) -> Result<T, StoreError> {
-        let mut turn = self.begin().await?;
-        let mut page = Page::default();
-        load(&mut turn.transaction, &mut page, scope).await?;
-        let done = decide(&mut page);
-        turn.save(&mut page, new_id).await?;
-        turn.commit().await?;
-        Ok(done)
-    }
-
-    /// As [`turn`](Self::turn); what `decide` makes joins its incident in the same one,
-    /// for `targets`. False if it makes nothing.
-    pub(in crate::outbox) async fn turn_and_join(
-        &mut self,
-        scope: &Scope<'_>,
-        decide: impl FnOnce(&mut Page) -> Option<Captured>,
-        maker: &Maker<'_>,
-        targets: &[Target],
-        now: SystemTime,
-    ) -> Result<bool, StoreError> {
-        let mut turn = self.begin().await?;
-        let mut page = Page::default();
-        load(&mut turn.transaction, &mut page, scope).await?;
-        let captured = decide(&mut page);
-        if let Some(captured) = &captured {
-            let fingerprints = vec![captured.fingerprint.as_slice()];
-            let scope = Scope::Batch { fingerprints, targets, now };
-            load(&mut turn.transaction, &mut page, &scope).await?;
-            page.join(arrival_of(captured, now), maker, targets, now);
-        }
-        turn.save(&mut page, maker.new_id).await?;
-        turn.commit().await?;
-        Ok(captured.is_some())
-    }
-
     /// Waits for the file's write lock, as long as SQLite does.
-    pub(super) async fn begin(&mut self) -> Result<Turn<'_>, StoreError> {
-        Ok(Turn { transaction: self.connection.begin_with("BEGIN IMMEDIATE").await? })
+    pub(super) async fn begin_turn(&mut self) -> Result<FileTurn<'_>, StoreError> {
+        let transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(FileTurn { transaction, page: Page::default(), has_written: &mut self.has_written })
     }
 }
 
-impl Turn<'_> {
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
+impl Turn for FileTurn<'_> {
+    fn page(&mut self) -> &mut Page {
+        &mut self.page
+    }
+
+    async fn load(&mut self, scope: &Scope<'_>) -> Result<(), StoreError> {
+        load(&mut self.transaction, &mut self.page, scope).await
+    }
+
+    async fn commit(mut self, new_id: &dyn Fn() -> String) -> Result<(), StoreError> {
+        self.save(new_id).await?;
         self.transaction.commit().await?;
+        *self.has_written = true;
         Ok(())
     }
 }

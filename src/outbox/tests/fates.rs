@@ -10,17 +10,17 @@ async fn accept(bench: &mut Bench, sink: &'static str, now: SystemTime) -> Claim
     claim
 }
 
-async fn ask(bench: &mut Bench, now: SystemTime) -> Vec<Question> {
-    bench.store.questions("sms", 50, now + 70 * SETTLE, now).await.unwrap()
+async fn ask(bench: &mut Bench, now: SystemTime) -> Vec<Inquiry> {
+    bench.store.inquire("sms", 50, now + 70 * SETTLE, now).await.unwrap()
 }
 
-async fn learn(bench: &mut Bench, question: &Question, fate: Fate, now: SystemTime) -> Learned {
+async fn learn(bench: &mut Bench, question: &Inquiry, fate: Fate, now: SystemTime) -> Learned {
     learn_with(bench, question, fate, None, None, now).await
 }
 
 async fn learn_with(
     bench: &mut Bench,
-    question: &Question,
+    question: &Inquiry,
     fate: Fate,
     ask_at: Option<SystemTime>,
     again: Option<(SystemTime, SystemTime)>,
@@ -90,10 +90,10 @@ every_store! {
 
     async fn a_message_is_asked_after_when_its_time_has_come_and_by_one(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
-        assert_eq!(bench.store.next_question("sms").await.unwrap(), None);
+        assert_eq!(bench.store.next_inquiry("sms").await.unwrap(), None);
         accept(bench, "sms", t(1)).await;
-        assert_eq!(bench.store.next_question("sms").await.unwrap(), Some(t(11)));
-        assert_eq!(bench.store.next_question("mail").await.unwrap(), None);
+        assert_eq!(bench.store.next_inquiry("sms").await.unwrap(), Some(t(11)));
+        assert_eq!(bench.store.next_inquiry("mail").await.unwrap(), None);
         assert_eq!(ask(bench, t(10)).await, []);
         bench.reopen().await;
         let [question] = <[_; 1]>::try_from(ask(bench, t(11)).await).unwrap();
@@ -111,7 +111,7 @@ every_store! {
         let question = ask(bench, t(11)).await.remove(0);
         assert_eq!(learn(bench, &question, Fate::Arrived, t(12)).await, Learned::Arrived);
         assert_eq!(learn(bench, &question, unreachable(), t(12)).await, Learned::Late);
-        assert_eq!(bench.store.next_question("sms").await.unwrap(), None);
+        assert_eq!(bench.store.next_inquiry("sms").await.unwrap(), None);
         assert_eq!(events(bench).await, [1, 0, 0]);
     }
 
@@ -124,7 +124,7 @@ every_store! {
         let question = ask(bench, t(40)).await.remove(0);
         assert_eq!(question.number, 2);
         assert_eq!(learn(bench, &question, Fate::Open, t(41)).await, Learned::Unconfirmed);
-        assert_eq!((bench.store.next_question("sms").await.unwrap(), events(bench).await), (None, [1, 0, 0]));
+        assert_eq!((bench.store.next_inquiry("sms").await.unwrap(), events(bench).await), (None, [1, 0, 0]));
     }
 
     async fn what_nobody_got_is_unreported_and_told_to_the_others(bench: &mut Bench) {

@@ -1,7 +1,10 @@
 //! What goes along from one store to the next, whatever they are.
 
 use super::*;
-use crate::outbox::page::{IncidentRow, Page, Recipient, StandingRow};
+use crate::outbox::{
+    keep::Keep,
+    page::{IncidentRow, Page, Recipient, StandingRow},
+};
 
 fn check_moves(claim: impl AsyncFnOnce(Bench, Bench)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

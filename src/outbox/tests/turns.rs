@@ -6,7 +6,7 @@ use super::*;
 use crate::outbox::{batch::arrivals, page::Recipient};
 
 impl Bench {
-    fn path(&self) -> std::path::PathBuf {
+    fn path(&self) -> PathBuf {
         self.directory.as_ref().unwrap().path().join("alerts.db")
     }
 

@@ -7,9 +7,11 @@
 use std::path::PathBuf;
 
 use crate::{
-    dispatcher::executable,
-    host::trouble,
-    outbox::{self, Place, Program, StoreError},
+    host::{executable, trouble},
+    outbox::{
+        StoreError,
+        sqlite::{Place, Program, choose, database_path},
+    },
 };
 
 /// What there is to choose by.
@@ -32,7 +34,7 @@ impl Choice {
         let program = name.map(|name| Program::Named(name.to_owned())).or_else(by_path);
         let program =
             program.ok_or("the path of this program cannot be found: set ALERT_APP_NAME to its name")?;
-        let first = outbox::database_path(app, |name| std::env::var_os(name)).ok_or(
+        let first = database_path(app, |name| std::env::var_os(name)).ok_or(
             "the environment names no directory for application state: set ALERT_DATABASE to a writable file",
         )?;
         Ok(Self { first, program, app: app.to_owned() })
@@ -41,7 +43,7 @@ impl Choice {
     /// Chooses a file that no other program has now, and says so if another of the
     /// name runs.
     pub(super) fn make(&self) -> Result<Place, StoreError> {
-        let place = outbox::choose(&self.first, &self.program)?;
+        let place = choose(&self.first, &self.program)?;
         if let Some(other) = &place.beside {
             trouble::say(&format!(
                 "another program called {} runs ({other}): this one keeps its alerts apart, in {}. Give each a name \

@@ -1,15 +1,18 @@
 //! Files that fail, with no time passing.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
 
 use super::*;
 use crate::{
     config::Builder,
-    dispatcher::{Inbox, Mark, Receipt, Setup},
     event::tests::event,
-    host::permit::Permit,
+    host::{permit::Permit, trouble},
+    outbox::{Sqlite, Store, StoreError},
     policy::{budget::Budget, fingerprint::Grouping, redact::Policy},
     queue::stats::Counters,
     sink::MemorySink,
@@ -20,7 +23,7 @@ struct Bench {
     setup: Setup,
     counters: Arc<Counters>,
     inbox: Inbox,
-    outbox: (Store, Disk),
+    outbox: Outbox,
     directory: tempfile::TempDir,
 }
 
@@ -33,7 +36,7 @@ fn check(said: &[&str], work: impl AsyncFnOnce(Bench)) {
         setup: config.setup,
         counters: Arc::default(),
         inbox: Inbox::new(Grouping::new("MyApp".to_owned(), None), Vec::new(), Policy::new(true, &[], &[])),
-        outbox: (Store::Memory(Memory::default()), Disk::default()),
+        outbox: Outbox::default(),
         directory,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -59,7 +62,7 @@ impl Dispatcher<'_> {
     }
 
     fn is_durable(&self) -> bool {
-        self.counters.snapshot().store == StoreState::Durable
+        self.outbox.is_durable()
     }
 
     /// Makes a message of what there is to tell.
@@ -73,8 +76,8 @@ impl Dispatcher<'_> {
         self.make().await;
         let now = SystemTime::now() + Duration::from_secs(1);
         let mut told = Vec::new();
-        for claim in self.store.claim("memory", 9, now, now).await.unwrap() {
-            let notice = self.store.notice(&claim).await.unwrap();
+        for claim in self.outbox.store.claim("memory", 9, now, now).await.unwrap() {
+            let notice = self.outbox.store.notice(&claim).await.unwrap();
             told.extend(notice.samples.into_iter().map(|sample| sample.event.message));
         }
         told.sort();
@@ -99,13 +102,13 @@ fn a_locked_file_is_waited_for_and_then_given_up_until_it_is_free() {
             let holder = locked(&path).await;
             dispatcher.capture("one").await;
             assert!(dispatcher.is_durable(), "it was not waited for");
-            assert!(!dispatcher.budget_unknown());
+            assert!(!dispatcher.outbox.is_outage());
             assert_eq!(dispatcher.inbox.waiting.len(), 1);
 
-            dispatcher.disk.busy_patience = Duration::ZERO;
+            dispatcher.outbox.busy_patience = Duration::ZERO;
             dispatcher.persist().await;
             assert!(!dispatcher.is_durable(), "it is still waited for");
-            assert!(dispatcher.budget_unknown(), "nobody knows what was spent");
+            assert!(dispatcher.outbox.is_outage(), "nobody knows what was spent");
             dispatcher.capture("two").await;
             assert_eq!(dispatcher.inbox.waiting.len(), 0, "memory did not take it");
 
@@ -127,36 +130,36 @@ fn a_lock_that_was_over_is_no_reason_to_give_up_at_the_next() {
         dispatcher.capture("one").await;
         let holder = locked(&path).await;
         dispatcher.make().await;
-        assert!(dispatcher.disk.busy.is_some(), "nobody noticed");
+        assert!(dispatcher.outbox.busy.is_some(), "nobody noticed");
         holder.close().await.unwrap();
         dispatcher.make().await;
-        assert!(dispatcher.disk.busy.is_none(), "it was written to");
+        assert!(dispatcher.outbox.busy.is_none(), "it was written to");
 
         let holder = locked(&path).await;
         dispatcher.start_due_deliveries().await;
-        assert!(dispatcher.disk.busy.is_some(), "nobody noticed");
+        assert!(dispatcher.outbox.busy.is_some(), "nobody noticed");
         holder.close().await.unwrap();
         dispatcher.wake_lanes();
         dispatcher.start_due_deliveries().await;
-        assert!(dispatcher.disk.busy.is_none(), "it was claimed from");
+        assert!(dispatcher.outbox.busy.is_none(), "it was claimed from");
         let finished = dispatcher.in_flight.join_next_with_id().await.unwrap();
         dispatcher.finish(finished);
         let holder = locked(&path).await;
         dispatcher.settle_finished().await;
-        assert!(dispatcher.disk.busy.is_some(), "nobody noticed");
+        assert!(dispatcher.outbox.busy.is_some(), "nobody noticed");
         holder.close().await.unwrap();
         dispatcher.settle_finished().await;
-        assert!(dispatcher.disk.busy.is_none(), "it was settled");
+        assert!(dispatcher.outbox.busy.is_none(), "it was settled");
 
         // What only looks leaves no sign that the lock is over.
         let long_ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
-        dispatcher.disk.busy = Some((long_ago(100), long_ago(99)));
-        dispatcher.note(Err(StoreError::Busy));
+        dispatcher.outbox.busy = Some((long_ago(100), long_ago(99)));
+        dispatcher.outbox.judge(&StoreError::Busy);
         assert!(dispatcher.is_durable(), "that was another lock");
-        dispatcher.disk.busy = Some((long_ago(11), long_ago(2)));
-        dispatcher.note(Err(StoreError::Busy));
-        dispatcher.disk.busy = Some((long_ago(31), long_ago(2)));
-        dispatcher.note(Err(StoreError::Busy));
+        dispatcher.outbox.busy = Some((long_ago(11), long_ago(2)));
+        dispatcher.outbox.judge(&StoreError::Busy);
+        dispatcher.outbox.busy = Some((long_ago(31), long_ago(2)));
+        dispatcher.outbox.judge(&StoreError::Busy);
         assert!(!dispatcher.is_durable(), "that was the same one");
     });
 }
@@ -164,9 +167,10 @@ fn a_lock_that_was_over_is_no_reason_to_give_up_at_the_next() {
 #[test]
 fn a_file_that_is_locked_at_the_start_is_given_up_until_it_is_free() {
     check(&["the database cannot be opened", "the database works"], async |mut bench| {
-        bench.start().await.store.shut().await;
+        bench.start().await.outbox.store.shut().await;
         let holder = locked(&bench.path()).await;
-        bench.outbox.1 = Disk { busy_patience: Duration::ZERO, ..Disk::default() };
+        bench.outbox = Outbox::default();
+        bench.outbox.busy_patience = Duration::ZERO;
         let mut dispatcher = bench.start().await;
         dispatcher.capture("one").await;
         assert!(!dispatcher.is_durable());
@@ -208,7 +212,7 @@ fn damage_that_is_met_while_working_is_mended_at_once() {
         dispatcher.capture("one").await;
         dispatcher.make().await;
         dispatcher.capture("two").await;
-        dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
+        dispatcher.outbox.judge(&StoreError::Damaged("a page is damaged".to_owned()));
         assert!(!dispatcher.is_durable());
         dispatcher.probe(false).await;
         assert!(dispatcher.is_durable(), "it was not replaced");
@@ -223,14 +227,14 @@ fn damage_that_somebody_else_mended_is_not_mended_again() {
         let path = bench.path();
         let mut dispatcher = bench.start().await;
         let mut user = Store::Sqlite(Box::new(Sqlite::open(&path).await.unwrap()));
-        dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
+        dispatcher.outbox.judge(&StoreError::Damaged("a page is damaged".to_owned()));
         dispatcher.probe(false).await;
         assert!(!dispatcher.is_durable(), "it was taken from another process");
         user.shut().await;
         std::fs::rename(&path, path.with_file_name("aside.db")).unwrap();
         let mut other = Store::Sqlite(Box::new(Sqlite::open(&path).await.unwrap()));
         other.shut().await;
-        dispatcher.disk.probed_at = None;
+        dispatcher.outbox.probed_at = None;
         dispatcher.probe(false).await;
         assert!(dispatcher.is_durable());
         assert!(!path.with_file_name("alerts.db.damaged-1").exists(), "a good file was put aside");
@@ -250,7 +254,7 @@ fn a_file_that_fails_again_and_again_has_one_budget() {
             assert_eq!(dispatcher.told().await, ["zero"]);
             let mut made = Vec::new();
             for kind in ["one", "two", "three"] {
-                dispatcher.note(Err(StoreError::Failed("no room".to_owned())));
+                dispatcher.outbox.judge(&StoreError::Failed("no room".to_owned()));
                 if !is_readable {
                     let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
                     other.execute("ALTER TABLE account RENAME TO gone").await.unwrap();
@@ -263,10 +267,10 @@ fn a_file_that_fails_again_and_again_has_one_budget() {
                 dispatcher.capture(kind).await;
                 dispatcher.make().await;
                 let now = SystemTime::now();
-                let claims = dispatcher.store.claim("memory", 9, now, now).await.unwrap();
+                let claims = dispatcher.outbox.store.claim("memory", 9, now, now).await.unwrap();
                 made.push(claims.len());
                 for claim in claims {
-                    assert!(dispatcher.store.deliver(&claim, None, 0, None, now).await.unwrap());
+                    assert!(dispatcher.outbox.store.deliver(&claim, None, 0, None, now).await.unwrap());
                 }
                 dispatcher.probe(true).await;
                 assert!(dispatcher.is_durable());
@@ -295,11 +299,11 @@ fn damage_that_is_met_when_memory_goes_over_is_mended_at_once() {
         check(&["the database failed (no room)", "the database is damaged"], async |mut bench| {
             let path = bench.path();
             let mut dispatcher = bench.start().await;
-            dispatcher.note(Err(StoreError::Failed("no room".to_owned())));
+            dispatcher.outbox.judge(&StoreError::Failed("no room".to_owned()));
             dispatcher.capture("one").await;
             dispatcher.make().await;
             dispatcher.capture("two").await;
-            dispatcher.disk.failed.take().unwrap().shut().await;
+            dispatcher.outbox.failed.take().unwrap().shut().await;
             damage(&path, part).await;
             dispatcher.probe(true).await;
             assert!(dispatcher.is_durable(), "{part}: it was not replaced");
@@ -317,14 +321,14 @@ fn damage_waits_to_be_mended_while_another_process_has_the_file() {
             let path = bench.path();
             let mut dispatcher = bench.start().await;
             let other = Sqlite::open(&path).await.unwrap();
-            dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
-            assert!(dispatcher.has_damage(), "nobody mends it at once");
+            dispatcher.outbox.judge(&StoreError::Damaged("a page is damaged".to_owned()));
+            assert!(dispatcher.outbox.has_damage(), "nobody mends it at once");
             dispatcher.capture("one").await;
             dispatcher.probe(false).await;
             assert!(!dispatcher.is_durable(), "it was taken from another process");
-            assert!(!dispatcher.has_damage(), "the loop does nothing else");
+            assert!(!dispatcher.outbox.has_damage(), "the loop does nothing else");
             Store::Sqlite(Box::new(other)).shut().await;
-            dispatcher.disk.probed_at = None;
+            dispatcher.outbox.probed_at = None;
             dispatcher.probe(false).await;
             assert!(dispatcher.is_durable(), "nobody remembers the damage");
             assert!(path.with_file_name("alerts.db.damaged-1").exists(), "it is still in use");
@@ -339,7 +343,7 @@ fn at_the_end_a_damaged_file_that_another_process_has_is_better_than_none() {
         let path = bench.path();
         let mut dispatcher = bench.start().await;
         let other = Sqlite::open(&path).await.unwrap();
-        dispatcher.note(Err(StoreError::Damaged("a page is damaged".to_owned())));
+        dispatcher.outbox.judge(&StoreError::Damaged("a page is damaged".to_owned()));
         dispatcher.capture("one").await;
         dispatcher.probe(true).await;
         assert!(dispatcher.is_durable(), "it is lost with the process");
@@ -371,9 +375,9 @@ fn what_waits_in_a_file_that_failed_is_pending_and_what_was_sent_is_not() {
         dispatcher.capture("one").await;
         dispatcher.make().await;
         let now = SystemTime::now();
-        let claim = dispatcher.store.claim("memory", 9, now, now).await.unwrap().remove(0);
+        let claim = dispatcher.outbox.store.claim("memory", 9, now, now).await.unwrap().remove(0);
         dispatcher.capture("two").await;
-        dispatcher.note(Err(StoreError::Failed("no room".to_owned())));
+        dispatcher.outbox.judge(&StoreError::Failed("no room".to_owned()));
         dispatcher.capture("three").await;
         assert_eq!(dispatcher.pending(Mark::ALL).await, Some(3), "nobody knows of what is in the file");
 

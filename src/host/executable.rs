@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 /// The path of the executable, through no link. If it was replaced or deleted since
 /// the program started, the path it had. None if nobody says.
-pub(super) fn path() -> Option<PathBuf> {
+pub(crate) fn path() -> Option<PathBuf> {
     // Where there is no `/proc`, the system does not know.
     let Ok(path) = std::env::current_exe() else { return called_by_path(std::env::args_os().next()?) };
     match path.canonicalize() {
@@ -14,7 +14,7 @@ pub(super) fn path() -> Option<PathBuf> {
 }
 
 /// The name of the executable, without what is after the dot.
-pub(super) fn name() -> Option<String> {
+pub(crate) fn name() -> Option<String> {
     let called = || std::env::args_os().next().map(PathBuf::from);
     Some(path().or_else(called)?.file_stem()?.to_string_lossy().into_owned())
 }
