@@ -275,6 +275,11 @@ async fn read(response: &mut Response, longest_body: usize) -> Result<Vec<u8>, r
     Ok(body)
 }
 
+/// The time of day, by which a provider's entries are dated.
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// A provider's answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -287,7 +292,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// How long the provider asks to be left alone.
     pub(crate) fn wish(&self) -> Option<Duration> {
-        self.wish_at(SystemTime::now())
+        self.wish_at(now())
     }
 
     fn wish_at(&self, now: SystemTime) -> Option<Duration> {

@@ -3,12 +3,7 @@
 //! Runs on the alert thread. Invariant: one request per attempt, one recipient
 //! per mail, and no credential and no address in an error or a `Debug`.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::Mutex,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashMap, fmt, sync::Mutex, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::StatusCode;
@@ -201,7 +196,7 @@ impl Sink for SendGridSink {
     }
 
     async fn fates(&self, accepted: &[Accepted]) -> Result<Vec<Fate>, SendError> {
-        self.ask(accepted, SystemTime::now()).await
+        self.ask(accepted, http::now()).await
     }
 }
 
