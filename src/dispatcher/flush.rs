@@ -128,6 +128,7 @@ impl Dispatcher<'_> {
         self.settle_finished().await;
         self.counters.storm.close();
         self.collect();
+        self.inbox.tried = None;
         let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
         self.counters.count_dropped(DropReason::NotCommitted, lost);
         // Nobody has to wait for what will not come.

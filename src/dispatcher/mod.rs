@@ -107,6 +107,11 @@ struct Inbox {
     grouping: Grouping,
     /// Captured, but not persisted yet.
     waiting: Vec<Captured>,
+    /// How many batches were committed.
+    batches: u64,
+    /// The batch that was tried last and is tried again as it was: how many of
+    /// [`Self::waiting`], and which losses. It may be committed although it failed.
+    tried: Option<(usize, Losses)>,
     /// To be set when [`Self::waiting`] is committed.
     acknowledge: Vec<Arc<Signal<()>>>,
     /// Backtraces that are still to come.

@@ -396,3 +396,39 @@ fn what_waits_in_a_file_that_failed_is_pending_and_what_was_sent_is_not() {
         assert_eq!(dispatcher.told().await, ["three", "two"]);
     });
 }
+
+/// As when the write-ahead log has the batch, and its sync fails.
+#[test]
+fn a_batch_that_was_committed_although_it_said_an_error_counts_once() {
+    let said = ["the database failed (disk I/O error)", "the database works"];
+    for is_closed in [false, true] {
+        check(&said, async |mut bench| {
+            let path = bench.path();
+            let mut dispatcher = bench.start().await;
+            dispatcher.capture("one").await;
+            dispatcher.capture("two").await;
+            let Store::Sqlite(file) = &mut dispatcher.outbox.store else { panic!("no file") };
+            file.lies = true;
+            for message in ["one", "one", "three"] {
+                dispatcher.inbox.add(event(message), Permit::default(), &Counters::default());
+            }
+            dispatcher.persist().await;
+            assert!(!dispatcher.outbox.is_durable());
+            // What comes before it is tried again is not of the batch.
+            dispatcher.capture("one").await;
+            dispatcher.capture("three").await;
+            assert_eq!(dispatcher.inbox.waiting.len(), 0, "memory did not take it");
+            if is_closed {
+                // Another process saw the end of what is in the file.
+                let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+                let close = "UPDATE incident SET data = json_set(data, '$.closed_at', last_at)";
+                other.execute(close).await.unwrap();
+                other.close().await.unwrap();
+            }
+            dispatcher.probe(true).await;
+            assert!(dispatcher.outbox.is_durable());
+            let events = dispatcher.outbox.store.events().await.unwrap();
+            assert_eq!(events.committed(), 7, "closed: {is_closed}");
+        });
+    }
+}

@@ -25,40 +25,59 @@ impl Dispatcher<'_> {
     pub(super) async fn persist(&mut self) {
         // Before there is anything that the new time was written to.
         self.follow_the_clock().await;
-        let losses = self.untold_losses();
-        if self.inbox.waiting.is_empty() && losses.is_empty() {
-            // What they wait for is ignored, or committed.
-            return self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
+        loop {
+            let tried = self.inbox.tried.take();
+            let (length, losses) = tried.unwrap_or_else(|| (self.inbox.waiting.len(), self.untold_losses()));
+            if length == 0 && losses.is_empty() {
+                // What they wait for is ignored, or committed.
+                return self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
+            }
+            if !self.persist_batch(length, losses).await {
+                return;
+            }
         }
+    }
+
+    /// Commits the first of what waits, so many. False if it is to be tried again.
+    async fn persist_batch(&mut self, length: usize, losses: Losses) -> bool {
         let now = SystemTime::now();
         let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
-        let (batch, targets) = (&self.inbox.waiting, &self.targets);
-        let persist = async |store: &mut Store| store.persist(batch, &losses, &maker, targets, now).await;
-        let persisted = self.outbox.with(persist).await;
-        match persisted {
+        let (number, batch) = (self.inbox.batches + 1, &self.inbox.waiting[..length]);
+        let (losses_of, targets) = (&losses, &self.targets);
+        let persist =
+            async |store: &mut Store| store.persist(number, batch, losses_of, &maker, targets, now).await;
+        match self.outbox.with(persist).await {
             Ok(()) => {
                 self.tell_at = None;
-                for late in &mut self.inbox.late {
-                    late.is_committed = true;
-                }
+                self.inbox.batches = number;
                 for (reason, count) in losses {
                     *self.inbox.told.entry(reason).or_default() += count;
                 }
-                self.inbox.has_erred |= self.inbox.waiting.iter().any(Captured::is_error);
-                let events = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
+                let committed = self.inbox.waiting.drain(..length);
+                let events = committed.fold(0, |sum, captured| {
+                    self.inbox.has_erred |= captured.is_error();
+                    sum + captured.count
+                });
                 self.counters.persisted.fetch_add(events, Ordering::Relaxed);
-                for committed in self.inbox.acknowledge.drain(..) {
-                    committed.set(());
+                if self.inbox.waiting.is_empty() {
+                    self.inbox.late.iter_mut().for_each(|late| late.is_committed = true);
                 }
+                true
             }
             Err(StoreError::Full) => {
                 let lost = self.inbox.waiting.drain(..).map(|captured| captured.count).sum();
                 self.counters.count_dropped(DropReason::MemoryFull, lost);
                 // Nobody has to wait for what will not come.
                 self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
+                false
             }
+            // Nothing was written: what comes meanwhile may join it.
+            Err(StoreError::Busy) => false,
             // What waits is bounded: a full queue is the next thing to happen.
-            Err(_) => (),
+            Err(_) => {
+                self.inbox.tried = Some((length, losses));
+                false
+            }
         }
     }
 
@@ -125,7 +144,8 @@ impl Inbox {
                 None => (own, None),
             },
         };
-        let mut latest = self.waiting.iter_mut().rev().take(LOOK_BACK);
+        let tried = self.tried.as_ref().map_or(0, |(length, _)| *length);
+        let mut latest = self.waiting[tried..].iter_mut().rev().take(LOOK_BACK);
         match latest.find(|captured| captured.fingerprint == fingerprint) {
             Some(captured) => {
                 captured.count += count;

@@ -87,6 +87,7 @@ fn work(setup: &Setup, counters: &Arc<Counters>, mut queue: Receiver) {
             // One of them may be what the loop cannot bear.
             let lost = inbox.waiting.drain(..).map(|captured| captured.count).sum();
             counters.count_dropped(DropReason::NotCommitted, lost);
+            inbox.tried = None;
             outbox.forget();
             let what = format!(
                 "the alert thread keeps panicking: {} lost, with all that was only in memory",
@@ -146,6 +147,8 @@ impl Inbox {
             collect_at: None,
             grouping,
             waiting: Vec::new(),
+            batches: 0,
+            tried: None,
             acknowledge: Vec::new(),
             late: Vec::new(),
             late_since: None,

@@ -14,8 +14,8 @@ pub(super) enum Scope<'a> {
     /// What is only added, or replaced.
     Nothing,
     /// Those that events with these fingerprints join, and what is known of
-    /// `targets`; the incidents that have ended at `now`.
-    Batch { fingerprints: Vec<&'a [u8]>, targets: &'a [Target], now: SystemTime },
+    /// `targets`; the incidents that have ended at `now`, and the last batch of `run`.
+    Batch { run: Uuid, fingerprints: Vec<&'a [u8]>, targets: &'a [Target], now: SystemTime },
     /// The open incident with this fingerprint, and its first event.
     FirstEvent(&'a [u8]),
     /// All that decides what the recipients are told of whom something is due at

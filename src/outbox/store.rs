@@ -58,10 +58,12 @@ macro_rules! decide {
 pub(super) use decide;
 
 impl Store {
-    /// Commits `batch` and `losses` to their incidents; opens those that are
+    /// Commits `batch` and `losses`, which are the maker's batch `number`, to their
+    /// incidents, unless they are there already; opens those that are
     /// new, for the recipients whom their levels concern.
     pub(crate) async fn persist(
         &mut self,
+        number: u64,
         batch: &[Captured],
         losses: &Losses,
         maker: &Maker<'_>,
@@ -74,8 +76,8 @@ impl Store {
         let arrivals = arrivals(batch, losses, now);
         let fingerprints: Vec<_> = arrivals.iter().map(|arrival| arrival.fingerprint.clone()).collect();
         let fingerprints = fingerprints.iter().map(Vec::as_slice).collect();
-        let scope = Scope::Batch { fingerprints, targets, now };
-        let join = |page: &mut Page| page.join(arrivals, maker, targets, now);
+        let scope = Scope::Batch { run: maker.run, fingerprints, targets, now };
+        let join = |page: &mut Page| page.join_once(number, arrivals, maker, targets, now);
         keep!(self, keeper => turn(keeper, &scope, maker.new_id, join))
     }
 

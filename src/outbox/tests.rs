@@ -1,6 +1,9 @@
 //! What every store does: the same claims, made of each of them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use super::*;
 #[cfg(feature = "sqlite")]
@@ -59,6 +62,12 @@ fn captured(message: &str, level: Level) -> Captured {
     }
 }
 
+/// The number of a batch that there never was.
+fn next_batch() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 /// An error that happened at `at`.
 fn captured_at(message: &str, at: SystemTime) -> Captured {
     let captured = captured(message, Level::ERROR);
@@ -89,7 +98,7 @@ impl Bench {
 
     async fn persist_with(&mut self, batch: &[Captured], losses: &Losses, now: SystemTime) {
         let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
-        self.store.persist(batch, losses, &maker, &self.targets, now).await.unwrap();
+        self.store.persist(next_batch(), batch, losses, &maker, &self.targets, now).await.unwrap();
     }
 
     async fn tell(&mut self, sink: &'static str, now: SystemTime) -> Told {

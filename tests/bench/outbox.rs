@@ -117,6 +117,11 @@ async fn measure(rows: u32) {
         segments_per_day: Some(1_000_000),
         deadline: Duration::from_secs(3600),
     };
+    let mut number = 0;
+    let mut next = || {
+        number += 1;
+        number
+    };
     let mut took: Vec<(&str, Vec<Duration>)> = Vec::new();
     let mut note = |name, began: Instant| {
         let elapsed = began.elapsed();
@@ -130,11 +135,11 @@ async fn measure(rows: u32) {
         now += Duration::from_secs(10);
         let began = Instant::now();
         let new = captured(&format!("kind {round}"), round.into(), now);
-        store.persist(&[new], &Losses::new(), &maker, &targets, now).await.unwrap();
+        store.persist(next(), &[new], &Losses::new(), &maker, &targets, now).await.unwrap();
         note("persist, a new kind", began);
         let again = captured(&format!("kind {round}"), round.into(), now);
         let began = Instant::now();
-        store.persist(&[again], &Losses::new(), &maker, &targets, now).await.unwrap();
+        store.persist(next(), &[again], &Losses::new(), &maker, &targets, now).await.unwrap();
         note("persist, a known kind", began);
         for sink in ["sms", "mail"] {
             let began = Instant::now();
@@ -183,7 +188,7 @@ async fn measure(rows: u32) {
     let batch: Vec<_> = (0..400).map(|n| captured(&format!("storm {n}"), 10_000 + n, now)).collect();
     for _ in 0..5 {
         let began = Instant::now();
-        store.persist(&batch, &Losses::new(), &maker, &targets, now).await.unwrap();
+        store.persist(next(), &batch, &Losses::new(), &maker, &targets, now).await.unwrap();
         note("persist, 400 kinds at once", began);
     }
     let began = Instant::now();

@@ -163,6 +163,16 @@ CREATE TABLE start (
     data TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- The last batch of events that a run of a process committed. It may have been told of an
+-- error nevertheless, and brings the same one again: then it is there already.
+CREATE TABLE batch (
+    run  TEXT    NOT NULL PRIMARY KEY,
+    data TEXT    NOT NULL,
+    at   INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'at') STORED
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX batch_at ON batch (at);
+
 -- What a turn saves, in one statement: each row goes to its table. It is merged with
 -- what is there, so that what only a newer version knows of a row stays.
 CREATE VIEW saved (tab, key, data) AS SELECT NULL, NULL, NULL WHERE false;
@@ -220,6 +230,11 @@ END;
 
 CREATE TRIGGER save_start INSTEAD OF INSERT ON saved WHEN new.tab = 'start' AND new.data IS NOT NULL BEGIN
     INSERT INTO start (run, data) VALUES (new.key ->> '$', new.data)
+        ON CONFLICT (run) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
+CREATE TRIGGER save_batch INSTEAD OF INSERT ON saved WHEN new.tab = 'batch' BEGIN
+    INSERT INTO batch (run, data) VALUES (new.key ->> '$', new.data)
         ON CONFLICT (run) DO UPDATE SET data = json_patch(data, new.data);
 END;
 

@@ -7,14 +7,18 @@ use std::{collections::BTreeMap, time::SystemTime};
 
 use uuid::Uuid;
 
-use super::{DeliveryRow, IncidentRow, ItemRow, Page, Recipient, StandingRow, State};
+use super::{DeliveryRow, FirstBatch, IncidentRow, ItemRow, Page, Recipient, StandingRow, State};
 use crate::{event::to_millis, outbox::Target, policy::budget::Account};
 
 /// Which incidents there are, as they are looked for.
+#[derive(Default)]
 struct Places {
     /// By what makes two of them the same.
     same: BTreeMap<(Vec<u8>, String, i64), i64>,
     open: BTreeMap<Vec<u8>, i64>,
+    latest: BTreeMap<Vec<u8>, i64>,
+    /// How many events came in a batch that is here already.
+    known: BTreeMap<Vec<u8>, u64>,
 }
 
 impl IncidentRow {
@@ -31,7 +35,7 @@ impl Page {
     /// is not added. Of an open incident of which it is not known who knows it,
     /// `targets` are told.
     pub(in crate::outbox) fn absorb(&mut self, other: &Self, targets: &[Target], now: SystemTime) {
-        let mut places = Places { same: BTreeMap::new(), open: BTreeMap::new() };
+        let mut places = Places { known: self.known_of(other), ..Places::default() };
         for (id, incident) in self.incidents.iter() {
             places.note(*id, incident);
         }
@@ -47,6 +51,10 @@ impl Page {
             other.deliveries.iter().filter(|(_, it)| it.state == State::Pending || it.ask_at.is_some());
         for (key, delivery) in live {
             self.absorb_message(*key, delivery, other, &ids);
+        }
+        for (run, theirs) in other.batches.iter() {
+            let own = self.batches.change_or_insert(*run, || *theirs);
+            own.number = own.number.max(theirs.number);
         }
         self.absorb_accounts(other);
         self.absorb_refusals(other);
@@ -70,14 +78,20 @@ impl Page {
     fn absorb_incident(&mut self, id: i64, theirs: &IncidentRow, other: &Self, places: &mut Places) -> i64 {
         let same = places.same.get(&theirs.identity()).copied();
         let open = places.open.get(&theirs.fingerprint).filter(|_| theirs.closed_at.is_none()).copied();
-        let own = match same.or(open) {
+        let known = places.known.get_mut(&theirs.fingerprint).map_or(0, |known| {
+            let own = theirs.count.min(*known);
+            *known -= own;
+            own
+        });
+        let latest = places.latest.get(&theirs.fingerprint).filter(|_| known > 0).copied();
+        let own = match same.or(open).or(latest) {
             Some(own) => {
                 if let Some(row) = self.incidents.change(&own) {
                     row.last_at = row.last_at.max(theirs.last_at);
                     if same.is_some() {
                         row.count = row.count.max(theirs.count);
                     } else {
-                        row.count = row.count.saturating_add(theirs.count);
+                        row.count = row.count.saturating_add(theirs.count.saturating_sub(known));
                         let until = row.last_at;
                         row.pace.add(&theirs.pace, until);
                     }
@@ -104,6 +118,15 @@ impl Page {
         own
     }
 
+    /// How many events of `other` came in a batch that is here already, by fingerprint.
+    fn known_of(&self, other: &Self) -> BTreeMap<Vec<u8>, u64> {
+        let is_here = |first: &&FirstBatch| {
+            self.batches.get(&first.run).is_some_and(|last| last.number >= first.number)
+        };
+        let first = other.first_batch.as_ref().filter(is_here);
+        first.map(|first| first.counts.clone()).unwrap_or_default()
+    }
+
     /// What is known of an incident in both stores is the same, if they are of the
     /// same events; if not, it adds up.
     fn absorb_standing(
@@ -114,15 +137,19 @@ impl Page {
         are_same: bool,
     ) {
         let key = (incident, recipient.clone());
+        let all = self.incidents.get(&incident).map_or(u64::MAX, |row| row.count);
         let Some(own) = self.standings.change(&key) else {
             self.standings.insert(key, theirs.clone());
             return self.note_reported(incident, theirs.reported);
         };
-        let sum = |own: u64, more: u64| if are_same { own.max(more) } else { own.saturating_add(more) };
+        let sum =
+            |own: u64, more: u64| if are_same { own.max(more) } else { own.saturating_add(more).min(all) };
         own.told = sum(own.told, theirs.told);
         own.reported = sum(own.reported, theirs.reported);
-        let tellings = sum(own.tellings.into(), theirs.tellings.into());
-        own.tellings = u32::try_from(tellings).unwrap_or(u32::MAX);
+        own.tellings = match are_same {
+            true => own.tellings.max(theirs.tellings),
+            false => own.tellings.saturating_add(theirs.tellings),
+        };
         own.told_at = own.told_at.max(theirs.told_at);
         own.due_at = own.due_at.into_iter().chain(theirs.due_at).min();
         let most = own.reported;
@@ -254,6 +281,7 @@ impl Page {
 impl Places {
     fn note(&mut self, id: i64, incident: &IncidentRow) {
         self.same.insert(incident.identity(), id);
+        self.latest.insert(incident.fingerprint.clone(), id);
         if incident.closed_at.is_none() {
             self.open.insert(incident.fingerprint.clone(), id);
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use super::{Drawn, IncidentRow, Page, Recipient, StandingRow};
+use super::{BatchRow, Drawn, FirstBatch, IncidentRow, Page, Recipient, StandingRow};
 use crate::{
     event::Event,
     host::time::Saturating,
@@ -23,6 +23,28 @@ struct Addressee<'a> {
 }
 
 impl Page {
+    /// Adds the `arrivals` of batch `number` of the maker's run, unless they are here: it
+    /// may be that whoever brought them was told of an error, although they were saved.
+    pub(in crate::outbox) fn join_once(
+        &mut self,
+        number: u64,
+        arrivals: Vec<Arrival<'_>>,
+        maker: &Maker<'_>,
+        targets: &[Target],
+        now: SystemTime,
+    ) {
+        match self.batches.get(&maker.run) {
+            Some(last) if last.number >= number => return,
+            Some(_) => (),
+            None => {
+                let counts = arrivals.iter().map(|arrival| (arrival.fingerprint.clone(), arrival.count));
+                self.first_batch = Some(FirstBatch { run: maker.run, number, counts: counts.collect() });
+            }
+        }
+        self.batches.insert(maker.run, BatchRow { number, at: now });
+        self.join(arrivals, maker, targets, now);
+    }
+
     /// Adds `arrivals` to their open incidents, and opens those that are missing: no
     /// more than [`MAX_INCIDENTS`], and what has no room is counted in one for its
     /// level. Each of `targets` whom an incident concerns gets a standing, and those

@@ -34,8 +34,8 @@ pub(crate) use fates::{Learned, Sequel};
 #[cfg(feature = "sqlite")]
 pub(super) use form::hex;
 pub(super) use rows::{
-    DeadRow, DeliveryRow, IncidentRow, ItemRow, Recipient, RefusalRow, StandingRow, StartRow, State,
-    StoredNotice,
+    BatchRow, DeadRow, DeliveryRow, IncidentRow, ItemRow, Recipient, RefusalRow, StandingRow, StartRow,
+    State, StoredNotice,
 };
 pub(super) use table::{Kept, Table};
 
@@ -58,11 +58,24 @@ pub(crate) struct Page {
     /// By sink.
     pub(super) dead: Table<String, DeadRow>,
     pub(super) starts: Table<Uuid, StartRow>,
+    /// By run.
+    pub(super) batches: Table<Uuid, BatchRow>,
+    /// The first batch that was added, where none of its run was before: another store may
+    /// have it as well.
+    pub(super) first_batch: Option<FirstBatch>,
     pub(super) beyond: Beyond,
     /// The part of [`Self::accounts`] that another store has already.
     pub(super) inherited: BTreeMap<Recipient, Account>,
     /// Whether other processes may bring the same rows: then nothing adds up.
     pub(super) is_copy: bool,
+}
+
+/// A batch, and how many events it added by fingerprint.
+#[cfg_attr(test, derive(Clone))]
+pub(super) struct FirstBatch {
+    run: Uuid,
+    number: u64,
+    counts: BTreeMap<Vec<u8>, u64>,
 }
 
 /// What is known of the rows that a page does not hold.
@@ -187,7 +200,7 @@ impl Page {
     }
 
     /// Every table by its name, in the order of their references.
-    pub(super) fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 11] {
+    pub(super) fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 12] {
         [
             ("incident", &mut self.incidents),
             ("first_event", &mut self.firsts),
@@ -200,6 +213,7 @@ impl Page {
             ("refusal", &mut self.refusals),
             ("dead_told", &mut self.dead),
             ("start", &mut self.starts),
+            ("batch", &mut self.batches),
         ]
     }
 

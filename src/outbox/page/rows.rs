@@ -248,3 +248,12 @@ pub(in crate::outbox) struct StartRow {
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) ended_at: Option<SystemTime>,
 }
+
+/// The last batch of events that a run of a process committed.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(in crate::outbox) struct BatchRow {
+    /// From one, without a gap.
+    pub(in crate::outbox) number: u64,
+    #[serde(with = "millis")]
+    pub(in crate::outbox) at: SystemTime,
+}

@@ -7,6 +7,7 @@
 use std::time::SystemTime;
 
 use sqlx::SqliteConnection;
+use uuid::Uuid;
 
 use super::{
     super::{
@@ -68,7 +69,9 @@ pub(super) async fn load(
     let mut sink = "";
     let rows = match scope {
         Scope::Nothing => nothing(connection).await,
-        Scope::Batch { fingerprints, targets, now } => batch(connection, fingerprints, targets, *now).await,
+        Scope::Batch { run, fingerprints, targets, now } => {
+            batch(connection, *run, fingerprints, targets, *now).await
+        }
         Scope::FirstEvent(fingerprint) => first_event(connection, fingerprint).await,
         Scope::Desk { channel, hurried, now } => {
             sink = channel.sink;
@@ -124,6 +127,7 @@ async fn nothing(connection: &mut SqliteConnection) -> Rows {
 
 async fn batch(
     connection: &mut SqliteConnection,
+    run: Uuid,
     fingerprints: &[&[u8]],
     targets: &[Target],
     now: SystemTime,
@@ -133,6 +137,7 @@ async fn batch(
     let fingerprints = json(&all.map(hex::of).collect::<Vec<_>>());
     let recipients: Vec<_> = targets.iter().map(|target| (target.sink, &*target.recipient)).collect();
     let (recipients, ended_by) = (json(&recipients), to_millis(now.earlier(QUIET_AFTER)));
+    let run = run.to_string();
     rows!(
         connection,
         r#"WITH chosen (id) AS MATERIALIZED (
@@ -156,6 +161,8 @@ async fn batch(
                                           AND own.recipient = whom.value ->> 1
                                         ORDER BY own.doubtful, own.id LIMIT ?4)
             UNION ALL
+           SELECT 'batch', json_quote(run), data FROM batch WHERE run = ?5
+            UNION ALL
            SELECT 'beyond', '', json_object(
                'last_incident', max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'incident'), 0),
                                     (SELECT coalesce(max(id), 0) FROM incident)),
@@ -168,7 +175,8 @@ async fn batch(
         fingerprints,
         ended_by,
         recipients,
-        MAX_PENDING_LOADED
+        MAX_PENDING_LOADED,
+        run
     )
 }
 

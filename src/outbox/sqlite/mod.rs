@@ -56,6 +56,9 @@ pub(crate) struct Sqlite {
     connection: SqliteConnection,
     /// Whether it was written to since somebody asked: nobody else has its lock then.
     pub(in crate::outbox) has_written: bool,
+    /// Whether its next commit says that it failed, and did not.
+    #[cfg(test)]
+    pub(crate) lies: bool,
     /// Its write-ahead log, if it has one.
     log: PathBuf,
     /// Which file it is, wherever it was moved.
@@ -110,6 +113,8 @@ impl Sqlite {
         Ok(Self {
             connection,
             has_written: false,
+            #[cfg(test)]
+            lies: false,
             log,
             identity: path::identity(path),
             _lock: lock,
@@ -143,8 +148,16 @@ impl Sqlite {
             return Ok(Page { is_copy: true, ..Page::default() });
         };
         let log = path::with_suffix(&aside, "-wal");
-        let mut damaged =
-            Self { connection, has_written: false, log, identity: None, _lock: None, _open: open };
+        let mut damaged = Self {
+            connection,
+            has_written: false,
+            #[cfg(test)]
+            lies: false,
+            log,
+            identity: None,
+            _lock: None,
+            _open: open,
+        };
         let rescued = damaged.export().await;
         damaged.shut().await;
         Ok(rescued)

@@ -25,6 +25,9 @@ impl Sqlite {
                 (i64::MAX, i64::MAX, to_millis(untold_since), excess.min(BYTES_PER_STEP))
             }
         };
+        if let Prune::Expired { .. } = what {
+            self.forget_batches(delivered_by).await?;
+        }
         let log_bytes = std::fs::metadata(&self.log).map_or(0, |log| log.len());
         let mut pruned = Pruned { log_bytes, ..Pruned::default() };
         if enough > 0 {
@@ -42,6 +45,18 @@ impl Sqlite {
         // A file that was made without the means to shrink does not.
         let shrinks = after.pages < before.pages && after.free_pages >= PAGES_PER_STEP;
         Ok(Pruned { more: has_deleted || shrinks, used_bytes: after.used_bytes(), ..pruned })
+    }
+
+    /// A run that is over brings nothing again.
+    async fn forget_batches(&mut self, before: i64) -> Result<(), StoreError> {
+        let any = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM batch WHERE at <= ?1) AS "any!: bool""#,
+            before
+        );
+        if any.fetch_one(&mut self.connection).await? {
+            sqlx::query!("DELETE FROM batch WHERE at <= ?1", before).execute(&mut self.connection).await?;
+        }
+        Ok(())
     }
 
     async fn size(&mut self) -> Result<Size, StoreError> {

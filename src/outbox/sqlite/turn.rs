@@ -16,13 +16,21 @@ pub(in crate::outbox) struct FileTurn<'a> {
     pub(super) transaction: SqliteTransaction<'a>,
     pub(super) page: Page,
     has_written: &'a mut bool,
+    #[cfg(test)]
+    lies: &'a mut bool,
 }
 
 impl Sqlite {
     /// Waits for the file's write lock, as long as SQLite does.
     pub(super) async fn begin_turn(&mut self) -> Result<FileTurn<'_>, StoreError> {
         let transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(FileTurn { transaction, page: Page::default(), has_written: &mut self.has_written })
+        Ok(FileTurn {
+            transaction,
+            page: Page::default(),
+            has_written: &mut self.has_written,
+            #[cfg(test)]
+            lies: &mut self.lies,
+        })
     }
 }
 
@@ -39,6 +47,10 @@ impl Turn for FileTurn<'_> {
         self.save(new_id).await?;
         self.transaction.commit().await?;
         *self.has_written = true;
+        #[cfg(test)]
+        if std::mem::take(self.lies) {
+            return Err(StoreError::Failed("disk I/O error".to_owned()));
+        }
         Ok(())
     }
 }

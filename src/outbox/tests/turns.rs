@@ -79,6 +79,30 @@ fn an_answer_that_comes_again_counts_once() {
 }
 
 #[test]
+fn a_batch_that_was_committed_although_it_said_an_error_counts_once() {
+    check(sqlite_bench, async |bench| {
+        let losses = Losses::from([(DropReason::QueueFull, 3)]);
+        let batch = [Captured { count: 5, ..captured("a", Level::ERROR) }];
+        let persist = async |bench: &mut Bench, number: u64| {
+            let maker = Maker { new_id: &*bench.new_id, run: bench.run, process: &bench.process };
+            bench.store.persist(number, &batch, &losses, &maker, &bench.targets, t(0)).await
+        };
+        for number in [1, 2] {
+            let Store::Sqlite(file) = &mut bench.store else { panic!("no file") };
+            file.lies = true;
+            assert!(persist(bench, number).await.is_err());
+            persist(bench, number).await.unwrap();
+            assert_eq!(bench.store.events().await.unwrap().committed(), 5 * number);
+        }
+        // Another process's batch of the same number is another one.
+        bench.run = Uuid::from_u128(2);
+        persist(bench, 1).await.unwrap();
+        assert_eq!(bench.store.events().await.unwrap().committed(), 15);
+        assert!(bench.claim("mail", t(1)).await.is_some());
+    });
+}
+
+#[test]
 fn of_two_processes_one_tells_of_the_dead() {
     check(sqlite_bench, async |bench| {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;

@@ -201,13 +201,15 @@ pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) 
         (hex::of(&fingerprint), public_id, opened_at)
     });
     let incidents = json(&incidents.collect::<Vec<_>>());
+    let runs = json(&others.iter().flat_map(|page| page.batches.keys()).collect::<Vec<_>>());
     let keys = json(&others.iter().flat_map(|page| page.deliveries.keys()).collect::<Vec<_>>());
     rows!(
         connection,
         r#"WITH chosen (id) AS MATERIALIZED (
                SELECT incident.id FROM json_each(?1) AS theirs CROSS JOIN incident ON fingerprint = theirs.value ->> 0
                 WHERE closed_at IS NULL
-                   OR (public_id = theirs.value ->> 1 AND opened_at = theirs.value ->> 2))
+                   OR (public_id = theirs.value ->> 1 AND opened_at = theirs.value ->> 2)
+                   OR incident.id = (SELECT max(last.id) FROM incident AS last WHERE last.fingerprint = theirs.value ->> 0))
            SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
              FROM incident WHERE id IN chosen
             UNION ALL
@@ -223,6 +225,8 @@ pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) 
             UNION ALL
            SELECT 'dead_told', json_quote(sink), data FROM dead_told
             UNION ALL
+           SELECT 'batch', json_quote(run), data FROM batch WHERE run IN (SELECT value FROM json_each(?3))
+            UNION ALL
            SELECT 'beyond', '', json_object(
                'last_incident', max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'incident'), 0),
                                     (SELECT coalesce(max(id), 0) FROM incident)),
@@ -230,6 +234,7 @@ pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) 
             UNION ALL
            SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
         incidents,
-        keys
+        keys,
+        runs
     )
 }

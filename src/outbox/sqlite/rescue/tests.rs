@@ -51,7 +51,8 @@ async fn persist(store: &mut Store, message: &str) {
         permit: Permit::default(),
     };
     let process = Process::default();
-    store.persist(&[captured], &Losses::new(), &maker(&process), &targets(), now()).await.unwrap();
+    let number = u64::from_le_bytes(*fingerprint.first_chunk().unwrap());
+    store.persist(number, &[captured], &Losses::new(), &maker(&process), &targets(), now()).await.unwrap();
 }
 
 /// Returns when it is to be looked again.
