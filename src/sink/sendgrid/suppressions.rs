@@ -160,7 +160,7 @@ impl SendGridSink {
 
 /// What a list says: an array of entries, or one if that is what it has.
 fn listed(body: &Value, list: &str, why: &str, scrub: &Scrub<'_>) -> Vec<Entry> {
-    let all = body.as_array().map_or(std::slice::from_ref(body), Vec::as_slice);
+    let all = body.as_array().map_or_else(|| std::slice::from_ref(body), Vec::as_slice);
     let is_entry = |entry: &&Value| {
         entry
             .as_object()
@@ -196,7 +196,7 @@ mod tests {
     const NOW: u64 = 1_795_376_463;
 
     fn at(secs: u64) -> SystemTime {
-        from_millis(secs as i64 * 1000)
+        from_millis(i64::try_from(secs).unwrap() * 1000)
     }
 
     fn mail(accepted_at: SystemTime) -> Accepted {

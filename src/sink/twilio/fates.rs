@@ -44,7 +44,8 @@ impl TwilioSink {
                 [only] => self.read(Url::parse(&self.message_url(only)), &scrub).await?,
                 _ => self.latest(recipient, &scrub).await?,
             };
-            let listed = read["messages"].as_array().map_or(std::slice::from_ref(&read), Vec::as_slice);
+            let listed =
+                read["messages"].as_array().map_or_else(|| std::slice::from_ref(&read), Vec::as_slice);
             for resource in listed {
                 if let Some(sid) = message_sid(resource) {
                     fates.insert(sid.to_owned(), fate(resource, &scrub.and(self.http.credentials())));
