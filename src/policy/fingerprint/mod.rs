@@ -13,6 +13,14 @@ use crate::{
     host::{thread::Role, unwind::caught},
 };
 
+mod after;
+
+mod cause;
+pub(crate) use cause::{cause, without_causes};
+
+mod lines;
+mod lists;
+
 mod mask;
 pub(crate) use mask::{MASK, mask};
 
@@ -22,6 +30,9 @@ mod shape;
 mod spread;
 use spread::Spread;
 pub(crate) use spread::{CallsiteSummary, Fate};
+
+mod url;
+mod vocabulary;
 
 #[cfg(test)]
 mod tests;
@@ -95,7 +106,10 @@ pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
     let own_field =
         event.fields.iter().find(|field| field.name == OVERRIDE).map(|field| field.value.to_string());
     let says = own_field.or_else(|| custom.and_then(|custom| custom.call(event)));
-    let default = || key(event, app, "event", &[&mask(text(event)), &mask(root_error(event))]);
+    let default = || {
+        let says: Vec<_> = std::iter::once(text(event)).chain(cause::all(event)).map(mask).collect();
+        key(event, app, "event", &says.iter().map(|text| &**text).collect::<Vec<_>>())
+    };
     let is_said = says.is_some();
     let own = match says {
         None => default(),
@@ -141,15 +155,6 @@ fn text(event: &Event) -> &str {
     if event.message.trim().is_empty() { first().unwrap_or_default() } else { &event.message }
 }
 
-/// The text of the first error's root cause: `dyn Error` does not tell its type.
-fn root_error(event: &Event) -> &str {
-    let root = event.fields.iter().find_map(|field| match &field.value {
-        Value::Error(chain) => chain.last(),
-        _ => None,
-    });
-    root.map(String::as_str).unwrap_or_default()
-}
-
 /// The application's own idea of what an event is the same as.
 #[derive(Clone)]
 pub(crate) struct Custom(Arc<Says>);
@@ -181,4 +186,4 @@ const DEFAULT: &str = "{{default}}";
 
 /// Part of every fingerprint: to be changed whenever the same event would get
 /// another one.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;

@@ -1,0 +1,137 @@
+//! Words that say what the text beside them is.
+//!
+//! Invariant: pure.
+
+/// Whether `word`, in lower case, says who: what follows is a person's or an
+/// account's name.
+pub(super) fn is_who(word: &str) -> bool {
+    let word = word.strip_suffix("_name").unwrap_or(word);
+    WHO.contains(&word)
+}
+
+/// Whether a word after one of [`is_who`] is no name, as in `user service`.
+pub(super) fn is_no_name(word: &str) -> bool {
+    let lower = word.to_ascii_lowercase();
+    !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.'".contains(&byte) || !byte.is_ascii())
+        || is_of_grammar(&lower)
+        || NO_NAMES.split(' ').any(|other| other == lower || lower.strip_suffix('s') == Some(other))
+        || ["ed", "ing", "tion", "ment", "ity"].iter().any(|end| lower.ends_with(end))
+}
+
+/// Whether `lower` only joins other words.
+pub(super) fn is_of_grammar(lower: &str) -> bool {
+    GRAMMAR.split(' ').any(|word| word == lower)
+}
+
+/// Whether a name of a type may follow `word`: `expected u8`, but not `user u8`.
+pub(super) fn is_before_type(word: &str) -> bool {
+    BEFORE_TYPE.split(' ').any(|other| other.eq_ignore_ascii_case(word))
+}
+
+/// Whether `lower` is the name of a primitive type, which a person may have, too.
+pub(super) fn is_type(lower: &str) -> bool {
+    matches!(lower.as_bytes(), [b'u' | b'i' | b'f', b'0'..=b'9', ..])
+        || lower.starts_with("int") && lower.len() == 4
+        || lower.starts_with("float") && lower.len() == 6
+}
+
+/// Whether `name` ends as files do whose names are as good as ids.
+pub(super) fn is_media(name: &str) -> bool {
+    let ending = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, ending)| ending);
+    ending.is_some_and(|ending| MEDIA.split(' ').any(|other| other.eq_ignore_ascii_case(ending)))
+}
+
+/// Whether `text` has a statement in it.
+pub(super) fn is_sql(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    SQL.iter().any(|word| lower.contains(word))
+}
+
+/// A noun after a number, in the singular.
+pub(super) fn singular(word: &str) -> Option<(&str, &str)> {
+    let is_plain = word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    if !is_plain || ["ss", "us", "is", "as"].iter().any(|end| word.ends_with(end)) {
+        return None;
+    }
+    match word.strip_suffix("ies") {
+        Some(stem) => Some((stem, "y")),
+        None => word.strip_suffix('s').map(|stem| (stem, "")),
+    }
+}
+
+/// A verb after such a noun, in the singular.
+pub(super) fn singular_verb(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "are" => "is",
+        "were" => "was",
+        "have" => "has",
+        "do" => "does",
+        "remain" => "remains",
+        "fail" => "fails",
+        "need" => "needs",
+        _ => return None,
+    })
+}
+
+const WHO: [&str; 26] = [
+    "account",
+    "author",
+    "buyer",
+    "candidate",
+    "contact",
+    "customer",
+    "employee",
+    "guest",
+    "login",
+    "member",
+    "operator",
+    "owner",
+    "patient",
+    "payee",
+    "payer",
+    "player",
+    "principal",
+    "recipient",
+    "seller",
+    "student",
+    "subscriber",
+    "tenant",
+    "user",
+    "username",
+    "usr",
+    "visitor",
+];
+
+const NO_NAMES: &str = "\
+    access account action activity address age agent answer api app application auth avatar balance \
+    base cache call callback card channel client code config configuration context controller cookie \
+    count create creation credential data database db deletion detail device directory disk domain \
+    email endpoint entry error event export failure feed field file filter flow folder form format \
+    group handler handle history home host id identity image import index info input interface invite \
+    job key limit list lock log login logout lookup mail manager mapping message metadata mode model \
+    module name namespace network notification object offset option order page param password path \
+    payload permission phone photo picture pipeline plan policy pool port preference privilege process \
+    profile provider proxy query queue quota rate record registry registration report repository \
+    request resource response result role root route row scope search secret segment server service \
+    session setting setup sign signup signature size space state status storage store stream sync \
+    system table task team template test thread throttle timeout timezone token topic transfer type \
+    update upload url usage validation value vault version view wallet webhook worker write zone me new \
+    all other same unknown invalid missing null none nil self anonymous";
+
+const GRAMMAR: &str = "\
+    a about after again all already also an and any are as at be because been before being below but by \
+    can cannot can't could couldn't did didn't do does doesn't due during each either else ever every \
+    few for from had has hasn't have haven't her his how if in instead into is isn't it its itself just \
+    may me might more most must my never no nor not now of off on once only or other our out over own \
+    per please quite same shall should since so some still such than that the their them then there \
+    these they this those though through till to too under unless until up upon us very via was wasn't \
+    we were weren't what when where whether which while who whom whose why will with within without \
+    won't would yet you your";
+
+const BEFORE_TYPE: &str =
+    "a an as be expected expects find fit for found in into is of or out parse than to type typed types";
+
+const MEDIA: &str = "\
+    avi bmp flac gif heic jpeg jpg m4a m4v mkv mov mp3 mp4 mpeg mpg ogg pdf png svg tif tiff wav webm webp";
+
+const SQL: [&str; 6] = ["select ", "insert into ", "update ", "delete from ", "where ", " values"];
