@@ -100,7 +100,7 @@ impl Inbox {
     pub(super) fn add(&mut self, event: Event, permit: Permit, counters: &Counters) {
         let place = self.grouping.place(&event, Instant::now());
         let fate = self.fate_unless_echo(&event, place.callsite);
-        self.grouping.note(place, fate, Instant::now());
+        self.grouping.note(&place, fate, Instant::now());
         let last_at = event.at;
         self.add_alike(
             Alike { event, is_stand_in: false, count: 1, last_at, permit },

@@ -80,6 +80,10 @@ impl<'a> Scanner<'a> {
 
     /// Replaces everything up to `end`; of a list of values one mask remains.
     fn mask(&mut self, end: usize) {
+        // As in `blk_-17`.
+        if self.out.ends_with("_-") {
+            self.out.pop();
+        }
         let list = self.out.strip_suffix(", ").or_else(|| self.out.strip_suffix(','));
         match list.filter(|list| list.ends_with(MASK)).map(str::len) {
             Some(length) => self.out.truncate(length),
@@ -136,11 +140,11 @@ impl<'a> Scanner<'a> {
         // As in `{"user":"ann"}` and `User { login: "ann" }`.
         let is_named = before.trim_end().ends_with(':') && !inner.contains(' ') && {
             let key = before.trim_end().trim_end_matches(['"', ':', '\\']);
-            vocabulary::is_who(&last_word(key).to_ascii_lowercase())
+            vocabulary::is_who(&vocabulary::last_word(key).to_ascii_lowercase())
         };
         self.after.is_given
             || is_named
-            || is_of_type(before)
+            || vocabulary::names_type(before)
             || (mark == b'\'' && self.is_sql && SQL_BEFORE.iter().any(|end| before.ends_with(end)))
             || inner.split([' ', '<', '>', ',']).any(shape::is_mail)
             || vocabulary::is_media(inner)
@@ -195,6 +199,9 @@ impl<'a> Scanner<'a> {
         let length = self.bytes[start..].iter().take_while(|&&byte| shape::is_word(byte)).count();
         let end = start + length;
         let word = self.text.get(start..end).unwrap_or_default();
+        if let Some(length) = number::named_date(&self.bytes[start..]) {
+            return self.mask(start + length);
+        }
         if let Some(length) = shape::url(&self.bytes[start..], length) {
             self.out.push_str(&url::masked(self.text.get(start..start + length).unwrap_or_default()));
             self.at = start + length;
@@ -250,7 +257,7 @@ impl<'a> Scanner<'a> {
             // The headers of an answer vary, and say nothing.
             if word == "MetadataMap" && self.text[end..].starts_with(" {") {
                 self.keep(end + 1);
-                self.mask(end + 1 + braces(&self.bytes[end + 1..]));
+                self.mask(end + 1 + shape::braces(&self.bytes[end + 1..]));
             }
             return;
         }
@@ -270,7 +277,7 @@ impl<'a> Scanner<'a> {
             return Some(start + rest.count());
         }
         let (before, joint) = self.out.split_at_checked(self.out.len().checked_sub(1)?)?;
-        let key = last_word(before);
+        let key = vocabulary::last_word(before);
         let ahead = before.strip_suffix(key)?;
         if !vocabulary::is_who(&key.to_ascii_lowercase()) {
             return None;
@@ -300,7 +307,7 @@ impl<'a> Scanner<'a> {
             return true;
         }
         let before = self.out.trim_end_matches([' ', '(']);
-        vocabulary::is_before_type(last_word(before))
+        vocabulary::is_before_type(vocabulary::last_word(before))
     }
 
     /// A part of a word between underscores.
@@ -365,38 +372,12 @@ fn goes_on(part: &str, letters: usize) -> bool {
     part.bytes().skip(letters).any(|byte| !byte.is_ascii_digit())
 }
 
-/// The word that `text` ends with.
-fn last_word(text: &str) -> &str {
-    let rest = text.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
-    text.get(rest.len()..).unwrap_or_default()
-}
-
-/// Whether a value of a type follows: `invalid input syntax for type integer: "n/a"`.
-fn is_of_type(before: &str) -> bool {
-    let Some(before) = before.trim_end().strip_suffix(':') else { return false };
-    let mut words = before.rsplit(' ');
-    words.next().is_some() && matches!(words.next(), Some("type" | "enum"))
-}
-
-/// How long what stands in braces is.
-fn braces(bytes: &[u8]) -> usize {
-    let mut depth = 0_usize;
-    let close = bytes.iter().position(|byte| {
-        depth = match byte {
-            b'{' => depth + 1,
-            b'}' => depth.saturating_sub(1),
-            _ => depth,
-        };
-        depth == 0
-    });
-    close.map_or(bytes.len(), |at| at + 1)
-}
-
 /// Where people's files are.
 const HOMES: [&str; 3] = ["/home/", "/Users/", "\\Users\\"];
 
 /// Before `user ann`.
-const FOR: [&str; 8] = ["for ", "of ", "by ", "as ", "from ", "to ", "against ", "on behalf of "];
+const FOR: [&str; 10] =
+    ["for ", "of ", "by ", "as ", "from ", "to ", "against ", "unknown ", "invalid ", "no such "];
 
 /// What stands before a value in SQL.
 const SQL_BEFORE: [&str; 10] = ["=", "= ", "(", ",", ", ", "LIKE ", "like ", "> ", "< ", "<> "];

@@ -62,6 +62,20 @@ pub(super) fn bracketed(bytes: &[u8]) -> Option<usize> {
     Some(inside + 2 + port(&bytes[inside + 2..]))
 }
 
+/// How long what stands in braces is.
+pub(super) fn braces(bytes: &[u8]) -> usize {
+    let mut depth = 0_usize;
+    let close = bytes.iter().position(|byte| {
+        depth = match byte {
+            b'{' => depth + 1,
+            b'}' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        depth == 0
+    });
+    close.map_or(bytes.len(), |at| at + 1)
+}
+
 fn is_percent_encoded(text: &str) -> bool {
     let is_encoded = |part: &str| part.bytes().take_while(u8::is_ascii_hexdigit).count() >= 2;
     text.split('%').skip(1).any(is_encoded)

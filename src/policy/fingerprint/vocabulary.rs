@@ -9,6 +9,14 @@ pub(super) fn is_who(word: &str) -> bool {
     WHO.contains(&word)
 }
 
+/// Whether a word of [`is_who`] after `lower` is followed by a name: `for user ann`.
+pub(super) fn is_before_who(lower: &str) -> bool {
+    matches!(
+        lower,
+        "against" | "as" | "by" | "for" | "from" | "illegal" | "invalid" | "of" | "to" | "unknown"
+    )
+}
+
 /// Whether a word after one of [`is_who`] is no name, as in `user service`.
 pub(super) fn is_no_name(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
@@ -21,6 +29,52 @@ pub(super) fn is_no_name(word: &str) -> bool {
 /// Whether `lower` only joins other words.
 pub(super) fn is_of_grammar(lower: &str) -> bool {
     GRAMMAR.split(' ').any(|word| word == lower)
+}
+
+/// Whether what follows `lower` tells problems apart: `code`, `column`.
+pub(super) fn speaks(lower: &str) -> bool {
+    SPEAKS.split(' ').any(|word| word == lower)
+}
+
+/// Whether a program has but a few of what `lower` is called.
+pub(super) fn has_few(lower: &str) -> bool {
+    FEW.split(' ').any(|word| word == lower || lower.strip_suffix('s') == Some(word))
+}
+
+/// Whether `lower` says what happens to something, and is no name.
+pub(super) fn is_what_happens(lower: &str) -> bool {
+    let ends =
+        ["ed", "ing", "tion", "sion", "ment", "able", "ible", "ly", "ful", "ity", "ure", "less", "ness"];
+    ends.iter().any(|end| lower.ends_with(end)) || HAPPENS.split(' ').any(|word| word == lower)
+}
+
+/// Whether a word that follows `lower` says what happens.
+pub(super) fn is_before_verb(lower: &str) -> bool {
+    matches!(
+        lower,
+        "is" | "was"
+            | "are"
+            | "were"
+            | "be"
+            | "been"
+            | "not"
+            | "cannot"
+            | "could"
+            | "can"
+            | "will"
+            | "would"
+            | "did"
+            | "does"
+            | "do"
+            | "never"
+            | "already"
+            | "isn't"
+            | "wasn't"
+            | "can't"
+            | "couldn't"
+            | "didn't"
+            | "doesn't"
+    )
 }
 
 /// Whether a name of a type may follow `word`: `expected u8`, but not `user u8`.
@@ -71,6 +125,19 @@ pub(super) fn singular_verb(word: &str) -> Option<&'static str> {
         "need" => "needs",
         _ => return None,
     })
+}
+
+/// The word that `text` ends with.
+pub(super) fn last_word(text: &str) -> &str {
+    let rest = text.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
+    text.get(rest.len()..).unwrap_or_default()
+}
+
+/// Whether a value of a type follows: `invalid input syntax for type integer: "n/a"`.
+pub(super) fn names_type(before: &str) -> bool {
+    let Some(before) = before.trim_end().strip_suffix(':') else { return false };
+    let mut words = before.rsplit(' ');
+    words.next().is_some() && matches!(words.next(), Some("type" | "enum"))
 }
 
 const WHO: [&str; 26] = [
@@ -135,3 +202,29 @@ const MEDIA: &str = "\
     avi bmp flac gif heic jpeg jpg m4a m4v mkv mov mp3 mp4 mpeg mpg ogg pdf png svg tif tiff wav webm webp";
 
 const SQL: [&str; 6] = ["select ", "insert into ", "update ", "delete from ", "where ", " values"];
+
+const SPEAKS: &str = "\
+    action alert argument attribute because cause class code column command constraint directive enum err \
+    errno error event exception exit expected field flag found function got header instruction kind \
+    keyword level message method near op opcode operation operator option param parameter property reason \
+    relation rule signal stage state status step syntax table token type unexpected unknown variant verb with";
+
+const FEW: &str = "\
+    answer backend bean binary broker bucket cache call calling certificate channel check class cluster component \
+    config configuration connect connected connecting connection consumer container crate cron database db \
+    dependency deploy deployment disable enable execute device domain endpoint env environment exchange experiment extension feature file \
+    folder format gateway group handler health host image index init initialize integration interface invoke job key language library listener \
+    load loading locale lock machine metric migration mode module mount namespace node package partition permission \
+    pipeline plan plugin policy pool producer profile program project protocol provider proxy publish queue reach \
+    reaching region register registry release replica reply repository request resource response restart role route run running scheduler schema scope script \
+    secret server service setting shard sink source start starting stop storage store stream subscribe subsystem table target task team \
+    template theme thread tier timezone tool topic trigger upstream var variable volume webhook widget worker \
+    workflow zone";
+
+const HAPPENS: &str = "\
+    absent abort bad broken busy cancel close conflict connect corrupt create crash crypto dead delete deny \
+    down drop duplicate empty exist exists expire fail fails failure fatal find full gone halt hang hit \
+    illegal incomplete invalid join late leave locked lookup loss lost malformed mismatch miss missing none \
+    null offline ok old online open overflow panic parse pause pending poison read refuse reject reset \
+    restart resume retry save scan seek send slow stale start stop stuck sync timeout truncated unavailable \
+    undefined unhealthy unreachable update upload wait wrong write yet zero again too";
