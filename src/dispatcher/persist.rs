@@ -14,7 +14,7 @@ use crate::{
     host::{permit::Permit, signal::Signal, time::Saturating},
     outbox::{Captured, Maker, StoreError},
     policy::{
-        fingerprint::{Fate, Fingerprint},
+        fingerprint::{Fate, Fingerprint, Said},
         redact::{redact_breadcrumbs, redact_text},
     },
     queue::{Awaited, stats::Counters},
@@ -103,7 +103,7 @@ impl Inbox {
         self.grouping.note(&place, fate, Instant::now());
         let last_at = event.at;
         self.add_alike(
-            Alike { event, is_stand_in: false, count: 1, last_at, permit },
+            Alike { event, is_stand_in: false, count: 1, last_at, said: place.said, permit },
             place.fingerprint,
             fate,
             counters,
@@ -112,7 +112,7 @@ impl Inbox {
 
     /// Adds `alike` to those that wait; what is the same as another only counts.
     pub(super) fn add_alike(&mut self, alike: Alike, own: Fingerprint, fate: Fate, counters: &Counters) {
-        let Alike { mut event, is_stand_in, count, last_at, permit } = alike;
+        let Alike { mut event, is_stand_in, count, last_at, said, permit } = alike;
         let (fingerprint, not_before) = match fate {
             Fate::Ignored => {
                 counters.ignored.fetch_add(count, Ordering::Relaxed);
@@ -140,6 +140,7 @@ impl Inbox {
                     latest: None,
                     is_stand_in,
                     fingerprint,
+                    said: said.filter(|_| fingerprint == own),
                     count,
                     last_at,
                     about: None,
@@ -173,6 +174,8 @@ pub(super) struct Alike {
     pub(super) is_stand_in: bool,
     pub(super) count: u64,
     pub(super) last_at: SystemTime,
+    /// What its callsite is learned from, if anything is.
+    pub(super) said: Option<Arc<Said>>,
     /// Its share of the queue's bytes.
     pub(super) permit: Permit,
 }

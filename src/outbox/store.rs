@@ -77,7 +77,12 @@ impl Store {
         let fingerprints: Vec<_> = arrivals.iter().map(|arrival| arrival.fingerprint.clone()).collect();
         #[cfg(feature = "sqlite")]
         let fingerprints = fingerprints.iter().map(Vec::as_slice).collect();
-        turn!(self, Scope::Batch { fingerprints, targets, now }, maker.new_id, |page| {
+        #[cfg(feature = "sqlite")]
+        let said: Vec<_> =
+            arrivals.iter().filter_map(|arrival| Some((arrival.said.clone()?, arrival.count))).collect();
+        #[cfg(feature = "sqlite")]
+        let said = said.iter().map(|(said, count)| (&**said, *count)).collect();
+        turn!(self, Scope::Batch { fingerprints, said, targets, now }, maker.new_id, |page| {
             page.join(arrivals, maker, targets, now);
         })
     }

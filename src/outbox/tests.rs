@@ -53,6 +53,7 @@ fn captured(message: &str, level: Level) -> Captured {
         event,
         latest: None,
         is_stand_in: false,
+        said: None,
         about: None,
         not_before: None,
         permit: Permit::default(),
@@ -242,6 +243,7 @@ mod days;
 mod deliveries;
 #[cfg(feature = "sqlite")]
 mod extremes;
+mod groups;
 mod incidents;
 #[cfg(feature = "sqlite")]
 mod model;

@@ -47,7 +47,18 @@ pub(super) fn sample(event: Event, count: u64) -> Sample {
     (counts[10], counts[11]) = (count / 2, count - count / 2);
     let last_hour = LastHour { since: event.at - LastHour::STEP * 11, counts };
     let kind = if count == 0 { Kind::Quiet } else { Kind::First };
-    Sample { kind, incident, count, total: count, since: event.at, last_at, last_hour, latest: None, event }
+    Sample {
+        kind,
+        incident,
+        count,
+        total: count,
+        since: event.at,
+        last_at,
+        last_hour,
+        latest: None,
+        in_common: None,
+        event,
+    }
 }
 
 pub(super) fn notice(samples: Vec<Sample>) -> Notice {

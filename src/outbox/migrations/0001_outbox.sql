@@ -46,6 +46,16 @@ CREATE TABLE latest_event (
     payload     TEXT NOT NULL
 ) STRICT;
 
+-- How the messages of a callsite are grouped: it goes with the last incident that the
+-- callsite opened.
+CREATE TABLE learned (
+    callsite    BLOB    NOT NULL PRIMARY KEY CHECK (length(callsite) = 16),
+    incident_id INTEGER NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
+    map         TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX learned_incident ON learned (incident_id);
+
 -- What one recipient knows of an incident: `told` of its events are in notices, and
 -- `reported` of them in some that were delivered. At `due_at` it is decided anew what
 -- there is to tell; NULL once that is all.

@@ -47,6 +47,7 @@ impl Page {
         for (key, delivery) in pending {
             self.absorb_message(*key, delivery, other, &ids);
         }
+        self.absorb_learned(other, &ids);
         self.absorb_accounts(other);
         self.absorb_refusals(other);
         for (sink, theirs) in other.dead.iter() {

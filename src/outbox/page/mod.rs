@@ -20,6 +20,7 @@ use crate::{
     event::Event,
     policy::{
         budget::Account,
+        fingerprint::{Fingerprint, Learned},
         incident::{Reason, Standing},
         notice::{Kind, Process},
     },
@@ -29,6 +30,7 @@ mod absorb;
 mod clock;
 mod dead;
 mod join;
+mod learn;
 mod read;
 mod settle;
 #[cfg(feature = "sqlite")]
@@ -47,6 +49,8 @@ pub(crate) struct Page {
     pub(super) firsts: Table<i64, Event>,
     /// The latest event of an incident that is known in full, if that is another.
     pub(super) latests: Table<i64, Event>,
+    /// By callsite.
+    pub(super) learned: Table<Fingerprint, LearnedRow>,
     pub(super) standings: Table<(i64, Recipient), StandingRow>,
     pub(super) accounts: Table<Recipient, Account>,
     pub(super) notices: Table<i64, StoredNotice>,
@@ -127,6 +131,14 @@ pub(super) struct IncidentRow {
     pub(super) last_at: SystemTime,
     pub(super) closed_at: Option<SystemTime>,
     pub(super) pace: Pace,
+}
+
+/// How the messages of a callsite are grouped.
+#[derive(Clone)]
+pub(super) struct LearnedRow {
+    /// The last incident of the callsite: what was learned goes with it.
+    pub(super) incident: i64,
+    pub(super) map: Learned,
 }
 
 /// What one recipient knows of an incident.
@@ -332,6 +344,7 @@ impl Page {
         self.incidents.settle();
         self.firsts.settle();
         self.latests.settle();
+        self.learned.settle();
         self.standings.settle();
         self.accounts.settle();
         self.notices.settle();

@@ -23,7 +23,12 @@ impl Turn<'_> {
         let mut loading = Loading { connection: &mut self.transaction, page };
         match scope {
             Scope::Nothing => Ok(()),
-            Scope::Batch { fingerprints, targets, now } => loading.batch(fingerprints, targets, *now).await,
+            Scope::Batch { fingerprints, said, targets, now } => {
+                let groups = loading.groups(said).await?;
+                let groups = groups.iter().map(<[u8; 16]>::as_slice);
+                let all: Vec<_> = fingerprints.iter().copied().chain(groups).collect();
+                loading.batch(&all, targets, *now).await
+            }
             Scope::FirstEvent(fingerprint) => loading.first_event(fingerprint).await,
             Scope::Desk { channel, hurried, now } => loading.desk(channel, *hurried, *now).await,
             Scope::Claimed(claim) => loading.deliveries_by_key(&[hex(claim.key.as_bytes())]).await,
@@ -300,6 +305,8 @@ impl Loading<'_> {
         .await?;
         self.incidents(&ids).await?;
         self.standings(&ids).await?;
+        let callsites = others.iter().flat_map(|page| page.learned.keys()).map(|callsite| hex(callsite));
+        self.learned(callsites.collect()).await?;
         let keys = others.iter().flat_map(|page| page.deliveries.keys()).map(|key| hex(key.as_bytes()));
         self.deliveries_by_key(&keys.collect::<Vec<_>>()).await?;
         self.beyond("[]").await?;

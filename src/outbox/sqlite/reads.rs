@@ -78,6 +78,8 @@ impl Sqlite {
         let shown = json(&loading.page.shown(id))?;
         loading.firsts(&shown).await?;
         loading.latests(&shown).await?;
+        let callsites = loading.page.callsites().iter().map(|callsite| hex(callsite)).collect();
+        loading.learned(callsites).await?;
         Ok(page.notice(id))
     }
 

@@ -122,6 +122,16 @@ impl Turn<'_> {
                      ON CONFLICT (incident_id) DO UPDATE SET payload = excluded.payload"
             );
         }
+        let learned =
+            changed!(page.learned, |callsite, it| (hex(callsite), it.incident, json(&it.map)?));
+        write!(
+            self,
+            learned,
+            "INSERT INTO learned (callsite, incident_id, map)
+                 SELECT unhex(value ->> 0), value ->> 1, value ->> 2 FROM json_each(?1) WHERE true
+                     ON CONFLICT (callsite) DO UPDATE
+                    SET incident_id = excluded.incident_id, map = excluded.map"
+        );
         let standings = changed!(page.standings, |key, it| (
             key.0,
             &*key.1.sink,

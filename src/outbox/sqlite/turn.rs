@@ -51,7 +51,7 @@ impl Sqlite {
         let captured = decide(&mut page);
         if let Some(captured) = &captured {
             let fingerprints = vec![captured.fingerprint.as_slice()];
-            turn.load(&mut page, &Scope::Batch { fingerprints, targets, now }).await?;
+            turn.load(&mut page, &Scope::Batch { fingerprints, said: Vec::new(), targets, now }).await?;
             page.join(arrival_of(captured, now), maker, targets, now);
         }
         turn.save(&mut page, maker.new_id).await?;

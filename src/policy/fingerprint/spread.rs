@@ -82,12 +82,13 @@ impl Spread {
         callsite.advance(now);
         // What is one group is one thing.
         let is_new = callsite.said.len() <= MAX_FINGERPRINTS && !callsite.said.contains(&keys.own);
-        let learned = match self.learned.len() < MAX_LEARNED {
-            true => Some(self.learned.entry(keys.callsite).or_default()),
-            false => self.learned.get_mut(&keys.callsite),
-        };
-        let said = keys.said.as_ref().filter(|_| is_new);
-        let group = said.zip(learned).and_then(|(said, learned)| learned.note(said, 1).0);
+        let group = keys.said.as_ref().filter(|_| is_new).and_then(|said| {
+            let learned = match self.learned.len() < MAX_LEARNED {
+                true => self.learned.entry(keys.callsite).or_default(),
+                false => self.learned.get_mut(&keys.callsite)?,
+            };
+            learned.note(said, 1).0
+        });
         if is_new && callsite.said.insert(group.unwrap_or(keys.own)) {
             callsite.message = cut(message, MAX_MESSAGE_BYTES);
         }

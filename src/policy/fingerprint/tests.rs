@@ -53,7 +53,7 @@ fn what_varies_is_masked() {
             "status: Ok, metadata: MetadataMap *",
         ),
         ("query [redacted:card] failed, key=[redacted:key]", "query * failed, key=*"),
-        ("user u8, user u128, user i32", "user u*, user u*, user i*"),
+        ("user u8; user u128; user i32", "user u*; user u*; user i*"),
         (
             "SELECT id FROM t WHERE name = 'ann' AND x IN ('a', 'b')",
             "SELECT id FROM t WHERE name = * AND x IN (*)",
