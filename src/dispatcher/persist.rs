@@ -98,7 +98,14 @@ impl Dispatcher<'_> {
 impl Inbox {
     /// Adds `event` to those that wait.
     pub(super) fn add(&mut self, event: Event, permit: Permit, counters: &Counters) {
-        let place = self.grouping.place(&event, Instant::now());
+        self.add_within(&[], event, permit, counters);
+    }
+
+    /// Adds `event`, which happened in `spans`, to those that wait.
+    pub(super) fn add_within(&mut self, spans: &[u64], event: Event, permit: Permit, counters: &Counters) {
+        let now = Instant::now();
+        let place = self.grouping.place(&event, now);
+        let place = self.retold.place(&event, spans, place, now);
         let fate = self.fate_unless_echo(&event, place.callsite);
         self.grouping.note(&place, fate, Instant::now());
         let last_at = event.at;

@@ -15,12 +15,7 @@ pub(super) enum Scope<'a> {
     /// Those that events with these fingerprints join, or that are of the groups of what
     /// was `said`, so many times each; what is known of `targets`; the incidents that have
     /// ended at `now`.
-    Batch {
-        fingerprints: Vec<&'a [u8]>,
-        said: Vec<(&'a Said, u64)>,
-        targets: &'a [Target],
-        now: SystemTime,
-    },
+    Batch { fingerprints: Vec<&'a [u8]>, said: Vec<(&'a Said, u64)>, targets: &'a [Target], now: SystemTime },
     /// The open incident with this fingerprint, and its first event.
     FirstEvent(&'a [u8]),
     /// All that decides what the recipients are told of whom something is due at

@@ -28,7 +28,13 @@ impl Page {
 
     /// Keeps what was learned from an event of the incident `id`; a new one is its
     /// callsite's last one.
-    pub(super) fn keep_learned(&mut self, said: Option<&Said>, id: i64, learned: Option<Learned>, is_new: bool) {
+    pub(super) fn keep_learned(
+        &mut self,
+        said: Option<&Said>,
+        id: i64,
+        learned: Option<Learned>,
+        is_new: bool,
+    ) {
         let Some(Said { callsite, .. }) = said else { return };
         match (self.learned.get(callsite), learned) {
             (Some(row), map) if map.is_some() || is_new => {

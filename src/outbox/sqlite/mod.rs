@@ -26,6 +26,7 @@ use sqlx::{
 use uuid::Uuid;
 
 mod journal;
+mod learned;
 mod load;
 mod mode;
 mod moves;

@@ -13,12 +13,12 @@ use super::super::{
     batch::{About, level_number},
     pace::Pace,
     page::{
-        DeadRow, DeliveryRow, IncidentRow, ItemRow, LearnedRow, Recipient, StandingRow, StartRow, State, StoredNotice,
+        DeadRow, DeliveryRow, IncidentRow, ItemRow, Recipient, StandingRow, StartRow, State, StoredNotice,
     },
 };
 use crate::{
     event::{Event, from_millis, loss::DropReason},
-    policy::{budget::Account, fingerprint::Fingerprint, incident::Reason, notice::Kind},
+    policy::{budget::Account, incident::Reason, notice::Kind},
 };
 
 pub(super) fn json(value: &(impl serde::Serialize + ?Sized)) -> Result<String, StoreError> {
@@ -113,20 +113,6 @@ impl Incident {
             pace: parsed::<Pace>(&self.pace),
         };
         (self.id, row)
-    }
-}
-
-/// A row of `learned`.
-pub(super) struct LearnedRecord {
-    pub(super) callsite: Vec<u8>,
-    pub(super) incident_id: i64,
-    pub(super) map: String,
-}
-
-impl LearnedRecord {
-    pub(super) fn row(self) -> Option<(Fingerprint, LearnedRow)> {
-        let callsite = self.callsite.try_into().ok()?;
-        Some((callsite, LearnedRow { incident: self.incident_id, map: parsed(&self.map) }))
     }
 }
 

@@ -122,8 +122,7 @@ impl Turn<'_> {
                      ON CONFLICT (incident_id) DO UPDATE SET payload = excluded.payload"
             );
         }
-        let learned =
-            changed!(page.learned, |callsite, it| (hex(callsite), it.incident, json(&it.map)?));
+        let learned = changed!(page.learned, |callsite, it| (hex(callsite), it.incident, json(&it.map)?));
         write!(
             self,
             learned,

@@ -3,14 +3,11 @@
 //! Invariant: decides nothing, and no statement reads all of a table that grows with
 //! the events.
 
-use std::collections::BTreeSet;
-
 use super::{
     super::StoreError,
     load::Loading,
-    rows::{self, hex, json},
+    rows::{self, json},
 };
-use crate::policy::fingerprint::{Fingerprint, Said};
 
 /// Adds the rows that a query finds to a table of the page.
 macro_rules! load {
@@ -74,29 +71,6 @@ impl Loading<'_> {
         let rows = rows.fetch_all(&mut *self.connection).await?;
         rows.into_iter().filter_map(rows::Payload::row).for_each(|(id, it)| self.page.latests.load(id, it));
         Ok(())
-    }
-
-    /// What was learned of callsites, in hexadecimal digits.
-    pub(super) async fn learned(&mut self, callsites: BTreeSet<String>) -> Result<(), StoreError> {
-        if callsites.is_empty() {
-            return Ok(());
-        }
-        let callsites = json(&callsites)?;
-        let rows = sqlx::query_as!(
-            rows::LearnedRecord,
-            "SELECT callsite, incident_id, map FROM learned
-              WHERE callsite IN (SELECT unhex(value) FROM json_each(?1))",
-            callsites
-        );
-        let rows = rows.fetch_all(&mut *self.connection).await?;
-        rows.into_iter().filter_map(rows::LearnedRecord::row).for_each(|(id, it)| self.page.learned.load(id, it));
-        Ok(())
-    }
-
-    /// The groups that events join; what was learned of their callsites is loaded.
-    pub(super) async fn groups(&mut self, said: &[(&Said, u64)]) -> Result<Vec<Fingerprint>, StoreError> {
-        self.learned(said.iter().map(|(said, _)| hex(&said.callsite)).collect()).await?;
-        Ok(self.page.groups_of(said))
     }
 
     pub(super) async fn deliveries_by_key(&mut self, keys: &[String]) -> Result<(), StoreError> {

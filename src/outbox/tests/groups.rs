@@ -24,6 +24,7 @@ fn said_with(message: &str, fields: Vec<Field>, at: SystemTime) -> Captured {
 async fn told_at(bench: &mut Bench, now: SystemTime) -> Vec<(String, u64, Option<String>)> {
     let claim = bench.claim("mail", now).await.unwrap();
     let notice = bench.store.notice(&claim).await.unwrap();
+    assert!(bench.store.deliver(&claim, None, 1, now).await.unwrap());
     let samples = notice.samples.into_iter();
     samples.map(|it| (it.event.message, it.count, it.in_common)).collect()
 }
@@ -123,7 +124,10 @@ mod file {
             bench.store.move_to(file, &[], &bench.targets, t(2)).await.unwrap();
             bench.persist(&[said_at(&gone("Hooli"), t(3)), said_at(&gone("Wonka"), t(3))], t(3)).await;
             let told = told_at(bench, t(9)).await;
-            assert!(told.iter().any(|(message, count, _)| *message == gone("Hooli") && *count == 2), "{told:?}");
+            assert!(
+                told.iter().any(|(message, count, _)| *message == gone("Hooli") && *count == 2),
+                "{told:?}"
+            );
         });
     }
 }

@@ -16,6 +16,12 @@ pub(crate) fn cause(event: &Event) -> Option<&str> {
     told.map(|text| lines::last_cause(text).unwrap_or(text)).or_else(|| lines::last_cause(&event.message))
 }
 
+/// Why `event` happened, in the words of whoever knew first: its [`cause`], or what it
+/// says itself.
+pub(crate) fn root_cause(event: &Event) -> &str {
+    cause(event).unwrap_or(&event.message).trim()
+}
+
 /// The message without the chain of causes that [`cause`] tells the last of.
 pub(crate) fn without_causes(message: &str) -> &str {
     lines::before_causes(message).unwrap_or(message)

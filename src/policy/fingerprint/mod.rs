@@ -16,7 +16,7 @@ use crate::{
 mod after;
 
 mod cause;
-pub(crate) use cause::{cause, without_causes};
+pub(crate) use cause::{cause, root_cause, without_causes};
 
 mod learned;
 pub(crate) use learned::{Learned, Said};
@@ -65,6 +65,8 @@ pub(crate) struct Place {
     pub(crate) fingerprint: Fingerprint,
     /// Its callsite.
     pub(crate) callsite: Fingerprint,
+    /// The application set the fingerprint.
+    pub(crate) is_said: bool,
     /// What its callsite is learned from, if the fingerprint is that of what it says.
     pub(crate) said: Option<Arc<Said>>,
 }
@@ -94,7 +96,7 @@ impl Grouping {
         let keys = keys(event, &self.app, self.custom.as_ref());
         let fingerprint = self.spread.key_for(&keys, &event.message, now);
         let said = keys.said.filter(|_| fingerprint == keys.own);
-        Place { fingerprint, callsite: keys.callsite, said }
+        Place { fingerprint, callsite: keys.callsite, is_said: keys.is_said, said }
     }
 
     /// Notes what became of an event: those of its callsite that are only counted

@@ -1,7 +1,7 @@
 //! What is the same, and what is not: by example, by a labelled corpus, and for
 //! whatever a message may be.
 
-use std::collections::BTreeSet;
+mod corpora;
 
 use proptest::prelude::*;
 
@@ -219,47 +219,6 @@ fn the_field_counts_more_than_the_function_and_that_more_than_the_message() {
 fn a_function_that_panics_leaves_the_default() {
     let custom = Custom::new(|_| panic!("a defect of the host"));
     assert_eq!(keys(&event("a"), "app", Some(&custom)).own, own(&event("a")));
-}
-
-/// `group`, then the fingerprint's text, of every line of a corpus.
-fn corpus(text: &'static str) -> Vec<(&'static str, &'static str, String)> {
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let split = lines.map(|line| line.split_once(" | ").unwrap_or_else(|| panic!("no group: {line}")));
-    split.map(|(group, line)| (group, line, mask(&line.replace("\\n", "\n")).into_owned())).collect()
-}
-
-/// How well masked messages are the same where their groups are, over all pairs.
-fn f1(name: &str, text: &'static str) -> f64 {
-    let lines = corpus(text);
-    let (mut right, mut missed, mut wrong) = (0.0, Vec::new(), Vec::new());
-    for (at, (group, line, masked)) in lines.iter().enumerate() {
-        for (other_group, other_line, other_masked) in &lines[..at] {
-            match (group == other_group, masked == other_masked) {
-                (true, true) => right += 1.0,
-                (true, false) => missed.push(format!("apart: {other_masked}\n       {masked}")),
-                (false, true) => wrong.push(format!("together: {other_line}\n          {line}")),
-                (false, false) => (),
-            }
-        }
-    }
-    let precision = right / (right + wrong.len() as f64);
-    let recall = right / (right + missed.len() as f64);
-    let f1 = 2.0 * precision * recall / (precision + recall);
-    let groups = lines.iter().map(|(group, ..)| group).collect::<BTreeSet<_>>().len();
-    println!(
-        "{name}: {} lines, {groups} groups: precision {precision:.3}, recall {recall:.3}, F1 {f1:.3}",
-        lines.len()
-    );
-    missed.iter().chain(&wrong).for_each(|pair| println!("{pair}"));
-    f1
-}
-
-#[test]
-fn messages_are_grouped_as_people_group_them() {
-    let tuned = f1("corpus", include_str!("../../../tests/it/corpus/fingerprints.txt"));
-    assert!(tuned >= 0.9, "{tuned}");
-    let held_out = f1("held out", include_str!("../../../tests/it/corpus/fingerprints_held_out.txt"));
-    assert!(held_out >= 0.9, "{held_out}");
 }
 
 proptest! {

@@ -78,7 +78,8 @@ fn what_tells_problems_apart_is_no_hole() {
         "column {} is missing today",
         "`{}` is missing today",
     ] {
-        let words = ["refused", "NotFound", "timeout", "E0308", "io::Error", "denied", "reset", "lost", "closed"];
+        let words =
+            ["refused", "NotFound", "timeout", "E0308", "io::Error", "denied", "reset", "lost", "closed"];
         let mut learned = Learned::default();
         for word in words {
             let message = telling.replace("{}", word);
