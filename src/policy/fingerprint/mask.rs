@@ -146,8 +146,8 @@ impl<'a> Scanner<'a> {
             || is_named
             || vocabulary::names_type(before)
             || (mark == b'\'' && self.is_sql && SQL_BEFORE.iter().any(|end| before.ends_with(end)))
-            || inner.split([' ', '<', '>', ',']).any(shape::is_mail)
-            || vocabulary::is_media(inner)
+            || (inner.len() <= MAX_LOOK
+                && (inner.split([' ', '<', '>', ',']).any(shape::is_mail) || vocabulary::is_media(inner)))
     }
 
     fn closes_at(&self, at: usize, mark: u8, is_escaped: bool) -> bool {
@@ -371,6 +371,9 @@ impl<'a> Scanner<'a> {
 fn goes_on(part: &str, letters: usize) -> bool {
     part.bytes().skip(letters).any(|byte| !byte.is_ascii_digit())
 }
+
+/// No longer text in quotation marks is looked into for that.
+const MAX_LOOK: usize = 256;
 
 /// Where people's files are.
 const HOMES: [&str; 3] = ["/home/", "/Users/", "\\Users\\"];

@@ -114,12 +114,9 @@ impl<'a> Line<'a, '_> {
         let before = before.rsplit('_').next().unwrap_or_default();
         let lower = inner.to_ascii_lowercase();
         let further = self.before[1].to_ascii_lowercase();
-        let is_name = || match vocabulary::is_before_who(&further) {
-            true => !vocabulary::is_of_grammar(&lower),
-            false => inner.contains(MASK) || !vocabulary::is_no_name(inner),
-        };
-        if vocabulary::is_who(before) && is_name() {
-            return Slot::Who;
+        if vocabulary::is_who(before) {
+            let is_name = inner.contains(MASK) || !vocabulary::is_no_name(inner);
+            return if is_name { Slot::Who } else { Slot::Fixed };
         }
         let is_value = self.text.get(..at).is_some_and(|ahead| ahead.ends_with('='));
         let happens = lower.split(['-', '_']).any(vocabulary::is_what_happens);

@@ -141,6 +141,8 @@ fn what_two_processes_learned_adds_up() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn the_order_of_arrival_makes_no_other_group(
         names in Just(["Globex", "Initech", "Umbrella", "Hooli", "Wonka", "Stark"]).prop_shuffle(),
@@ -157,7 +159,7 @@ proptest! {
     /// Whatever is said: it is bounded, and what is grouped stays so.
     #[test]
     fn it_is_bounded_and_never_unlearns(
-        messages in prop::collection::vec("(user|queue|for|from|Xa|yb|zc|\"q\"|k=v){4,6}( (ann|bob|Kim|\"eve\"|x-y)){1,2}", 1..120)
+        messages in prop::collection::vec("(user|queue|for|from|Xa|yb|zc|\"q\"|k=v){4,6}( (ann|bob|Kim|\"eve\"|x-y)){1,2}", 1..60)
     ) {
         let mut learned = Learned::default();
         let mut of_group: Vec<Said> = Vec::new();
