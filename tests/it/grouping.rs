@@ -97,25 +97,9 @@ fn a_place_where_words_go_on_varying_is_learned() {
     let messages = sink.messages();
     let samples = messages.iter().flat_map(|message| &message.notice.samples);
     let told: Vec<_> = samples.map(|it| (&*it.event.message, it.count, it.in_common.as_deref())).collect();
-    let expected = [
-        ("supplier Globex is gone", 1, None),
-        ("supplier Initech is gone", 1, None),
-        ("supplier Umbrella is gone", 4, Some("supplier … is gone")),
-    ];
+    let expected =
+        [("supplier Globex is gone", 1, None), ("supplier Initech is gone", 5, Some("supplier … is gone"))];
     assert_eq!(told, expected);
-}
-
-#[test]
-fn what_comes_again_and_again_stays_apart() {
-    let told = told(
-        |builder| builder,
-        || {
-            for n in 0..60 {
-                error!("supplier {} is gone", ["Globex", "Initech", "Umbrella", "Hooli", "Wonka"][n % 5]);
-            }
-        },
-    );
-    assert_eq!(told.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [12; 5]);
 }
 
 #[test]

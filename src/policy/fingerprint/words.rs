@@ -9,10 +9,9 @@ use super::{mask::MASK, vocabulary};
 /// as many problems that differ in that word are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slot {
-    /// Behind a word that says who: `user ann`.
+    /// Behind a word that says who: `user ann`. Or a part of it varies: `shop-*-red`.
     Who,
-    /// What is written as values are: in quotation marks, behind `=`, as `Globex` or
-    /// `eu-west/a`.
+    /// What is written as values are: in quotation marks, behind `=`, as `Globex`.
     Open,
     /// Any other word.
     Bare,
@@ -29,8 +28,8 @@ impl Slot {
     pub(super) fn enough(self) -> Option<usize> {
         match self {
             Self::Who => Some(2),
-            Self::Open => Some(3),
-            Self::Bare => Some(5),
+            Self::Open => Some(2),
+            Self::Bare => Some(4),
             Self::Few => Some(8),
             Self::Fixed => None,
         }
@@ -134,10 +133,13 @@ impl<'a> Line<'a, '_> {
         if !is_quoted && vocabulary::is_before_verb(before) {
             return Slot::Fixed;
         }
-        if is_quoted || is_value || is_written_as_value(inner) {
+        if inner.contains(MASK) {
+            return Slot::Who;
+        }
+        if is_quoted || is_value || inner.starts_with(char::is_uppercase) {
             return Slot::Open;
         }
-        if vocabulary::is_of_grammar(before) {
+        if vocabulary::is_of_grammar(before) && !inner.contains(['-', '/', '.', '@']) {
             return Slot::Fixed;
         }
         Slot::Bare
@@ -165,10 +167,6 @@ fn is_of_program(text: &str) -> bool {
     let is_upper =
         !text.contains(char::is_lowercase) && text.chars().filter(|c| c.is_uppercase()).count() > 1;
     is_upper || text.starts_with('/') || text.contains("://") || (text.contains('_') && !text.contains(MASK))
-}
-
-fn is_written_as_value(text: &str) -> bool {
-    text.contains(['-', '_', '/', '.', '@', MASK]) || text.starts_with(char::is_uppercase)
 }
 
 fn is_separator(c: char) -> bool {
