@@ -50,11 +50,13 @@ pub(crate) struct Call {
 pub(crate) struct Sealed {
     event: Event,
     spans: Frames,
+    /// Which spans these are, once they are opened.
+    ids: Vec<u64>,
 }
 
 impl Sealed {
     pub(crate) fn new(event: Event, spans: Frames) -> Self {
-        Self { event, spans }
+        Self { event, spans, ids: Vec::new() }
     }
 
     /// Bytes of memory that the event will hold, roughly.
@@ -65,15 +67,21 @@ impl Sealed {
     /// The event with its spans.
     pub(crate) fn open(&mut self) -> &mut Event {
         if self.event.spans.is_empty() {
+            self.ids = self.spans.ids();
             self.event.spans = mem::take(&mut self.spans).open();
         }
         &mut self.event
     }
 
     /// As [`open`](Self::open).
-    pub(crate) fn into_event(mut self) -> Event {
+    pub(crate) fn into_event(self) -> Event {
+        self.into_parts().0
+    }
+
+    /// The event with its spans, and their ids, root first.
+    pub(crate) fn into_parts(mut self) -> (Event, Vec<u64>) {
         self.open();
-        self.event
+        (self.event, self.ids)
     }
 }
 

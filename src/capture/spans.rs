@@ -171,6 +171,8 @@ pub(crate) struct Frames {
 #[derive(Debug)]
 struct Frame {
     metadata: &'static Metadata<'static>,
+    /// Of the registry: no other span has it while this one is open.
+    id: u64,
     /// Where its fields end.
     end: usize,
     /// Its fields were not kept.
@@ -183,7 +185,7 @@ impl Frames {
     pub(crate) fn add(&mut self, metadata: &'static Metadata<'static>, id: &Id, spans: &Spans) {
         let has_fields = !metadata.fields().is_empty();
         let is_missing = has_fields && self.copy(metadata, id, spans).is_none();
-        self.frames.push(Frame { metadata, end: self.bytes.len(), is_missing });
+        self.frames.push(Frame { metadata, id: id.into_u64(), end: self.bytes.len(), is_missing });
     }
 
     fn copy(&mut self, callsite: &Metadata<'_>, id: &Id, spans: &Spans) -> Option<()> {
@@ -205,6 +207,11 @@ impl Frames {
     /// Bytes of memory that it takes, roughly, once it is opened.
     pub(crate) fn size_bytes(&self) -> usize {
         self.frames.len() * size_of::<SpanFrame>() + FIELD_FACTOR * self.bytes.len()
+    }
+
+    /// Which spans these are: root first.
+    pub(crate) fn ids(&self) -> Vec<u64> {
+        self.frames.iter().rev().map(|frame| frame.id).collect()
     }
 
     /// What an event shows: root first.

@@ -59,6 +59,7 @@ fn captured(event: Event, count: u64, app: &str) -> Captured {
         event,
         latest: None,
         is_stand_in: false,
+        said: None,
         about: Some(About::Dead),
         not_before: None,
         permit: Permit::default(),

@@ -27,6 +27,7 @@ use crate::{
         matcher::Matcher,
         notice::Process,
         redact::{Policy, redact},
+        retold::Retold,
         retry::RetryPolicy,
         send_error::SendError,
     },
@@ -105,6 +106,7 @@ struct Inbox {
     collect_at: Option<Instant>,
     /// Which events are the same.
     grouping: Grouping,
+    retold: Retold,
     /// Captured, but not persisted yet.
     waiting: Vec<Captured>,
     /// How many batches were committed.
@@ -258,7 +260,10 @@ impl Dispatcher<'_> {
                 redact(event, &self.inbox.redaction);
             }
             match item {
-                Item::Event(event, permit) => self.inbox.add(event.into_event(), permit, &self.counters),
+                Item::Event(event, permit) => {
+                    let (event, spans) = event.into_parts();
+                    self.inbox.add_within(&spans, event, permit, &self.counters);
+                }
                 Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit, &self.counters),
                 Item::Silence(silence) => self.inbox.begin_silence(ActiveSilence::new(*silence)),
                 Item::Counted => (),

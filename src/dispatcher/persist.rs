@@ -14,7 +14,7 @@ use crate::{
     host::{permit::Permit, signal::Signal, time::Saturating},
     outbox::{Captured, Maker, Store, StoreError},
     policy::{
-        fingerprint::{Fate, Fingerprint},
+        fingerprint::{Fate, Fingerprint, Said},
         redact::{redact_breadcrumbs, redact_text},
     },
     queue::{Awaited, stats::Counters},
@@ -118,12 +118,19 @@ impl Dispatcher<'_> {
 impl Inbox {
     /// Adds `event` to those that wait.
     pub(super) fn add(&mut self, event: Event, permit: Permit, counters: &Counters) {
-        let place = self.grouping.place(&event, Instant::now());
+        self.add_within(&[], event, permit, counters);
+    }
+
+    /// Adds `event`, which happened in `spans`, to those that wait.
+    pub(super) fn add_within(&mut self, spans: &[u64], event: Event, permit: Permit, counters: &Counters) {
+        let now = Instant::now();
+        let place = self.grouping.place(&event, now);
+        let place = self.retold.place(&event, spans, place, now);
         let fate = self.fate_unless_echo(&event, place.callsite);
-        self.grouping.note(place, fate, Instant::now());
+        self.grouping.note(&place, fate, Instant::now());
         let last_at = event.at;
         self.add_alike(
-            Alike { event, is_stand_in: false, count: 1, last_at, permit },
+            Alike { event, is_stand_in: false, count: 1, last_at, said: place.said, permit },
             place.fingerprint,
             fate,
             counters,
@@ -132,7 +139,7 @@ impl Inbox {
 
     /// Adds `alike` to those that wait; what is the same as another only counts.
     pub(super) fn add_alike(&mut self, alike: Alike, own: Fingerprint, fate: Fate, counters: &Counters) {
-        let Alike { mut event, is_stand_in, count, last_at, permit } = alike;
+        let Alike { mut event, is_stand_in, count, last_at, said, permit } = alike;
         let (fingerprint, not_before) = match fate {
             Fate::Ignored => {
                 counters.ignored.fetch_add(count, Ordering::Relaxed);
@@ -161,6 +168,7 @@ impl Inbox {
                     latest: None,
                     is_stand_in,
                     fingerprint,
+                    said: said.filter(|_| fingerprint == own),
                     count,
                     last_at,
                     about: None,
@@ -194,6 +202,8 @@ pub(super) struct Alike {
     pub(super) is_stand_in: bool,
     pub(super) count: u64,
     pub(super) last_at: SystemTime,
+    /// What its callsite is learned from, if anything is.
+    pub(super) said: Option<Arc<Said>>,
     /// Its share of the queue's bytes.
     pub(super) permit: Permit,
 }

@@ -29,6 +29,7 @@ use crate::{
         matcher::Matcher,
         notice::Process,
         redact::{Policy, redact_text},
+        retold::Retold,
     },
     queue::{Receiver, exit, stats::Counters},
 };
@@ -146,6 +147,7 @@ impl Inbox {
             has_erred: false,
             collect_at: None,
             grouping,
+            retold: Retold::default(),
             waiting: Vec::new(),
             batches: 0,
             tried: None,

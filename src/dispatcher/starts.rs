@@ -156,6 +156,7 @@ fn captured(it: &CrashLoop, app: &str, now: SystemTime) -> Captured {
         last_at: now,
         latest: None,
         is_stand_in: false,
+        said: None,
         about: Some(About::CrashLoop),
         not_before: None,
         permit: Permit::default(),

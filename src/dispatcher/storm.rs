@@ -75,7 +75,7 @@ impl Inbox {
         }
         // Of those that were built, more is known: this one has no fields.
         let fate = fate.unwrap_or_else(|| self.fate(&event));
-        let alike = Alike { event, is_stand_in: true, count, last_at, permit: Permit::default() };
+        let alike = Alike { event, is_stand_in: true, count, last_at, said: None, permit: Permit::default() };
         self.add_alike(alike, fingerprint, fate, counters);
     }
 }

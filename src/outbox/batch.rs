@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tracing::Level;
@@ -14,7 +14,7 @@ use crate::{
         loss::{DropReason, Losses},
     },
     host::permit::Permit,
-    policy::fingerprint::Fingerprint,
+    policy::fingerprint::{Fingerprint, Said},
 };
 
 /// One event, or several that are the same, ready to be persisted.
@@ -26,6 +26,8 @@ pub(crate) struct Captured {
     /// Only the callsite of the event is known.
     pub(crate) is_stand_in: bool,
     pub(crate) fingerprint: Fingerprint,
+    /// What its callsite is learned from, if anything is.
+    pub(crate) said: Option<Arc<Said>>,
     pub(crate) count: u64,
     pub(crate) last_at: SystemTime,
     /// What else it is than an event.
@@ -127,6 +129,7 @@ fn loss_fingerprint(reason: DropReason) -> Vec<u8> {
 /// What a batch adds to one incident.
 pub(super) struct Arrival<'a> {
     pub(super) fingerprint: Vec<u8>,
+    pub(super) said: Option<Arc<Said>>,
     pub(super) level: Level,
     pub(super) about: Option<About>,
     pub(super) first_at: SystemTime,
@@ -167,6 +170,7 @@ pub(super) fn arrivals<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTi
             }
             None => arrivals.push(Arrival {
                 fingerprint: captured.fingerprint.to_vec(),
+                said: captured.said.clone(),
                 level: captured.event.level,
                 about: captured.about,
                 first_at: captured.event.at,
@@ -181,6 +185,7 @@ pub(super) fn arrivals<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTi
     }
     arrivals.extend(losses.iter().map(|(reason, count)| Arrival {
         fingerprint: loss_fingerprint(*reason),
+        said: None,
         // A loss may have been of any level.
         level: Level::ERROR,
         about: Some(About::Loss(*reason)),
@@ -211,6 +216,7 @@ pub(super) fn overflow<'a>(rest: &mut Vec<Arrival<'a>>, arrival: Arrival<'a>, no
         }
         None => rest.push(Arrival {
             fingerprint: overflow_fingerprint(arrival.level),
+            said: None,
             about: Some(About::Overflow),
             // What is silenced must not silence the others.
             not_before: None,

@@ -111,7 +111,7 @@ pub(super) async fn turn_and_join(
     let captured = decide(turn.page());
     if let Some(captured) = &captured {
         let fingerprints = vec![captured.fingerprint.as_slice()];
-        turn.load(&Scope::Batch { run: maker.run, fingerprints, targets, now }).await?;
+        turn.load(&Scope::Batch { run: maker.run, fingerprints, said: Vec::new(), targets, now }).await?;
         turn.page().join(arrival_of(captured, now), maker, targets, now);
     }
     turn.commit(maker.new_id).await?;

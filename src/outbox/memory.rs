@@ -56,6 +56,7 @@ impl Memory {
             page.standings.retain(|(id, _), _| !over.contains(id));
             page.firsts.retain(|id, _| !over.contains(id));
             page.latests.retain(|id, _| !over.contains(id));
+            page.learned.retain(|_, row| !over.contains(&row.incident));
         }
         if page.beyond.seen.len() > MAX_SEEN {
             page.beyond.seen.clear();

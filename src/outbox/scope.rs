@@ -8,14 +8,22 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::{Channel, Claim, Target, page::Page};
+use crate::policy::fingerprint::{Fingerprint, Said};
 
 /// What a keeper loads for a turn.
 pub(super) enum Scope<'a> {
     /// What is only added, or replaced.
     Nothing,
-    /// Those that events with these fingerprints join, and what is known of
-    /// `targets`; the incidents that have ended at `now`, and the last batch of `run`.
-    Batch { run: Uuid, fingerprints: Vec<&'a [u8]>, targets: &'a [Target], now: SystemTime },
+    /// Those that events with these fingerprints join, or that are of the groups of what
+    /// was `said`, so many times each; what is known of `targets`; the incidents that have
+    /// ended at `now`, and the last batch of `run`.
+    Batch {
+        run: Uuid,
+        fingerprints: Vec<&'a [u8]>,
+        said: Vec<(&'a Said, u64)>,
+        targets: &'a [Target],
+        now: SystemTime,
+    },
     /// The open incident with this fingerprint, and its first event.
     FirstEvent(&'a [u8]),
     /// All that decides what the recipients are told of whom something is due at
@@ -45,6 +53,8 @@ pub(super) enum Scope<'a> {
     Notice(i64),
     /// The events of incidents.
     Events(&'a [i64]),
+    /// What was learned of callsites.
+    Learned(&'a [Fingerprint]),
     /// What another store's rows meet here.
     Absorb(&'a [&'a Page]),
 }

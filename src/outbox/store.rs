@@ -76,7 +76,10 @@ impl Store {
         let arrivals = arrivals(batch, losses, now);
         let fingerprints: Vec<_> = arrivals.iter().map(|arrival| arrival.fingerprint.clone()).collect();
         let fingerprints = fingerprints.iter().map(Vec::as_slice).collect();
-        let scope = Scope::Batch { run: maker.run, fingerprints, targets, now };
+        let said: Vec<_> =
+            arrivals.iter().filter_map(|arrival| Some((arrival.said.clone()?, arrival.count))).collect();
+        let said = said.iter().map(|(said, count)| (&**said, *count)).collect();
+        let scope = Scope::Batch { run: maker.run, fingerprints, said, targets, now };
         let join = |page: &mut Page| page.join_once(number, arrivals, maker, targets, now);
         keep!(self, keeper => turn(keeper, &scope, maker.new_id, join))
     }

@@ -56,6 +56,7 @@ fn captured(message: &str, level: Level) -> Captured {
         event,
         latest: None,
         is_stand_in: false,
+        said: None,
         about: None,
         not_before: None,
         permit: Permit::default(),
@@ -254,6 +255,7 @@ mod deliveries;
 #[cfg(feature = "sqlite")]
 mod extremes;
 mod fates;
+mod groups;
 mod incidents;
 #[cfg(feature = "sqlite")]
 mod model;

@@ -14,6 +14,8 @@ pub(crate) mod budget;
 
 pub(crate) mod notice;
 
+pub(crate) mod retold;
+
 pub(crate) mod retry;
 
 pub(crate) mod send_error;

@@ -98,6 +98,10 @@ pub struct Sample {
     /// The latest event captured in full, if that is not the first; without
     /// breadcrumbs and backtrace.
     pub latest: Option<Event>,
+    /// What its events have in common, if their messages differ in words, and were
+    /// grouped as their callsite said so many different ones: a place where they differ
+    /// is `…`.
+    pub in_common: Option<String>,
     /// The incident's short public id.
     pub incident: String,
     /// How many of them this recipient was not told of before.

@@ -125,19 +125,23 @@ pub(super) fn grouping(samples: &[Sample]) -> String {
         let field = sample.event.fields.iter().find(|field| field.name == OVERRIDE)?;
         Some(clean::line(&field.value.to_string(), 80))
     };
+    let in_common = |sample: &Sample| sample.in_common.as_deref().map(|text| clean::line(text, 200));
     match samples {
         [] => String::new(),
         // It comes from nowhere in the program.
         [only] if only.event.target.is_empty() => String::new(),
         // A silence made it one.
         [only] if first_of_silenced(&only.event.message).is_some() => String::new(),
-        [only] => own(only).map_or_else(
-            || words::GROUPED_BY_DEFAULT.to_owned(),
-            |fingerprint| words::grouped_by_field(&fingerprint),
-        ),
+        [only] => match (own(only), in_common(only)) {
+            (Some(fingerprint), _) => words::grouped_by_field(&fingerprint),
+            (None, Some(text)) => words::grouped_by_learning(&text),
+            (None, None) => words::GROUPED_BY_DEFAULT.to_owned(),
+        },
         several => {
             let own = several.iter().filter_map(|sample| {
-                Some(words::one_grouped_by_field(&clean::line(&sample.incident, 16), &own(sample)?))
+                let incident = clean::line(&sample.incident, 16);
+                let by_field = own(sample).map(|own| words::one_grouped_by_field(&incident, &own));
+                by_field.or_else(|| Some(words::one_grouped_by_learning(&incident, &in_common(sample)?)))
             });
             let lines: Vec<_> = [words::GROUPED_BY_DEFAULT.to_owned()].into_iter().chain(own).collect();
             lines.join("\n")

@@ -29,7 +29,7 @@ mod words;
 mod tests;
 
 use crate::{
-    event::{Event, Value, loss::Losses},
+    event::{Event, loss::Losses},
     policy::{
         fingerprint,
         notice::{Kind, Notice, Process, Sample},
@@ -51,7 +51,7 @@ fn subject(notice: &Notice) -> String {
         return clean::line(&format!("{tag}{}", headline(event, MAX_SUBJECT_CHARS)), MAX_SUBJECT_CHARS);
     }
     let start = format!("{tag}{}: ", word(event));
-    let headline = headline(event, MAX_SUBJECT_CHARS);
+    let headline = headline_with_cause(event, MAX_SUBJECT_CHARS);
     let place = if event.panic { panic_place(event, 36) } else { clean::line(&event.target, 36) };
     let place = if place.is_empty() || place == headline { String::new() } else { format!(" · {place}") };
     let more = match notice.samples.len() {
@@ -102,7 +102,7 @@ fn panic_place(event: &Event, max_chars: usize) -> String {
 /// What happened, on one line of at most `max_chars`: the message, or else the
 /// first fields, or else the target.
 fn headline(event: &Event, max_chars: usize) -> String {
-    let message = clean::line(&event.message, max_chars);
+    let message = clean::line(fingerprint::without_causes(&event.message), max_chars);
     if !message.is_empty() {
         return message;
     }
@@ -120,21 +120,11 @@ fn headline(event: &Event, max_chars: usize) -> String {
 /// The [`headline`], with the cause if it does not name it already.
 fn headline_with_cause(event: &Event, max_chars: usize) -> String {
     let headline = headline(event, max_chars);
-    let cause = cause(event).map(|cause| clean::line(cause, max_chars)).unwrap_or_default();
+    let cause = fingerprint::cause(event).map(|cause| clean::line(cause, max_chars)).unwrap_or_default();
     if cause.is_empty() || headline.contains(&cause) {
         return headline;
     }
     clean::line(&format!("{}: {cause}", headline.trim_end_matches([' ', '.', ':'])), max_chars)
-}
-
-/// The last link of the first error chain, or the text of a field that is
-/// called like an error.
-fn cause(event: &Event) -> Option<&str> {
-    event.fields.iter().find_map(|field| match &field.value {
-        Value::Error(chain) => chain.iter().rev().map(String::as_str).find(|link| !link.trim().is_empty()),
-        Value::Str(text) if matches!(&*field.name, "error" | "err") => Some(text.as_str()),
-        _ => None,
-    })
 }
 
 /// All events of `notice` but the lost ones. Does not overflow.

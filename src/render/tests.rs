@@ -15,7 +15,7 @@ use tracing::Level;
 
 use super::*;
 use crate::{
-    event::{Field, SpanFrame, breadcrumb::Breadcrumb, from_millis, loss::DropReason},
+    event::{Field, SpanFrame, Value, breadcrumb::Breadcrumb, from_millis, loss::DropReason},
     policy::notice::LastHour,
 };
 
@@ -47,7 +47,18 @@ pub(super) fn sample(event: Event, count: u64) -> Sample {
     (counts[10], counts[11]) = (count / 2, count - count / 2);
     let last_hour = LastHour { since: event.at - LastHour::STEP * 11, counts };
     let kind = if count == 0 { Kind::Quiet } else { Kind::First };
-    Sample { kind, incident, count, total: count, since: event.at, last_at, last_hour, latest: None, event }
+    Sample {
+        kind,
+        incident,
+        count,
+        total: count,
+        since: event.at,
+        last_at,
+        last_hour,
+        latest: None,
+        in_common: None,
+        event,
+    }
 }
 
 pub(super) fn notice(samples: Vec<Sample>) -> Notice {
@@ -246,7 +257,9 @@ fn a_subject_is_the_same_as_long_as_an_incident_lasts() {
         texts(&notice).subject
     };
     let first = subject("first");
-    assert_eq!(first, "[Shop/production] ERROR: payment failed · shop::payment");
+    let expected =
+        "[Shop/production] ERROR: payment failed: connection refused (os error 111) · shop::payment";
+    assert_eq!(first, expected);
     assert!(["update", "reminder", "quiet", "last-today"].map(subject).iter().all(|other| *other == first));
     assert!(subject("panic").ends_with("on a `None` value · src/payment.rs:41"), "{}", subject("panic"));
 }

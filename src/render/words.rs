@@ -256,7 +256,21 @@ pub(super) fn grouped_by_field(fingerprint: &str) -> String {
     format!("The program chose it: events with alert.fingerprint = {fingerprint} are reported as one.")
 }
 
+/// How the messages of a callsite came to be grouped.
+pub(super) fn grouped_by_learning(text: &str) -> String {
+    format!(
+        "This place in the program said many different things, so what differs at … only is reported as one:\n{text}\n\
+         Incidents that were open before stay apart. To group by something else, set the field alert.fingerprint, or \
+         use Builder::fingerprint."
+    )
+}
+
 /// The same of one of several incidents.
+pub(super) fn one_grouped_by_learning(incident: &str, text: &str) -> String {
+    format!("Many different messages are one in #{incident}: {text}")
+}
+
+/// The program's choice, of one of several incidents.
 pub(super) fn one_grouped_by_field(incident: &str, fingerprint: &str) -> String {
     format!("The program chose it for #{incident}: alert.fingerprint = {fingerprint}.")
 }

@@ -42,6 +42,17 @@ CREATE TABLE latest_event (
     payload     TEXT NOT NULL
 ) STRICT;
 
+-- How the messages of a callsite are grouped: it goes with the last incident that the
+-- callsite opened.
+CREATE TABLE learned (
+    callsite    TEXT    NOT NULL PRIMARY KEY,
+    data        TEXT    NOT NULL,
+    incident_id INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'incident') STORED
+        REFERENCES incident (id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX learned_incident ON learned (incident_id);
+
 -- What one recipient knows of an incident.
 CREATE TABLE standing (
     incident_id INTEGER NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
@@ -190,6 +201,11 @@ END;
 CREATE TRIGGER save_latest_event INSTEAD OF INSERT ON saved WHEN new.tab = 'latest_event' BEGIN
     INSERT INTO latest_event (incident_id, payload) VALUES (new.key ->> '$', new.data)
         ON CONFLICT (incident_id) DO UPDATE SET payload = new.data;
+END;
+
+CREATE TRIGGER save_learned INSTEAD OF INSERT ON saved WHEN new.tab = 'learned' BEGIN
+    INSERT INTO learned (callsite, data) VALUES (new.key, new.data)
+        ON CONFLICT (callsite) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
 CREATE TRIGGER save_standing INSTEAD OF INSERT ON saved WHEN new.tab = 'standing' BEGIN

@@ -56,6 +56,7 @@ impl Page {
             let own = self.batches.change_or_insert(*run, || *theirs);
             own.number = own.number.max(theirs.number);
         }
+        self.absorb_learned(other, &ids);
         self.absorb_accounts(other);
         self.absorb_refusals(other);
         for (sink, theirs) in other.dead.iter() {

@@ -63,13 +63,18 @@ impl Page {
             are_open.map(|(id, incident)| (incident.fingerprint.clone(), *id)).collect();
         let mut room = MAX_INCIDENTS.saturating_sub(self.beyond.open.saturating_add(self.count_open()));
         let mut rest = Vec::new();
-        for arrival in arrivals {
+        for mut arrival in arrivals {
+            let learned = self.group(&mut arrival, &open);
             match open.get(&arrival.fingerprint) {
-                Some(id) => self.count(*id, &arrival, &targets, now),
+                Some(id) => {
+                    self.keep_learned(arrival.said.as_deref(), *id, learned, false);
+                    self.count(*id, &arrival, &targets, now);
+                }
                 None if arrival.about.is_none() && room == 0 => overflow(&mut rest, arrival, now),
                 None => {
                     room = room.saturating_sub(usize::from(arrival.about.is_none()));
                     let id = self.open(&arrival, maker, &targets, now);
+                    self.keep_learned(arrival.said.as_deref(), id, learned, true);
                     open.insert(arrival.fingerprint, id);
                 }
             }

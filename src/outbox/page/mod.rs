@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{MAX_DRAWS, Maker, batch::About};
 use crate::{
     event::Event,
-    policy::{budget::Account, incident::Standing},
+    policy::{budget::Account, fingerprint::Fingerprint, incident::Standing},
 };
 
 mod absorb;
@@ -22,6 +22,7 @@ mod dead;
 mod fates;
 mod form;
 mod join;
+mod learn;
 mod read;
 mod rows;
 mod settle;
@@ -34,8 +35,8 @@ pub(crate) use fates::{Learned, Sequel};
 #[cfg(feature = "sqlite")]
 pub(super) use form::hex;
 pub(super) use rows::{
-    BatchRow, DeadRow, DeliveryRow, IncidentRow, ItemRow, Recipient, RefusalRow, StandingRow, StartRow,
-    State, StoredNotice,
+    BatchRow, DeadRow, DeliveryRow, IncidentRow, ItemRow, LearnedRow, Recipient, RefusalRow, StandingRow,
+    StartRow, State, StoredNotice,
 };
 pub(super) use table::{Kept, Table};
 
@@ -48,6 +49,8 @@ pub(crate) struct Page {
     pub(super) firsts: Table<i64, Event>,
     /// The latest event of an incident that is known in full, if that is another.
     pub(super) latests: Table<i64, Event>,
+    /// By callsite.
+    pub(super) learned: Table<Fingerprint, LearnedRow>,
     pub(super) standings: Table<(i64, Recipient), StandingRow>,
     pub(super) accounts: Table<Recipient, Account>,
     pub(super) notices: Table<i64, StoredNotice>,
@@ -200,11 +203,12 @@ impl Page {
     }
 
     /// Every table by its name, in the order of their references.
-    pub(super) fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 12] {
+    pub(super) fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 13] {
         [
             ("incident", &mut self.incidents),
             ("first_event", &mut self.firsts),
             ("latest_event", &mut self.latests),
+            ("learned", &mut self.learned),
             ("standing", &mut self.standings),
             ("account", &mut self.accounts),
             ("notice", &mut self.notices),

@@ -57,6 +57,7 @@ impl Page {
                     kind: kind_of(item.reason),
                     event: event.clone(),
                     latest: self.latests.get(&id).cloned(),
+                    in_common: self.in_common(&incident.fingerprint, event, &incident.process.app),
                     incident: incident.public_id.clone(),
                     count: item.count,
                     total: item.total,

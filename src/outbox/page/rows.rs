@@ -15,6 +15,7 @@ use crate::{
     event::{level, millis, millis_or_none},
     outbox::{batch::About, pace::Pace},
     policy::{
+        fingerprint::Learned,
         incident::Reason,
         notice::{Kind, Process},
     },
@@ -79,6 +80,15 @@ pub(in crate::outbox) struct IncidentRow {
     pub(in crate::outbox) closed_at: Option<SystemTime>,
     #[serde(with = "form::whole")]
     pub(in crate::outbox) pace: Pace,
+}
+
+/// How the messages of a callsite are grouped.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::outbox) struct LearnedRow {
+    /// The last incident of the callsite: what was learned goes with it.
+    pub(in crate::outbox) incident: i64,
+    #[serde(with = "form::whole")]
+    pub(in crate::outbox) map: Learned,
 }
 
 /// What one recipient knows of an incident.

@@ -69,9 +69,15 @@ pub(super) async fn load(
     let mut sink = "";
     let rows = match scope {
         Scope::Nothing => nothing(connection).await,
-        Scope::Batch { run, fingerprints, targets, now } => {
-            batch(connection, *run, fingerprints, targets, *now).await
+        Scope::Batch { run, fingerprints, said, targets, now } => {
+            let callsites: Vec<_> = said.iter().map(|(said, _)| said.callsite).collect();
+            keep_all(page, learned(connection, &callsites).await, sink)?;
+            let groups = page.groups_of(said);
+            let all: Vec<_> =
+                fingerprints.iter().copied().chain(groups.iter().map(<[u8; 16]>::as_slice)).collect();
+            batch(connection, *run, &all, targets, *now).await
         }
+        Scope::Learned(callsites) => learned(connection, callsites).await,
         Scope::FirstEvent(fingerprint) => first_event(connection, fingerprint).await,
         Scope::Desk { channel, hurried, now } => {
             sink = channel.sink;
@@ -91,10 +97,11 @@ pub(super) async fn load(
         Scope::Events(incidents) => events(connection, incidents).await,
         Scope::Absorb(others) => absorb(connection, others).await,
     };
-    for row in rows? {
-        keep(page, &row, sink)?;
-    }
-    Ok(())
+    keep_all(page, rows, sink)
+}
+
+fn keep_all(page: &mut Page, rows: Rows, sink: &str) -> Result<(), StoreError> {
+    rows?.iter().try_for_each(|row| keep(page, row, sink))
 }
 
 fn keep(page: &mut Page, row: &Loaded, sink: &str) -> Result<(), StoreError> {
@@ -110,8 +117,9 @@ fn keep(page: &mut Page, row: &Loaded, sink: &str) -> Result<(), StoreError> {
             known.seen.extend(beyond.seen.iter().filter_map(|print| hex::bytes(print)));
             known.under_way.insert(sink.to_owned(), beyond.under_way);
         }
-        // An event that cannot be understood is none: its message only counts it.
-        "first_event" | "latest_event" => drop(page.read(&row.tab, &row.key, &row.data)),
+        // An event that cannot be understood is none: its message only counts it. What was
+        // learned so is learned anew.
+        "first_event" | "latest_event" | "learned" => drop(page.read(&row.tab, &row.key, &row.data)),
         _ => page.read(&row.tab, &row.key, &row.data).map_err(unreadable)?,
     }
     Ok(())
@@ -324,4 +332,4 @@ async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTi
 const MAX_PENDING_LOADED: i64 = MAX_PENDING.cast_signed() + 1;
 
 mod more;
-use more::{absorb, cost, dead, events, fate, live, notice, pending, questions, recipients, starts};
+use more::{absorb, cost, dead, events, fate, learned, live, notice, pending, questions, recipients, starts};

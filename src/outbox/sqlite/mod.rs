@@ -169,6 +169,12 @@ impl Sqlite {
         sqlx::query("PRAGMA synchronous = OFF").execute(&mut self.connection).await.unwrap();
     }
 
+    /// Of how many callsites something is learned.
+    #[cfg(test)]
+    pub(in crate::outbox) async fn count_learned(&mut self) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM learned").fetch_one(&mut self.connection).await.unwrap()
+    }
+
     /// False if the file was moved or deleted.
     pub(in crate::outbox) fn is_at(&self, path: &Path) -> bool {
         let is_known = self.identity.is_some();

@@ -91,6 +91,8 @@ impl Keep for Sqlite {
         load(&mut self.connection, &mut page, &Scope::Notice(id)).await?;
         let shown = page.shown(id);
         load(&mut self.connection, &mut page, &Scope::Events(&shown)).await?;
+        let callsites = page.callsites();
+        load(&mut self.connection, &mut page, &Scope::Learned(&callsites)).await?;
         Ok(page.notice(id))
     }
 

@@ -13,6 +13,17 @@ use crate::{
     host::{thread::Role, unwind::caught},
 };
 
+mod after;
+
+mod cause;
+pub(crate) use cause::{cause, root_cause, without_causes};
+
+mod learned;
+pub(crate) use learned::{Learned, Said};
+
+mod lines;
+mod lists;
+
 mod mask;
 pub(crate) use mask::{MASK, mask};
 
@@ -23,6 +34,10 @@ mod spread;
 use spread::Spread;
 pub(crate) use spread::{CallsiteSummary, Fate};
 
+mod url;
+mod vocabulary;
+mod words;
+
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +45,7 @@ mod tests;
 pub(crate) type Fingerprint = [u8; 16];
 
 /// Under which fingerprints an event can be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Keys {
     /// That of what it says.
     pub(crate) own: Fingerprint,
@@ -38,15 +53,22 @@ pub(crate) struct Keys {
     pub(crate) callsite: Fingerprint,
     /// The application set the fingerprint, so it is never replaced by the callsite's.
     pub(crate) is_said: bool,
+    /// What its callsite is learned from: nothing, if the application set it or if a
+    /// program panicked.
+    pub(crate) said: Option<Arc<Said>>,
 }
 
 /// Where an event belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// What it is counted under.
     pub(crate) fingerprint: Fingerprint,
     /// Its callsite.
     pub(crate) callsite: Fingerprint,
+    /// The application set the fingerprint.
+    pub(crate) is_said: bool,
+    /// What its callsite is learned from, if the fingerprint is that of what it says.
+    pub(crate) said: Option<Arc<Said>>,
 }
 
 /// Gives the events of an application their fingerprints, and remembers which
@@ -66,19 +88,20 @@ impl Grouping {
     /// What is known of events that were only counted, of the callsite that made
     /// `event`.
     pub(crate) fn of_counted(&mut self, event: &Event, now: Instant) -> CallsiteSummary<'_> {
-        let keys = keys(event, &self.app, None);
-        self.spread.of_counted(keys.callsite, now)
+        self.spread.of_counted(callsite(event, &self.app), now)
     }
 
     /// Where `event` belongs.
     pub(crate) fn place(&mut self, event: &Event, now: Instant) -> Place {
         let keys = keys(event, &self.app, self.custom.as_ref());
-        Place { fingerprint: self.spread.key_for(&keys, &event.message, now), callsite: keys.callsite }
+        let fingerprint = self.spread.key_for(&keys, &event.message, now);
+        let said = keys.said.filter(|_| fingerprint == keys.own);
+        Place { fingerprint, callsite: keys.callsite, is_said: keys.is_said, said }
     }
 
     /// Notes what became of an event: those of its callsite that are only counted
     /// share it.
-    pub(crate) fn note(&mut self, place: Place, fate: Fate, now: Instant) {
+    pub(crate) fn note(&mut self, place: &Place, fate: Fate, now: Instant) {
         self.spread.note(place.callsite, fate, now);
     }
 
@@ -95,18 +118,32 @@ pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
     let own_field =
         event.fields.iter().find(|field| field.name == OVERRIDE).map(|field| field.value.to_string());
     let says = own_field.or_else(|| custom.and_then(|custom| custom.call(event)));
-    let default = || key(event, app, "event", &[&mask(text(event)), &mask(root_error(event))]);
+    let message = mask(text(event));
+    let causes: Vec<_> = cause::all(event).map(mask).collect();
+    let causes: Vec<&str> = causes.iter().map(|cause| &**cause).collect();
+    let default = || key(event, app, "event", &[&[&*message], causes.as_slice()].concat());
+    let callsite = callsite(event, app);
+    let is_learned = says.is_none() && !event.panic;
+    let said = is_learned.then(|| Said::new(callsite, &message, &causes)).flatten().map(Arc::new);
     let is_said = says.is_some();
     let own = match says {
         None => default(),
         Some(says) if says.contains(DEFAULT) => {
-            let default = u128::from_be_bytes(default());
-            key(event, app, "override", &[&says.replace(DEFAULT, &format!("{default:032x}"))])
+            let default = hex(default());
+            key(event, app, "override", &[&says.replace(DEFAULT, &default)])
         }
         Some(says) => key(event, app, "override", &[&says]),
     };
-    let line = event.line.unwrap_or_default().to_string();
-    Keys { own, callsite: key(event, app, "callsite", &[&line]), is_said }
+    Keys { own, callsite, is_said, said }
+}
+
+/// The fingerprint of the callsite that made `event`.
+pub(crate) fn callsite(event: &Event, app: &str) -> Fingerprint {
+    key(event, app, "callsite", &[&event.line.unwrap_or_default().to_string()])
+}
+
+fn hex(fingerprint: Fingerprint) -> String {
+    format!("{:032x}", u128::from_be_bytes(fingerprint))
 }
 
 fn key(event: &Event, app: &str, kind: &str, rest: &[&str]) -> Fingerprint {
@@ -141,15 +178,6 @@ fn text(event: &Event) -> &str {
     if event.message.trim().is_empty() { first().unwrap_or_default() } else { &event.message }
 }
 
-/// The text of the first error's root cause: `dyn Error` does not tell its type.
-fn root_error(event: &Event) -> &str {
-    let root = event.fields.iter().find_map(|field| match &field.value {
-        Value::Error(chain) => chain.last(),
-        _ => None,
-    });
-    root.map(String::as_str).unwrap_or_default()
-}
-
 /// The application's own idea of what an event is the same as.
 #[derive(Clone)]
 pub(crate) struct Custom(Arc<Says>);
@@ -181,4 +209,4 @@ const DEFAULT: &str = "{{default}}";
 
 /// Part of every fingerprint: to be changed whenever the same event would get
 /// another one.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;

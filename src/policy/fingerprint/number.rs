@@ -37,6 +37,29 @@ pub(super) fn time(bytes: &[u8]) -> Option<usize> {
     peek.ends_word()
 }
 
+/// A date that begins with the name of a day or a month: `Sat Jun 11 03:28:22 2005`,
+/// `Tue, 02 Jan 2024 10:00:01 GMT`, `Jun 11 03:28:22`.
+pub(super) fn named_date(bytes: &[u8]) -> Option<usize> {
+    let mut peek = Peek { bytes, at: 0 };
+    let has_day = peek.maybe(|peek| {
+        peek.word(&DAYS)?;
+        peek.word(&[", ", " "])
+    });
+    if has_day && let Some(length) = time(peek.rest()) {
+        return Some(peek.at + length);
+    }
+    peek.word(&MONTHS)?;
+    while peek.one_of(b" ").is_some() {}
+    peek.digits(1, 2)?;
+    peek.one_of(b" ")?;
+    peek.clock()?;
+    peek.maybe(|peek| {
+        peek.one_of(b" ")?;
+        peek.digits(4, 4)
+    });
+    peek.ends_word()
+}
+
 /// An IPv4 address, with or without a port.
 pub(super) fn ipv4(bytes: &[u8]) -> Option<usize> {
     let mut peek = Peek { bytes, at: 0 };
@@ -206,6 +229,8 @@ impl<'a> Peek<'a> {
         self.ends_word().map(drop)
     }
 }
+
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -19,14 +19,13 @@ pub(super) fn whole(chunk: &str) -> Option<usize> {
     }
     let is_whole = is_mail(trimmed)
         || is_temporary(trimmed)
-        || is_host_and_port(trimmed)
         || is_ipv6(trimmed)
         || is_percent_encoded(trimmed)
         || is_token(trimmed);
     is_whole.then_some(trimmed.len())
 }
 
-fn is_mail(text: &str) -> bool {
+pub(super) fn is_mail(text: &str) -> bool {
     let bytes = text.as_bytes();
     let inner = |at: usize| bytes.get(at).is_some_and(|&byte| is_word(byte));
     bytes.iter().position(|&byte| byte == b'@').is_some_and(|at| at > 0 && inner(at - 1) && inner(at + 1))
@@ -35,22 +34,6 @@ fn is_mail(text: &str) -> bool {
 fn is_temporary(text: &str) -> bool {
     let temporary = ["/tmp/", "/var/tmp/", "/private/tmp/", "/var/folders/"];
     temporary.iter().any(|root| text.starts_with(root)) || text.contains("\\Temp\\")
-}
-
-/// `db.internal:5432` and `localhost:80/path`, but not `redis:6379`, whose name
-/// says which, and not `main.rs:17`.
-fn is_host_and_port(text: &str) -> bool {
-    let Some((host, rest)) = text.split_once(':') else {
-        return false;
-    };
-    let port = rest.split('/').next().unwrap_or_default();
-    let is_port = (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    };
-    let is_file = host.rsplit('.').next().is_some_and(|ending| SOURCE_ENDINGS.contains(&ending));
-    let is_dotted = host.contains('.') && host.split('.').all(is_label);
-    is_port && !is_file && (is_dotted || host.eq_ignore_ascii_case("localhost"))
 }
 
 /// Or a MAC address.
@@ -66,14 +49,31 @@ fn is_ipv6(text: &str) -> bool {
         })
 }
 
-/// An IPv6 address in brackets, with or without a port.
-pub(super) fn bracketed_address(bytes: &[u8]) -> Option<usize> {
+/// An IPv6 address in brackets, with or without a port; or what stands for a secret.
+pub(super) fn bracketed(bytes: &[u8]) -> Option<usize> {
     let inside = bytes.get(1..)?.iter().take(MAX_IPV6).position(|&byte| byte == b']')?;
     let address = std::str::from_utf8(bytes.get(1..=inside)?).ok()?;
+    if address.starts_with("redacted:") {
+        return Some(inside + 2);
+    }
     if address != "::" && !is_ipv6(address) {
         return None;
     }
     Some(inside + 2 + port(&bytes[inside + 2..]))
+}
+
+/// How long what stands in braces is.
+pub(super) fn braces(bytes: &[u8]) -> usize {
+    let mut depth = 0_usize;
+    let close = bytes.iter().position(|byte| {
+        depth = match byte {
+            b'{' => depth + 1,
+            b'}' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        depth == 0
+    });
+    close.map_or(bytes.len(), |at| at + 1)
 }
 
 fn is_percent_encoded(text: &str) -> bool {
@@ -107,7 +107,7 @@ pub(super) fn url(bytes: &[u8], scheme: usize) -> Option<usize> {
     let mut has_bracket = false;
     let mut ends = |byte: &u8| {
         has_bracket |= *byte == b'[';
-        let is_foreign = b"\"'`<>){}|\\*".contains(byte) || (*byte == b']' && !has_bracket);
+        let is_foreign = b"\"'`<>){}|\\".contains(byte) || (*byte == b']' && !has_bracket);
         is_foreign || byte.is_ascii_whitespace()
     };
     let length = rest.iter().position(&mut ends).unwrap_or(rest.len());
@@ -162,10 +162,6 @@ pub(super) fn is_hex(word: &str) -> bool {
     let digits = digits.unwrap_or(word);
     digits.len() >= shortest && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
-
-/// What a number before a colon is a line of, not a port.
-const SOURCE_ENDINGS: [&str; 12] =
-    ["rs", "toml", "json", "yaml", "yml", "xml", "html", "sql", "txt", "py", "js", "ts"];
 
 /// What has digits and is no number, in lower case.
 const NAMES: &str = "\

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Fingerprint, Keys};
+use super::{Fingerprint, Keys, Learned};
 use crate::host::{text::cut, time::Saturating};
 
 /// What each callsite said in the window that goes on, and whether it is
@@ -16,6 +16,8 @@ use crate::host::{text::cut, time::Saturating};
 #[derive(Debug, Default)]
 pub(crate) struct Spread {
     callsites: HashMap<Fingerprint, Callsite>,
+    /// How their messages are grouped, of those that say several things.
+    learned: HashMap<Fingerprint, Learned>,
     /// When those that are over were forgotten last.
     swept: Option<Instant>,
 }
@@ -78,7 +80,16 @@ impl Spread {
             Entry::Vacant(new) => new.insert(Callsite::new(now)),
         };
         callsite.advance(now);
-        if callsite.said.len() <= MAX_FINGERPRINTS && callsite.said.insert(keys.own) {
+        // What is one group is one thing.
+        let is_new = callsite.said.len() <= MAX_FINGERPRINTS && !callsite.said.contains(&keys.own);
+        let group = keys.said.as_ref().filter(|_| is_new).and_then(|said| {
+            let learned = match self.learned.len() < MAX_LEARNED {
+                true => self.learned.entry(keys.callsite).or_default(),
+                false => self.learned.get_mut(&keys.callsite)?,
+            };
+            learned.note(said, 1).0
+        });
+        if is_new && callsite.said.insert(group.unwrap_or(keys.own)) {
             callsite.message = cut(message, MAX_MESSAGE_BYTES);
         }
         if callsite.is_collapsed() && !keys.is_said { keys.callsite } else { keys.own }
@@ -124,6 +135,8 @@ impl Spread {
             callsite.advance(now);
             callsite.said_too_much || callsite.said_only.is_some() || !callsite.said.is_empty()
         });
+        let callsites = &self.callsites;
+        self.learned.retain(|callsite, _| callsites.contains_key(callsite));
     }
 }
 
@@ -191,6 +204,9 @@ const MAX_FINGERPRINTS: usize = 20;
 /// How many callsites are remembered.
 const MAX_CALLSITES: usize = 4096;
 
+/// Of how many it is remembered how their messages are grouped.
+const MAX_LEARNED: usize = 256;
+
 /// How much of a message is remembered.
 const MAX_MESSAGE_BYTES: usize = 512;
 
@@ -209,7 +225,7 @@ mod tests {
             bytes[..2].copy_from_slice(&number.to_le_bytes());
             bytes
         };
-        Keys { own: fingerprint(1, own), callsite: fingerprint(2, callsite), is_said: false }
+        Keys { own: fingerprint(1, own), callsite: fingerprint(2, callsite), is_said: false, said: None }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it is small")]

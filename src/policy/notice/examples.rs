@@ -99,6 +99,7 @@ fn sample(event: Event, incident: &str, count: u64) -> Sample {
         kind: Kind::First,
         event,
         latest: None,
+        in_common: None,
         incident,
         count,
         total: count,

@@ -9,7 +9,7 @@ use super::{
     super::{super::Page, json},
     Loaded, Rows,
 };
-use crate::{event::to_millis, outbox::page::hex};
+use crate::{event::to_millis, outbox::page::hex, policy::fingerprint::Fingerprint};
 
 pub(super) async fn cost(connection: &mut SqliteConnection, sink: &str) -> Rows {
     rows!(
@@ -195,12 +195,28 @@ pub(super) async fn events(connection: &mut SqliteConnection, incidents: &[i64])
     )
 }
 
+/// What was learned of callsites; most have nothing.
+pub(super) async fn learned(connection: &mut SqliteConnection, callsites: &[Fingerprint]) -> Rows {
+    if callsites.is_empty() {
+        return Ok(Vec::new());
+    }
+    let callsites = json(&callsites.iter().map(|callsite| json(callsite)).collect::<Vec<_>>());
+    rows!(
+        connection,
+        r#"SELECT 'learned' AS "tab!: String", callsite AS "key!: String", data AS "data!: String"
+             FROM learned WHERE callsite IN (SELECT value FROM json_each(?1))"#,
+        callsites
+    )
+}
+
 pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) -> Rows {
     let incidents = others.iter().flat_map(|page| page.incidents.values()).map(|incident| {
         let (fingerprint, public_id, opened_at) = incident.identity();
         (hex::of(&fingerprint), public_id, opened_at)
     });
     let incidents = json(&incidents.collect::<Vec<_>>());
+    let callsites = others.iter().flat_map(|page| page.learned.keys()).map(|callsite| json(callsite));
+    let callsites = json(&callsites.collect::<Vec<_>>());
     let runs = json(&others.iter().flat_map(|page| page.batches.keys()).collect::<Vec<_>>());
     let keys = json(&others.iter().flat_map(|page| page.deliveries.keys()).collect::<Vec<_>>());
     rows!(
@@ -225,6 +241,8 @@ pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) 
             UNION ALL
            SELECT 'dead_told', json_quote(sink), data FROM dead_told
             UNION ALL
+           SELECT 'learned', callsite, data FROM learned WHERE callsite IN (SELECT value FROM json_each(?4))
+            UNION ALL
            SELECT 'batch', json_quote(run), data FROM batch WHERE run IN (SELECT value FROM json_each(?3))
             UNION ALL
            SELECT 'beyond', '', json_object(
@@ -235,6 +253,7 @@ pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) 
            SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
         incidents,
         keys,
-        runs
+        runs,
+        callsites
     )
 }

@@ -46,6 +46,7 @@ async fn persist(store: &mut Store, message: &str) {
         last_at: now(),
         latest: None,
         is_stand_in: false,
+        said: None,
         about: None,
         not_before: None,
         permit: Permit::default(),

@@ -1,0 +1,179 @@
+//! What is learned, in which order, and what is kept of it.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::policy::fingerprint::mask::mask;
+
+const CALLSITE: Fingerprint = [7; 16];
+
+fn said(message: &str) -> Said {
+    Said::new(CALLSITE, &mask(message), &[]).unwrap_or_else(|| panic!("nothing to learn: {message}"))
+}
+
+/// Which of `messages`, in their order, are of which group.
+fn grouped(learned: &mut Learned, messages: &[&str]) -> Vec<Option<Fingerprint>> {
+    messages.iter().map(|message| learned.note(&said(message), 1).0).collect()
+}
+
+/// From which of `messages` on there is a group.
+fn begins(messages: &[&str]) -> Option<usize> {
+    grouped(&mut Learned::default(), messages).iter().position(Option::is_some)
+}
+
+const SUPPLIERS: [&str; 5] = [
+    "supplier Globex sent nothing",
+    "supplier Initech sent nothing",
+    "supplier Umbrella sent nothing",
+    "supplier Hooli sent nothing",
+    "supplier ACME sent nothing",
+];
+
+#[test]
+fn where_enough_words_stood_is_a_hole() {
+    assert_eq!(begins(&["unknown client: user ann", "unknown client: user bob"]), Some(1), "a name");
+    assert_eq!(begins(&SUPPLIERS), Some(1), "what is written as a value");
+    let bare = ["ann", "bob", "kim", "eve"].map(|name| format!("driver {name} went home early"));
+    assert_eq!(begins(&bare.each_ref().map(String::as_str)), Some(3), "any other word");
+    let few = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| format!("queue {name}x stopped early"));
+    assert_eq!(begins(&few.each_ref().map(String::as_str)), Some(7), "what a program has a few of");
+}
+
+#[test]
+fn the_group_takes_the_next_and_all_that_follow() {
+    let mut learned = Learned::default();
+    let groups = grouped(&mut learned, &SUPPLIERS);
+    assert_eq!(groups[0], None);
+    assert!(groups[1].is_some() && groups[1..].iter().all(|group| *group == groups[1]));
+    assert_eq!(grouped(&mut learned, &SUPPLIERS), [groups[1]; 5], "also what opened an incident before");
+    assert_eq!(learned.note(&said("supplier Globex sent rubbish"), 1).0, None, "another problem");
+    assert_eq!(learned.shown(CALLSITE, &groups[1].unwrap()), Some("supplier … sent nothing"));
+    assert_eq!(learned.shown(CALLSITE, &[1; 16]), None);
+}
+
+#[test]
+fn two_places_can_be_holes() {
+    let messages = [
+        "user ann has no seat at Globex",
+        "user bob has no seat at Globex",
+        "user ann has no seat at Initech",
+        "user kim has no seat at Umbrella",
+        "user eve has no seat at Hooli",
+    ];
+    let mut learned = Learned::default();
+    let groups = grouped(&mut learned, &messages);
+    assert_eq!(groups[0], None);
+    assert!(groups[1].is_some() && groups[2].is_some() && groups[1] != groups[2]);
+    assert_eq!(groups[3..], [groups[2]; 2]);
+    assert_eq!(learned.note(&said(messages[1]), 1).0, groups[2], "the wider group takes the next");
+}
+
+#[test]
+fn what_tells_problems_apart_is_no_hole() {
+    for telling in [
+        "order {} failed: {}",
+        "worker stopped with {} today",
+        "connection was {} today",
+        "build failed with error {} today",
+        "column {} is missing today",
+        "`{}` is missing today",
+    ] {
+        let words =
+            ["refused", "NotFound", "timeout", "E0308", "io::Error", "denied", "reset", "lost", "closed"];
+        let mut learned = Learned::default();
+        for word in words {
+            let message = telling.replace("{}", word);
+            if let Some(said) = Said::new(CALLSITE, &mask(&message), &[]) {
+                assert_eq!(learned.note(&said, 1).0, None, "{message}");
+            }
+        }
+    }
+    let mut learned = Learned::default();
+    for cause in ["one", "two", "three", "four", "five"] {
+        let said = Said::new(CALLSITE, "supplier Globex sent nothing", &[cause]).unwrap();
+        assert_eq!(learned.note(&said, 1).0, None, "causes stay apart");
+    }
+}
+
+#[test]
+fn what_comes_again_and_again_takes_longer() {
+    let mut learned = Learned::default();
+    for message in &SUPPLIERS[..4] {
+        assert_eq!(learned.note(&said(message), 2).0, None, "{message}");
+    }
+    assert_eq!(learned.note(&said(SUPPLIERS[0]), 1), (None, false), "nothing new");
+}
+
+#[test]
+fn too_little_in_common_is_no_group() {
+    assert_eq!(begins(&["hello Globex", "hello Initech", "hello Umbrella", "hello Hooli"]), None);
+}
+
+#[test]
+fn no_name_is_kept_in_clear() {
+    let mut learned = Learned::default();
+    let messages = ["ann", "bob", "kim", "eve"].map(|name| format!("user {name} lost the key of Example"));
+    for message in &messages {
+        learned.note(&said(message), 1);
+    }
+    let json = serde_json::to_string(&learned).unwrap();
+    assert!(json.contains("user … lost the key of Example"), "{json}");
+    for name in ["ann", "bob", "kim", "eve"] {
+        assert!(!json.contains(name), "{name}: {json}");
+    }
+    let mut two = Learned::default();
+    grouped(&mut two, &[&messages[0], &messages[1]]);
+    assert!(!serde_json::to_string(&two).unwrap().contains("lost"), "only what three share is shown");
+    let back: Learned = serde_json::from_str(&json).unwrap();
+    assert_eq!(back, learned);
+}
+
+#[test]
+fn what_two_processes_learned_adds_up() {
+    let (mut one, mut other) = (Learned::default(), Learned::default());
+    grouped(&mut one, &SUPPLIERS[..1]);
+    let groups = grouped(&mut other, &SUPPLIERS[1..4]);
+    let (mut left, mut right) = (one.clone(), other.clone());
+    left.absorb(&other);
+    right.absorb(&one);
+    assert_eq!(left, right);
+    assert_eq!(left.note(&said(SUPPLIERS[0]), 1).0, groups[2]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_order_of_arrival_makes_no_other_group(
+        names in Just(["Globex", "Initech", "Umbrella", "Hooli", "Wonka", "Stark"]).prop_shuffle(),
+    ) {
+        let messages = names.map(|name| format!("supplier {name} sent nothing"));
+        let mut learned = Learned::default();
+        let groups = grouped(&mut learned, &messages.each_ref().map(String::as_str));
+        let mut straight = Learned::default();
+        let expected = grouped(&mut straight, &SUPPLIERS)[4];
+        prop_assert_eq!(groups[0], None);
+        prop_assert!(groups[1..].iter().all(|group| *group == expected));
+    }
+
+    /// Whatever is said: it is bounded, and what is grouped stays so.
+    #[test]
+    fn it_is_bounded_and_never_unlearns(
+        messages in prop::collection::vec("(user|queue|for|from|Xa|yb|zc|\"q\"|k=v){4,6}( (ann|bob|Kim|\"eve\"|x-y)){1,2}", 1..60)
+    ) {
+        let mut learned = Learned::default();
+        let mut of_group: Vec<Said> = Vec::new();
+        for message in &messages {
+            let message = message.replace("user", "user ").replace("for", "for ");
+            let Some(said) = Said::new(CALLSITE, &mask(&message), &[]) else { continue };
+            if learned.note(&said, 1).0.is_some() {
+                of_group.push(said);
+            }
+            prop_assert!(learned.templates.len() <= MAX_TEMPLATES);
+            prop_assert!(learned.templates.is_sorted());
+        }
+        for said in &of_group {
+            prop_assert!(learned.clone().note(said, 1).0.is_some());
+        }
+    }
+}
