@@ -23,7 +23,7 @@ use crate::{
         redact::{Policy, is_field_name},
         retry::RetryPolicy,
     },
-    render::{Clock, Renderer},
+    render::{Clock, DefaultRender, Renderer},
 };
 
 impl Builder {
@@ -179,7 +179,7 @@ impl Builder {
                 database: self.database,
                 ignored: self.ignored,
                 fingerprint: self.fingerprint,
-                renderer: Renderer::new(clock, self.render),
+                renderer: Renderer::new(DefaultRender::new(clock).sms_fields(self.sms_fields), self.render),
                 retry: self.retry,
                 voice: self.voice,
                 redaction: redaction.credentials(self.credentials),

@@ -19,6 +19,9 @@ mod email;
 mod facts;
 mod gsm7;
 pub(crate) use gsm7::segments;
+mod headline;
+use headline::Headline;
+mod report;
 mod silence_hint;
 mod sms;
 mod space;
@@ -30,10 +33,7 @@ mod tests;
 
 use crate::{
     event::{Event, Value, loss::Losses},
-    policy::{
-        fingerprint,
-        notice::{Kind, Notice, Process, Sample},
-    },
+    policy::notice::{Kind, Notice, Process, Sample},
 };
 
 /// The longest subject, in characters.
@@ -51,16 +51,29 @@ fn subject(notice: &Notice) -> String {
         return clean::line(&format!("{tag}{}", headline(event, MAX_SUBJECT_CHARS)), MAX_SUBJECT_CHARS);
     }
     let start = format!("{tag}{}: ", word(event));
-    let headline = headline(event, MAX_SUBJECT_CHARS);
     let place = if event.panic { panic_place(event, 36) } else { clean::line(&event.target, 36) };
-    let place = if place.is_empty() || place == headline { String::new() } else { format!(" · {place}") };
+    let place = if place.is_empty() || place == headline(event, MAX_SUBJECT_CHARS) {
+        String::new()
+    } else {
+        format!(" · {place}")
+    };
     let more = match notice.samples.len() {
         0 | 1 => String::new(),
         several => words::more_kinds(several - 1),
     };
     let end = format!("{place}{more}");
     let room = MAX_SUBJECT_CHARS.saturating_sub(start.chars().count() + end.chars().count());
-    format!("{start}{}{end}", clean::line(&headline, room))
+    format!("{start}{}{end}", headline(event, room))
+}
+
+/// What the program says of an event, in at most `max_chars`.
+fn headline(event: &Event, max_chars: usize) -> String {
+    Headline::of(event, true).subject(max_chars)
+}
+
+/// The same, with the root cause.
+fn headline_with_cause(event: &Event, max_chars: usize) -> String {
+    Headline::of(event, true).chars(max_chars)
 }
 
 /// `[app/environment] `, without what is empty.
@@ -97,34 +110,6 @@ fn panic_place(event: &Event, max_chars: usize) -> String {
     }
     let end: String = place.chars().skip(skipped + 1).collect();
     format!("…{}", end.split_once('/').map_or(end.as_str(), |(_, file)| file))
-}
-
-/// What happened, on one line of at most `max_chars`: the message, or else the
-/// first fields, or else the target.
-fn headline(event: &Event, max_chars: usize) -> String {
-    let message = clean::line(&event.message, max_chars);
-    if !message.is_empty() {
-        return message;
-    }
-    let told = event.fields.iter().filter(|field| field.name != fingerprint::OVERRIDE);
-    let fields: Vec<_> = told.take(4).map(|field| format!("{}={}", field.name, field.value)).collect();
-    let fields = clean::line(&fields.join(" "), max_chars);
-    let target = clean::line(&event.target, max_chars);
-    match (fields.is_empty(), target.is_empty()) {
-        (false, _) => fields,
-        (true, false) => target,
-        (true, true) => clean::line(words::NO_MESSAGE, max_chars),
-    }
-}
-
-/// The [`headline`], with the cause if it does not name it already.
-fn headline_with_cause(event: &Event, max_chars: usize) -> String {
-    let headline = headline(event, max_chars);
-    let cause = cause(event).map(|cause| clean::line(cause, max_chars)).unwrap_or_default();
-    if cause.is_empty() || headline.contains(&cause) {
-        return headline;
-    }
-    clean::line(&format!("{}: {cause}", headline.trim_end_matches([' ', '.', ':'])), max_chars)
 }
 
 /// The last link of the first error chain, or the text of a field that is

@@ -107,19 +107,34 @@ impl Email {
 
 /// The texts that messages have without a [`Render`], with times in UTC and in
 /// the zone of [`Builder::timezone`](crate::Builder::timezone).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DefaultRender {
     clock: Clock,
+    /// Whether an SMS tells fields.
+    tells_fields: bool,
+}
+
+impl Default for DefaultRender {
+    fn default() -> Self {
+        Self::new(Clock::default())
+    }
 }
 
 impl DefaultRender {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock }
+        Self { clock, tells_fields: true }
     }
 
-    /// The SMS: one line of at most two segments that ends with the message's id.
+    /// The same, with or without the fields of events in an SMS.
+    pub(crate) fn sms_fields(self, tells_fields: bool) -> Self {
+        Self { tells_fields, ..self }
+    }
+
+    /// The SMS: one line of at most two segments that ends with the message's id. In
+    /// the room that is left stand fields, unless
+    /// [`Builder::sms_fields`](crate::Builder::sms_fields) is off.
     pub fn sms(&self, notice: &Notice) -> String {
-        sms::short(notice)
+        sms::short(notice, self.tells_fields)
     }
 
     /// The mail.
@@ -148,8 +163,8 @@ pub(crate) struct Renderer {
 }
 
 impl Renderer {
-    pub(crate) fn new(clock: Clock, own: Option<Arc<dyn Render>>) -> Self {
-        Self { default: DefaultRender::new(clock), own }
+    pub(crate) fn new(default: DefaultRender, own: Option<Arc<dyn Render>>) -> Self {
+        Self { default, own }
     }
 
     /// Renders all texts of `notice`.
@@ -246,7 +261,7 @@ mod tests {
     }
 
     fn rendered(own: impl Render) -> Rendered {
-        Renderer::new(Clock::default(), Some(Arc::new(own))).render(&failed())
+        Renderer::new(DefaultRender::default(), Some(Arc::new(own))).render(&failed())
     }
 
     fn fixed(sms: &str, email: Email) -> Rendered {

@@ -177,6 +177,9 @@ pub(super) fn long_count(count: u64, total: u64) -> Option<String> {
 pub(super) const QUIET: &str = "quiet: ";
 pub(super) const GOES_ON: &str = "ongoing: ";
 
+/// In an SMS, between what happened and the fields that tell it from others.
+pub(super) const BEFORE_DETAILS: &str = " - ";
+
 /// What is not shown in an SMS.
 pub(super) fn more(count: u64) -> String {
     format!("+{count} more")

@@ -78,7 +78,7 @@ impl Variable {
 use Role::{Entries, Part, Recipients, Secret, Setting};
 
 #[rustfmt::skip]
-pub(in crate::config) const VARIABLES: [Variable; 32] = [
+pub(in crate::config) const VARIABLES: [Variable; 33] = [
     Variable::new("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>", "", Secret),
     Variable::new("TWILIO_AUTH_TOKEN", "<from console.twilio.com>", "", Secret),
     Variable::new("TWILIO_API_KEY", "SK<32 hexadecimal digits>", "", Secret),
@@ -123,6 +123,8 @@ pub(in crate::config) const VARIABLES: [Variable; 32] = [
         Setting(|to, it| budget(it.text).map(|budget| to.sms_budget = budget))),
     Variable::new("ALERT_EMAIL_BUDGET", "10,1m,200", "10,1m,200",
         Setting(|to, it| budget(it.text).map(|budget| to.email_budget = budget))),
+    Variable::new("ALERT_SMS_FIELDS", "off", "on",
+        Setting(|to, it| switch(it.text).map(|sms_fields| to.sms_fields = sms_fields))),
     Variable::new("ALERT_REDACTION", "on", "on",
         Setting(|to, it| switch(it.text).map(|redaction| to.redaction = redaction))),
     Variable::new("ALERT_REDACT_FIELDS", "license_plate", "",

@@ -203,6 +203,8 @@ const SWITCHES: &[Row] = &[
     ("ALERT_REDACTION", "disable", Refused(&["did you mean off?"])),
     ("ALERT_REDACTION", "maybe", Refused(&["`on` or `off`", "ALERT_REDACTION=on"])),
     ("ALERT_REDACTION", "off", Is("is_on: false")),
+    ("ALERT_SMS_FIELDS", "off", Is("tells_fields: false")),
+    ("ALERT_SMS_FIELDS", "none", Refused(&["`on` or `off`", "did you mean off?", "on is used"])),
 ];
 
 #[rustfmt::skip]

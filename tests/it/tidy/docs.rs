@@ -242,6 +242,7 @@ fn the_settings_have_every_setter_and_the_defaults() {
         ("ALERT_BREADCRUMBS", Builder::DEFAULT_BREADCRUMBS.to_string()),
         ("ALERT_PANICS", switch(Builder::DEFAULT_PANICS)),
         ("ALERT_REDACTION", switch(Builder::DEFAULT_REDACTION)),
+        ("ALERT_SMS_FIELDS", switch(Builder::DEFAULT_SMS_FIELDS)),
         ("ALERT_SETTLE", format!("{:?}", Builder::DEFAULT_SETTLE)),
     ] {
         let row = settings.lines().find(|line| line.starts_with(&format!("| `{variable}` |"))).unwrap();
