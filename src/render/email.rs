@@ -166,8 +166,11 @@ impl Row {
 impl Mail {
     fn new(notice: &Notice, clock: &Clock, file: &str, scope: &Scope<'_>) -> Self {
         let (shown, omitted) = notice.samples.split_at(notice.samples.len().min(scope.entries));
-        let all_traced = shown.iter().filter(|sample| sample.event.backtrace.is_some()).count();
-        let traced = all_traced.min(scope.backtraces);
+        let traces = shown.iter().flat_map(|sample| {
+            facts::backtraces(&sample.event).into_iter().map(move |trace| (&sample.event, trace))
+        });
+        let traces: Vec<_> = traces.collect();
+        let (all_traced, traced) = (traces.len(), traces.len().min(scope.backtraces));
         let frames = FRAME_BYTES
             + shown.len() * scope.entry_bytes
             + traced * scope.backtrace_bytes
@@ -190,9 +193,7 @@ impl Mail {
         for_traces.take_back(space);
         let mut space = for_traces;
         let mut backtraces = Vec::with_capacity(traced);
-        let texts =
-            shown.iter().filter_map(|sample| Some((&sample.event, sample.event.backtrace.as_deref()?)));
-        for ((event, text), rest) in texts.zip((1..=traced).rev()) {
+        for ((event, text), rest) in traces.iter().zip((1..=traced).rev()) {
             let several = shown.len() > 1;
             backtraces.extend(space.share(rest, |space| backtrace(event, text, several, space)));
         }
@@ -248,13 +249,15 @@ impl Entry {
     ) -> Self {
         let event = &sample.event;
         let times = space.spend(&facts::times(sample, clock));
-        let message = facts::block(&event.message);
+        let message = facts::message(event);
         let message = if message.is_empty() { headline(event, 200) } else { message };
         let message = space.spend_third(&message);
         // What is about the alerting comes from nowhere in the program.
         let place = if is_health { String::new() } else { facts::place(event) };
         let place = space.spend_third(&place);
-        let errors = space.spend_third(&facts::errors(&event.fields));
+        let errors = [facts::causes(event), facts::errors(&event.fields)];
+        let errors = errors.into_iter().filter(|lines| !lines.is_empty()).collect::<Vec<_>>().join("\n");
+        let errors = space.spend_third(&errors);
         let spans = space.spend_third(&facts::spans(event));
         let latest = space.spend_third(&facts::latest(sample));
         let before = before::lines(event, clock, before, space);

@@ -1,6 +1,7 @@
 //! What must hold for the texts of any notice.
 
 mod attachments;
+mod backtraces;
 mod closing;
 mod colors;
 mod properties;
@@ -178,9 +179,6 @@ Process
 
 Backtrace (PANIC: index out of bounds)
     1: my_app::main
-
-Library frames (PANIC: index out of bounds)
-    0: rust_begin_unwind
 
 Grouping
     Events with the same level, target, file, message and root error are reported as one; numbers, ids and addresses in the texts may differ, and so may other fields. To group by something else, set the field alert.fingerprint, or use Builder::fingerprint.
