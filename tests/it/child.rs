@@ -35,6 +35,7 @@ pub(crate) mod millions;
 #[cfg(unix)]
 mod panics;
 pub(crate) mod processes;
+mod requests;
 #[cfg(unix)]
 pub(crate) mod torture;
 pub(crate) mod trouble;
@@ -83,6 +84,7 @@ fn run() {
             init();
             smol::spawn(async { error!("payment failed") }).await;
         }),
+        "requests-panic" => requests::panic(),
         "storm" => {
             init();
             for order in 0..100_000 {
