@@ -1,4 +1,5 @@
-//! [`Builder`]: every setting, in code. Those of messages are in `builder/delivery.rs`,
+//! [`Builder`]: every setting, in code. Those of messages are in `builder/delivery.rs` and
+//! `builder/links.rs`,
 //! those of some recipients alone in `recipients.rs`.
 //!
 //! Invariant: a setter only keeps what it is given, and `check.rs` judges it; blanks
@@ -17,10 +18,12 @@ use crate::{
     host::{secret::Secret, trouble::Voice},
     policy::{budget::Budget, fingerprint::Custom, matcher::Matcher, retry::RetryPolicy},
     queue::storm,
-    render::Render,
+    render::{Render, Template},
 };
 
 mod delivery;
+mod links;
+pub(super) use links::{LINKS, OwnLinks};
 
 /// The settings of an [`AlertLayer`](crate::AlertLayer), made by
 /// [`AlertLayer::builder`](crate::AlertLayer::builder), or by
@@ -63,6 +66,9 @@ pub struct Builder {
     pub(super) timezone: Option<String>,
     pub(super) render: Option<Arc<dyn Render>>,
     pub(super) sms_fields: bool,
+    /// Of each [kind](LINKS), the template.
+    pub(super) link_templates: [Option<Template>; LINKS.len()],
+    pub(super) own_links: OwnLinks,
     pub(super) retry: RetryPolicy,
     pub(super) credentials: Vec<Secret>,
     pub(super) redaction: bool,
@@ -122,6 +128,8 @@ impl Builder {
             timezone: None,
             render: None,
             sms_fields: Self::DEFAULT_SMS_FIELDS,
+            link_templates: [const { None }; LINKS.len()],
+            own_links: OwnLinks::default(),
             retry: RetryPolicy::DEFAULT,
             credentials: Vec::new(),
             redaction: Self::DEFAULT_REDACTION,

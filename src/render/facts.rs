@@ -3,7 +3,7 @@
 //! Invariant: what comes out is clean, and nothing in it that has several lines
 //! can pass for another row.
 
-use super::{Clock, clean, environment, report::Report, silence_hint, words};
+use super::{Clock, clean, environment, report::Report, words};
 use crate::{
     event::{Event, Field, Value},
     policy::{
@@ -221,16 +221,5 @@ pub(super) fn grouping(samples: &[Sample]) -> String {
             let lines: Vec<_> = [words::GROUPED_BY_DEFAULT.to_owned()].into_iter().chain(own).collect();
             lines.join("\n")
         }
-    }
-}
-
-/// How to be told no more of these events.
-pub(super) fn silence(samples: &[Sample]) -> String {
-    match samples {
-        [] => String::new(),
-        // It is no event of the program's.
-        [only] if only.event.target.is_empty() => String::new(),
-        [only] => words::silence(&silence_hint::matcher(&only.event)),
-        _ => words::silence(words::ANY_MATCHER),
     }
 }

@@ -21,6 +21,8 @@ mod gsm7;
 pub(crate) use gsm7::segments;
 mod headline;
 use headline::Headline;
+mod link;
+pub(crate) use link::{Links, Own as OwnLink, Template};
 mod report;
 mod silence_hint;
 mod sms;

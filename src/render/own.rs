@@ -7,7 +7,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Attachment, Clock, MAX_SUBJECT_CHARS, clean, email,
+    Attachment, Clock, Links, MAX_SUBJECT_CHARS, clean, email,
     gsm7::{self, segments},
     sms, subject,
 };
@@ -109,9 +109,12 @@ impl Email {
 /// the zone of [`Builder::timezone`](crate::Builder::timezone).
 #[derive(Clone, Debug)]
 pub struct DefaultRender {
-    clock: Clock,
+    pub(super) clock: Clock,
     /// Whether an SMS tells fields.
     tells_fields: bool,
+    pub(super) links: Links,
+    /// Whether a kind of event has a code: not if the program says what is one kind.
+    pub(super) has_codes: bool,
 }
 
 impl Default for DefaultRender {
@@ -122,12 +125,22 @@ impl Default for DefaultRender {
 
 impl DefaultRender {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, tells_fields: true }
+        Self { clock, tells_fields: true, links: Links::default(), has_codes: true }
     }
 
     /// The same, with or without the fields of events in an SMS.
     pub(crate) fn sms_fields(self, tells_fields: bool) -> Self {
         Self { tells_fields, ..self }
+    }
+
+    /// The same, with these links in its mails.
+    pub(crate) fn links(self, links: Links) -> Self {
+        Self { links, ..self }
+    }
+
+    /// The same, with or without the codes of kinds.
+    pub(crate) fn codes(self, has_codes: bool) -> Self {
+        Self { has_codes, ..self }
     }
 
     /// The SMS: one line of at most two segments that ends with the message's id. In
@@ -140,7 +153,7 @@ impl DefaultRender {
     /// The mail.
     pub fn email(&self, notice: &Notice) -> Email {
         let subject = subject(notice);
-        let (text, html, attachment) = email::bodies(notice, &subject, &self.clock);
+        let (text, html, attachment) = email::bodies(notice, &subject, self);
         Email { subject, text, html, attachment }
     }
 }
