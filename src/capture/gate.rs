@@ -25,7 +25,11 @@ use tracing_subscriber::{
 
 use crate::{
     capture::{directives::Directives, rebuild},
-    host::thread::{self, Role},
+    host::{
+        signal::Signal,
+        thread::{self, Role},
+        time::from_now,
+    },
 };
 
 /// Wants events at or above the level of their target to alert, those at or above
@@ -132,7 +136,7 @@ impl Gate {
         if is_first && self.request_level() > self.hint() {
             let gate = self.clone();
             let hint = move || {
-                std::thread::sleep(LOG_PATIENCE);
+                let _: Option<()> = Signal::new().wait_until(from_now(LOG_PATIENCE));
                 gate.hint_at_requests();
             };
             // Without the thread, requests have no span, as in any other program.

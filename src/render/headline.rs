@@ -177,7 +177,8 @@ fn is_dull(name: &str) -> bool {
 
 /// Whether the latest of several events has it, too.
 fn is_shared(field: &Field, sample: &Sample) -> bool {
-    sample.latest.as_ref().is_none_or(|latest| all(latest).any(|other| other == field))
+    let same = |latest| all(latest).find(|other: &&Field| other.name == field.name) == Some(field);
+    sample.latest.as_ref().is_none_or(same)
 }
 
 /// Whether `value` is a word, or several, of `text`.

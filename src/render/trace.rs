@@ -1,9 +1,9 @@
 //! A backtrace: the program's own frames apart from those of libraries.
 //!
-//! Invariant: every line of the text is in at most one of the two, with less
-//! white space before it, if any: phones are narrow. Nothing is left out but frames that
-//! say nothing about the program: those of this crate, of the machinery of panics, and
-//! of what starts a thread.
+//! Invariant: every line of the text is in at most one of the two, with less white
+//! space before it, if any, and a shorter path of a library: phones are narrow. No frame
+//! is left out but those that say nothing about the program: of this crate, of the
+//! machinery of panics, and of what starts a thread.
 
 pub(super) mod find;
 
@@ -21,12 +21,20 @@ pub(super) fn split(text: &str) -> (String, String) {
         let part = if is_own(frame) { &mut own } else { &mut others };
         for line in frame {
             let text = line.trim_start();
-            part.push_str(if text.starts_with("at ") { "    " } else { "" });
-            part.push_str(text);
+            match text.strip_prefix("at ") {
+                Some(place) => part.push_str(&format!("    at {}", shortened(place))),
+                None => part.push_str(text),
+            }
             part.push('\n');
         }
     }
     (own.trim_end().to_owned(), others.trim_end().to_owned())
+}
+
+/// A place in a library, without the directories of cargo and of the compiler's makers.
+fn shortened(place: &str) -> &str {
+    let after = |mark: &str| place.split_once(mark)?.1.split_once('/').map(|(_, rest)| rest);
+    after("/registry/src/").or_else(|| after("/rustc/")).unwrap_or(place)
 }
 
 /// The frames between those of a panic's machinery, where a backtrace is taken, and
@@ -62,10 +70,11 @@ fn name(line: &str) -> Option<&str> {
 fn is_own(frame: &[&str]) -> bool {
     let Some(name) = frame.first().and_then(|line| name(line)) else { return false };
     let first = name.trim_start_matches(['<', '&', '*', '(', '[']).trim_start_matches("dyn ");
-    let Some((first, _)) = first.split_once("::") else { return false };
+    let place = frame.iter().find_map(|line| line.trim_start().strip_prefix("at "));
+    // With line tables only, a name has no path.
+    let Some((first, _)) = first.split_once("::").or(place.map(|_| ("", ""))) else { return false };
     let is_library =
         LIBRARIES.contains(&first) || LIBRARY_FAMILIES.iter().any(|family| first.starts_with(family));
-    let place = frame.iter().find_map(|line| line.trim_start().strip_prefix("at "));
     !is_library && !place.is_some_and(|place| SOURCES_OF_OTHERS.iter().any(|part| place.contains(part)))
 }
 
@@ -177,6 +186,20 @@ mod tests {
         let (own, others) = split(&text.into_inner().unwrap());
         assert!(!format!("{own}{others}").contains("tracing_alert::"), "{own}\n{others}");
         assert!(!others.contains("std::backtrace"), "{others}");
+    }
+
+    #[test]
+    fn a_place_in_a_library_is_short() {
+        let (_, others) = split("1: serde_json::de::from_str\n  at /home/me/.cargo/registry/src/index/serde_json-1.0.1/src/de.rs:1:1\n2: core::option::f\n  at /rustc/59807616/library/core/src/option.rs:2:3");
+        let wanted = "1: serde_json::de::from_str\n    at serde_json-1.0.1/src/de.rs:1:1\n2: core::option::f\n    at library/core/src/option.rs:2:3";
+        assert_eq!(others, wanted);
+    }
+
+    #[test]
+    fn a_name_without_a_path_is_known_by_its_place() {
+        let text = "1: {async_block#0}\n  at ./src/main.rs:3:1\n2: poll<a::b>\n  at /x/registry/src/y/z.rs:1:1\n3: clone3";
+        let (own, others) = split(text);
+        assert_eq!((numbers(&own), numbers(&others)), (vec![1], vec![2, 3]));
     }
 
     #[test]

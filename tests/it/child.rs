@@ -84,7 +84,6 @@ fn run() {
             init();
             smol::spawn(async { error!("payment failed") }).await;
         }),
-        "requests-panic" => requests::panic(),
         "storm" => {
             init();
             for order in 0..100_000 {
@@ -193,6 +192,7 @@ fn run() {
         #[cfg(unix)]
         name if name.starts_with("panics-") => panics::run(name),
         name if name.starts_with("processes-") => processes::run(name),
+        name if name.starts_with("requests-") => requests::run(name),
         #[cfg(unix)]
         name if name.starts_with("torture-") => torture::run(name),
         name if name.starts_with("trouble-") => trouble::run(name),

@@ -18,7 +18,7 @@ Backtrace
 
 Library frames
     0: anyhow::error::<impl anyhow::Error>::msg
-        at /home/me/.cargo/registry/src/index/anyhow-1.0.100/src/backtrace.rs:27:14
+        at anyhow-1.0.100/src/backtrace.rs:27:14
     2: core::ops::function::FnOnce::call_once
 
 ";
