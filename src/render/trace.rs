@@ -105,7 +105,7 @@ const TAKERS: [&str; 4] =
 const THREAD_STARTS: [&str; 1] = ["__rust_begin_short_backtrace"];
 
 /// Crates whose frames are of no interest where the source is not known.
-const LIBRARIES: [&str; 24] = [
+const LIBRARIES: [&str; 22] = [
     "std",
     "core",
     "alloc",
@@ -125,9 +125,7 @@ const LIBRARIES: [&str; 24] = [
     "anyhow",
     "eyre",
     "color_eyre",
-    "reqwest",
     "serde_json",
-    "sqlx_core",
     "rustls",
     "h2",
 ];
@@ -190,7 +188,9 @@ mod tests {
 
     #[test]
     fn a_place_in_a_library_is_short() {
-        let (_, others) = split("1: serde_json::de::from_str\n  at /home/me/.cargo/registry/src/index/serde_json-1.0.1/src/de.rs:1:1\n2: core::option::f\n  at /rustc/59807616/library/core/src/option.rs:2:3");
+        let (_, others) = split(
+            "1: serde_json::de::from_str\n  at /home/me/.cargo/registry/src/index/serde_json-1.0.1/src/de.rs:1:1\n2: core::option::f\n  at /rustc/59807616/library/core/src/option.rs:2:3",
+        );
         let wanted = "1: serde_json::de::from_str\n    at serde_json-1.0.1/src/de.rs:1:1\n2: core::option::f\n    at library/core/src/option.rs:2:3";
         assert_eq!(others, wanted);
     }

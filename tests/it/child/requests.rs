@@ -97,7 +97,7 @@ fn told() {
     assert_eq!((stats.captured, stats.ignored), (4, 2), "each counts");
     // Also those that are only counted.
     let (events, stats) = alerts(AlertLayer::builder().storm_rate(1), &["/orders/17"; 50]);
-    assert_eq!(messages(&events), ["payment failed"; 50]);
+    assert!(messages(&events).iter().all(|message| *message == "payment failed"), "{events:#?}");
     assert_eq!((stats.captured, stats.ignored), (100, 50));
 }
 
