@@ -201,8 +201,9 @@ impl Builder {
         self
     }
 
-    /// The lowest level of the spans that a message shows. Default:
-    /// [`DEFAULT_SPAN_LEVEL`](Self::DEFAULT_SPAN_LEVEL).
+    /// The lowest level of the spans that a message shows. At `INFO`, the spans that
+    /// tower-http's `TraceLayer` makes of requests are shown too, although they are at
+    /// `DEBUG`. Default: [`DEFAULT_SPAN_LEVEL`](Self::DEFAULT_SPAN_LEVEL).
     pub fn span_level(mut self, level: impl Into<LevelFilter>) -> Self {
         self.span_level = level.into();
         self

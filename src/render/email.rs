@@ -72,7 +72,7 @@ const BARS_BYTES: usize = 1000;
 const LINK_BYTES: usize = 160;
 
 /// How much of an event its line in the overview shows.
-const MAX_OVERVIEW_CHARS: usize = 52;
+const MAX_OVERVIEW_CHARS: usize = 72;
 
 /// The bodies of the mail about `notice`: plain text, HTML; and what they had
 /// to leave out.

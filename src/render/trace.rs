@@ -72,7 +72,7 @@ fn is_own(frame: &[&str]) -> bool {
     let first = name.trim_start_matches(['<', '&', '*', '(', '[']).trim_start_matches("dyn ");
     let place = frame.iter().find_map(|line| line.trim_start().strip_prefix("at "));
     // With line tables only, a name has no path.
-    let Some((first, _)) = first.split_once("::").or(place.map(|_| ("", ""))) else { return false };
+    let Some((first, _)) = first.split_once("::").or_else(|| place.map(|_| ("", ""))) else { return false };
     let is_library =
         LIBRARIES.contains(&first) || LIBRARY_FAMILIES.iter().any(|family| first.starts_with(family));
     !is_library && !place.is_some_and(|place| SOURCES_OF_OTHERS.iter().any(|part| place.contains(part)))
@@ -102,7 +102,8 @@ const TAKERS: [&str; 4] =
     ["tracing_alert::", "std::backtrace::", "std::backtrace_rs::", "backtrace::capture::"];
 
 /// What follows is the same in every thread.
-const THREAD_STARTS: [&str; 1] = ["__rust_begin_short_backtrace"];
+const THREAD_STARTS: [&str; 4] =
+    ["__rust_begin_short_backtrace", "spawn_unchecked_", "start_thread", "std::rt::lang_start"];
 
 /// Crates whose frames are of no interest where the source is not known.
 const LIBRARIES: [&str; 22] = [

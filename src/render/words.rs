@@ -271,7 +271,7 @@ pub(super) fn silence_now(code: &str) -> String {
 
 /// The same with several kinds.
 pub(super) const SILENCE_ONE_NOW: &str =
-    " · To hear no more of one kind, restart the program with ALERT_IGNORE=… and its code from below";
+    " · To hear no more of one kind, restart the program with ALERT_IGNORE and its code (below)";
 
 /// The code of one of several kinds.
 pub(super) fn kind(incident: &str, code: &str) -> String {
