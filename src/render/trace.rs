@@ -22,7 +22,7 @@ pub(super) fn split(text: &str) -> (String, String) {
         for line in frame {
             let text = line.trim_start();
             match text.strip_prefix("at ") {
-                Some(place) => part.push_str(&format!("    at {}", shortened(place))),
+                Some(place) => part.push_str(&format!("  at {}", shortened(place))),
                 None => part.push_str(text),
             }
             part.push('\n');
@@ -173,7 +173,7 @@ mod tests {
     fn the_programs_own_frames_are_apart_and_what_says_nothing_is_left_out() {
         let (own, others) = split(TRACE);
         assert_eq!((numbers(&own), numbers(&others)), (vec![7, 8, 12], vec![6, 9, 11, 13]));
-        assert!(own.starts_with("7: shop::payment::charge::{{closure}}\n    at ./src/payment.rs:41:18"));
+        assert!(own.starts_with("7: shop::payment::charge::{{closure}}\n  at ./src/payment.rs:41:18"));
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
         let (_, others) = split(
             "1: serde_json::de::from_str\n  at /home/me/.cargo/registry/src/index/serde_json-1.0.1/src/de.rs:1:1\n2: core::option::f\n  at /rustc/59807616/library/core/src/option.rs:2:3",
         );
-        let wanted = "1: serde_json::de::from_str\n    at serde_json-1.0.1/src/de.rs:1:1\n2: core::option::f\n    at library/core/src/option.rs:2:3";
+        let wanted = "1: serde_json::de::from_str\n  at serde_json-1.0.1/src/de.rs:1:1\n2: core::option::f\n  at library/core/src/option.rs:2:3";
         assert_eq!(others, wanted);
     }
 

@@ -14,11 +14,11 @@ const TRACE: &str = "   0: anyhow::error::<impl anyhow::Error>::msg
 const SHOWN: &str = "
 Backtrace
     1: shop::payment::charge
-        at ./src/payment.rs:41:18
+      at ./src/payment.rs:41:18
 
 Library frames
     0: anyhow::error::<impl anyhow::Error>::msg
-        at anyhow-1.0.100/src/backtrace.rs:27:14
+      at anyhow-1.0.100/src/backtrace.rs:27:14
     2: core::ops::function::FnOnce::call_once
 
 ";
