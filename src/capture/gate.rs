@@ -8,8 +8,9 @@ use std::{
     any::type_name,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
+    time::Duration,
 };
 
 use tracing::{
@@ -22,7 +23,14 @@ use tracing_subscriber::{
     layer::{Context, Filter},
 };
 
-use crate::capture::{directives::Directives, rebuild};
+use crate::{
+    capture::{directives::Directives, rebuild},
+    host::{
+        signal::Signal,
+        thread::{self, Role},
+        time::from_now,
+    },
+};
 
 /// Wants events at or above the level of their target to alert, those at or above
 /// another as breadcrumbs, and spans at or above a third, but nothing of this
@@ -41,6 +49,8 @@ struct Levels {
     ceiling: LevelFilter,
     breadcrumbs: LevelFilter,
     spans: LevelFilter,
+    /// Whether the subscriber is told how talkative [request spans](is_of_request) are.
+    hints_at_requests: AtomicBool,
     /// The subscriber that the layer is part of; none if a wrapper keeps it secret.
     subscriber: OnceLock<WeakDispatch>,
 }
@@ -64,7 +74,7 @@ impl Gate {
         let events = AtomicLevel::new(events.min(ceiling));
         let directives = directives.capped(ceiling);
         let highest_directive = directives.highest();
-        let subscriber = OnceLock::new();
+        let (subscriber, hints_at_requests) = (OnceLock::new(), AtomicBool::new(false));
         Self(Arc::new(Levels {
             events,
             directives,
@@ -72,6 +82,7 @@ impl Gate {
             ceiling,
             breadcrumbs,
             spans,
+            hints_at_requests,
             subscriber,
         }))
     }
@@ -80,6 +91,7 @@ impl Gate {
     /// of them: it is, if one of them could be.
     pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
         let level = match metadata.target() {
+            _ if is_of_request(metadata) => self.request_level(),
             _ if metadata.is_span() => self.span_level(),
             LOG_TARGET => self.highest_event_level(),
             target => self.event_level(target),
@@ -116,10 +128,25 @@ impl Gate {
         self.0.directives.level(target).unwrap_or_else(|| self.level())
     }
 
-    /// Notes which subscriber is to be asked after a level was set.
+    /// Notes which subscriber is to be asked after a level was set. Has it know soon of
+    /// the spans of requests.
     pub(crate) fn belongs_to(&self, subscriber: &Dispatch) {
         // It belongs to one for good.
-        let _set = self.0.subscriber.set(subscriber.downgrade());
+        let is_first = self.0.subscriber.set(subscriber.downgrade()).is_ok();
+        if is_first && self.request_level() > self.hint() {
+            let gate = self.clone();
+            let hint = move || {
+                let _: Option<()> = Signal::new().wait_until(from_now(LOG_PATIENCE));
+                gate.hint_at_requests();
+            };
+            // Without the thread, requests have no span, as in any other program.
+            drop(thread::start(Role::Guest, format!("{}-requests", thread::NAME), hint));
+        }
+    }
+
+    fn hint_at_requests(&self) {
+        self.0.hints_at_requests.store(true, Ordering::Relaxed);
+        rebuild::rebuild(self.0.subscriber.get());
     }
 
     /// Whether the layer is known, or not known not, to be on `registry`.
@@ -156,6 +183,13 @@ impl Gate {
         if self.is_off() { LevelFilter::OFF } else { self.0.spans }
     }
 
+    /// That of the spans that tower-http makes of requests. Who wants fewer spans than is
+    /// usual wants none of these.
+    fn request_level(&self) -> LevelFilter {
+        let spans = self.span_level();
+        if spans == LevelFilter::INFO { LevelFilter::DEBUG } else { spans }
+    }
+
     /// Whether nothing at all alerts.
     fn is_off(&self) -> bool {
         self.highest_level() == LevelFilter::OFF
@@ -171,7 +205,9 @@ impl Gate {
     }
 
     fn hint(&self) -> LevelFilter {
-        self.highest_event_level().max(self.span_level())
+        let has_requests = self.0.hints_at_requests.load(Ordering::Relaxed);
+        let spans = if has_requests { self.request_level() } else { self.span_level() };
+        self.highest_event_level().max(spans)
     }
 }
 
@@ -187,6 +223,17 @@ impl<S> Filter<S> for Gate {
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(self.hint())
     }
+}
+
+/// Whether it is a span that `TraceLayer` of tower-http makes: at DEBUG, and the only
+/// one in most web services that has the method and the path.
+pub(crate) fn is_of_request(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.target() == REQUEST_TARGET
+}
+
+/// Whether tower-http says by it that a request failed: not why.
+pub(crate) fn is_of_failed_request(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event() && FAILED_REQUEST_TARGETS.contains(&metadata.target())
 }
 
 fn is_own(target: &str) -> bool {
@@ -267,6 +314,17 @@ fn last_argument(arguments: &str) -> &str {
 }
 
 const LAYERED: &str = "tracing_subscriber::layer::layered::Layered<";
+
+/// The target of the spans that tower-http makes of requests.
+const REQUEST_TARGET: &str = "tower_http::trace::make_span";
+
+/// `TraceLayer`'s "response failed", and `CatchPanicLayer`'s "Service panicked".
+const FAILED_REQUEST_TARGETS: [&str; 2] = ["tower_http::trace::on_failure", "tower_http::catch_panic"];
+
+/// When a program sets a subscriber, `tracing-subscriber` looks how talkative it is, and
+/// has `log` send it all such records: each `log::debug!` would then ask every layer. So
+/// long it is not told of request spans.
+const LOG_PATIENCE: Duration = Duration::from_millis(50);
 
 /// The target of the callsites of `log` records.
 const LOG_TARGET: &str = "log";

@@ -20,6 +20,7 @@ use tracing::{Metadata, span::Id};
 
 use crate::{
     capture::{
+        gate,
         packed::{self, Packed},
         visit::MAX_TEXTS_BYTES,
     },
@@ -33,6 +34,8 @@ pub(crate) struct Spans {
     levels: [Level; LEVEL_BUCKETS.len()],
     /// What the fields take for which there is no room in place.
     long_bytes: Arc<AtomicUsize>,
+    /// Whether one was that of a request.
+    has_requests: AtomicBool,
 }
 
 struct Level {
@@ -50,6 +53,14 @@ struct Kept {
     callsite: Option<&'static Metadata<'static>>,
     /// Of [`Spans::long_bytes`].
     share: Permit,
+    /// Whether an error alerted in it.
+    has_failed: bool,
+}
+
+impl Kept {
+    fn is_of(&self, callsite: &Metadata<'_>) -> bool {
+        self.callsite.is_some_and(|known| std::ptr::eq(known, callsite))
+    }
 }
 
 /// In place, unless they are long.
@@ -58,7 +69,11 @@ type Fields = SmallVec<[u8; INLINE_BYTES]>;
 impl Spans {
     pub(crate) fn new() -> Self {
         let level = |_| Level { buckets: OnceLock::new(), is_taken: AtomicBool::new(false) };
-        let spans = Self { levels: array::from_fn(level), long_bytes: Arc::default() };
+        let spans = Self {
+            levels: array::from_fn(level),
+            long_bytes: Arc::default(),
+            has_requests: AtomicBool::new(false),
+        };
         spans.level(0);
         spans
     }
@@ -66,6 +81,9 @@ impl Spans {
     /// Keeps the fields of a new span, if there is room for them.
     pub(crate) fn keep(&self, id: &Id, callsite: &'static Metadata<'static>, fields: &Packed) {
         let Some(mut long) = self.place(fields.bytes().len()) else { return };
+        if gate::is_of_request(callsite) {
+            self.has_requests.store(true, Ordering::Relaxed);
+        }
         let mut levels = LEVEL_BUCKETS.iter().enumerate().map_while(|(level, buckets)| {
             Some(self.level(level)?[bucket(id, *buckets)].claim(id.into_u64()))
         });
@@ -74,6 +92,7 @@ impl Spans {
                 std::mem::swap(&mut *place, long.get_or_insert_default());
             }
             place.callsite = Some(callsite);
+            place.has_failed = false;
             place.fields.clear();
             place.fields.extend_from_slice(fields.bytes());
         }
@@ -111,6 +130,23 @@ impl Spans {
         true
     }
 
+    /// Whether any request had a span.
+    pub(crate) fn has_requests(&self) -> bool {
+        self.has_requests.load(Ordering::Relaxed)
+    }
+
+    /// Notes that an error alerted in a span, if it is kept.
+    pub(crate) fn note_failed(&self, id: &Id, callsite: &Metadata<'_>) {
+        if let Some(mut kept) = self.get(id).filter(|kept| kept.is_of(callsite)) {
+            kept.has_failed = true;
+        }
+    }
+
+    /// Whether that was noted.
+    pub(crate) fn has_failed(&self, id: &Id, callsite: &Metadata<'_>) -> bool {
+        self.get(id).is_some_and(|kept| kept.is_of(callsite) && kept.has_failed)
+    }
+
     /// Forgets a span that was closed.
     pub(crate) fn close(&self, id: &Id) {
         let mut levels = self.levels.iter().zip(LEVEL_BUCKETS);
@@ -130,7 +166,7 @@ impl Spans {
             return Some(None);
         }
         let share = Permit::take(&self.long_bytes, bytes, MAX_LONG_BYTES)?;
-        Some(Some(Kept { fields: Fields::with_capacity(bytes), callsite: None, share }))
+        Some(Some(Kept { fields: Fields::with_capacity(bytes), share, ..Kept::default() }))
     }
 
     fn get(&self, id: &Id) -> Option<crate::host::sync::MutexGuard<'_, Kept>> {
@@ -192,7 +228,9 @@ impl Frames {
         let mut room = MAX_TEXTS_BYTES.saturating_sub(self.bytes.len());
         for _ in 0..MAX_TRIES {
             let kept = spans.get(id)?;
-            kept.callsite.filter(|kept| std::ptr::eq(*kept, callsite))?;
+            if !kept.is_of(callsite) {
+                return None;
+            }
             let length = kept.fields.len();
             if self.bytes.capacity() - self.bytes.len() >= length {
                 packed::copy(&kept.fields, &mut self.bytes, &mut room);

@@ -1,4 +1,5 @@
-//! [`Builder`]: every setting, in code. Those of messages are in `builder/delivery.rs`,
+//! [`Builder`]: every setting, in code. Those of messages are in `builder/delivery.rs` and
+//! `builder/links.rs`,
 //! those of some recipients alone in `recipients.rs`.
 //!
 //! Invariant: a setter only keeps what it is given, and `check.rs` judges it; blanks
@@ -17,10 +18,12 @@ use crate::{
     outbox::Database,
     policy::{budget::Budget, fingerprint::Custom, matcher::Matcher, retry::RetryPolicy},
     queue::storm,
-    render::Render,
+    render::{Render, Template},
 };
 
 mod delivery;
+mod links;
+pub(super) use links::{LINKS, OwnLinks};
 
 /// The settings of an [`AlertLayer`](crate::AlertLayer), made by
 /// [`AlertLayer::builder`](crate::AlertLayer::builder), or by
@@ -62,6 +65,10 @@ pub struct Builder {
     pub(super) wait_for_commit: Option<Duration>,
     pub(super) timezone: Option<String>,
     pub(super) render: Option<Arc<dyn Render>>,
+    pub(super) sms_fields: bool,
+    /// Of each [kind](LINKS), the template.
+    pub(super) link_templates: [Option<Template>; LINKS.len()],
+    pub(super) own_links: OwnLinks,
     pub(super) retry: RetryPolicy,
     pub(super) credentials: Vec<Secret>,
     pub(super) redaction: bool,
@@ -120,6 +127,9 @@ impl Builder {
             wait_for_commit: None,
             timezone: None,
             render: None,
+            sms_fields: Self::DEFAULT_SMS_FIELDS,
+            link_templates: [const { None }; LINKS.len()],
+            own_links: OwnLinks::default(),
             retry: RetryPolicy::DEFAULT,
             credentials: Vec::new(),
             redaction: Self::DEFAULT_REDACTION,
@@ -191,8 +201,9 @@ impl Builder {
         self
     }
 
-    /// The lowest level of the spans that a message shows. Default:
-    /// [`DEFAULT_SPAN_LEVEL`](Self::DEFAULT_SPAN_LEVEL).
+    /// The lowest level of the spans that a message shows. At `INFO`, the spans that
+    /// tower-http's `TraceLayer` makes of requests are shown too, although they are at
+    /// `DEBUG`. Default: [`DEFAULT_SPAN_LEVEL`](Self::DEFAULT_SPAN_LEVEL).
     pub fn span_level(mut self, level: impl Into<LevelFilter>) -> Self {
         self.span_level = level.into();
         self

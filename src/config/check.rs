@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     Config, EMAIL_DEADLINE,
-    builder::Builder,
+    builder::{Builder, LINKS},
     env::is_target,
     recipients::{Defaults, Recipients},
     report::{self, Origin, Report},
@@ -24,7 +24,7 @@ use crate::{
         redact::{Policy, is_field_name},
         retry::RetryPolicy,
     },
-    render::{Clock, Renderer},
+    render::{Clock, DefaultRender, Links, Renderer, Template},
 };
 
 impl Builder {
@@ -125,6 +125,12 @@ impl Builder {
             report.add(report::TIMEZONE, wrong_zone(name, has_zones), "times are shown in UTC");
             self.timezone = None;
         }
+        for (template, setting) in self.link_templates.iter_mut().zip(report::LINKS) {
+            if let Some(fault) = template.as_ref().and_then(Template::fault) {
+                report.add(setting, fault, "mails have no such link");
+                *template = None;
+            }
+        }
         if self.storm_rate == 0 {
             let default = format!("{} is used", Self::DEFAULT_STORM_RATE);
             report.add(report::STORM_RATE, Fault::new("with 0 no error would be captured"), &default);
@@ -164,6 +170,15 @@ impl Builder {
         let routes = self.told.into_iter().map(|recipients| recipients.into_route(&defaults)).collect();
         let redaction = Policy::new(self.redaction, &self.redact_fields, &self.safe_fields);
         let clock = self.timezone.as_deref().and_then(Clock::named).unwrap_or_default();
+        let mut links = Links::default();
+        for (label, template) in LINKS.into_iter().zip(self.link_templates) {
+            template.into_iter().for_each(|template| links.add(label, template));
+        }
+        self.own_links.0.into_iter().for_each(|(label, own)| links.add_own(&label, own));
+        let words = DefaultRender::new(clock)
+            .sms_fields(self.sms_fields)
+            .links(links)
+            .codes(self.fingerprint.is_none());
         Config {
             level: self.level,
             directives: self.directives,
@@ -180,7 +195,7 @@ impl Builder {
                 database: self.database,
                 ignored: self.ignored,
                 fingerprint: self.fingerprint,
-                renderer: Renderer::new(clock, self.render),
+                renderer: Renderer::new(words, self.render),
                 retry: self.retry,
                 voice: self.voice,
                 redaction: redaction.credentials(self.credentials),

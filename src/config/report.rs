@@ -79,6 +79,12 @@ pub(super) const REDACT_FIELDS: Setting =
 pub(super) const SAFE_FIELDS: Setting = Setting::new(r#"safe_fields(["session"])"#, "ALERT_SAFE_FIELDS");
 pub(super) const LEVEL_FOR: Setting =
     Setting::new(r#"level_for("tower_http", LevelFilter::OFF)"#, "ALERT_LEVEL");
+/// In the order of the builder's.
+pub(super) const LINKS: [Setting; 3] = [
+    Setting::new(r#"link_logs("https://logs.example.com/?from={first_ms}")"#, "ALERT_LINK_LOGS"),
+    Setting::new(r#"link_source("https://git.example.com/{file}#L{line}")"#, "ALERT_LINK_SOURCE"),
+    Setting::new(r#"link_trace("https://traces.example.com/{span:trace_id}")"#, "ALERT_LINK_TRACE"),
+];
 pub(super) const RETRY: Setting = Setting::in_code("retry(RetryPolicy::DEFAULT)");
 pub(super) const STORM_RATE: Setting = Setting::in_code("storm_rate(100)");
 pub(super) const SINK: Setting = Setting::in_code(r#"sink(pager, ["on-call"])"#);

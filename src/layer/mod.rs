@@ -14,7 +14,7 @@ pub(crate) mod panic;
 use std::{any::TypeId, cell::Cell, fmt, time::SystemTime};
 
 use tracing::{
-    Dispatch, Event, Metadata, Subscriber,
+    Dispatch, Event, Level, Metadata, Subscriber,
     level_filters::LevelFilter,
     span::{Attributes, Id, Record},
     subscriber::Interest,
@@ -24,7 +24,7 @@ use tracing_subscriber::{
     Layer, Registry,
     filter::Filtered,
     layer::Context,
-    registry::{LookupSpan, Scope},
+    registry::{LookupSpan, Scope, SpanRef},
 };
 
 use crate::{
@@ -199,6 +199,10 @@ where
         if is_lost || !Role::may_alert_here() {
             return;
         }
+        if alerts && gate::is_of_failed_request(event.metadata()) && self.is_known(event, &context) {
+            self.handle.shared().ignored();
+            return;
+        }
         let Some(_capturing) = Capturing::start() else {
             if alerts {
                 self.handle.shared().lost(DropReason::Nested);
@@ -212,6 +216,9 @@ where
             };
             let _: Option<()> = caught(left);
             return;
+        }
+        if *event.metadata().level() == Level::ERROR && self.handle.shared().spans().has_requests() {
+            note_failed(context.event_scope(event), self.handle.shared().spans());
         }
         // A `log` record's callsite is that of all records of its level.
         let callsite = (!event.is_log()).then_some(event.metadata());
@@ -271,10 +278,34 @@ impl<S> AlertLayer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
+    /// Whether an error alerted already in the request that `event` is about.
+    fn is_known(&self, event: &Event<'_>, context: &Context<'_, S>) -> bool {
+        let request = context.event_scope(event).and_then(request);
+        request.is_some_and(|span| self.handle.shared().spans().has_failed(&span.id(), span.metadata()))
+    }
+
     /// Whose breadcrumbs those of `event` are, if any are wanted.
     fn root(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<Root> {
         self.handle.shared().trails()?;
         Root::of(context.event_scope(event), &self.gate)
+    }
+}
+
+/// The request that `scope` is a part of.
+fn request<'span, S>(scope: Scope<'span, S>) -> Option<SpanRef<'span, S>>
+where
+    S: for<'lookup> LookupSpan<'lookup>,
+{
+    scope.take(MAX_LOOKS).find(|span| gate::is_of_request(span.metadata()))
+}
+
+/// Notes that the request has failed that `scope` is a part of.
+pub(crate) fn note_failed<S>(scope: Option<Scope<'_, S>>, spans: &Spans)
+where
+    S: for<'span> LookupSpan<'span>,
+{
+    if let Some(span) = scope.and_then(request) {
+        spans.note_failed(&span.id(), span.metadata());
     }
 }
 

@@ -122,6 +122,7 @@ fn context(shared: &Shared) -> (Frames, Option<Root>) {
         let gate = shared.gate();
         let registry: &Registry = dispatch.downcast_ref()?;
         let span = registry.span(id).filter(|_| gate.is_on(registry))?;
+        layer::note_failed(Some(span.scope()), shared.spans());
         Some((layer::frames(span.scope(), &gate, shared.spans()), Root::of(Some(span.scope()), &gate)))
     });
     found.flatten().unwrap_or_default()

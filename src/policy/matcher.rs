@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     event::Event,
     host::{thread::Role, time::spoken, unwind::caught},
+    policy::fingerprint,
 };
 
 /// Matches the events that meet all of its conditions; without conditions, every
@@ -24,6 +25,7 @@ use crate::{
 pub struct Matcher {
     target: Option<String>,
     message: Option<String>,
+    kind: Option<String>,
     when: Option<Arc<Predicate>>,
 }
 
@@ -48,6 +50,14 @@ impl Matcher {
         self
     }
 
+    /// One kind of event, by the code that the foot of a mail about it shows: those with
+    /// the same level, target, file, message and root error, apart from numbers and ids.
+    /// Another release of this crate may have other codes.
+    pub fn kind(mut self, code: impl Into<String>) -> Self {
+        self.kind = Some(code.into().to_ascii_lowercase());
+        self
+    }
+
     /// `predicate` returns true. The alert thread calls it if the other conditions
     /// are met. If it panics, the event does not match.
     pub fn when(mut self, predicate: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
@@ -62,6 +72,7 @@ impl Matcher {
         };
         self.target.as_ref().is_none_or(is_target)
             && self.message.as_ref().is_none_or(|part| event.message.contains(part.as_str()))
+            && self.kind.as_ref().is_none_or(|code| fingerprint::code(event) == *code)
             && self
                 .when
                 .as_ref()
@@ -87,6 +98,9 @@ const FIRST: &str = "; the first: ";
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.target, &self.message) {
+            (None, None) if self.kind.is_some() => {
+                write!(f, "the kind {}", self.kind.as_deref().unwrap_or_default())
+            }
             (None, None) => f.write_str("some errors"),
             (Some(target), None) => f.write_str(target),
             (None, Some(part)) => write!(f, "{part:?}"),
@@ -100,6 +114,7 @@ impl fmt::Debug for Matcher {
         f.debug_struct("Matcher")
             .field("target", &self.target)
             .field("message", &self.message)
+            .field("kind", &self.kind)
             .field("when", &self.when.is_some())
             .finish()
     }
@@ -108,7 +123,7 @@ impl fmt::Debug for Matcher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::tests::event;
+    use crate::event::{Field, Value, tests::event};
 
     #[test]
     fn every_condition_has_to_be_met() {
@@ -121,6 +136,24 @@ mod tests {
         assert!(!mailer().when(|event| event.panic).means(&reset));
         assert!(!Matcher::new().target("my_app::mail").means(&reset));
         assert!(Matcher::new().target("my_app").means(&reset));
+    }
+
+    #[test]
+    fn a_kind_is_that_of_its_code_and_no_other() {
+        let order = event("order 17 failed");
+        let code = fingerprint::code(&order);
+        assert!(fingerprint::is_code(&code) && !fingerprint::is_code("7K3Q"), "{code}");
+        let kind = Matcher::new().kind(code.to_uppercase());
+        assert!(kind.means(&order) && kind.means(&event("order 18 failed")));
+        assert!(!kind.means(&event("order 17 succeeded")));
+        let refused = |cause: &str| {
+            let fields = vec![Field::new("error", Value::Error(vec![cause.to_owned()]))];
+            Event { fields, ..event("order 17 failed") }
+        };
+        assert!(!kind.means(&refused("connection refused")));
+        let kind = Matcher::new().kind(fingerprint::code(&refused("connection refused")));
+        assert!(!kind.means(&refused("disk full")) && kind.means(&refused("connection refused")));
+        assert_eq!(Matcher::new().kind("1F").to_string(), "the kind 1f");
     }
 
     #[test]

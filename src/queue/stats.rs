@@ -83,8 +83,9 @@ pub struct Stats {
     pub captured: u64,
     /// Events that were committed to the store.
     pub persisted: u64,
-    /// Events that [`Builder::ignore`](crate::Builder::ignore) means, and panics of
-    /// `println!` as its reader was gone.
+    /// Events that [`Builder::ignore`](crate::Builder::ignore) means, panics of
+    /// `println!` as its reader was gone, and what tower-http says of a failed request
+    /// after the error that made it fail.
     pub ignored: u64,
     /// Deliveries that a provider accepted. What became of them is asked later:
     /// [`confirmed`](Self::confirmed), [`unconfirmed`](Self::unconfirmed) and

@@ -2,7 +2,7 @@
 //!
 //! Invariant: linear in its input. What comes out has no control character but
 //! line feed and tab, no terminal escape, nothing invisible that reorders,
-//! hides or smuggles text.
+//! hides or smuggles text; but joiners stay where a script or an emoji needs them.
 
 use std::str::Chars;
 
@@ -20,7 +20,7 @@ pub(super) fn line(text: &str, max_chars: usize) -> String {
             continue;
         }
         if chars + usize::from(gap) + 1 > max_chars {
-            while chars >= max_chars && line.pop().is_some() {
+            while (chars >= max_chars || line.ends_with(is_joiner)) && line.pop().is_some() {
                 chars -= 1;
             }
             if max_chars > 0 {
@@ -43,14 +43,15 @@ pub(super) fn line(text: &str, max_chars: usize) -> String {
 pub(super) fn block(text: &str, max_chars: usize) -> String {
     let block: String = safe(text).take(max_chars).collect();
     let start = block.len() - block.trim_start_matches('\n').len();
-    block.get(start..).unwrap_or_default().trim_end().to_owned()
+    block.get(start..).unwrap_or_default().trim_end().trim_end_matches(is_joiner).to_owned()
 }
 
 /// The characters of `text` that may be shown; every kind of line break is a
 /// line feed.
 fn safe(text: &str) -> impl Iterator<Item = char> + '_ {
     let mut rest = text.chars();
-    std::iter::from_fn(move || {
+    let mut before = None;
+    let next = move || {
         loop {
             match rest.next()? {
                 '\t' => return Some('\t'),
@@ -64,12 +65,60 @@ fn safe(text: &str) -> impl Iterator<Item = char> + '_ {
                 '\n' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => return Some('\n'),
                 '\u{1B}' => skip_escape(&mut rest),
                 '\u{9B}' => skip_parameters(&mut rest),
+                c if is_joiner(c) && !joins(before, c, rest.clone().next()) => (),
                 c if is_unsafe(c) => (),
-                c => return Some(c),
+                c => {
+                    before = Some(c);
+                    return Some(c);
+                }
             }
         }
-    })
+    };
+    std::iter::from_fn(next)
 }
+
+/// Whether `joiner` is part of how a word is written, or of an emoji.
+fn joins(before: Option<char>, joiner: char, after: Option<char>) -> bool {
+    let (Some(before), Some(after)) = (before, after) else { return false };
+    let is_emoji = joiner == ZERO_WIDTH_JOINER && is_picture(after);
+    (is_cursive(before) && is_cursive(after)) || (is_emoji && (is_picture(before) || varies_picture(before)))
+}
+
+/// A letter or a sign of a script whose letters join: Arabic and its neighbours, those
+/// of India and South East Asia, Mongolian.
+fn is_cursive(c: char) -> bool {
+    matches!(c,
+        '\u{620}'..='\u{8FF}'               // Arabic, Syriac, N'Ko, Mandaic
+        | '\u{900}'..='\u{DFF}'             // Devanagari to Sinhala
+        | '\u{F40}'..='\u{FBC}'             // Tibetan
+        | '\u{1000}'..='\u{109F}'           // Myanmar
+        | '\u{1780}'..='\u{17D3}'           // Khmer
+        | '\u{1820}'..='\u{18AA}'           // Mongolian
+        | '\u{1B00}'..='\u{1BFF}'           // Balinese, Sundanese, Batak
+        | '\u{A840}'..='\u{A8FF}'           // Phags-pa, Saurashtra, Devanagari Extended
+        | '\u{A980}'..='\u{A9DF}'           // Javanese
+        | '\u{FB50}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}' // Arabic forms
+        | '\u{10D00}'..='\u{10FFF}' | '\u{11000}'..='\u{11FFF}' // Rohingya to Kawi
+        | '\u{1E900}'..='\u{1E95F}'         // Adlam
+    )
+}
+
+/// What emoji are made of.
+fn is_picture(c: char) -> bool {
+    matches!(c, '\u{2190}'..='\u{21FF}' | '\u{2600}'..='\u{27BF}' | '\u{2B00}'..='\u{2BFF}' | '\u{1F000}'..='\u{1FAFF}')
+}
+
+/// Follows a picture and changes how it looks.
+fn varies_picture(c: char) -> bool {
+    matches!(c, '\u{FE0F}' | '\u{20E3}')
+}
+
+/// Two letters are written as one because of it, or are not.
+pub(super) fn is_joiner(c: char) -> bool {
+    matches!(c, ZERO_WIDTH_JOINER | '\u{200C}')
+}
+
+const ZERO_WIDTH_JOINER: char = '\u{200D}';
 
 /// Skips what a terminal would take for the rest of an escape sequence; nothing
 /// if it is incomplete. Each search ends at the next control character, so all
@@ -102,7 +151,8 @@ fn skip_parameters(rest: &mut Chars<'_>) {
     }
 }
 
-/// Control characters, marks of direction, and what has no width or no glyph.
+/// Control characters, marks of direction, and what has no width or no glyph, but for
+/// [joiners](is_joiner).
 pub(super) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -110,7 +160,7 @@ pub(super) fn is_unsafe(c: char) -> bool {
             | '\u{34F}'                       // grapheme joiner
             | '\u{61C}'                       // Arabic letter mark
             | '\u{180E}'                      // Mongolian vowel separator
-            | '\u{200B}'..='\u{200F}'         // zero width, marks of direction
+            | '\u{200B}' | '\u{200E}'..='\u{200F}' // zero width space, marks of direction
             | '\u{202A}'..='\u{202E}'         // embeddings and overrides
             | '\u{2060}'..='\u{206F}'         // joiner, isolates, deprecated formats
             | '\u{FEFF}'                      // byte order mark
@@ -152,6 +202,26 @@ mod tests {
     }
 
     #[test]
+    fn joiners_stay_where_they_are_needed() {
+        let family = "👨\u{200D}👩\u{200D}👧\u{200D}👦 ❤\u{FE0F}\u{200D}🔥";
+        let persian = "می\u{200C}خواهم";
+        let hindi = "क\u{94D}\u{200D}ष";
+        for text in [family, persian, hindi] {
+            assert_eq!((line(text, 100).as_str(), block(text, 100).as_str()), (text, text));
+        }
+        for (text, wanted) in [
+            ("pay\u{200D}pal\u{200C}", "paypal"),
+            ("\u{200D}🔥\u{200D}", "🔥"),
+            ("🔥\u{200C}🔥", "🔥🔥"),
+            ("🔥\u{200D}\u{200D}\u{200D}🔥", "🔥\u{200D}🔥"),
+            ("می\u{200C}\u{202E}خواهم", "میخواهم"),
+        ] {
+            assert_eq!(line(text, 100), wanted);
+        }
+        assert_eq!((line(family, 3), block(family, 2)), ("👨…".to_owned(), "👨".to_owned()));
+    }
+
+    #[test]
     fn a_megabyte_of_escapes_takes_no_quadratic_time() {
         for text in ["\u{1B}]", "\u{1B}[", "\u{1B}[0", "\u{9B}", "\r"] {
             assert!(line(&text.repeat(1 << 20), 100).chars().count() <= 100);
@@ -165,6 +235,11 @@ mod tests {
             prop_assert!(line.chars().count() <= max_chars);
             prop_assert!(!line.contains(is_unsafe));
             prop_assert!(!block(&text, max_chars).contains(|c| is_unsafe(c) && c != '\n' && c != '\t'));
+            let chars: Vec<Option<char>> = [None].into_iter().chain(line.chars().map(Some)).chain([None]).collect();
+            let stray = chars.windows(3).find(|three| {
+                three[1].is_some_and(|c| is_joiner(c) && !joins(three[0], c, three[2]))
+            });
+            prop_assert_eq!(stray, None, "{:?}", line);
         }
     }
 }

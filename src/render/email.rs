@@ -8,8 +8,9 @@
 use askama::Template;
 
 use super::{
-    Attachment, Clock, attachment, bars::Bars, before, clean, counted, environment, facts, headline,
-    headline_with_cause, panic_place, space::Space, total, trace, word, words,
+    Attachment, Clock, DefaultRender, attachment, bars::Bars, before, clean, counted, environment, facts,
+    headline, headline_with_cause, link::Link, panic_place, silence_hint, space::Space, total, trace, word,
+    words,
 };
 use crate::{
     event::Event,
@@ -67,19 +68,26 @@ const MAX_DRAWN: usize = 8;
 /// What the HTML template writes for the bars of one.
 const BARS_BYTES: usize = 1000;
 
+/// What the HTML template writes for a link, and its label once more.
+const LINK_BYTES: usize = 160;
+
 /// How much of an event its line in the overview shows.
-const MAX_OVERVIEW_CHARS: usize = 52;
+const MAX_OVERVIEW_CHARS: usize = 72;
 
 /// The bodies of the mail about `notice`: plain text, HTML; and what they had
 /// to leave out.
-pub(super) fn bodies(notice: &Notice, subject: &str, clock: &Clock) -> (String, String, Option<Attachment>) {
+pub(super) fn bodies(
+    notice: &Notice,
+    subject: &str,
+    default: &DefaultRender,
+) -> (String, String, Option<Attachment>) {
     let name = attachment::name(&format!("alert-{}.txt", clean::line(&notice.id, 16)));
-    let mail = Mail::new(notice, clock, &name, &Scope { mark: &words::cut_in_mail(&name), ..BODY });
+    let mail = Mail::new(notice, default, &name, &Scope { mark: &words::cut_in_mail(&name), ..BODY });
     // A template of strings cannot fail to render: writing to a String does not.
     let text = TextBody { mail: &mail }.render().unwrap_or_default();
     let html = HtmlBody { mail: &mail, subject }.render().unwrap_or_default();
     let attached = mail.is_cut.then(|| {
-        let whole = Mail::new(notice, clock, &name, &ATTACHED);
+        let whole = Mail::new(notice, default, &name, &ATTACHED);
         Attachment::new(name, TextBody { mail: &whole }.render().unwrap_or_default())
     });
     (text, html, attached)
@@ -127,10 +135,11 @@ struct Mail {
     omitted: Vec<String>,
     process: Row,
     backtraces: Vec<Row>,
-    /// How events are grouped, and how to be told no more of them.
-    grouping: Option<Row>,
-    silence: Option<Row>,
-    id: String,
+    /// The id, and what can be done now: one line.
+    foot: String,
+    /// How events are grouped, and how a program silences them: for whoever wants to
+    /// know.
+    fold: Option<Row>,
     /// Whether something is left out.
     is_cut: bool,
 }
@@ -150,11 +159,20 @@ struct Row {
     text: String,
     /// What the HTML draws in its place.
     drawn: Option<Bars>,
+    /// What the HTML links to in its place.
+    links: Vec<Link>,
 }
 
 impl Row {
     fn new(label: impl Into<String>, text: String) -> Self {
-        Self { label: label.into(), text, drawn: None }
+        Self { label: label.into(), text, drawn: None, links: Vec::new() }
+    }
+
+    /// If there is room for all of them.
+    fn of_links(links: Vec<Link>, space: &mut Space<'_>) -> Option<Self> {
+        let lines: Vec<String> = links.iter().map(|link| format!("{}: {}", link.label, link.url)).collect();
+        let text = space.spend_whole(lines.join("\n"), links.len() * LINK_BYTES)?;
+        Some(Self { links, ..Self::new(words::label::LINKS, text) })
     }
 
     fn of_bars(bars: Bars, is_drawn: bool) -> Self {
@@ -164,10 +182,14 @@ impl Row {
 }
 
 impl Mail {
-    fn new(notice: &Notice, clock: &Clock, file: &str, scope: &Scope<'_>) -> Self {
+    fn new(notice: &Notice, default: &DefaultRender, file: &str, scope: &Scope<'_>) -> Self {
+        let DefaultRender { clock, links, .. } = default;
         let (shown, omitted) = notice.samples.split_at(notice.samples.len().min(scope.entries));
-        let all_traced = shown.iter().filter(|sample| sample.event.backtrace.is_some()).count();
-        let traced = all_traced.min(scope.backtraces);
+        let traces = shown.iter().flat_map(|sample| {
+            facts::backtraces(&sample.event).into_iter().map(move |trace| (&sample.event, trace))
+        });
+        let traces: Vec<_> = traces.collect();
+        let (all_traced, traced) = (traces.len(), traces.len().min(scope.backtraces));
         let frames = FRAME_BYTES
             + shown.len() * scope.entry_bytes
             + traced * scope.backtrace_bytes
@@ -175,29 +197,30 @@ impl Mail {
         let mut space = Space::new(scope.bytes.saturating_sub(frames), scope.mark);
         let is_health = notice.kind == Kind::Health;
         let overview = if shown.len() > 1 { overview(shown, &mut space) } else { Vec::new() };
-        let grouping = if is_health { String::new() } else { space.spend_third(&facts::grouping(shown)) };
-        let silence = if is_health { String::new() } else { space.spend_third(&facts::silence(shown)) };
+        let of_events = if is_health { &[] } else { shown };
+        let for_codes = if default.has_codes { of_events } else { &[] };
+        let fold = [facts::grouping(of_events), silence_hint::at_length(for_codes)];
+        let fold = fold.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+        let fold = space.spend_third(&fold);
         let mut for_traces = space.set_aside(if traced > 0 { space.third() } else { 0 });
 
         let mut entries = Vec::with_capacity(shown.len());
         let before = if shown.len() > 1 { scope.before_of_several } else { usize::MAX };
         for (place, sample) in shown.iter().enumerate() {
             let entry = |space: &mut Space<'_>| {
-                Entry::new(sample, is_health, place < MAX_DRAWN, before, clock, space)
+                let links = if is_health { Vec::new() } else { links.of(sample, notice) };
+                Entry::new(sample, is_health, place < MAX_DRAWN, before, clock, links, space)
             };
             entries.push(space.share(shown.len() - place, entry));
         }
         for_traces.take_back(space);
         let mut space = for_traces;
         let mut backtraces = Vec::with_capacity(traced);
-        let texts =
-            shown.iter().filter_map(|sample| Some((&sample.event, sample.event.backtrace.as_deref()?)));
-        for ((event, text), rest) in texts.zip((1..=traced).rev()) {
+        for ((event, text), rest) in traces.iter().zip((1..=traced).rev()) {
             let several = shown.len() > 1;
             backtraces.extend(space.share(rest, |space| backtrace(event, text, several, space)));
         }
 
-        let row = |label, text: String| (!text.is_empty()).then(|| Row::new(label, text));
         Self {
             preview: preview(notice),
             reason: reason(notice, clock),
@@ -207,9 +230,8 @@ impl Mail {
             omitted: omissions(omitted, all_traced - traced, notice.unsampled, file),
             process: Row::new(words::label::PROCESS, facts::process(&notice.process)),
             backtraces,
-            grouping: row(words::label::GROUPING, grouping),
-            silence: row(words::label::SILENCE, silence),
-            id: clean::line(&notice.id, 40),
+            foot: format!("#{}{}", clean::line(&notice.id, 40), silence_hint::now(for_codes)),
+            fold: (!fold.is_empty()).then(|| Row::new(words::label::FOLD, fold)),
             is_cut: space.has_cut() || !omitted.is_empty() || traced < all_traced,
         }
     }
@@ -244,23 +266,28 @@ impl Entry {
         is_drawn: bool,
         before: usize,
         clock: &Clock,
+        links: Vec<Link>,
         space: &mut Space<'_>,
     ) -> Self {
         let event = &sample.event;
         let times = space.spend(&facts::times(sample, clock));
-        let message = facts::block(&event.message);
+        let message = facts::message(event);
         let message = if message.is_empty() { headline(event, 200) } else { message };
         let message = space.spend_third(&message);
+        let links = Row::of_links(links, space);
         // What is about the alerting comes from nowhere in the program.
         let place = if is_health { String::new() } else { facts::place(event) };
         let place = space.spend_third(&place);
-        let errors = space.spend_third(&facts::errors(&event.fields));
+        let errors = [facts::causes(event), facts::errors(&event.fields)];
+        let errors = errors.into_iter().filter(|lines| !lines.is_empty()).collect::<Vec<_>>().join("\n");
+        let errors = space.spend_third(&errors);
         let spans = space.spend_third(&facts::spans(event));
         let latest = space.spend_third(&facts::latest(sample));
         let before = before::lines(event, clock, before, space);
         let fields = space.spend(&facts::fields(&event.fields));
         let before_label = if sample.total > 1 { words::label::BEFORE_FIRST } else { words::label::BEFORE };
         let rows = [
+            links,
             Some(Row::new(words::label::ERROR, errors)),
             Some(Row::new(words::label::PLACE, place)),
             Some(Row::new(words::label::SPANS, spans)),

@@ -3,7 +3,7 @@
 //! Invariant: what comes out is clean, and nothing in it that has several lines
 //! can pass for another row.
 
-use super::{Clock, clean, environment, silence_hint, words};
+use super::{Clock, clean, environment, report::Report, words};
 use crate::{
     event::{Event, Field, Value},
     policy::{
@@ -13,29 +13,97 @@ use crate::{
     },
 };
 
+/// What the program says, without what is told elsewhere of it: causes and backtrace.
+pub(super) fn message(event: &Event) -> String {
+    match report(&event.message) {
+        None => block(&event.message),
+        Some(Report { head, rest, .. }) => joined([head, rest]),
+    }
+}
+
+/// The causes that the message tells.
+pub(super) fn causes(event: &Event) -> String {
+    let causes = report(&event.message).map(|report| report.causes).unwrap_or_default();
+    let lines = causes.iter().map(|cause| format!("{}: {}", words::CAUSED_BY, continued(cause)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// The chain of each error, one link a line.
 pub(super) fn errors(fields: &[Field]) -> String {
     let mut lines = Vec::new();
     for field in fields {
-        let Value::Error(chain) = &field.value else { continue };
+        let chain = match (&field.value, as_report(field)) {
+            (Value::Error(chain), _) => {
+                // A link may be a report of its own.
+                let link = |link: &String| report(link).map_or_else(|| block(link), |report| report.head);
+                chain.iter().map(link).collect()
+            }
+            (_, Some(Report { head, causes, rest, .. })) if !causes.is_empty() => {
+                [vec![head], causes, if rest.is_empty() { Vec::new() } else { vec![rest] }].concat()
+            }
+            _ => Vec::new(),
+        };
         let mut name = clean::line(&field.name, 80);
         for link in chain {
-            lines.push(format!("{name}: {}", continued(link)));
+            lines.push(format!("{name}: {}", continued(&link)));
             name = words::CAUSED_BY.to_owned();
         }
     }
     lines.join("\n")
 }
 
-/// The fields that are no error chain, one a line; by what the program groups an
-/// event is told elsewhere.
+/// The backtraces of an event: its own, and those that its texts have in them.
+pub(super) fn backtraces(event: &Event) -> Vec<String> {
+    let fields = event.fields.iter().chain(event.spans.iter().flat_map(|span| span.fields.iter()));
+    let texts = fields.flat_map(|field| match &field.value {
+        Value::Str(text) => vec![text],
+        Value::Error(chain) => chain.iter().collect(),
+        _ => Vec::new(),
+    });
+    let found = [&event.message].into_iter().chain(texts).filter_map(|text| report(text)?.trace);
+    let mut traces: Vec<String> = Vec::new();
+    for trace in event.backtrace.clone().into_iter().chain(found) {
+        let is_told = traces.iter().any(|known| known.split_whitespace().eq(trace.split_whitespace()));
+        if !is_told {
+            traces.push(trace);
+        }
+    }
+    traces
+}
+
+/// The parts of a text that has more than one.
+fn report(text: &str) -> Option<Report> {
+    let report = Report::of(&block(text));
+    (report.trace.is_some() || !report.causes.is_empty()).then_some(report)
+}
+
+fn as_report(field: &Field) -> Option<Report> {
+    match &field.value {
+        Value::Str(text) => report(text),
+        _ => None,
+    }
+}
+
+/// What is not empty of `parts`, one below the other.
+fn joined(parts: impl IntoIterator<Item = String>) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// The fields that are no error chain and no backtrace, one a line; by what the program
+/// groups an event is told elsewhere.
 pub(super) fn fields(fields: &[Field]) -> String {
     let is_plain = |field: &&Field| !matches!(field.value, Value::Error(_)) && field.name != OVERRIDE;
-    let plain = fields.iter().filter(is_plain);
-    let lines: Vec<String> = plain
-        .map(|field| format!("{} = {}", clean::line(&field.name, 80), continued(&field.value.to_string())))
-        .collect();
-    lines.join("\n")
+    let plain = fields.iter().filter(is_plain).filter_map(|field| {
+        let value = match as_report(field) {
+            None => field.value.to_string(),
+            // Its chain is told with those of errors.
+            Some(Report { causes, .. }) if !causes.is_empty() => return None,
+            Some(Report { head, rest, .. }) => joined([head, rest]),
+        };
+        let is_only_backtrace = value.is_empty() && field.value != Value::Str(String::new());
+        (!is_only_backtrace).then(|| format!("{} = {}", clean::line(&field.name, 80), continued(&value)))
+    });
+    plain.collect::<Vec<_>>().join("\n")
 }
 
 /// More of `text` than fits, so that what is cut is marked.
@@ -69,9 +137,19 @@ pub(super) fn spans(event: &Event) -> String {
         let fields: Vec<String> = span
             .fields
             .iter()
-            .map(|field| {
-                let value = clean::line(&field.value.to_string(), super::attachment::MAX_BYTES);
-                format!("{}={value}", clean::line(&field.name, 80))
+            .filter_map(|field| {
+                let report = as_report(field);
+                let is_report = report.is_some();
+                let value = report.map_or_else(
+                    || field.value.to_string(),
+                    |Report { head, causes, rest, .. }| {
+                        let parts = [vec![head], causes, vec![rest]].concat();
+                        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+                    },
+                );
+                let value = clean::line(&value, super::attachment::MAX_BYTES);
+                let is_only_backtrace = is_report && value.is_empty();
+                (!is_only_backtrace).then(|| format!("{}={value}", clean::line(&field.name, 80)))
             })
             .collect();
         if fields.is_empty() { name } else { format!("{name}{{{}}}", fields.join(" ")) }
@@ -111,12 +189,13 @@ pub(super) fn latest(sample: &Sample) -> String {
     let others: Vec<Field> = others.collect();
     let changed = |last: String, first: String| if last == first { String::new() } else { last };
     let parts = [
-        changed(block(&latest.message), block(&first.message)),
+        changed(message(latest), message(first)),
+        changed(causes(latest), causes(first)),
         errors(&others),
         changed(spans(latest), spans(first)),
         fields(&others),
     ];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+    joined(parts)
 }
 
 /// Why these events are one kind, and how to change that.
@@ -146,16 +225,5 @@ pub(super) fn grouping(samples: &[Sample]) -> String {
             let lines: Vec<_> = [words::GROUPED_BY_DEFAULT.to_owned()].into_iter().chain(own).collect();
             lines.join("\n")
         }
-    }
-}
-
-/// How to be told no more of these events.
-pub(super) fn silence(samples: &[Sample]) -> String {
-    match samples {
-        [] => String::new(),
-        // It is no event of the program's.
-        [only] if only.event.target.is_empty() => String::new(),
-        [only] => words::silence(&silence_hint::matcher(&only.event)),
-        _ => words::silence(words::ANY_MATCHER),
     }
 }

@@ -23,6 +23,11 @@ fn count(text: &str, gsm7: (usize, usize), ucs2: (usize, usize)) -> u32 {
     }
 }
 
+/// Whether all of `text` is in the alphabet.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| septets(c).is_some())
+}
+
 /// The most that `c` takes up, whatever the rest of its message is.
 pub(super) fn units(c: char) -> usize {
     septets(c).unwrap_or_default().max(c.len_utf16())

@@ -19,6 +19,11 @@ mod email;
 mod facts;
 mod gsm7;
 pub(crate) use gsm7::segments;
+mod headline;
+use headline::Headline;
+mod link;
+pub(crate) use link::{Links, Own as OwnLink, Template};
+mod report;
 mod silence_hint;
 mod sms;
 mod space;
@@ -31,7 +36,7 @@ mod tests;
 use crate::{
     event::{Event, loss::Losses},
     policy::{
-        fingerprint,
+        fingerprint::cause,
         notice::{Kind, Notice, Process, Sample},
     },
 };
@@ -60,7 +65,17 @@ fn subject(notice: &Notice) -> String {
     };
     let end = format!("{place}{more}");
     let room = MAX_SUBJECT_CHARS.saturating_sub(start.chars().count() + end.chars().count());
-    format!("{start}{}{end}", clean::line(&headline, room))
+    format!("{start}{}{end}", headline_with_cause(event, room))
+}
+
+/// What the program says of an event, in at most `max_chars`.
+fn headline(event: &Event, max_chars: usize) -> String {
+    Headline::of(event, true).subject(max_chars)
+}
+
+/// The same, with the root cause.
+fn headline_with_cause(event: &Event, max_chars: usize) -> String {
+    Headline::of(event, true).chars(max_chars)
 }
 
 /// `[app/environment] `, without what is empty.
@@ -97,34 +112,6 @@ fn panic_place(event: &Event, max_chars: usize) -> String {
     }
     let end: String = place.chars().skip(skipped + 1).collect();
     format!("…{}", end.split_once('/').map_or(end.as_str(), |(_, file)| file))
-}
-
-/// What happened, on one line of at most `max_chars`: the message, or else the
-/// first fields, or else the target.
-fn headline(event: &Event, max_chars: usize) -> String {
-    let message = clean::line(fingerprint::without_causes(&event.message), max_chars);
-    if !message.is_empty() {
-        return message;
-    }
-    let told = event.fields.iter().filter(|field| field.name != fingerprint::OVERRIDE);
-    let fields: Vec<_> = told.take(4).map(|field| format!("{}={}", field.name, field.value)).collect();
-    let fields = clean::line(&fields.join(" "), max_chars);
-    let target = clean::line(&event.target, max_chars);
-    match (fields.is_empty(), target.is_empty()) {
-        (false, _) => fields,
-        (true, false) => target,
-        (true, true) => clean::line(words::NO_MESSAGE, max_chars),
-    }
-}
-
-/// The [`headline`], with the cause if it does not name it already.
-fn headline_with_cause(event: &Event, max_chars: usize) -> String {
-    let headline = headline(event, max_chars);
-    let cause = fingerprint::cause(event).map(|cause| clean::line(cause, max_chars)).unwrap_or_default();
-    if cause.is_empty() || headline.contains(&cause) {
-        return headline;
-    }
-    clean::line(&format!("{}: {cause}", headline.trim_end_matches([' ', '.', ':'])), max_chars)
 }
 
 /// All events of `notice` but the lost ones. Does not overflow.

@@ -7,7 +7,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Attachment, Clock, MAX_SUBJECT_CHARS, clean, email,
+    Attachment, Clock, Links, MAX_SUBJECT_CHARS, clean, email,
     gsm7::{self, segments},
     sms, subject,
 };
@@ -107,25 +107,53 @@ impl Email {
 
 /// The texts that messages have without a [`Render`], with times in UTC and in
 /// the zone of [`Builder::timezone`](crate::Builder::timezone).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DefaultRender {
-    clock: Clock,
+    pub(super) clock: Clock,
+    /// Whether an SMS tells fields.
+    tells_fields: bool,
+    pub(super) links: Links,
+    /// Whether a kind of event has a code: not if the program says what is one kind.
+    pub(super) has_codes: bool,
+}
+
+impl Default for DefaultRender {
+    fn default() -> Self {
+        Self::new(Clock::default())
+    }
 }
 
 impl DefaultRender {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock }
+        Self { clock, tells_fields: true, links: Links::default(), has_codes: true }
     }
 
-    /// The SMS: one line of at most two segments that ends with the message's id.
+    /// The same, with or without the fields of events in an SMS.
+    pub(crate) fn sms_fields(self, tells_fields: bool) -> Self {
+        Self { tells_fields, ..self }
+    }
+
+    /// The same, with these links in its mails.
+    pub(crate) fn links(self, links: Links) -> Self {
+        Self { links, ..self }
+    }
+
+    /// The same, with or without the codes of kinds.
+    pub(crate) fn codes(self, has_codes: bool) -> Self {
+        Self { has_codes, ..self }
+    }
+
+    /// The SMS: one line of at most two segments that ends with the message's id. In
+    /// the room that is left stand fields, unless
+    /// [`Builder::sms_fields`](crate::Builder::sms_fields) is off.
     pub fn sms(&self, notice: &Notice) -> String {
-        sms::short(notice)
+        sms::short(notice, self.tells_fields)
     }
 
     /// The mail.
     pub fn email(&self, notice: &Notice) -> Email {
         let subject = subject(notice);
-        let (text, html, attachment) = email::bodies(notice, &subject, &self.clock);
+        let (text, html, attachment) = email::bodies(notice, &subject, self);
         Email { subject, text, html, attachment }
     }
 }
@@ -148,8 +176,8 @@ pub(crate) struct Renderer {
 }
 
 impl Renderer {
-    pub(crate) fn new(clock: Clock, own: Option<Arc<dyn Render>>) -> Self {
-        Self { default: DefaultRender::new(clock), own }
+    pub(crate) fn new(default: DefaultRender, own: Option<Arc<dyn Render>>) -> Self {
+        Self { default, own }
     }
 
     /// Renders all texts of `notice`.
@@ -246,7 +274,7 @@ mod tests {
     }
 
     fn rendered(own: impl Render) -> Rendered {
-        Renderer::new(Clock::default(), Some(Arc::new(own))).render(&failed())
+        Renderer::new(DefaultRender::default(), Some(Arc::new(own))).render(&failed())
     }
 
     fn fixed(sms: &str, email: Email) -> Rendered {

@@ -1,76 +1,74 @@
-//! How a program silences what a mail tells of: the words for its
-//! [`Matcher`](crate::Matcher).
+//! How to be told no more of what a mail tells of: by the code of its kind.
 //!
-//! Invariant: that matcher means the event, and others of its incident.
+//! Invariant: the code means the events of this incident, and no other.
 
-use super::clean;
-use crate::{
-    event::Event,
-    policy::{fingerprint, matcher::first_of_silenced},
-};
+use super::{clean, words};
+use crate::policy::{fingerprint, matcher::first_of_silenced, notice::Sample};
 
-/// More of a message than one wants to type.
-const MAX_CHARS: usize = 80;
-
-/// Like `Matcher::new().target("shop").message("payment failed")`, each on a line
-/// of its own: phones are narrow.
-pub(super) fn matcher(event: &Event) -> String {
-    let target = clean::line(&event.target, MAX_CHARS);
-    let is_whole = !target.is_empty() && target == *event.target;
-    let target = is_whole.then(|| format!("\n    .target({target:?})"));
-    // What stands for all that was silenced has a message of ours before its own.
-    let message = first_of_silenced(&event.message).unwrap_or(&event.message);
-    let message = constant_part(message).map(|part| format!("\n    .message({part:?})"));
-    format!("Matcher::new(){}{}", target.unwrap_or_default(), message.unwrap_or_default())
+/// The code of a kind of event. None of what is no event of the program's, of what stands
+/// for all that was silenced, and of an incident of several kinds.
+pub(super) fn code(sample: &Sample) -> Option<String> {
+    let Sample { event, latest, .. } = sample;
+    if event.target.is_empty() || first_of_silenced(&event.message).is_some() {
+        return None;
+    }
+    let code = fingerprint::code(event);
+    latest.as_ref().is_none_or(|latest| fingerprint::code(latest) == code).then_some(code)
 }
 
-/// The longest part of `message` that does not vary.
-fn constant_part(message: &str) -> Option<String> {
-    let masked = fingerprint::mask(message);
-    let parts = masked.split([fingerprint::MASK, '\n']).map(str::trim);
-    let fitting = parts.filter_map(|part| {
-        let end = part.char_indices().nth(MAX_CHARS).map_or(part.len(), |(end, _)| end);
-        let part = part.get(..end).unwrap_or_default().trim_end();
-        let is_sayable = part.contains(char::is_alphanumeric) && clean::line(part, MAX_CHARS) == part;
-        (is_sayable && message.contains(part)).then(|| part.to_owned())
-    });
-    fitting.max_by_key(|part| part.chars().count())
+/// What can be done now, on one line; nothing if nothing can.
+pub(super) fn now(samples: &[Sample]) -> String {
+    match samples {
+        [only] => code(only).map(|code| words::silence_now(&code)).unwrap_or_default(),
+        several if several.iter().any(|sample| code(sample).is_some()) => words::SILENCE_ONE_NOW.to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// How a program silences them itself; the codes of several.
+pub(super) fn at_length(samples: &[Sample]) -> String {
+    match samples {
+        [only] => code(only).map(|code| words::silence(&code)).unwrap_or_default(),
+        several => {
+            let line =
+                |sample: &Sample| Some(words::kind(&clean::line(&sample.incident, 16), &code(sample)?));
+            let lines: Vec<String> = several.iter().filter_map(line).collect();
+            if lines.is_empty() {
+                String::new()
+            } else {
+                format!("{}\n{}", lines.join("\n"), words::silence("…"))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Matcher, event::tests::event};
+    use tracing::Level;
+
+    use super::{super::tests::error, *};
+    use crate::{Matcher, event::Event};
 
     #[test]
-    fn it_names_the_target_and_what_does_not_vary() {
-        let named = |message: &str| {
-            let mut event = event(message);
-            event.target = "shop::stock".into();
-            matcher(&event)
-        };
-        let wanted = [
-            ("payment failed", "\n    .message(\"payment failed\")"),
-            ("stock of item 4711 is low", "\n    .message(\"stock of item\")"),
-            ("no user \"ann\" in 10.0.0.1:80", "\n    .message(\"no user\")"),
-            ("17", ""),
-            ("a\u{1B}[31mb", ""),
-        ];
-        for (message, part) in wanted {
-            assert_eq!(
-                named(message),
-                format!("Matcher::new()\n    .target(\"shop::stock\"){part}"),
-                "{message}"
-            );
-        }
+    fn a_code_means_the_incident_and_no_other() {
+        let failed = error(Level::ERROR, "order 17 failed", 2);
+        let matcher = Matcher::new().kind(code(&failed).unwrap());
+        assert!(matcher.means(&failed.event));
+        assert!(matcher.means(&Event { message: "order 18 failed".into(), ..failed.event.clone() }));
+        assert!(!matcher.means(&Event { message: "order 18 failed twice".into(), ..failed.event.clone() }));
+        // An event without words, as `#[instrument(err)]` makes it, silences no program.
+        let returned = error(Level::ERROR, "", 1);
+        let matcher = Matcher::new().kind(code(&returned).unwrap());
+        assert!(matcher.means(&returned.event) && !matcher.means(&failed.event));
     }
 
-    proptest::proptest! {
-        #[test]
-        fn what_it_names_is_in_the_message(message in super::super::tests::hostile(300)) {
-            let part = constant_part(&message).unwrap_or_default();
-            proptest::prop_assert!(Matcher::new().message(part.clone()).means(&event(&message)));
-            proptest::prop_assert!(!part.contains(clean::is_unsafe));
-        }
+    #[test]
+    fn what_is_no_kind_of_the_programs_has_none() {
+        let mut several = error(Level::ERROR, "one", 2);
+        several.latest = Some(Event { message: "another".into(), ..several.event.clone() });
+        let mut nowhere = error(Level::ERROR, "crash loop", 1);
+        nowhere.event.target = "".into();
+        assert_eq!((code(&several), code(&nowhere)), (None, None));
+        assert_eq!((now(&[several.clone()]), at_length(&[several, nowhere])), (String::new(), String::new()));
     }
 }

@@ -5,7 +5,7 @@
 //! not bring.
 
 use super::{
-    clean, counted, environment, gsm7, headline_with_cause, lost, panic_place, rank, tag, total, word, words,
+    Headline, clean, counted, environment, gsm7, headline, lost, panic_place, rank, tag, total, word, words,
 };
 use crate::{
     event::loss::Losses,
@@ -15,24 +15,25 @@ use crate::{
     },
 };
 
-/// More characters of one event than fit.
-const MAX_HEADLINE_CHARS: usize = 320;
+/// More characters than fit.
+const MAX_UNITS: usize = 320;
 
-/// How much of each event is told if not all of all fits.
-const HEADLINE_UNITS: [usize; 2] = [64, 40];
+/// Of several events, each is told at this length before one is left out.
+const MIN_HEADLINE_UNITS: usize = 40;
 
 /// More events than fit, whatever they say.
 const MAX_ENTRIES: usize = 40;
 
 /// A message is rather short of the reason of a loss than cut below this.
-const MIN_HEADLINE_BYTES: usize = 24;
+const MIN_ALONE_UNITS: usize = 28;
 
 /// Where a panic happened, at most.
 const MAX_PLACE_CHARS: usize = 40;
 
 /// Renders the short text of `notice`: as many events as fit, each as long as
-/// fits, in their order; the worst ones if that is not all.
-pub(super) fn short(notice: &Notice) -> String {
+/// fits, in their order; the worst ones if that is not all. In what is left of the
+/// segments that this takes stand the fields of the events, if they may.
+pub(super) fn short(notice: &Notice, tells_fields: bool) -> String {
     let app = gsm7::fold(&clean::line(&notice.process.app, 40));
     let environment = gsm7::fold(&clean::line(environment(&notice.process), 20));
     let full = tag(&cut(&app, 32), &cut(&environment, 16));
@@ -40,7 +41,7 @@ pub(super) fn short(notice: &Notice) -> String {
     let mut worst: Vec<usize> = (0..notice.samples.len()).collect();
     worst.sort_by_key(|index| rank(&notice.samples[*index].event));
     let worst = worst.into_iter().take(MAX_ENTRIES);
-    let entries: Vec<Entry<'_>> = worst.map(|index| Entry::new(notice, index)).collect();
+    let entries: Vec<Entry<'_>> = worst.map(|index| Entry::new(notice, index, tells_fields)).collect();
 
     // From all there is to say to what fits with any counts.
     let frames = [
@@ -48,12 +49,10 @@ pub(super) fn short(notice: &Notice) -> String {
         Frame { notice, tag: &full, reasons: false, says_last: notice.is_last_today, places: true },
         Frame { notice, tag: &least, reasons: false, says_last: false, places: false },
     ];
-    for (frame, least_bytes) in frames.iter().zip([MIN_HEADLINE_BYTES, MIN_HEADLINE_BYTES, 0]) {
-        let fitting = match entries.first() {
-            Some(worst) => frame.whole(&entries).or_else(|| frame.cut_to_fit(worst, least_bytes)),
-            None => frame.fit(&[]),
-        };
-        if let Some(text) = fitting {
+    for (frame, least_units) in frames.iter().zip([MIN_ALONE_UNITS, MIN_ALONE_UNITS, 0]) {
+        let worst = entries.get(..1).unwrap_or_default();
+        let fitting = frame.whole(&entries).or_else(|| frame.shared(&entries));
+        if let Some(text) = fitting.or_else(|| frame.cut(worst, least_units)) {
             return text;
         }
     }
@@ -78,34 +77,67 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// All entries as they are, or else as many as fit if each is cut a little.
+    /// All entries as they are, and what tells them apart as far as there is room.
     fn whole(&self, entries: &[Entry<'_>]) -> Option<String> {
-        let text = |entry: &Entry<'_>, units| entry.text(&cut(&entry.headline, units), self.places);
-        let texts = |units| entries.iter().map(|entry| (entry, text(entry, units))).collect();
-        let whole: Vec<_> = texts(usize::MAX);
-        if entries.len() == 1 {
-            return self.fit(&whole);
+        let mut texts: Vec<_> = entries.iter().map(|entry| self.told(entry, MAX_UNITS)).collect();
+        if texts.iter().zip(entries).any(|(text, entry)| text.headline != entry.headline.whole()) {
+            return None;
         }
-        let cut = HEADLINE_UNITS.map(texts);
-        let all = [&whole, &cut[0], &cut[1]].into_iter().find_map(|texts| self.fit(texts));
-        all.or_else(|| (1..entries.len()).rev().find_map(|shown| self.fit(&cut[1][..shown])))
+        let mut fitting = self.fit(&texts)?;
+        let (segments, is_plain) = (gsm7::segments(&fitting), gsm7::is_plain(&fitting));
+        let longest = entries.iter().map(|entry| entry.details.len()).max().unwrap_or_default();
+        for detail in 0..longest {
+            for (at, entry) in entries.iter().enumerate() {
+                let Some(detail) = entry.details.get(detail) else { continue };
+                let length = texts[at].details.len();
+                let mark = if length == 0 { words::BEFORE_DETAILS } else { " " };
+                texts[at].details.push_str(&format!("{mark}{detail}"));
+                let longer = self.compose(&texts);
+                if gsm7::segments(&longer) <= segments && gsm7::is_plain(&longer) == is_plain {
+                    fitting = longer;
+                } else {
+                    texts[at].details.truncate(length);
+                }
+            }
+        }
+        Some(fitting)
     }
 
-    /// The longest start of `entry` that fits.
-    fn cut_to_fit(&self, entry: &Entry<'_>, least_bytes: usize) -> Option<String> {
-        let starts = entry.headline.char_indices().rev().take_while(|(end, _)| *end >= least_bytes);
-        starts.map(|(end, _)| entry.headline.get(..end).unwrap_or_default()).find_map(|start| {
-            let start = format!("{}...", start.trim_end_matches([' ', '.']));
-            self.fit(&[(entry, entry.text(&start, self.places))])
+    /// As many entries as fit if each is cut; and then each as long as they all may be.
+    fn shared(&self, entries: &[Entry<'_>]) -> Option<String> {
+        let texts: Vec<_> = entries.iter().map(|entry| self.told(entry, MIN_HEADLINE_UNITS)).collect();
+        let shown = (1..=entries.len()).rev().find(|shown| self.fit(&texts[..*shown]).is_some())?;
+        self.cut(&entries[..shown], MIN_HEADLINE_UNITS)
+    }
+
+    /// The longest starts of `entries` that fit, none of which is longer than others
+    /// but for those that are whole.
+    fn cut(&self, entries: &[Entry<'_>], least_units: usize) -> Option<String> {
+        let room = MAX_CHARS + "...".len() * entries.len();
+        (least_units..MAX_UNITS).rev().find_map(|units| {
+            // Nothing is shorter than a unit for each character.
+            let least: usize = entries.iter().map(|entry| entry.length.min(units / 2)).sum();
+            let texts = || entries.iter().map(|entry| self.told(entry, units)).collect::<Vec<_>>();
+            if least > room { None } else { self.fit(&texts()) }
         })
     }
 
+    /// `entry` with a headline of at most so many units of whichever alphabet.
+    fn told<'a>(&self, entry: &'a Entry<'a>, units: usize) -> Told<'a> {
+        let headline = entry.headline.cut(units, gsm7::units, "...");
+        Told { entry, headline, places: self.places, details: String::new() }
+    }
+
     /// The message that shows `texts`, if it is not too long.
-    fn fit(&self, texts: &[(&Entry<'_>, String)]) -> Option<String> {
-        let mut shown: Vec<_> = texts.iter().map(|(entry, text)| (entry.index, text.clone())).collect();
-        shown.sort_unstable_by_key(|(index, _)| *index);
-        let mut items: Vec<String> = shown.into_iter().map(|(_, text)| text).collect();
-        let told = counted(texts.iter().map(|(entry, _)| entry.sample));
+    fn fit(&self, texts: &[Told<'_>]) -> Option<String> {
+        Some(self.compose(texts)).filter(|text| gsm7::segments(text) <= MAX_SEGMENTS)
+    }
+
+    fn compose(&self, texts: &[Told<'_>]) -> String {
+        let mut shown: Vec<_> = texts.iter().collect();
+        shown.sort_unstable_by_key(|told| told.entry.index);
+        let mut items: Vec<String> = shown.into_iter().map(Told::text).collect();
+        let told = counted(texts.iter().map(|told| told.entry.sample));
         match (total(self.notice).saturating_sub(told), texts) {
             (0, _) => (),
             (hidden, []) => items.push(words::events(hidden)),
@@ -116,8 +148,7 @@ impl Frame<'_> {
             items.push(words::events(0));
         }
         items.extend(self.says_last.then(|| words::LAST_TODAY_SHORT.to_owned()));
-        let text = format!("{}{} {}", self.tag, items.join(", "), id(self.notice));
-        (gsm7::segments(&text) <= MAX_SEGMENTS).then_some(text)
+        format!("{}{} {}", self.tag, items.join(", "), id(self.notice))
     }
 
     fn loss(&self, losses: &Losses, alone: bool) -> Option<String> {
@@ -138,17 +169,27 @@ struct Entry<'a> {
     sample: &'a Sample,
     /// Like `ERROR: `; nothing before what is about the alerting itself.
     word: String,
-    headline: String,
+    headline: Headline,
+    /// Of the headline, in characters.
+    length: usize,
     /// Where, if it is a panic.
     place: String,
     /// How often.
     count: String,
+    /// What tells it from others of its kind.
+    details: Vec<String>,
 }
 
 impl<'a> Entry<'a> {
-    fn new(notice: &'a Notice, index: usize) -> Self {
+    fn new(notice: &'a Notice, index: usize, tells_fields: bool) -> Self {
         let sample = &notice.samples[index];
-        let headline = gsm7::fold(&headline_with_cause(&sample.event, MAX_HEADLINE_CHARS));
+        let headline = Headline::of(&sample.event, tells_fields);
+        let details = if tells_fields && notice.kind != Kind::Health {
+            headline::details(sample, &headline).iter().map(|detail| gsm7::fold(detail)).collect()
+        } else {
+            Vec::new()
+        };
+        let headline = headline.map(gsm7::fold);
         let word = match notice.kind {
             Kind::Health => String::new(),
             _ => match sample.kind {
@@ -162,29 +203,34 @@ impl<'a> Entry<'a> {
         let place = gsm7::fold(&panic_place(&sample.event, MAX_PLACE_CHARS));
         let place = if place.is_empty() { place } else { words::at_place(&place) };
         let count = words::short_count(sample.count, sample.total);
-        Self { index, sample, word, headline, place, count }
+        let length = headline.whole().chars().count();
+        Self { index, sample, word, headline, length, place, count, details }
     }
+}
 
-    fn text(&self, headline: &str, has_place: bool) -> String {
-        let place = if has_place { &*self.place } else { "" };
-        format!("{}{headline}{place}{}", self.word, self.count)
+/// An entry, as it is told.
+struct Told<'a> {
+    entry: &'a Entry<'a>,
+    headline: String,
+    places: bool,
+    details: String,
+}
+
+impl Told<'_> {
+    fn text(&self) -> String {
+        let Self { entry, headline, details, .. } = self;
+        let place = if self.places { &*entry.place } else { "" };
+        format!("{}{headline}{place}{}{details}", entry.word, entry.count)
     }
 }
 
 /// `text` cut to `max_units` of whichever alphabet the message will need.
 fn cut(text: &str, max_units: usize) -> String {
-    let mut used = 0;
-    let ends = text.char_indices().map(|(at, c)| {
-        used += gsm7::units(c);
-        (at + c.len_utf8(), used)
-    });
-    let ends: Vec<(usize, usize)> = ends.collect();
-    if used <= max_units {
-        return text.to_owned();
-    }
-    let end = ends.iter().rev().find(|(_, used)| used + "...".len() <= max_units).map_or(0, |(end, _)| *end);
-    format!("{}...", text.get(..end).unwrap_or_default().trim_end())
+    headline::start(text, max_units, gsm7::units, "...")
 }
+
+/// No message has more characters.
+const MAX_CHARS: usize = 304;
 
 #[cfg(test)]
 mod tests;

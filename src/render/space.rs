@@ -55,6 +55,17 @@ impl<'a> Space<'a> {
         }
     }
 
+    /// All of `text` and so many bytes more, if that is a third of what is left at most.
+    pub(super) fn spend_whole(&mut self, text: String, more: usize) -> Option<String> {
+        let bytes = text.chars().map(body_bytes).sum::<usize>() + more;
+        if bytes > self.left / 3 {
+            self.has_cut = true;
+            return None;
+        }
+        self.left -= bytes;
+        Some(text)
+    }
+
     /// Lets `make` spend one of `rest` equal shares; what it does not spend stays
     /// for the others.
     pub(super) fn share<T>(&mut self, rest: usize, make: impl FnOnce(&mut Self) -> T) -> T {

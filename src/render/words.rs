@@ -19,6 +19,7 @@ pub(super) const UNKNOWN_TIME: &str = "at an unknown time";
 
 /// The labels of a mail's rows.
 pub(super) mod label {
+    pub(in super::super) const LINKS: &str = "Open";
     pub(in super::super) const ERROR: &str = "Error";
     pub(in super::super) const PLACE: &str = "Where";
     pub(in super::super) const SPANS: &str = "Spans";
@@ -31,8 +32,7 @@ pub(super) mod label {
     pub(in super::super) const PROCESS: &str = "Process";
     pub(in super::super) const BACKTRACE: &str = "Backtrace";
     pub(in super::super) const OTHER_FRAMES: &str = "Library frames";
-    pub(in super::super) const GROUPING: &str = "Grouping";
-    pub(in super::super) const SILENCE: &str = "Silence";
+    pub(in super::super) const FOLD: &str = "Grouping and silence";
 }
 
 /// The facts of [`label::PROCESS`].
@@ -177,6 +177,9 @@ pub(super) fn long_count(count: u64, total: u64) -> Option<String> {
 pub(super) const QUIET: &str = "quiet: ";
 pub(super) const GOES_ON: &str = "ongoing: ";
 
+/// In an SMS, between what happened and the fields that tell it from others.
+pub(super) const BEFORE_DETAILS: &str = " - ";
+
 /// What is not shown in an SMS.
 pub(super) fn more(count: u64) -> String {
     format!("+{count} more")
@@ -275,14 +278,25 @@ pub(super) fn one_grouped_by_field(incident: &str, fingerprint: &str) -> String 
     format!("The program chose it for #{incident}: alert.fingerprint = {fingerprint}.")
 }
 
-/// How to silence what `matcher` means.
-pub(super) fn silence(matcher: &str) -> String {
+/// What can be done now about one kind of event, after its id.
+pub(super) fn silence_now(code: &str) -> String {
+    format!(" · To hear no more of this kind, restart the program with ALERT_IGNORE={code}")
+}
+
+/// The same with several kinds.
+pub(super) const SILENCE_ONE_NOW: &str =
+    " · To hear no more of one kind, restart the program with ALERT_IGNORE and its code (below)";
+
+/// The code of one of several kinds.
+pub(super) fn kind(incident: &str, code: &str) -> String {
+    format!("#{incident} {code}")
+}
+
+/// How a program silences a kind.
+pub(super) fn silence(code: &str) -> String {
     format!(
-        "let these = {matcher};\n\
+        "let these = Matcher::new().kind(\"{code}\");\n\
          alerts.silence(these, Duration::from_secs(3600)); // for an hour\n\
          builder.ignore(these); // or for good"
     )
 }
-
-/// The same with several kinds of event.
-pub(super) const ANY_MATCHER: &str = "Matcher::new()\n    .target(\"…\")\n    .message(\"…\")";

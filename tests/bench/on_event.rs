@@ -21,13 +21,13 @@ use std::{
         Arc, Barrier,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use sentry_core::{Client, ClientOptions, Envelope, Hub, Transport};
 use tempfile::TempDir;
 use tracing::{
-    Level, error, info, info_span, level_filters::LevelFilter, subscriber::set_global_default, trace,
+    Level, debug, error, info, info_span, level_filters::LevelFilter, subscriber::set_global_default, trace,
 };
 use tracing_alert::{AlertLayer, Builder, Message, Receipt, SendError, Sink};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -36,9 +36,11 @@ use tracing_subscriber::{Layer, Registry, fmt, prelude::*};
 /// What is measured, and under which layers.
 type Row = (Kind, &'static str, fn() -> Setup);
 
-const ROWS: [Row; 31] = [
+const ROWS: [Row; 33] = [
     (Kind::Disabled, "fmt at INFO", || Setup::new(text())),
     (Kind::Disabled, "fmt at INFO, AlertLayer", || Setup::alerting(in_memory(), Some(text()))),
+    (Kind::Debug, "fmt at INFO", || Setup::new(text())),
+    (Kind::Debug, "fmt at INFO, AlertLayer", || Setup::alerting(in_memory(), Some(text()))),
     (Kind::Error, "AlertLayer in memory", || Setup::alerting(in_full(in_memory()), None)),
     (Kind::Error, "AlertLayer in memory, breadcrumbs", || Setup::alerting(in_full(with_breadcrumbs()), None)),
     (Kind::Error, "AlertLayer with SQLite", in_a_file),
@@ -76,6 +78,8 @@ const ROWS: [Row; 31] = [
 enum Kind {
     /// `trace!` that no layer wants.
     Disabled,
+    /// `debug!` that no layer wants, once the layer has asked for the spans of requests.
+    Debug,
     /// `error!` with three fields, in two spans with five, in bursts; between
     /// bursts it is waited until the layer's own thread has caught up.
     Error,
@@ -127,10 +131,14 @@ fn in_a_process(row: usize, rounds: usize) -> (f64, String) {
 
 fn measure(kind: Kind, setup: Setup, rounds: usize) -> String {
     set_global_default(tracing_subscriber::registry().with(setup.layers)).unwrap();
+    if kind == Kind::Debug {
+        std::thread::sleep(Duration::from_millis(200));
+    }
     let mut so_far = 0;
     let mut round = || {
         let runs = (0..RUNS).map(|_| match kind {
             Kind::Disabled => time(1_000_000, |value| trace!(value, "hot")),
+            Kind::Debug => time(1_000_000, |value| debug!(value, "hot")),
             Kind::Span(threads) => on_threads(threads, SPANS, serve),
             Kind::Error | Kind::Info | Kind::Kept => {
                 let start = Instant::now();

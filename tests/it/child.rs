@@ -35,6 +35,7 @@ pub(crate) mod millions;
 #[cfg(unix)]
 mod panics;
 pub(crate) mod processes;
+mod requests;
 #[cfg(unix)]
 pub(crate) mod torture;
 pub(crate) mod trouble;
@@ -191,6 +192,7 @@ fn run() {
         #[cfg(unix)]
         name if name.starts_with("panics-") => panics::run(name),
         name if name.starts_with("processes-") => processes::run(name),
+        name if name.starts_with("requests-") => requests::run(name),
         #[cfg(unix)]
         name if name.starts_with("torture-") => torture::run(name),
         name if name.starts_with("trouble-") => trouble::run(name),

@@ -324,7 +324,7 @@ fn assert_child_succeeds(scenario: &str) {
 }
 
 #[test]
-fn the_max_level_is_what_it_was_without_it() {
+fn the_max_level_is_what_it_was_without_it_but_for_requests() {
     assert_child_succeeds("layering-max-level");
 }
 

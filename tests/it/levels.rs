@@ -49,7 +49,7 @@ fn so_it_does_on_a_root_that_takes_no_filters() {
 fn only_what_a_target_wants_is_enabled() {
     let (layer, _watch) = layer();
     with_default(tracing_subscriber::registry().with(layer), || {
-        assert_eq!(LevelFilter::current(), LevelFilter::INFO, "spans are wanted, too");
+        assert!(LevelFilter::current() >= LevelFilter::INFO, "spans are wanted, too");
         assert!(!event_enabled!(target: "noisy", Level::ERROR));
         assert!(
             event_enabled!(target: "quiet", Level::WARN) && !event_enabled!(target: "quiet", Level::INFO)

@@ -38,6 +38,7 @@ mod provider;
 mod proxies;
 mod quiet;
 mod redaction;
+mod requests;
 mod rooms;
 mod secrets;
 mod starts;

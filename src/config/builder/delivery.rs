@@ -30,6 +30,9 @@ impl Builder {
     /// budget.
     pub const MAX_WINDOW: Duration = Duration::from_secs(60 * 60);
 
+    /// An SMS shows fields where it has room.
+    pub const DEFAULT_SMS_FIELDS: bool = true;
+
     /// Tells `recipients` by SMS: phone numbers with a plus and the country code,
     /// like `+12065550147`. One who is named twice is told once. A message is given
     /// up after [`SMS_DEADLINE`](crate::SMS_DEADLINE). Default: no SMS.
@@ -117,6 +120,15 @@ impl Builder {
     /// [`DefaultRender`](crate::DefaultRender).
     pub fn render(mut self, render: impl Render) -> Self {
         self.render = Some(Arc::new(render));
+        self
+    }
+
+    /// Whether an SMS shows the fields of an event and of its spans in the room that its
+    /// message leaves: `payment failed: connection refused - order=17`. They never make
+    /// it longer than one that has none. Without them, phone companies see messages and
+    /// causes only. Default: [`DEFAULT_SMS_FIELDS`](Self::DEFAULT_SMS_FIELDS).
+    pub fn sms_fields(mut self, sms_fields: bool) -> Self {
+        self.sms_fields = sms_fields;
         self
     }
 

@@ -12,7 +12,12 @@ use super::{
     parse::{budget, duration, level, levels, switch},
     path::path,
 };
-use crate::{config::Builder, error::Fault};
+use crate::{
+    config::Builder,
+    error::{Fault, shown},
+    policy::{fingerprint::is_code, matcher::Matcher},
+    render::Template,
+};
 
 /// A variable.
 pub(in crate::config) struct Variable {
@@ -78,7 +83,7 @@ impl Variable {
 use Role::{Entries, Part, Recipients, Secret, Setting};
 
 #[rustfmt::skip]
-pub(in crate::config) const VARIABLES: [Variable; 32] = [
+pub(in crate::config) const VARIABLES: [Variable; 37] = [
     Variable::new("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>", "", Secret),
     Variable::new("TWILIO_AUTH_TOKEN", "<from console.twilio.com>", "", Secret),
     Variable::new("TWILIO_API_KEY", "SK<32 hexadecimal digits>", "", Secret),
@@ -123,6 +128,15 @@ pub(in crate::config) const VARIABLES: [Variable; 32] = [
         Setting(|to, it| budget(it.text).map(|budget| to.sms_budget = budget))),
     Variable::new("ALERT_EMAIL_BUDGET", "10,1m,200", "10,1m,200",
         Setting(|to, it| budget(it.text).map(|budget| to.email_budget = budget))),
+    Variable::new("ALERT_SMS_FIELDS", "off", "on",
+        Setting(|to, it| switch(it.text).map(|sms_fields| to.sms_fields = sms_fields))),
+    Variable::new("ALERT_LINK_LOGS", "https://logs.example.com/?from={first_ms}", "",
+        Setting(|to, it| { to.link_templates[0] = Some(Template::new(it.text)); Ok(()) })),
+    Variable::new("ALERT_LINK_SOURCE", "https://git.example.com/{file}#L{line}", "",
+        Setting(|to, it| { to.link_templates[1] = Some(Template::new(it.text)); Ok(()) })),
+    Variable::new("ALERT_LINK_TRACE", "https://traces.example.com/{span:trace_id}", "",
+        Setting(|to, it| { to.link_templates[2] = Some(Template::new(it.text)); Ok(()) })),
+    Variable::new("ALERT_IGNORE", "3f9a0c1d2e4b5a67", "", Entries(set_ignored)),
     Variable::new("ALERT_REDACTION", "on", "on",
         Setting(|to, it| switch(it.text).map(|redaction| to.redaction = redaction))),
     Variable::new("ALERT_REDACT_FIELDS", "license_plate", "",
@@ -140,6 +154,18 @@ fn set_levels(to: &mut Builder, given: &Given<'_>) -> Vec<(Fault, String)> {
         None => format!("{} is used", Builder::DEFAULT_LEVEL),
     };
     faults.into_iter().map(|fault| (fault, effect.clone())).collect()
+}
+
+/// Kinds of event, by their codes.
+fn set_ignored(to: &mut Builder, given: &Given<'_>) -> Vec<(Fault, String)> {
+    let codes = clean::entries(given.text).0;
+    let (good, wrong): (Vec<_>, Vec<_>) = codes.into_iter().partition(|code| is_code(code));
+    to.ignored.extend(good.into_iter().map(|code| Matcher::new().kind(code)));
+    let fault = |code: &String| {
+        let what = format!("{} is not the code of a kind of event", shown(code));
+        Fault::new(what).mend("give codes of 16 digits and letters, as mails end with")
+    };
+    wrong.iter().map(|code| (fault(code), "that entry is ignored".to_owned())).collect()
 }
 
 fn set_database(to: &mut Builder, given: &Given<'_>) -> Result<(), Fault> {

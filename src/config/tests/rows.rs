@@ -203,6 +203,8 @@ const SWITCHES: &[Row] = &[
     ("ALERT_REDACTION", "disable", Refused(&["did you mean off?"])),
     ("ALERT_REDACTION", "maybe", Refused(&["`on` or `off`", "ALERT_REDACTION=on"])),
     ("ALERT_REDACTION", "off", Is("is_on: false")),
+    ("ALERT_SMS_FIELDS", "off", Is("tells_fields: false")),
+    ("ALERT_SMS_FIELDS", "none", Refused(&["`on` or `off`", "did you mean off?", "on is used"])),
 ];
 
 #[rustfmt::skip]
@@ -239,6 +241,13 @@ const NAMES_AND_LISTS: &[Row] = &[
     ("ALERT_ENVIRONMENT", "staging", Is("staging")),
     ("ALERT_VERSION", "v1.2.3-rc.1+build 7", Is("v1.2.3-rc.1+build 7")),
     ("ALERT_VERSION", "1.2\t3", Refused(&["control characters", "ALERT_VERSION=1.2.3"])),
+    ("ALERT_LINK_LOGS", "https://logs.example.com/{app}?from={first_ms}", Is("Links(1)")),
+    ("ALERT_LINK_SOURCE", "https://git.example.com/v{version}/{file}#L{line}", Is("Links(1)")),
+    ("ALERT_LINK_TRACE", "https://{span:trace_id}.example.com/", Refused(&["a value in its host", "mails have no such link"])),
+    ("ALERT_LINK_TRACE", "http://traces.example.com/", Refused(&["does not begin with https://"])),
+    ("ALERT_LINK_LOGS", "https://logs.example.com/{ap}", Refused(&["no known name", "{first_ms}"])),
+    ("ALERT_IGNORE", "3f9a0c1d2e4b5a67, 3F9A0C1D2E4B5A68", Is("the kind 3f9a0c1d2e4b5a67 the kind 3f9a0c1d2e4b5a68")),
+    ("ALERT_IGNORE", "7K3Q", Refused(&["is not the code of a kind of event", "that entry is ignored", "as mails end with"])),
     ("ALERT_TIMEZONE", "Olympus", Refused(&["has no", "times are shown in UTC"])),
     ("ALERT_REDACT_FIELDS", "'plate','iban'", Hint(r#"["plate", "iban"]"#, &["quotation marks"])),
     ("ALERT_SAFE_FIELDS", "session,--", Refused(&["is not a field name"])),

@@ -61,6 +61,10 @@ fn view(name: &str, config: &Config) -> String {
         "ALERT_REDACT_FIELDS" | "ALERT_SAFE_FIELDS" | "ALERT_REDACTION" => {
             format!("{:?}", config.setup.redaction)
         }
+        "ALERT_IGNORE" => config.setup.ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        "ALERT_SMS_FIELDS" | "ALERT_LINK_LOGS" | "ALERT_LINK_SOURCE" | "ALERT_LINK_TRACE" => {
+            format!("{:?}", config.setup.renderer)
+        }
         // Their values are not shown: that the way to send is there must do.
         name if name.starts_with("TWILIO_") => route("twilio").map_or("off", |_| "sends").to_owned(),
         name if name.starts_with("SENDGRID_") => route("sendgrid").map_or("off", |_| "sends").to_owned(),

@@ -22,11 +22,6 @@ pub(crate) fn root_cause(event: &Event) -> &str {
     cause(event).unwrap_or(&event.message).trim()
 }
 
-/// The message without the chain of causes that [`cause`] tells the last of.
-pub(crate) fn without_causes(message: &str) -> &str {
-    lines::before_causes(message).unwrap_or(message)
-}
-
 /// All that the fields of `event` say of its cause.
 pub(super) fn all(event: &Event) -> impl Iterator<Item = &str> {
     event.fields.iter().filter_map(text)

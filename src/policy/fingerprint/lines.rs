@@ -21,14 +21,6 @@ pub(super) fn last_cause(message: &str) -> Option<&str> {
     causes.last().map(|cause| without_number(cause).unwrap_or(cause))
 }
 
-/// What stands before the causes of such an error.
-pub(super) fn before_causes(message: &str) -> Option<&str> {
-    last_cause(message)?;
-    let is_before = |line: &&str| !line.trim().eq_ignore_ascii_case(CAUSED_BY);
-    let length = message.split_inclusive('\n').take_while(is_before).map(str::len).sum();
-    message.get(..length).map(str::trim_end)
-}
-
 /// As in `Location:`, which eyre writes after the causes.
 fn is_heading(line: &str) -> bool {
     line.ends_with(':') && line.bytes().all(|byte| byte.is_ascii_alphabetic() || b" :".contains(&byte))

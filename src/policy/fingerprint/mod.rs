@@ -16,7 +16,7 @@ use crate::{
 mod after;
 
 mod cause;
-pub(crate) use cause::{cause, root_cause, without_causes};
+pub(crate) use cause::{cause, root_cause};
 
 mod learned;
 pub(crate) use learned::{Learned, Said};
@@ -25,7 +25,7 @@ mod lines;
 mod lists;
 
 mod mask;
-pub(crate) use mask::{MASK, mask};
+use mask::mask;
 
 mod number;
 mod shape;
@@ -145,6 +145,21 @@ pub(crate) fn callsite(event: &Event, app: &str) -> Fingerprint {
 fn hex(fingerprint: Fingerprint) -> String {
     format!("{:032x}", u128::from_be_bytes(fingerprint))
 }
+
+/// A short name for the events that are the same as `event` by what they say: the same
+/// in every application, process and mail.
+pub(crate) fn code(event: &Event) -> String {
+    let own = u128::from_be_bytes(keys(event, "", None).own);
+    format!("{own:032x}").split_off(32 - CODE_CHARS)
+}
+
+/// Whether `text` can be a [`code`].
+pub(crate) fn is_code(text: &str) -> bool {
+    text.len() == CODE_CHARS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// In 64 bits, no two kinds of event meet.
+const CODE_CHARS: usize = 16;
 
 fn key(event: &Event, app: &str, kind: &str, rest: &[&str]) -> Fingerprint {
     let file = event.file.as_deref().unwrap_or_default();

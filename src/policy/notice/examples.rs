@@ -47,6 +47,7 @@ impl Notice {
             ("losses", losses()),
             ("non-latin", non_latin()),
             ("hostile", hostile()),
+            ("report", report()),
         ]
     }
 }
@@ -306,6 +307,35 @@ fn non_latin() -> Notice {
     failed.fields = vec![field("покупатель", "Ольга"), field("顧客", "田中さん"), field("عميل", "ليلى")];
     notice(vec![sample(failed, "7K3Q", 2)])
 }
+
+/// An error of `anyhow` with its backtrace, as a field with `?`, in a request of
+/// tower-http.
+fn report() -> Notice {
+    let error = format!(
+        "the payment was refused\n\nCaused by:\n    0: error sending request\n    \
+         1: connection refused (os error 111)\n\nStack backtrace:\n{REPORTED}"
+    );
+    let request = vec![field("method", "POST"), field("uri", "/orders/17"), field("version", "HTTP/1.1")];
+    let failed = Event {
+        fields: vec![Field::new("order", Value::U64(17)), field("error", error)],
+        spans: vec![span("request", request)],
+        ..event(Level::ERROR, "shop::orders", "src/orders.rs", 52, "the order was not placed")
+    };
+    notice(vec![sample(failed, "7K3Q", 1)])
+}
+
+const REPORTED: &str = "   0: anyhow::error::<impl core::convert::From<E> for anyhow::Error>::from
+             at /home/build/.cargo/registry/src/index/anyhow-1.0.100/src/backtrace.rs:27:14
+   1: shop::payment::charge::{{closure}}
+             at ./src/payment.rs:41:34
+   2: shop::orders::place::{{closure}}
+             at ./src/orders.rs:52:9
+   3: axum::handler::future::IntoServiceFuture<F>::poll
+             at /home/build/.cargo/registry/src/index/axum-0.8.4/src/handler/future.rs:20:1
+   4: std::sys::backtrace::__rust_begin_short_backtrace
+   5: std::thread::Builder::spawn_unchecked_
+   6: start_thread
+   7: clone3";
 
 /// What somebody gives who wants to break a message, or to deceive its reader.
 fn hostile() -> Notice {

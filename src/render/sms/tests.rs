@@ -1,12 +1,19 @@
 //! What an SMS says, and what it says if it cannot say everything.
 
+use std::sync::Arc;
+
+use proptest::{collection::vec, prelude::*};
 use tracing::Level;
 
 use super::{
-    super::tests::{error, event, notice, sample},
+    super::tests::{error, event, hostile, notice, sample},
     *,
 };
-use crate::event::{Field, Value, loss::DropReason};
+use crate::event::{Field, SpanFrame, Value, loss::DropReason};
+
+fn short(notice: &Notice) -> String {
+    super::short(notice, true)
+}
 
 fn failing_with(value: Value) -> Notice {
     let mut event = event(Level::ERROR, "payment failed");
@@ -47,10 +54,10 @@ fn a_default_panic_text_is_one_segment() {
 #[test]
 fn the_cause_is_told_unless_the_message_names_it() {
     let chain = |links: &[&str]| Value::Error(links.iter().map(ToString::to_string).collect());
-    let told = "[MyApp] ERROR: payment failed: connection refused #7K3Q";
+    let told = "[MyApp] ERROR: payment failed: connection refused - order=17 #7K3Q";
     assert_eq!(short(&failing_with(chain(&["request failed", "connection refused"]))), told);
     assert_eq!(short(&failing_with(Value::Str("connection refused".into()))), told);
-    assert_eq!(short(&failing_with(chain(&["failed"]))), "[MyApp] ERROR: payment failed #7K3Q");
+    assert_eq!(short(&failing_with(chain(&["failed"]))), "[MyApp] ERROR: payment failed - order=17 #7K3Q");
 }
 
 #[test]
@@ -75,7 +82,7 @@ fn losses_are_told() {
 fn what_does_not_fit_is_counted() {
     let mut notice = notice((0..100).map(|_| error(Level::ERROR, &"disk full ".repeat(9), 3)).collect());
     notice.unsampled = 7;
-    let entry = format!("ERROR: {}disk fu... (x3)", "disk full ".repeat(3));
+    let entry = format!("ERROR: {}disk ful... (x3)", "disk full ".repeat(3));
     let entries = [entry.as_str(); 5].join(", ");
     assert_eq!(short(&notice), format!("[MyApp] {entries}, +292 more #7K3Q"));
     notice.samples.truncate(1);
@@ -102,9 +109,16 @@ fn why_an_incident_is_told_again_is_said_first() {
         short(&notice)
     };
     let what = "payment failed: connection refused (os error 111)";
-    assert_eq!(told("update"), format!("[Shop/production] ERROR: {what} (x963, 1000 in all) #7K3Q.2"));
-    assert_eq!(told("reminder"), format!("[Shop/production] ongoing: {what} (x187, 1187 in all) #7K3Q.3"));
-    assert_eq!(told("quiet"), format!("[Shop/production] quiet: {what} (x17, 1204 in all) #7K3Q.4"));
+    let order = "- order=17 currency=EUR cart=5 method=POST";
+    assert_eq!(
+        told("update"),
+        format!("[Shop/production] ERROR: {what} (x963, 1000 in all) {order} #7K3Q.2")
+    );
+    assert_eq!(
+        told("reminder"),
+        format!("[Shop/production] ongoing: {what} (x187, 1187 in all) {order} #7K3Q.3")
+    );
+    assert_eq!(told("quiet"), format!("[Shop/production] quiet: {what} (x17, 1204 in all) {order} #7K3Q.4"));
     let mut quiet = notice(vec![error(Level::ERROR, "payment failed", 0)]);
     quiet.kind = Kind::Quiet;
     quiet.samples[0].total = 1204;
@@ -125,7 +139,7 @@ fn the_last_one_of_the_day_says_so() {
 fn a_panic_says_where_and_in_one_segment() {
     let panic = Notice::examples().into_iter().find(|(name, _)| *name == "panic").unwrap().1;
     let text = short(&panic);
-    assert!(text.ends_with("value at src/payment.rs:41 #7K3Q"), "{text}");
+    assert!(text.contains("value at src/payment.rs:41 - order=17 "), "{text}");
     assert_eq!(gsm7::segments(&text), 1);
     let mut panic = event(Level::ERROR, &"a".repeat(1000));
     panic.panic = true;
@@ -147,4 +161,81 @@ fn one_event_that_is_too_long_is_cut() {
 fn a_text_outside_the_alphabet_stays_as_it_is() {
     let text = short(&notice(vec![error(Level::ERROR, "платёж не прошёл 🔥\u{202E}\u{200B}\n支付", 1)]));
     assert_eq!(text, "[MyApp] ERROR: платёж не прошёл 🔥 支付 #7K3Q");
+}
+
+fn text(name: &'static str, value: &str) -> Field {
+    Field::new(name, Value::Str(value.to_owned()))
+}
+
+/// An event with these fields, in a span with a path.
+fn failed(message: &str, fields: Vec<Field>) -> Sample {
+    let mut event = event(Level::ERROR, message);
+    event.fields = fields;
+    let path = Arc::new(vec![text("path", "/orders/17")]);
+    event.spans = vec![SpanFrame { name: "request".into(), target: "my_app".into(), fields: path }];
+    sample(event, 1)
+}
+
+#[test]
+fn fields_stand_where_there_is_room() {
+    let fields = || vec![Field::new("order", Value::U64(17)), text("error", "connection refused")];
+    let mut shop = notice(vec![failed("payment failed", fields())]);
+    shop.process.app = "shop".into();
+    let told = "[shop] ERROR: payment failed: connection refused - order=17 path=/orders/17 #7K3Q";
+    assert_eq!(short(&shop), told);
+    shop.samples[0].count = 37;
+    shop.samples[0].total = 37;
+    assert_eq!(short(&shop), told.replace(" - ", " (x37) - "));
+    assert_eq!(super::short(&shop, false), "[shop] ERROR: payment failed: connection refused (x37) #7K3Q");
+    shop.samples[0].event.message.clear();
+    assert_eq!(super::short(&shop, false), "[shop] ERROR: request: connection refused (x37) #7K3Q");
+}
+
+#[test]
+fn a_field_adds_no_segment_and_changes_no_alphabet() {
+    let fits = "a".repeat(160 - "[MyApp] ERROR:  - order=17 #7K3Q".len() - 2);
+    let order = || vec![Field::new("order", Value::U64(17))];
+    assert!(short(&notice(vec![failed(&fits, order())])).ends_with("a - order=17 #7K3Q"));
+    let full = format!("{fits}a");
+    assert!(short(&notice(vec![failed(&full, order())])).ends_with("a #7K3Q"));
+    let mixed = vec![text("kunde", "жук"), Field::new("order", Value::U64(17))];
+    assert_eq!(
+        short(&notice(vec![failed("payment failed", mixed)])),
+        "[MyApp] ERROR: payment failed - order=17 path=/orders/17 #7K3Q"
+    );
+    let cyrillic = short(&notice(vec![failed("платёж", vec![text("kunde", "жук")])]));
+    assert_eq!(cyrillic, "[MyApp] ERROR: платёж - kunde=жук path=/orders/17 #7K3Q");
+}
+
+#[test]
+fn kinds_share_the_room_and_each_says_what_tells_it_apart() {
+    let orders = (17..20).map(|order| failed("payment failed", vec![Field::new("order", Value::U64(order))]));
+    assert_eq!(
+        short(&notice(orders.collect())),
+        "[MyApp] ERROR: payment failed - order=17 path=/orders/17, ERROR: payment failed - order=18 path=/orders/17, \
+         ERROR: payment failed - order=19 #7K3Q"
+    );
+    // One that is short leaves its room to the others.
+    let long = |what: &str| error(Level::ERROR, &format!("{what} {}", "very long ".repeat(30)), 1);
+    let text =
+        short(&notice(vec![long("the first is"), error(Level::ERROR, "short", 1), long("another is")]));
+    let lengths: Vec<usize> = text.split(", ").map(str::len).collect();
+    assert!(lengths[1] == "ERROR: short".len() && lengths[0].abs_diff(lengths[2] + 2) < 16, "{text}");
+    assert!((296..=304).contains(&text.len()), "{}: {text}", text.len());
+}
+
+proptest! {
+    #[test]
+    fn with_fields_it_is_no_longer_than_without(
+        messages in vec(hostile(120), 1..5),
+        values in vec(hostile(60), 0..6),
+    ) {
+        let fields: Vec<Field> = values.iter().map(|value| text("name", value)).collect();
+        let samples = messages.iter().map(|message| failed(&format!("m {message}"), fields.clone()));
+        let notice = notice(samples.collect());
+        let (with, without) = (short(&notice), super::short(&notice, false));
+        prop_assert_eq!(gsm7::segments(&with), gsm7::segments(&without));
+        prop_assert_eq!(gsm7::is_plain(&with), gsm7::is_plain(&without));
+        prop_assert!(with.len() >= without.len());
+    }
 }

@@ -16,7 +16,7 @@ fn grouped(message: &str) -> Event {
 fn what_groups_an_event_by_its_own_field_is_told_once() {
     let text = texts(&notice(vec![sample(grouped("payment failed"), 1)])).text;
     let why = "The program chose it: events with alert.fingerprint = bank down are reported as one.";
-    assert!(text.contains(&format!("Grouping\n    {why}\n")), "{text}");
+    assert!(text.contains(&format!("Grouping and silence\n    {why}\n")), "{text}");
     assert_eq!(text.matches("alert.fingerprint").count(), 1, "{text}");
     assert!(text.contains("Fields\n    order = 17\n"), "{text}");
     let nameless = texts(&notice(vec![sample(grouped(""), 1)]));
@@ -31,27 +31,49 @@ fn of_several_incidents_each_says_that_the_program_chose_it() {
 }
 
 #[test]
-fn a_mail_says_how_to_silence_what_it_tells_of() {
-    let silence = |notice: &Notice| {
+fn the_foot_is_one_line_that_says_what_can_be_done_now() {
+    let foot = |notice: &Notice| {
         let text = texts(notice).text;
-        let (_, rest) = text.split_once("\nSilence\n")?;
-        Some(
-            rest.lines()
-                .take_while(|line| !line.is_empty())
-                .map(|line| format!("{line}\n"))
-                .collect::<String>(),
-        )
+        let (_, rest) = text.rsplit_once("\n#").unwrap();
+        rest.lines().next().unwrap().to_owned()
     };
     let mut failed = notice(vec![error(Level::ERROR, "order 17 failed", 1)]);
-    let wanted = r#"    let these = Matcher::new()
-        .target("my_app::payment")
-        .message("failed");
-    alerts.silence(these, Duration::from_secs(3600)); // for an hour
-    builder.ignore(these); // or for good
-"#;
-    assert_eq!(silence(&failed).unwrap(), wanted);
+    let code = silence_hint::code(&failed.samples[0]).unwrap();
+    let now = format!("7K3Q · To hear no more of this kind, restart the program with ALERT_IGNORE={code}");
+    assert_eq!(foot(&failed), now);
+    let text = texts(&failed).text;
+    let silence = format!("\n\n    let these = Matcher::new().kind(\"{code}\");\n    alerts.silence(these, ");
+    assert!(text.contains(&silence), "{text}");
+    let html = texts(&failed).html;
+    let (_, fold) = html.split_once("<details>").unwrap();
+    assert!(fold.contains(&code) && fold.contains("root error are reported as one"), "{html}");
+    // What the program groups by words of its own has no code.
+    let own = DefaultRender::default().codes(false).email(&failed).text;
+    assert!(own.contains("\n#7K3Q\n\nGrouping and silence\n") && !own.contains("Matcher"), "{own}");
     failed.kind = Kind::Health;
-    assert_eq!(silence(&failed), None);
+    assert!(texts(&failed).text.ends_with("\n#7K3Q"));
+}
+
+#[test]
+fn links_come_first_and_in_the_mail_only() {
+    let mut links = Links::default();
+    links.add("logs", Template::new("https://logs.example.com/?q={message}&id={id}"));
+    links.add("trace", Template::new("https://traces.example.com/{span:trace_id}"));
+    links.add("source", Template::new("https://git.example.com/{file}#L{line}"));
+    let render = DefaultRender::default().links(links);
+    let failed = notice(vec![error(Level::ERROR, "payment <failed>", 1)]);
+    let Email { subject, text, html, .. } = render.email(&failed);
+    let wanted = "\nERROR: payment <failed>\nOpen\n    logs: https://logs.example.com/?q=payment%20%3Cfailed%3E&id=7K3Q\n    \
+                  source: https://git.example.com/src/payment.rs#L17\nWhere\n";
+    assert!(text.contains(wanted), "{text}");
+    assert!(
+        html.contains("href=\"https://logs.example.com/?q=payment%20%3Cfailed%3E&#38;id=7K3Q\""),
+        "{html}"
+    );
+    assert!(!render.sms(&failed).contains("https") && !subject.contains("https"));
+    assert!(!format!("{render:?}").contains("example.com"));
+    let health = Notice { kind: Kind::Health, ..failed };
+    assert!(!render.email(&health).text.contains("https"));
 }
 
 #[test]
@@ -79,11 +101,11 @@ fn the_end_of_what_was_told_in_full_reads_well() {
 }
 
 #[test]
-fn what_was_silenced_is_silenced_again_by_what_its_events_say() {
+fn what_stands_for_all_that_was_silenced_has_no_code() {
     let matcher = crate::Matcher::new().message("migration");
     let lasts = Duration::from_secs(60);
     let message = crate::policy::matcher::silenced(&matcher, lasts, "the migration is at work");
     let text = texts(&notice(vec![error(Level::ERROR, &message, 312)])).text;
-    assert!(text.contains("        .message(\"the migration is at work\");\n"), "{text}");
-    assert!(!text.contains("\nGrouping\n"), "{text}");
+    // It is of several kinds, and no code means all of them.
+    assert!(text.ends_with("\n#7K3Q"), "{text}");
 }

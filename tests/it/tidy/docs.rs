@@ -230,7 +230,9 @@ fn the_settings_have_every_variable_and_no_other() {
 #[test]
 fn the_settings_have_every_setter_and_the_defaults() {
     let settings = read("src/docs/settings.md");
-    let source = read("src/config/builder.rs") + &read("src/config/builder/delivery.rs");
+    let source = read("src/config/builder.rs")
+        + &read("src/config/builder/delivery.rs")
+        + &read("src/config/builder/links.rs");
     let setters = source.lines().filter_map(|line| line.trim().strip_prefix("pub fn ")?.split_once('('));
     for (setter, _) in setters.filter(|(_, rest)| rest.starts_with("self,") || rest.starts_with("mut self")) {
         assert!(settings.contains(&format!("`{setter}`")), "{setter}");
@@ -242,6 +244,7 @@ fn the_settings_have_every_setter_and_the_defaults() {
         ("ALERT_BREADCRUMBS", Builder::DEFAULT_BREADCRUMBS.to_string()),
         ("ALERT_PANICS", switch(Builder::DEFAULT_PANICS)),
         ("ALERT_REDACTION", switch(Builder::DEFAULT_REDACTION)),
+        ("ALERT_SMS_FIELDS", switch(Builder::DEFAULT_SMS_FIELDS)),
         ("ALERT_SETTLE", format!("{:?}", Builder::DEFAULT_SETTLE)),
     ] {
         let row = settings.lines().find(|line| line.starts_with(&format!("| `{variable}` |"))).unwrap();
