@@ -14,7 +14,7 @@ use super::{
     Captured, Channel, Claim, Dead, Maker, Mark, Memory, Page, StoreError, Target, Told,
     batch::arrivals,
     keep::{Keep, turn, turn_and_join},
-    scope::{Question, Scope},
+    scope::{Key, Question, Scope},
 };
 use crate::{
     event::loss::Losses,
@@ -145,7 +145,7 @@ impl Store {
         error: &SendError,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
-        decide!(self, Scope::Claimed(claim), |page| page.retry(claim, error, due_at))
+        decide!(self, Scope::Keys(&[Key::Delivery(claim.key)]), |page| page.retry(claim, error, due_at))
     }
 
     /// pending → pending, due again at `due_at`, and the attempt does not count.
@@ -156,7 +156,7 @@ impl Store {
         error: Option<&str>,
         due_at: SystemTime,
     ) -> Result<bool, StoreError> {
-        decide!(self, Scope::Claimed(claim), |page| page.release(claim, error, due_at))
+        decide!(self, Scope::Keys(&[Key::Delivery(claim.key)]), |page| page.release(claim, error, due_at))
     }
 
     /// pending → dead. False as above.
@@ -171,7 +171,7 @@ impl Store {
 
     /// Notes that the recipient of a claimed delivery was refused for good.
     pub(crate) async fn refuse(&mut self, claim: &Claim, now: SystemTime) -> Result<(), StoreError> {
-        decide!(self, Scope::Nothing, |page| page.refuse(claim, now))
+        decide!(self, Scope::Keys(&[]), |page| page.refuse(claim, now))
     }
 
     /// pending → dead without an attempt, if the recipient was refused after
@@ -204,7 +204,7 @@ impl Store {
             return Ok(false);
         }
         let decide = |page: &mut Page| page.tell_of_dead(sink, not_since, now).map(|dead| tell(&dead));
-        keep!(self, keeper => turn_and_join(keeper, &Scope::Dead(sink), decide, maker, targets, now))
+        keep!(self, keeper => turn_and_join(keeper, &Scope::Keys(&[Key::Dead(sink)]), decide, maker, targets, now))
     }
 
     /// When the next delivery of `sink` is due, leases included.
@@ -241,7 +241,7 @@ impl Store {
         segments: u32,
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        decide!(self, Scope::Cost(sink), |page| page.charge(sink, segments, now))
+        decide!(self, Scope::Keys(&[Key::Cost(sink)]), |page| page.charge(sink, segments, now))
     }
 
     /// Closes the file, if there is one.
