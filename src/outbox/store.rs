@@ -68,8 +68,10 @@ impl Store {
         targets: &[Target],
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        if let Self::Memory(memory) = self {
-            memory.must_have_room()?;
+        match self {
+            Self::Memory(memory) => memory.must_have_room()?,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => (),
         }
         let arrivals = arrivals(batch, losses, now);
         let fingerprints: Vec<_> = arrivals.iter().map(|arrival| arrival.fingerprint.clone()).collect();
