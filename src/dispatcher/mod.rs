@@ -91,7 +91,7 @@ mod clock;
 use clock::Clock;
 
 #[cfg(all(test, feature = "sqlite"))]
-mod outages;
+mod tests;
 
 /// What outlives a defect of the loop: it must not be lost with it.
 struct Inbox {

@@ -56,7 +56,6 @@ pub(crate) enum About {
     /// Events that were lost.
     Loss(DropReason),
     /// Starts of a program that ends badly each time.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
     CrashLoop,
 }
 

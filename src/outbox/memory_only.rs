@@ -41,10 +41,13 @@ impl Outbox {
         work: impl AsyncFnOnce(&mut Store) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let done = work(&mut self.store).await;
-        if let Err(error @ StoreError::Failed(_)) = &done {
+        done.inspect_err(|error| self.judge(error))
+    }
+
+    pub(crate) fn judge(&mut self, error: &StoreError) {
+        if let StoreError::Failed(_) = error {
             trouble::report("store", "", &error.to_string());
         }
-        done
     }
 
     pub(crate) fn forget(&mut self) {

@@ -49,6 +49,7 @@ mod pace;
 mod page;
 #[cfg(feature = "sqlite")]
 mod path;
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "memory has every row"))]
 mod scope;
 #[cfg(feature = "sqlite")]
 mod sqlite;

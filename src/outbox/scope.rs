@@ -12,8 +12,8 @@ use crate::policy::fingerprint::{Fingerprint, Said};
 
 /// What a keeper loads for a turn.
 pub(super) enum Scope<'a> {
-    /// What is only added, or replaced.
-    Nothing,
+    /// These rows; none of what is only added, or replaced.
+    Keys(&'a [Key<'a>]),
     /// Those that events with these fingerprints join, or that are of the groups of what
     /// was `said`, so many times each; what is known of `targets`; the incidents that have
     /// ended at `now`, and the last batch of `run`.
@@ -29,18 +29,12 @@ pub(super) enum Scope<'a> {
     /// All that decides what the recipients are told of whom something is due at
     /// `now`, or whatever is new if that is `hurried`.
     Desk { channel: &'a Channel, hurried: bool, now: SystemTime },
-    /// One delivery.
-    Claimed(&'a Claim),
     /// One delivery, and all that its end changes at `now`.
     Settled { claim: &'a Claim, now: SystemTime },
     /// The messages of a sink to be asked after at `now`, so many at most.
     Inquiries { sink: &'a str, limit: usize, now: SystemTime },
     /// One accepted message, what it tells, and who knows that.
     Fate { key: Uuid, sink: &'a str },
-    /// What the recipients of a sink cost together.
-    Cost(&'a str),
-    /// What is dead in a sink.
-    Dead(&'a str),
     /// The program's starts, and what the open incidents say of them.
     Starts { since: SystemTime },
     /// The messages that are pending, and what is silenced.
@@ -57,6 +51,16 @@ pub(super) enum Scope<'a> {
     Learned(&'a [Fingerprint]),
     /// What another store's rows meet here.
     Absorb(&'a [&'a Page]),
+}
+
+/// One row.
+pub(super) enum Key<'a> {
+    /// A delivery.
+    Delivery(Uuid),
+    /// What the recipients of a sink cost together.
+    Cost(&'a str),
+    /// What is dead in a sink.
+    Dead(&'a str),
 }
 
 /// Whether a turn would find anything to decide.

@@ -15,7 +15,7 @@ use super::{
     Told,
     batch::arrivals,
     keep::{Keep, turn, turn_and_join},
-    scope::{Question, Scope},
+    scope::{Key, Question, Scope},
 };
 use crate::{
     event::loss::Losses,
@@ -70,8 +70,10 @@ impl Store {
         targets: &[Target],
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        if let Self::Memory(memory) = self {
-            memory.must_have_room()?;
+        match self {
+            Self::Memory(memory) => memory.must_have_room()?,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => (),
         }
         let arrivals = arrivals(batch, losses, now);
         let fingerprints: Vec<_> = arrivals.iter().map(|arrival| arrival.fingerprint.clone()).collect();
@@ -155,7 +157,8 @@ impl Store {
         due_at: SystemTime,
         failed_at: Option<SystemTime>,
     ) -> Result<bool, StoreError> {
-        decide!(self, Scope::Claimed(claim), |page| page.retry(claim, error, due_at, failed_at))
+        let keys = [Key::Delivery(claim.key), Key::Dead(&claim.sink)];
+        decide!(self, Scope::Keys(&keys), |page| page.retry(claim, error, due_at, failed_at))
     }
 
     /// pending → pending, due again at `due_at`, and the attempt does not count; the
@@ -167,7 +170,8 @@ impl Store {
         due_at: SystemTime,
         failed_at: Option<SystemTime>,
     ) -> Result<bool, StoreError> {
-        decide!(self, Scope::Claimed(claim), |page| page.release(claim, error, due_at, failed_at))
+        let keys = [Key::Delivery(claim.key), Key::Dead(&claim.sink)];
+        decide!(self, Scope::Keys(&keys), |page| page.release(claim, error, due_at, failed_at))
     }
 
     /// pending → dead. False as above.
@@ -182,7 +186,7 @@ impl Store {
 
     /// Notes that the recipient of a claimed delivery was refused for good.
     pub(crate) async fn refuse(&mut self, claim: &Claim, now: SystemTime) -> Result<(), StoreError> {
-        decide!(self, Scope::Nothing, |page| page.refuse(claim, now))
+        decide!(self, Scope::Keys(&[]), |page| page.refuse(claim, now))
     }
 
     /// pending → dead without an attempt, if the recipient was refused after
@@ -221,7 +225,8 @@ impl Store {
             let failing = is_ours.then(|| page.tell_of_failing(sink, now)).flatten().map(Ill::Failing);
             failing.or_else(|| page.tell_of_dead(sink, not_since, now).map(Ill::Dead)).map(|ill| tell(&ill))
         };
-        keep!(self, keeper => turn_and_join(keeper, &Scope::Dead(sink), decide, maker, targets, now))
+        let scope = Scope::Keys(&[Key::Dead(sink)]);
+        keep!(self, keeper => turn_and_join(keeper, &scope, decide, maker, targets, now))
     }
 
     /// When the next message of `sink` is to be asked after, leases included.
@@ -289,7 +294,7 @@ impl Store {
         segments: u32,
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        decide!(self, Scope::Cost(sink), |page| page.charge(sink, segments, now))
+        decide!(self, Scope::Keys(&[Key::Cost(sink)]), |page| page.charge(sink, segments, now))
     }
 
     /// Closes the file, if there is one.

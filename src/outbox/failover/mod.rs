@@ -124,7 +124,7 @@ impl Outbox {
             Err(StoreError::Damaged(_) | StoreError::Broken(_)) => self.probed_at = None,
             Err(StoreError::NotOurs(what)) => {
                 let is_set = *database != Database::Default;
-                words::foreign(self.path.as_deref().unwrap_or(Path::new("")), is_set, &what);
+                words::foreign(self.path.as_deref().unwrap_or_else(|| Path::new("")), is_set, &what);
             }
             Err(why) => words::no_file(&format!("{place}{why}")),
         }

@@ -75,7 +75,6 @@ macro_rules! by_name {
         pub(super) mod $module {
             use super::*;
 
-            #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
             pub(in crate::outbox::page) fn serialize<S: Serializer>(
                 it: &$of,
                 to: S,

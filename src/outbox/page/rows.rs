@@ -247,7 +247,6 @@ pub(in crate::outbox) struct DeadRow {
 }
 
 /// A start of the program.
-#[cfg(feature = "sqlite")]
 #[derive(Clone, Serialize, Deserialize)]
 pub(in crate::outbox) struct StartRow {
     pub(in crate::outbox) host: String,

@@ -11,7 +11,10 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Channel, Claim, Page, StoreError, Target, batch::overflow_fingerprints, page::hex, scope::Scope,
+        Channel, Claim, Page, StoreError, Target,
+        batch::overflow_fingerprints,
+        page::hex,
+        scope::{Key, Scope},
     },
     MIGRATOR, json, version,
 };
@@ -68,7 +71,7 @@ pub(super) async fn load(
 ) -> Result<(), StoreError> {
     let mut sink = "";
     let rows = match scope {
-        Scope::Nothing => nothing(connection).await,
+        Scope::Keys(keys) => by_key(connection, keys).await,
         Scope::Batch { run, fingerprints, said, targets, now } => {
             let callsites: Vec<_> = said.iter().map(|(said, _)| said.callsite).collect();
             keep_all(page, learned(connection, &callsites).await, sink)?;
@@ -83,12 +86,9 @@ pub(super) async fn load(
             sink = channel.sink;
             desk(connection, channel, *hurried, *now).await
         }
-        Scope::Claimed(claim) => delivery(connection, claim).await,
         Scope::Settled { claim, now } => settled(connection, claim, *now).await,
         Scope::Inquiries { sink, limit, now } => questions(connection, sink, *limit, *now).await,
         Scope::Fate { key, sink } => fate(connection, *key, sink).await,
-        Scope::Cost(sink) => cost(connection, sink).await,
-        Scope::Dead(sink) => dead(connection, sink).await,
         Scope::Starts { since } => starts(connection, *since).await,
         Scope::Pending => pending(connection).await,
         Scope::Live => live(connection).await,
@@ -125,11 +125,31 @@ fn keep(page: &mut Page, row: &Loaded, sink: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn nothing(connection: &mut SqliteConnection) -> Rows {
+async fn by_key(connection: &mut SqliteConnection, keys: &[Key<'_>]) -> Rows {
+    let (mut deliveries, mut costs, mut dead) = (Vec::new(), Vec::new(), Vec::new());
+    for key in keys {
+        match key {
+            Key::Delivery(key) => deliveries.push(key),
+            Key::Cost(sink) => costs.push(sink),
+            Key::Dead(sink) => dead.push(sink),
+        }
+    }
+    let (deliveries, costs, dead) = (json(&deliveries), json(&costs), json(&dead));
     rows!(
         connection,
-        r#"SELECT 'needed' AS "tab!: String", '' AS "key!: String", CAST(user_version AS TEXT) AS "data!: String"
-             FROM pragma_user_version"#
+        r#"SELECT 'delivery' AS "tab!: String", json_quote(key) AS "key!: String", data AS "data!: String"
+             FROM delivery WHERE key IN (SELECT value FROM json_each(?1))
+            UNION ALL
+           SELECT 'account', json_array(sink, recipient), data FROM account
+            WHERE sink IN (SELECT value FROM json_each(?2)) AND recipient = ''
+            UNION ALL
+           SELECT 'dead_told', json_quote(sink), data FROM dead_told
+            WHERE sink IN (SELECT value FROM json_each(?3))
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+        deliveries,
+        costs,
+        dead
     )
 }
 
@@ -272,21 +292,6 @@ async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: boo
     )
 }
 
-async fn delivery(connection: &mut SqliteConnection, claim: &Claim) -> Rows {
-    let (key, sink) = (claim.key.to_string(), &claim.sink);
-    rows!(
-        connection,
-        r#"SELECT 'delivery' AS "tab!: String", json_quote(key) AS "key!: String", data AS "data!: String"
-             FROM delivery WHERE key = ?1
-            UNION ALL
-           SELECT 'dead_told', json_quote(sink), data FROM dead_told WHERE sink = ?2
-            UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
-        key,
-        sink
-    )
-}
-
 async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTime) -> Rows {
     let (key, sink, recipient) = (claim.key.to_string(), &claim.sink, &claim.recipient);
     let (now, held_until) = (to_millis(now), to_millis(now.later(PENDING_PAUSE)));
@@ -332,4 +337,4 @@ async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTi
 const MAX_PENDING_LOADED: i64 = MAX_PENDING.cast_signed() + 1;
 
 mod more;
-use more::{absorb, cost, dead, events, fate, learned, live, notice, pending, questions, recipients, starts};
+use more::{absorb, events, fate, learned, live, notice, pending, questions, recipients, starts};

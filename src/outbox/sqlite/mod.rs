@@ -201,7 +201,7 @@ impl Sqlite {
 /// Makes a new file ours, and refuses one that we may not write.
 async fn begin(connection: &mut SqliteConnection, lock: Option<&LockedFile>) -> Result<(), StoreError> {
     if !ours::is_ours(&mut *connection).await? {
-        ours::claim(&mut *connection).await?;
+        ours::mark_ours(&mut *connection).await?;
     }
     version::may_write(connection, &MIGRATOR, lock).await
 }

@@ -93,7 +93,7 @@ pub(super) async fn judge_damaged(path: &Path, is_marked: bool) -> Result<(), St
 /// # Errors
 ///
 /// [`StoreError::NotOurs`] if it became another program's meanwhile.
-pub(super) async fn claim(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(super) async fn mark_ours(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     // Not immediate: that would make the first page before it is said that the file
     // can shrink. And in one transaction with the id: else others could see, or a
     // kill leave, a file that is nobody's.

@@ -70,7 +70,7 @@ pub(crate) struct Place {
     /// Another program of the name that runs, if that is why this file was chosen now.
     pub(crate) beside: Option<Program>,
     /// Held as long as the program runs.
-    _claim: Option<LockedFile>,
+    _label: Option<LockedFile>,
 }
 
 /// Chooses the file of `program` among `first` and its siblings.
@@ -80,28 +80,28 @@ pub(crate) struct Place {
 /// [`StoreError::Busy`] while another process chooses; or if more programs of the
 /// name run than there are files for.
 pub(crate) fn choose(first: &Path, program: &Program) -> Result<Place, StoreError> {
-    let unclaimed = || Place { path: first.to_owned(), beside: None, _claim: None };
+    let unlabelled = || Place { path: first.to_owned(), beside: None, _label: None };
     // What is locked cannot be read there, so nobody could tell whose it is.
     if cfg!(windows) {
-        return Ok(unclaimed());
+        return Ok(unlabelled());
     }
     let Some(directory) = first.parent().filter(|directory| create_directory(directory).is_ok()) else {
         // Who opens the file says what is wrong.
-        return Ok(unclaimed());
+        return Ok(unlabelled());
     };
     let Ok(choosing) = open_beside(&directory.join("programs.lock")) else {
-        return Ok(unclaimed());
+        return Ok(unlabelled());
     };
     match choosing.try_lock() {
         Ok(()) => (),
         Err(TryLockError::WouldBlock) => return Err(StoreError::Busy),
         // Where there are no locks, nobody knows who runs.
-        Err(TryLockError::Error(_)) => return Ok(unclaimed()),
+        Err(TryLockError::Error(_)) => return Ok(unlabelled()),
     }
     let slots = (1..=MAX_PROGRAMS).map(|number| Slot::open(sibling(first, number)));
     let slots: Vec<_> = slots.collect::<io::Result<_>>().map_err(failed)?;
     if let Some(own) = slots.iter().position(|slot| slot.is_of(program)) {
-        return slots.into_iter().nth(own).map_or_else(|| Ok(unclaimed()), |slot| slot.claim(None));
+        return slots.into_iter().nth(own).map_or_else(|| Ok(unlabelled()), |slot| slot.label(None));
     }
     let runs = |slot: &&Slot| slot.state == State::Runs && !slot.record.is_empty();
     let beside = slots.iter().find(runs).map(|slot| Program::recorded(&slot.record));
@@ -113,7 +113,7 @@ pub(crate) fn choose(first: &Path, program: &Program) -> Result<Place, StoreErro
         )));
     };
     slot.record(program).map_err(failed)?;
-    slot.claim(beside)
+    slot.label(beside)
 }
 
 fn failed(error: io::Error) -> StoreError {
@@ -146,7 +146,7 @@ enum State {
 struct Slot {
     path: PathBuf,
     /// None if it is unused, or cannot be opened.
-    claim: Option<LockedFile>,
+    label: Option<LockedFile>,
     /// Its program.
     record: Vec<u8>,
     state: State,
@@ -156,24 +156,24 @@ impl Slot {
     fn open(path: PathBuf) -> io::Result<Self> {
         let file = with_suffix(&path, CLAIM);
         if !file.try_exists()? {
-            return Ok(Self { path, claim: None, record: Vec::new(), state: State::Unused });
+            return Ok(Self { path, label: None, record: Vec::new(), state: State::Unused });
         }
-        let claim = match open_beside(&file) {
-            Ok(claim) => claim,
+        let label = match open_beside(&file) {
+            Ok(label) => label,
             // Another user's, who shares the directory and not this file.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Ok(Self { path, claim: None, record: Vec::new(), state: State::Runs });
+                return Ok(Self { path, label: None, record: Vec::new(), state: State::Runs });
             }
             Err(error) => return Err(error),
         };
-        let state = match claim.try_lock() {
+        let state = match label.try_lock() {
             Ok(()) => State::Free,
             Err(TryLockError::WouldBlock) => State::Runs,
             Err(TryLockError::Error(error)) => return Err(error),
         };
         let mut record = Vec::new();
-        (&*claim).take(MAX_RECORD_BYTES).read_to_end(&mut record)?;
-        Ok(Self { path, claim: Some(claim), record, state })
+        (&*label).take(MAX_RECORD_BYTES).read_to_end(&mut record)?;
+        Ok(Self { path, label: Some(label), record, state })
     }
 
     fn is_of(&self, program: &Program) -> bool {
@@ -202,34 +202,34 @@ impl Slot {
 
     /// Makes it the file of `program`.
     fn record(&mut self, program: &Program) -> io::Result<()> {
-        let claim = match self.claim.take() {
-            Some(claim) => claim,
+        let label = match self.label.take() {
+            Some(label) => label,
             None => open_beside(&with_suffix(&self.path, CLAIM))?,
         };
-        claim.set_len(0)?;
-        (&*claim).rewind()?;
-        (&*claim).write_all(&program.record())?;
-        self.claim = Some(claim);
+        label.set_len(0)?;
+        (&*label).rewind()?;
+        (&*label).write_all(&program.record())?;
+        self.label = Some(label);
         Ok(())
     }
 
     /// Shares the lock with other processes of the same program.
-    fn claim(self, beside: Option<Program>) -> Result<Place, StoreError> {
-        if let Some(claim) = &self.claim {
+    fn label(self, beside: Option<Program>) -> Result<Place, StoreError> {
+        if let Some(label) = &self.label {
             if self.state == State::Free {
-                claim.unlock().map_err(failed)?;
+                label.unlock().map_err(failed)?;
             }
-            match claim.try_lock_shared() {
+            match label.try_lock_shared() {
                 Ok(()) => (),
                 Err(TryLockError::WouldBlock) => return Err(StoreError::Busy),
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
         }
-        Ok(Place { path: self.path, beside, _claim: self.claim })
+        Ok(Place { path: self.path, beside, _label: self.label })
     }
 }
 
-/// What a file's claim is called.
+/// What a file's label is called.
 const CLAIM: &str = ".program";
 
 /// So many programs of one name can run at once.
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_says_nothing_is_taken_up_last_and_a_file_without_a_claim_is_no_obstacle() {
+    fn a_label_that_says_nothing_is_taken_up_last_and_a_file_without_a_label_is_no_obstacle() {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
         std::fs::write(directory.join("alerts.db"), "").unwrap();

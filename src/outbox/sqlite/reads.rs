@@ -35,14 +35,75 @@ impl Keep for Sqlite {
     }
 
     async fn ask(&mut self, question: &Question<'_>) -> Result<bool, StoreError> {
-        match *question {
-            Question::Waits { sink, hurried, now } => self.has_waiting(sink, hurried, now).await,
-            Question::Refused { claim, since } => self.has_refusal(claim, since).await,
-            Question::Ill { sink } => self.is_ill(sink).await,
-            Question::Ahead { now } => self.is_ahead(now).await,
-            Question::Late { first_by, again_by } => self.is_due_after(first_by, again_by).await,
-            Question::Abandoned { own, before } => self.has_abandoned(own, before).await,
-        }
+        let any = match *question {
+            Question::Waits { sink, hurried, now } => {
+                let now = to_millis(now);
+                let any = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT 1 FROM standing
+                                       WHERE sink = ?1 AND due_at IS NOT NULL
+                                         AND (due_at <= ?2 OR (?3 AND told_at IS NULL))) AS "any!: bool""#,
+                    sink,
+                    now,
+                    hurried
+                );
+                any.fetch_one(&mut self.connection).await?
+            }
+            Question::Refused { claim, since } => {
+                let since = to_millis(since);
+                let any = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT 1 FROM refusal
+                                       WHERE sink = ?1 AND recipient = ?2 AND since > ?3) AS "any!: bool""#,
+                    claim.sink,
+                    claim.recipient,
+                    since
+                );
+                any.fetch_one(&mut self.connection).await?
+            }
+            Question::Ill { sink } => {
+                let any = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT 1 FROM dead_told
+                                       WHERE sink = ?1 AND (count > 0 OR failing_since IS NOT NULL)) AS "any!: bool""#,
+                    sink
+                );
+                any.fetch_one(&mut self.connection).await?
+            }
+            Question::Ahead { now } => {
+                let now = to_millis(now);
+                let any = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT 1 FROM account WHERE heard_at > ?1)
+                           OR EXISTS (SELECT 1 FROM standing CROSS JOIN incident ON incident.id = incident_id
+                                       WHERE due_at IS NOT NULL
+                                         AND (opened_at > ?1 OR last_at > ?1 OR told_at > ?1)) AS "any!: bool""#,
+                    now
+                );
+                any.fetch_one(&mut self.connection).await?
+            }
+            Question::Late { first_by, again_by } => {
+                let (first_by, again_by) = (to_millis(first_by), to_millis(again_by));
+                let any = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT 1 FROM delivery WHERE state = 'pending'
+                                         AND due_at > iif(claims = 0, ?1, ?2)) AS "any!: bool""#,
+                    first_by,
+                    again_by
+                );
+                any.fetch_one(&mut self.connection).await?
+            }
+            Question::Abandoned { own, before } => {
+                let (own, before) = (json(own), to_millis(before));
+                let any = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT 1 FROM delivery
+                                       WHERE state = 'pending' AND due_at <= ?1 AND expires_at <= ?1
+                                         AND sink NOT IN (SELECT value FROM json_each(?2)))
+                           OR EXISTS (SELECT 1 FROM standing
+                                       WHERE due_at <= ?1
+                                         AND sink NOT IN (SELECT value FROM json_each(?2))) AS "any!: bool""#,
+                    before,
+                    own
+                );
+                any.fetch_one(&mut self.connection).await?
+            }
+        };
+        Ok(any)
     }
 
     /// pending → pending, leased: each claim counts one attempt, and grows the token.
@@ -208,97 +269,6 @@ impl Keep for Sqlite {
 }
 
 impl Sqlite {
-    /// Whether something may be to be told of a sink.
-    async fn is_ill(&mut self, sink: &str) -> Result<bool, StoreError> {
-        let is_ill = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM dead_told
-                               WHERE sink = ?1 AND (count > 0 OR failing_since IS NOT NULL)) AS "is_ill!: bool""#,
-            sink
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        Ok(is_ill)
-    }
-
-    /// Whether something is to be decided for a recipient of `sink`.
-    async fn has_waiting(&mut self, sink: &str, hurried: bool, now: SystemTime) -> Result<bool, StoreError> {
-        let now = to_millis(now);
-        let has = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM standing
-                               WHERE sink = ?1 AND due_at IS NOT NULL
-                                 AND (due_at <= ?2 OR (?3 AND told_at IS NULL))) AS "has!: bool""#,
-            sink,
-            now,
-            hurried
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        Ok(has)
-    }
-
-    /// Whether the recipient of a claim was refused after `since`.
-    async fn has_refusal(&mut self, claim: &Claim, since: SystemTime) -> Result<bool, StoreError> {
-        let since = to_millis(since);
-        let has = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM refusal
-                               WHERE sink = ?1 AND recipient = ?2 AND since > ?3) AS "has!: bool""#,
-            claim.sink,
-            claim.recipient,
-            since
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        Ok(has)
-    }
-
-    /// Whether anything happened at a time that is still to come.
-    async fn is_ahead(&mut self, now: SystemTime) -> Result<bool, StoreError> {
-        let now = to_millis(now);
-        let ahead = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM account WHERE heard_at > ?1)
-                   OR EXISTS (SELECT 1 FROM standing CROSS JOIN incident ON incident.id = incident_id
-                               WHERE due_at IS NOT NULL
-                                 AND (opened_at > ?1 OR last_at > ?1 OR told_at > ?1)) AS "any!: bool""#,
-            now
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        Ok(ahead)
-    }
-
-    /// Whether a pending delivery is due after `first_by`, if it was never claimed, or
-    /// after `again_by`.
-    async fn is_due_after(&mut self, first_by: SystemTime, again_by: SystemTime) -> Result<bool, StoreError> {
-        let (first_by, again_by) = (to_millis(first_by), to_millis(again_by));
-        let any = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM delivery
-                               WHERE state = 'pending' AND due_at > iif(claims = 0, ?1, ?2)) AS "any!: bool""#,
-            first_by,
-            again_by
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        Ok(any)
-    }
-
-    /// Whether something of a sink that is not of our `own` was due `before`.
-    async fn has_abandoned(&mut self, own: &[&str], before: SystemTime) -> Result<bool, StoreError> {
-        let (own, before) = (json(own), to_millis(before));
-        let any = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM delivery
-                               WHERE state = 'pending' AND due_at <= ?1 AND expires_at <= ?1
-                                 AND sink NOT IN (SELECT value FROM json_each(?2)))
-                   OR EXISTS (SELECT 1 FROM standing
-                               WHERE due_at <= ?1
-                                 AND sink NOT IN (SELECT value FROM json_each(?2))) AS "any!: bool""#,
-            before,
-            own
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        Ok(any)
-    }
-
     /// What is known of recipients.
     pub(in crate::outbox) async fn ledger(&mut self) -> Result<Page, StoreError> {
         let mut page = Page { is_copy: true, ..Page::default() };

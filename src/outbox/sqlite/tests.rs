@@ -86,6 +86,24 @@ fn a_file_with_a_newer_migration_works() {
 }
 
 #[test]
+fn what_a_newer_version_says_in_a_row_stays_when_this_one_changes_it() {
+    with_path(&[], |path| async move {
+        let mut file = Sqlite::open(&path).await.unwrap();
+        let mut page = Page::default();
+        page.incidents.insert(1, incident(1));
+        file.import(&[&page], &[], SystemTime::UNIX_EPOCH).await.unwrap();
+        let newer = "UPDATE incident SET data = json_set(data, '$.mood', 'good', '$.closed_at', 7);
+                     UPDATE incident SET data = json_set(data, '$.closed_at', NULL)";
+        sqlx::raw_sql(newer).execute(&mut file.connection).await.unwrap();
+        page.incidents.insert(1, IncidentRow { public_id: "2".to_owned(), ..incident(1) });
+        file.import(&[&page], &[], SystemTime::UNIX_EPOCH).await.unwrap();
+        let row = "SELECT count || ' ' || (data ->> 'mood') || ' ' || (closed_at IS NULL) FROM incident";
+        assert_eq!(text(&mut file, row).await, "2 good 1");
+        file.shut().await;
+    });
+}
+
+#[test]
 fn a_file_that_a_newer_version_wants_to_itself_is_left_as_it_is() {
     with_path(&[], |path| async move {
         change(&path, "PRAGMA user_version = 9999").await;

@@ -11,28 +11,6 @@ use super::{
 };
 use crate::{event::to_millis, outbox::page::hex, policy::fingerprint::Fingerprint};
 
-pub(super) async fn cost(connection: &mut SqliteConnection, sink: &str) -> Rows {
-    rows!(
-        connection,
-        r#"SELECT 'account' AS "tab!: String", json_array(sink, recipient) AS "key!: String", data AS "data!: String"
-             FROM account WHERE sink = ?1 AND recipient = ''
-            UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
-        sink
-    )
-}
-
-pub(super) async fn dead(connection: &mut SqliteConnection, sink: &str) -> Rows {
-    rows!(
-        connection,
-        r#"SELECT 'dead_told' AS "tab!: String", json_quote(sink) AS "key!: String", data AS "data!: String"
-             FROM dead_told WHERE sink = ?1
-            UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
-        sink
-    )
-}
-
 pub(super) async fn questions(
     connection: &mut SqliteConnection,
     sink: &str,
