@@ -223,9 +223,9 @@ impl Template {
         let mut values: Vec<(u32, u8)> = members.iter().copied().chain([self]).filter_map(at).collect();
         values.sort_unstable();
         values.dedup_by_key(|(hash, _)| *hash);
-        let singles = members.iter().filter(|member| !member.is_group());
-        let (again, once): (Vec<_>, Vec<_>) = singles.partition(|single| single.shared_by > 1);
-        let is_closed = again.len() > once.len();
+        let singles = members.iter().filter(|member| !member.is_group()).count();
+        let again = members.iter().filter(|member| !member.is_group() && member.shared_by > 1).count();
+        let is_closed = again * 2 > singles;
         Slot::ALL.into_iter().any(|kind| {
             let factor = if is_closed && kind != Slot::Who { CLOSED_FACTOR } else { 1 };
             let count = values.iter().filter(|(_, value)| *value <= kind as u8).count();
