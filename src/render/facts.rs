@@ -155,7 +155,7 @@ pub(super) fn silence(samples: &[Sample]) -> String {
         [] => String::new(),
         // It is no event of the program's.
         [only] if only.event.target.is_empty() => String::new(),
-        [only] => words::silence(&silence_hint::matcher(&only.event)),
+        [only] => words::silence(&silence_hint::matcher(&only.event, only.in_common.as_deref())),
         _ => words::silence(words::ANY_MATCHER),
     }
 }

@@ -14,20 +14,20 @@ const MAX_CHARS: usize = 80;
 
 /// Like `Matcher::new().target("shop").message("payment failed")`, each on a line
 /// of its own: phones are narrow.
-pub(super) fn matcher(event: &Event) -> String {
+pub(super) fn matcher(event: &Event, in_common: Option<&str>) -> String {
     let target = clean::line(&event.target, MAX_CHARS);
     let is_whole = !target.is_empty() && target == *event.target;
     let target = is_whole.then(|| format!("\n    .target({target:?})"));
     // What stands for all that was silenced has a message of ours before its own.
     let message = first_of_silenced(&event.message).unwrap_or(&event.message);
-    let message = constant_part(message).map(|part| format!("\n    .message({part:?})"));
+    let masked = in_common.map_or_else(|| fingerprint::mask(message), Into::into);
+    let message = constant_part(message, &masked).map(|part| format!("\n    .message({part:?})"));
     format!("Matcher::new(){}{}", target.unwrap_or_default(), message.unwrap_or_default())
 }
 
-/// The longest part of `message` that does not vary.
-fn constant_part(message: &str) -> Option<String> {
-    let masked = fingerprint::mask(message);
-    let parts = masked.split([fingerprint::MASK, '\n']).map(str::trim);
+/// The longest part of `message` that does not vary: that is in `masked`.
+fn constant_part(message: &str, masked: &str) -> Option<String> {
+    let parts = masked.split([fingerprint::MASK, fingerprint::HOLE, '\n']).map(str::trim);
     let fitting = parts.filter_map(|part| {
         let end = part.char_indices().nth(MAX_CHARS).map_or(part.len(), |(end, _)| end);
         let part = part.get(..end).unwrap_or_default().trim_end();
@@ -47,7 +47,7 @@ mod tests {
         let named = |message: &str| {
             let mut event = event(message);
             event.target = "shop::stock".into();
-            matcher(&event)
+            matcher(&event, None)
         };
         let wanted = [
             ("payment failed", "\n    .message(\"payment failed\")"),
@@ -65,10 +65,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn of_a_group_it_names_what_its_events_have_in_common() {
+        let event = event("supplier Globex sent nothing");
+        let named = matcher(&event, Some("supplier … sent nothing"));
+        assert!(named.ends_with("\n    .message(\"sent nothing\")"), "{named}");
+    }
+
     proptest::proptest! {
         #[test]
         fn what_it_names_is_in_the_message(message in super::super::tests::hostile(300)) {
-            let part = constant_part(&message).unwrap_or_default();
+            let part = constant_part(&message, &fingerprint::mask(&message)).unwrap_or_default();
             proptest::prop_assert!(Matcher::new().message(part.clone()).means(&event(&message)));
             proptest::prop_assert!(!part.contains(clean::is_unsafe));
         }
