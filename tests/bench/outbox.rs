@@ -225,6 +225,7 @@ fn captured(message: &str, number: u128, now: SystemTime) -> Captured {
         fingerprint: number.to_le_bytes(),
         count: 1,
         last_at: now,
+        said: None,
         about: None,
         not_before: None,
         permit: host::permit::Permit::default(),

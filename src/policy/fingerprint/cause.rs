@@ -27,6 +27,15 @@ pub(super) fn all(event: &Event) -> impl Iterator<Item = &str> {
     event.fields.iter().filter_map(text)
 }
 
+/// What the first error in the fields of `event` says itself, whatever caused it.
+pub(super) fn outermost(event: &Event) -> Option<&str> {
+    let field = event.fields.iter().find(|field| text(field).is_some())?;
+    match &field.value {
+        Value::Error(chain) => chain.first().map(String::as_str),
+        _ => text(field),
+    }
+}
+
 /// What `field` says of the cause: the root of an error's chain, as `dyn Error` does
 /// not tell its type; or the text of a field that is named as errors are.
 fn text(field: &Field) -> Option<&str> {

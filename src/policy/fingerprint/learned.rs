@@ -223,8 +223,9 @@ impl Template {
         let mut values: Vec<(u32, u8)> = members.iter().copied().chain([self]).filter_map(at).collect();
         values.sort_unstable();
         values.dedup_by_key(|(hash, _)| *hash);
-        let repeated = members.iter().filter(|member| member.shared_by > 1).count();
-        let is_closed = repeated * 2 > members.len();
+        let singles = members.iter().filter(|member| !member.is_group()).count();
+        let again = members.iter().filter(|member| !member.is_group() && member.shared_by > 1).count();
+        let is_closed = again * 2 > singles;
         Slot::ALL.into_iter().any(|kind| {
             let factor = if is_closed && kind != Slot::Who { CLOSED_FACTOR } else { 1 };
             let count = values.iter().filter(|(_, value)| *value <= kind as u8).count();
@@ -270,10 +271,11 @@ impl Template {
     /// The words that are shared, but for those that may be somebody's name.
     fn show(&self, said: &Said) -> String {
         let mut shown = String::new();
+        let mut hole = [0; 3];
         for (own, word) in self.words.iter().zip(&said.words) {
             let text = match own {
-                Some((_, slot)) if *slot >= Slot::Bare as u8 => &word.text,
-                Some(_) | None => HOLE,
+                Some((_, slot)) if *slot >= Slot::Bare as u8 => word.text.as_str(),
+                Some(_) | None => HOLE.encode_utf8(&mut hole),
             };
             let joins = text.starts_with(|c: char| ")]},;:=.".contains(c));
             let is_joined = shown.ends_with(['(', '[', '{', '=']) || text == "=";
@@ -289,14 +291,14 @@ impl Template {
     fn fingerprint(&self, callsite: Fingerprint) -> Fingerprint {
         let callsite = hex(callsite);
         let words =
-            self.words.iter().map(|word| word.map_or_else(|| HOLE.to_owned(), |(hash, _)| hash.to_string()));
+            self.words.iter().map(|word| word.map_or_else(|| HOLE.to_string(), |(hash, _)| hash.to_string()));
         let words = words.collect::<Vec<_>>().join(" ");
         hash(&["group", &callsite, &words, &self.causes.to_string()])
     }
 }
 
 /// What is shown of a hole.
-const HOLE: &str = "…";
+pub(crate) const HOLE: char = '…';
 
 /// A longer message is not learned from.
 const MAX_WORDS: usize = 48;

@@ -118,8 +118,12 @@ pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
     let own_field =
         event.fields.iter().find(|field| field.name == OVERRIDE).map(|field| field.value.to_string());
     let says = own_field.or_else(|| custom.and_then(|custom| custom.call(event)));
+    let mut causes: Vec<_> = cause::all(event).map(mask).collect();
     let message = mask(text(event));
-    let causes: Vec<_> = cause::all(event).map(mask).collect();
+    // An event that only has an error says it once.
+    if event.message.trim().is_empty() && causes.first() == Some(&message) {
+        causes.remove(0);
+    }
     let causes: Vec<&str> = causes.iter().map(|cause| &**cause).collect();
     let default = || key(event, app, "event", &[&[&*message], causes.as_slice()].concat());
     let callsite = callsite(event, app);
@@ -181,7 +185,8 @@ fn hash(parts: &[&str]) -> Fingerprint {
     hasher.finish128().as_u128().to_be_bytes()
 }
 
-/// The message; that of the first text for an event that only has fields.
+/// The message. Of an event that only has fields, the error that is its cause, or else
+/// the first text.
 fn text(event: &Event) -> &str {
     let first = || {
         event.fields.iter().find_map(|field| match &field.value {
@@ -190,7 +195,10 @@ fn text(event: &Event) -> &str {
             _ => None,
         })
     };
-    if event.message.trim().is_empty() { first().unwrap_or_default() } else { &event.message }
+    if !event.message.trim().is_empty() {
+        return &event.message;
+    }
+    cause::outermost(event).or_else(first).unwrap_or_default()
 }
 
 /// The application's own idea of what an event is the same as.

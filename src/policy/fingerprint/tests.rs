@@ -195,6 +195,29 @@ fn an_event_with_fields_only_says_what_its_first_text_says() {
     let text = |text: &str| with_field("", "error", Value::Str(text.to_owned()));
     assert_eq!(own(&text("order 17 failed")), own(&text("order 18 failed")));
     assert_ne!(own(&text("order 17 failed")), own(&text("disk full")));
+    let both = |user: &str| Event {
+        fields: vec![
+            Field::new("user", Value::Str(user.to_owned())),
+            Field::new("error", Value::Str("disk full".to_owned())),
+        ],
+        ..event("")
+    };
+    assert_eq!(own(&both("ann")), own(&both("bob")), "the cause says more than another field");
+    assert_eq!(own(&both("ann")), own(&text("disk full")));
+    let chain = |top: &str| with_field("", "e", Value::Error(vec![top.to_owned(), "disk full".to_owned()]));
+    assert_ne!(own(&chain("cannot save")), own(&chain("cannot load")));
+}
+
+#[test]
+fn what_cannot_be_learned_from_is_not() {
+    let said = |event: &Event| keys(event, "app", None).said.is_some();
+    let named = event("supplier Globex is gone");
+    assert!(said(&named));
+    assert!(said(&with_field("", "error", Value::Str("supplier Globex is gone".to_owned()))));
+    assert!(!said(&Event { panic: true, ..named.clone() }), "a panic");
+    assert!(!said(&event("no route")), "nothing can vary");
+    assert!(!said(&event(&"supplier Globex ".repeat(40))), "too long");
+    assert!(!said(&with_field("supplier Globex is gone", OVERRIDE, Value::Str("mine".to_owned()))));
 }
 
 #[test]

@@ -31,6 +31,18 @@ fn of_several_incidents_each_says_that_the_program_chose_it() {
 }
 
 #[test]
+fn what_was_learned_is_said_with_what_the_events_have_in_common() {
+    let group = || Sample {
+        in_common: Some("supplier … sent\u{202E} nothing".to_owned()),
+        ..error(Level::ERROR, "supplier Globex sent nothing", 3)
+    };
+    let text = texts(&notice(vec![group()])).text;
+    assert!(text.contains("is reported as one:\n    supplier … sent nothing\n"), "{text}");
+    let text = texts(&notice(vec![group(), error(Level::ERROR, "b", 1)])).text;
+    assert!(text.contains("Many different messages are one in #7K3Q: supplier … sent nothing\n"), "{text}");
+}
+
+#[test]
 fn the_foot_is_one_line_that_says_what_can_be_done_now() {
     let foot = |notice: &Notice| {
         let text = texts(notice).text;

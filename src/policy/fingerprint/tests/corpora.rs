@@ -119,7 +119,7 @@ fn events_are_grouped_as_people_group_them() {
         (
             "kinds",
             by_kind(include_str!("../../../../tests/it/corpus/fingerprints.txt"), |kind| kind % 3 == 0),
-            0.9,
+            0.85,
         ),
         (
             "kept out",
