@@ -8,7 +8,7 @@ use super::{LearnedRow, Page};
 use crate::{
     event::Event,
     outbox::batch::Arrival,
-    policy::fingerprint::{self, Fingerprint, Learned, Said},
+    policy::fingerprint::{self, Learned, Said},
 };
 
 impl Page {
@@ -49,8 +49,8 @@ impl Page {
 
     /// The groups that events would join: a keeper loads their incidents, too.
     #[cfg(feature = "sqlite")]
-    pub(in crate::outbox) fn groups_of(&self, said: &[(&Said, u64)]) -> Vec<Fingerprint> {
-        let mut maps: BTreeMap<Fingerprint, Learned> = BTreeMap::new();
+    pub(in crate::outbox) fn groups_of(&self, said: &[(&Said, u64)]) -> Vec<fingerprint::Fingerprint> {
+        let mut maps: BTreeMap<fingerprint::Fingerprint, Learned> = BTreeMap::new();
         let groups = said.iter().filter_map(|(said, count)| {
             let known = || self.learned.get(&said.callsite).map(|row| row.map.clone()).unwrap_or_default();
             maps.entry(said.callsite).or_insert_with(known).note(said, *count).0
@@ -60,7 +60,7 @@ impl Page {
 
     /// The callsites of the first events on the page.
     #[cfg(feature = "sqlite")]
-    pub(in crate::outbox) fn callsites(&self) -> Vec<Fingerprint> {
+    pub(in crate::outbox) fn callsites(&self) -> Vec<fingerprint::Fingerprint> {
         let app = |id: &i64| self.incidents.get(id).map(|incident| incident.process.app.as_str());
         self.firsts.iter().filter_map(|(id, event)| Some(fingerprint::callsite(event, app(id)?))).collect()
     }
