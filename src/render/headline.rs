@@ -106,7 +106,9 @@ fn chained(what: String) -> Headline {
     let is_cause = |(what, cause): &(&str, &str)| {
         cause.trim().contains(' ') && !what.trim().is_empty() && !what.contains(['{', '[', '(', '"', '='])
     };
-    match what.rsplit_once(BETWEEN).filter(is_cause) {
+    let unwrapped = what.strip_prefix(UNWRAPPED).and_then(|rest| rest.strip_prefix(BETWEEN));
+    let unwrapped = unwrapped.map(|cause| (UNWRAPPED, cause));
+    match unwrapped.or_else(|| what.rsplit_once(BETWEEN).filter(is_cause)) {
         Some((what, cause)) => Headline { what: what.to_owned(), cause: cause.to_owned(), names_cause: true },
         None => Headline { what, cause: String::new(), names_cause: true },
     }
@@ -189,6 +191,9 @@ fn names_it(text: &str, value: &str) -> bool {
         ![before, after].into_iter().flatten().any(char::is_alphanumeric)
     })
 }
+
+/// What a panic of `unwrap` says before the cause.
+const UNWRAPPED: &str = "called `Result::unwrap()` on an `Err` value";
 
 /// Between what happened and its cause.
 const BETWEEN: &str = ": ";

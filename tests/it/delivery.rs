@@ -31,7 +31,7 @@ fn one_error_is_one_sms_and_one_mail() {
     let is_authorized =
         |(name, value): &(String, String)| name == "authorization" && value.starts_with("Basic ");
     assert!(sms[0].headers.iter().any(is_authorized));
-    assert!(sms[0].text().starts_with("[MyApp] ERROR: payment failed #"), "{}", sms[0].text());
+    assert!(sms[0].text().starts_with("[MyApp] ERROR: payment failed - order=17 #"), "{}", sms[0].text());
     let mail = mails[0].json();
     assert_eq!(mail["personalizations"][0]["to"][0]["email"], EMAIL);
     assert!(mail["content"][0]["value"].as_str().unwrap().contains("order = 17"));

@@ -90,6 +90,12 @@ fn the_root_cause_is_cut_last() {
     assert_eq!(cut(40), "the payment of the…: connection refused");
     assert_eq!(cut(26), "the p…: connection refused");
     assert_eq!(cut(20), "the…: connection re…");
+    let unwrapped = event(
+        Level::ERROR,
+        "called `Result::unwrap()` on an `Err` value: Os { code: 111, kind: ConnectionRefused }",
+    );
+    assert_eq!(Headline::of(&unwrapped, true).whole(), unwrapped.message);
+    assert_eq!(Headline::of(&unwrapped, true).chars(40), "called `R…: Os { code: 111, kind: Conne…");
     let chained = event(Level::ERROR, "the payment of the order failed: the bank: connection refused");
     assert_eq!(Headline::of(&chained, true).chars(40), "the payment of the…: connection refused");
 }
