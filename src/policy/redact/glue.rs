@@ -33,9 +33,9 @@ impl Reader<'_, '_> {
     pub(super) fn glue(&self, name: &Range<usize>, secret: &Secret<'_>) -> Option<(Glue, usize)> {
         let before = name.start.checked_sub(1).map(|at| self.bytes[at]);
         let is_wide = self.text[name.clone()].starts_with(|char| char >= '\u{E00}');
-        let is_open = before.is_some_and(|before| b"\"'`\\".contains(&before));
         // Without spaces, a quote may open the value.
-        let quote = quotes::quote(self.text, name.end).filter(|_| is_open || !is_wide);
+        let is_same = |quote: u8| before.is_some_and(|before| before == quote || before == b'\\');
+        let quote = quotes::quote(self.text, name.end).filter(|quote| !is_wide || is_same(quote.char));
         let opening = before.filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
         let is_double = quote.as_ref().is_some_and(|quote| quote.char == b'"');
         let mut at = self.after_closers(quote.as_ref().map_or(name.end, |quote| quote.end), quote.is_some());
@@ -83,6 +83,8 @@ impl Reader<'_, '_> {
                 (Form::Colon, 1)
             }
             b'-' if self.at(at, "->") => (Form::Assigned, 2),
+            // So a runner is told of a variable: `::set-output name=password::…`.
+            b':' if self.at(at, "::") && before == Some(b'=') => (Form::Assigned, 2),
             b':' if self.at(at, "::") && !self.at(at, ":: ") || self.at(at, "://") => return None,
             b':' if self.at(at, ":=") => (Form::Assigned, 2),
             b':' if quote.is_some() => {

@@ -235,6 +235,7 @@ pub(super) const ISSUERS: &[Issuer] = &[
     Issuer { rule: "infisical", source: "https://infisical.com/docs/documentation/platform/token", shapes: &[from("st.", Path, 60)] },
     Issuer { rule: "packagist", source: "https://packagist.com/docs/api", shapes: &[from("packagist_ack_", Hex, 40), from("packagist_uut_", Hex, 40)] },
     Issuer { rule: "twitch", source: "https://dev.twitch.tv/docs/irc/authenticate-bot", shapes: &[just("oauth:", Alnum, 30)] },
+    Issuer { rule: "nats", source: "https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth", shapes: &[just("SU", Upper, 56), just("SA", Upper, 56), just("SO", Upper, 56), just("SN", Upper, 56), just("SC", Upper, 56), just("SX", Upper, 56)] },
     Issuer { rule: "otpauth", source: "https://github.com/google/google-authenticator/wiki/Key-Uri-Format", shapes: &[] },
     Issuer { rule: "wifi", source: "https://github.com/zxing/zxing/wiki/Barcode-Contents", shapes: &[] },
 ];
@@ -258,6 +259,7 @@ pub(super) const BLOCKS: &[(&str, &str, &str)] = &[
     ("-----BEGIN ", "PRIVATE KEY", "-----END"),
     ("---- BEGIN ", "PRIVATE KEY", "---- END"),
     ("-----BEGIN ", "Static key", "-----END"),
+    ("-----BEGIN ", "NKEY SEED", "-----END"),
     ("PuTTY-User-Key-File-", ":", "Private-MAC"),
     ("Private-Lines: ", "", "Private-MAC"),
 ];

@@ -49,7 +49,10 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     // Nothing that somebody would choose, or could say.
     let is_blank =
         !text.chars().any(|char| char.is_alphanumeric() || nature.is_strong() && "!@^&~+=".contains(char));
+    let is_label = || shape == Shape::Quoted && is_named(text) && is_title(text);
     if is_blank
+        || text.len() < 2 && secret.rule != "password"
+        || is_label()
         || is_one_of(text.trim_matches(['\'', '"', '`', '(', '.']), NOTHING)
         || is_masked(text)
         || is_placeholder(text, form)
@@ -215,6 +218,11 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         _ if secret.rule == "session" => is_mixed(text.trim_start_matches("s:")) || is_number,
         _ => !is_word,
     }
+}
+
+/// A label that an application shows: `Password`, `API Key`.
+fn is_title(text: &str) -> bool {
+    text.starts_with(|char: char| char.is_uppercase()) && !text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a value in brackets has a text or an item that is a secret.

@@ -269,7 +269,11 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let is_near = self.bytes[at - 1] == b':';
                 extent::secret_at(self.text, skipped, Form::Colon, secret)
                     .filter(|range| {
-                        !is_near || !is_name(&self.text[range.clone()]) || self.is_in_struct(range.end)
+                        let value = &self.text[range.clone()];
+                        !is_near
+                            || !is_name(value)
+                            || chance::is_phrase(value)
+                            || self.is_in_struct(range.end)
                     })
                     .or_else(|| {
                         // `session:token:ann …`
