@@ -143,7 +143,11 @@ impl Reader<'_, '_> {
                 return (near.as_bytes()[length] == b'>' && !near[..length].ends_with('/'))
                     .then_some((Glue::Tag, at + length + 1));
             }
-            b'\n' if spaces == 0 && matches!(self.bytes.get(at + 1..at + 4), Some(b"---" | b"===")) => {
+            b'\n'
+                if spaces == 0
+                    && (matches!(self.bytes.get(at + 1..at + 4), Some(b"---" | b"==="))
+                        || self.after_item(at + 1) > at + 1) =>
+            {
                 return Some((Glue::NextLine, at + 1));
             }
             _ if is_closed && quote.is_none() && !self.text[gap.saturating_sub(1)..].starts_with('>')

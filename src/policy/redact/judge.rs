@@ -49,7 +49,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     // Nothing that somebody would choose, or could say.
     let is_blank =
         !text.chars().any(|char| char.is_alphanumeric() || nature.is_strong() && "!@^&~+=".contains(char));
-    let is_label = || shape == Shape::Quoted && is_named(text) && (is_title(text) || is_plain_word(text));
+    let is_label = || shape == Shape::Quoted && is_named(text) && (is_title(text) || is_plain_word(text) && !text.contains('-'));
     if is_blank
         || text.len() < 2 && secret.rule != "password"
         || is_label()

@@ -237,7 +237,9 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
                 let rule = near.len() - near.trim_start_matches(['-', '=', '>', ' ', '\n', '\r', '$']).len();
                 let at = at + rule;
-                let is_below = self.is_indented(name.start, at);
+                let item = self.after_item(at);
+                let is_below = self.is_indented(name.start, at) || item > at;
+                let at = item;
                 let first = self.text[at..].split_whitespace().next().unwrap_or_default();
                 if is_below && first.ends_with(':') {
                     return elsewhere::below(self.text, at, secret);

@@ -43,7 +43,7 @@ pub(super) const KEYS: &[Row] = &[
         "mat khau", "kata sandi", "kata laluan", "รหัสผ่าน",
         "密码", "密碼", "口令", "パスワード", "パスコード", "暗証番号", "비밀번호", "암호", "패스워드",
     ]),
-    row("password", Strong, End, &["psk", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "гасло", "парол", "iparolja", "jelszava"]),
+    row("password", Strong, End, &["psk", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "гасло", "парол", "iparolja", "jelszava", "jelszavad", "jelszavam", "jelszot", "jelszavat"]),
     row("secret", Strong, Anywhere, &[
         "secret id", "*clientsecret", "*secretkey", "scrt", "secret", "code verifier", "tacacs key", "radius key", "hmac key", "vapid key",
         "geheimnis", "cle secrete", "clave secreta", "secreto", "segredo", "chave secreta", "segreto", "chiave segreta",
@@ -110,7 +110,7 @@ pub(super) const HARMLESS_ENDS: &[&str] = &[
 ];
 
 pub(super) const HARMLESS_BEGINNINGS: &[&str] =
-    &["has", "is", "max", "min", "needs", "num", "public", "requires", "total"];
+    &["has", "is", "max", "min", "needs", "num", "public", "requires", "total", "update", "change", "forgot", "show", "hide", "use", "allow", "enable", "disable", "validate", "require"];
 
 /// Behind these, a token only says where to go on, or that something was done once.
 pub(super) const PAGES: &[&str] =
