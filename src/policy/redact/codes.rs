@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{keys::is_one_of, looked};
+use super::{keys::is_one_of, looked, vocabulary::OF};
 
 /// The code that `run` is, if its line says so.
 pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
@@ -34,8 +34,9 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     looked(before.len() + after.len());
     let before = words(before.rsplit('\n').next().unwrap_or_default().rsplit(is_gap));
     let after = words(after.split('\n').next().unwrap_or_default().split(is_gap));
-    let is_led = before.first().is_some_and(|word| is_one_of(word, LEADS) || is_code_word(word) || is_kind(word))
-        || after.iter().take(2).any(|word| is_one_of(word, FOLLOWS));
+    let leads = |word: &&str| is_one_of(word, LEADS) || is_code_word(word) || has_stem(word, KINDS);
+    let is_led =
+        before.iter().take(3).any(leads) || after.iter().take(2).any(|word| is_one_of(word, FOLLOWS));
     let is_used = before.first().is_some_and(|word| is_one_of(word, &["use", "enter", "code"]))
         && after.first() == Some(&"to")
         && after.get(1).is_some_and(|word| is_kind(word) || is_one_of(word, &["log", "sign"]));
@@ -49,22 +50,23 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     (is_used || is_led && (is_told(&before) || is_told(&after))).then(|| run.start..run.start + code.len())
 }
 
-/// The first of `words`, without what encloses them.
+/// The first of `words`, but for those that only lead from one to the next.
 fn words<'t>(words: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
-    words.filter(|word| !word.is_empty()).take(MAX_WORDS).collect()
+    words.filter(|word| !word.is_empty() && !is_one_of(word, OF)).take(MAX_WORDS).collect()
 }
 
 fn is_gap(char: char) -> bool {
     !char.is_alphanumeric() && char != '-'
 }
 
-/// `code` in many a language, also as the end of a longer word.
+/// `code` in many a language, also as the end of a word that says what it is for.
 fn is_code_word(word: &str) -> bool {
-    let is_it = |stem: &&str| {
-        let at = word.to_lowercase().rfind(*stem);
-        at.is_some_and(|at| word.len() - at <= stem.len() + MAX_ENDING)
+    let lower = word.to_lowercase();
+    let ends = |at: usize, stem: &str| lower.len() - at <= stem.len() + MAX_ENDING;
+    let at = |stem: &&str| {
+        lower.rfind(*stem).is_some_and(|at| ends(at, stem) && (at == 0 || has_stem(&lower, KINDS)))
     };
-    STEMS.iter().any(is_it)
+    STEMS.iter().any(at)
 }
 
 fn is_kind(word: &str) -> bool {
@@ -112,20 +114,20 @@ const FOLLOWS: &[&str] = &["is", "was", "है", "ist", "est"];
 
 /// What a code is called, and how it is called one.
 const CODES: &[&str] = &["otp", "passcode", "tan", "ओटीपी", "التحقق", "totp", "2fa", "mfa"];
-const STEMS: &[&str] = &["code", "kod", "codigo", "codice", "код", "cod", "κωδικ"];
+const STEMS: &[&str] = &["code", "kod", "codigo", "codice", "код", "cod", "κωδικ", "kood"];
 
 /// How words begin that say what a code is for.
 #[rustfmt::skip]
 const KINDS: &[&str] = &[
-    "verif", "confirm", "login", "secur", "segur", "sicur", "backup", "recover", "scratch", "sms", "one-time", "time", "access", "reset", "gate", "door", "auth", "autent", "log-in", "sign-in",
+    "verif", "confirm", "conferm", "login", "secur", "segur", "sicur", "backup", "recover", "scratch", "sms", "one-time", "time", "access", "reset", "gate", "door", "auth", "autent", "log-in", "sign-in",
     "bestatig", "sicherheit", "einmal", "freigabe", "beveilig", "bevestig", "engang", "bekraft", "bekreft", "sakerhet", "sikkerhet", "sikkerhed", "vahvist", "kertakayt", "turva",
     "weryfik", "potwierdz", "autoryz", "overov", "potvrz", "potvrd", "jednorazov", "ellenorz", "megerosit", "biztonsag", "onay", "dogrula", "guvenlik", "patvirtin", "apstiprin", "kinnit",
-    "підтвер", "подтвер", "потвърж", "доступ", "безопас", "безпек", "επαληθ", "example",
+    "підтвер", "подтвер", "потвърж", "доступ", "безопас", "безпек", "επαλ", "example",
 ];
 const WHOSE: &[&str] = &["your", "ihr", "dein", "votre", "tu", "su", "din", "twoj", "ваш", "vas"];
 
 /// The longest ending of a word's stem.
-const MAX_ENDING: usize = 3;
+const MAX_ENDING: usize = 4;
 const MAX_WORDS: usize = 12;
 
 /// Longer seeds are not shown in groups.

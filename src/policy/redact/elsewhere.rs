@@ -101,14 +101,14 @@ fn said_before(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<R
         .filter(|_| !line.ends_with('(') || text[name.end..].starts_with(')'))
         .or_else(|| {
             // `invalid value "…" for key `password``
-            let kinds = ["value ", "string ", "argument "].iter();
+            let kinds = ["value ", "string ", "argument ", "entry "].iter();
             let quoted = kinds.filter_map(|kind| line.rfind(kind).map(|at| at + kind.len())).max()?;
             let quote = quotes::quote(line, quoted)?;
             Some(&line[..quotes::quoted_end(line, &quote)]).filter(|value| value.len() < line.len())
         })?;
     let value = value.trim_end_matches(['"', '\'', '`', '\\']);
     let word = value.rsplit([' ', '"', '\'', '`', '=']).next()?;
-    let is_it = secret.nature.is_strong()
+    let is_it = (secret.nature.is_strong() || secret.nature == Nature::Weak && look::looks_random(word))
         && look::is_mixed(word.trim_end_matches('.'))
         && !look::is_named(word)
         && judge::is_secret(word, Shape::Quoted, Form::Colon, secret);

@@ -170,7 +170,8 @@ fn is_introduced(line: &str) -> bool {
 }
 
 /// Words that end as names of numbers do.
-const NO_IDS: &[&str] = &["said", "valid", "invalid", "paid", "void", "avoid", "did", "forbid", "rapid", "solid"];
+const NO_IDS: &[&str] =
+    &["said", "valid", "invalid", "paid", "void", "avoid", "did", "forbid", "rapid", "solid"];
 
 /// As programs print fingerprints and addresses.
 fn is_fingerprint(whole: &str) -> bool {

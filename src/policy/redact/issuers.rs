@@ -251,7 +251,7 @@ type Infix = (&'static str, (Alphabet, usize), (Alphabet, usize, usize), &'stati
 pub(super) const INFIXES: &[Infix] = &[
     (".atlasv1.", (Alnum, 6), (Base64, 30, MOST), "terraform"), (":APA91b", (Base64, 6), (Base64, 20, MOST), "firebase"), (":AA", (Digit, 6), (Base64, 30, 40), "telegram"),
     ("JQQJ99", (Alnum, 30), (Alnum, 10, MOST), "azure"), ("Q~", (Alnum, 2), (Path, 30, 40), "azure"), ("NRAL", (Alnum, 30), (Alnum, 0, 0), "newrelic"), ("|", (Digit, 12), (Base64, 26, 30), "facebook"),
-    ("-", (Digit, 12), (Alnum, 40, 40), "twitter"), ("-us", (Hex, 32), (Digit, 1, 2), "mailchimp"), ("!AQ", (Alnum, 15), (Path, 60, MOST), "salesforce"), ("IBAzCC", (Alnum, 6), (Path, 40, MOST), "private_key"), (":", (Hex, 24), (Hex, 64, 64), "ghost"), (":", (Digit, 14), (Hex, 32, 32), "asana"), ("-", (Hex, 32), (Uuid, 17, 17), "mailgun"), (":", (Base64, 10), (Alnum, 54, 54), "rancher"), ("_mmk", (Base64, 30), (Alnum, 0, 0), "maxmind"), ("::server:", (Alnum, 40), (Alnum, 16, MOST), "k3s"),
+    ("-", (Digit, 12), (Alnum, 40, 40), "twitter"), ("-us", (Hex, 32), (Digit, 1, 2), "mailchimp"), ("!AQ", (Alnum, 15), (Path, 60, MOST), "salesforce"), ("IBAzCC", (Alnum, 6), (Path, 40, MOST), "private_key"), (":", (Hex, 24), (Hex, 64, 64), "ghost"), (":", (Digit, 14), (Hex, 32, 32), "asana"), ("-", (Hex, 32), (Uuid, 17, 17), "mailgun"), (":", (Base64, 10), (Alnum, 54, 54), "rancher"), ("_mmk", (Base64, 30), (Alnum, 0, 0), "maxmind"), (":", (Hex, 32), (Hex, 32, 32), "password"), ("::server:", (Alnum, 40), (Alnum, 16, MOST), "k3s"),
 ];
 
 /// How blocks of keys begin, what their label has, and how they end.

@@ -49,7 +49,11 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     // Nothing that somebody would choose, or could say.
     let is_blank =
         !text.chars().any(|char| char.is_alphanumeric() || nature.is_strong() && "!@^&~+=".contains(char));
-    let is_label = || shape == Shape::Quoted && is_named(text) && (is_title(text) || is_plain_word(text) && !text.contains('-'));
+    let is_label = || {
+        shape == Shape::Quoted
+            && is_named(text)
+            && (is_title(text) || is_plain_word(text) && !text.contains('-'))
+    };
     if is_blank
         || text.len() < 2 && secret.rule != "password"
         || is_label()
@@ -61,7 +65,11 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         return false;
     }
     if let Nature::Digits(least) = nature {
-        let least = if form == Form::Adjacent && secret.rule != "pin" { least.max(MIN_CODE) } else { least };
+        let least = if form == Form::Adjacent && !["pin", "cvv"].contains(&secret.rule) {
+            least.max(MIN_CODE)
+        } else {
+            least
+        };
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         return secret.rule == "otp" && digits > 0 && text.contains('-') && chance::is_made(text)
             || digits >= least && (shape != Shape::Quoted || 2 * digits >= text.len());

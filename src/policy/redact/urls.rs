@@ -164,7 +164,8 @@ fn in_path(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
     let is_url = near.rfind("://").is_some_and(|at| !near[at..].contains(char::is_whitespace));
     let is_it = near.ends_with('/')
         && (is_url || near.starts_with('/') || near.contains(" /"))
-        && (is_one_of(name, PATHS) || name.split(['-', '_']).any(|part| is_one_of(part.trim_end_matches('s'), LINKS)));
+        && (is_one_of(name, PATHS)
+            || name.split(['-', '_']).any(|part| is_one_of(part.trim_end_matches('s'), LINKS)));
     looked(near.len().min(name.len()));
     is_it.then_some(())?;
     let whole = address(text, run.end + 1).split(['?', '#', '&', ')', ',']).next().unwrap_or_default();

@@ -39,7 +39,7 @@ pub(super) const KEYS: &[Row] = &[
         "losenord", "losenordet", "adgangskode", "adgangskoden", "kodeord", "passord", "passordet", "lykilord", // Nordic
         "salasana", "parool", "salasona", "slaptazodis", "parole", "jelszo", "sifre", "sifresi", // Finnish to Turkish
         "пароль", "пароля", "пароли", "паролем", "паролю", "парола", "паролата", "лозинка", // Cyrillic
-        "κωδικος", "κωδικοσ", "κωδικος προσβασης", "συνθηματικο", "κωδικός", "συνθηματικό", "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლი", "գաղտնաբառ", "құпиясөз", "pasahitza", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "salasanasi", "sifreniz", "parol", "wachtwrd", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel",
+        "κωδικος", "κωδικοσ", "κωδικος προσβασης", "συνθηματικο", "κωδικός", "συνθηματικό", "סיסמה", "סיסמא", "הסיסמה", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლი", "գաղտնաբառ", "құпиясөз", "pasahitza", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "salasanasi", "sifreniz", "parol", "wachtwrd", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel",
         "mat khau", "kata sandi", "kata laluan", "รหัสผ่าน",
         "密码", "密碼", "口令", "パスワード", "パスコード", "暗証番号", "비밀번호", "암호", "패스워드",
     ]),
@@ -109,8 +109,10 @@ pub(super) const HARMLESS_ENDS: &[&str] = &[
     "updated", "placeholder", "prevention", "uri", "url", "usage", "used", "user", "username", "version",
 ];
 
-pub(super) const HARMLESS_BEGINNINGS: &[&str] =
-    &["has", "is", "max", "min", "needs", "num", "public", "requires", "total", "update", "change", "forgot", "show", "hide", "use", "allow", "enable", "disable", "validate", "require"];
+pub(super) const HARMLESS_BEGINNINGS: &[&str] = &[
+    "has", "is", "max", "min", "needs", "num", "public", "requires", "total", "update", "change", "forgot",
+    "show", "hide", "use", "allow", "enable", "disable", "validate", "require",
+];
 
 /// Behind these, a token only says where to go on, or that something was done once.
 pub(super) const PAGES: &[&str] =
