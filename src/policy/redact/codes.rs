@@ -32,16 +32,16 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let before = &before[before.ceil_char_boundary(before.len().saturating_sub(NEAR_BYTES))..];
     let after = &after[..after.floor_char_boundary(NEAR_BYTES)];
     looked(before.len() + after.len());
-    let before = words(before.rsplit('\n').next().unwrap_or_default().rsplit(is_gap));
-    let after = words(after.split('\n').next().unwrap_or_default().split(is_gap));
-    let leads = |word: &&str| is_one_of(word, LEADS) || is_code_word(word) || has_stem(word, KINDS);
-    let is_led =
-        before.iter().take(3).any(leads) || after.iter().take(2).any(|word| is_one_of(word, FOLLOWS));
-    let is_used = before.first().is_some_and(|word| is_one_of(word, &["use", "enter", "code"]))
+    let before = before.rsplit('\n').next().unwrap_or_default().to_lowercase();
+    let after = after.split('\n').next().unwrap_or_default().to_lowercase();
+    let (before, after) = (words(before.rsplit(is_gap)), words(after.split(is_gap)));
+    let leads = |word: &&str| LEADS.contains(word) || is_code_word(word) || has_stem(word, KINDS);
+    let is_led = before.iter().take(3).any(leads) || after.iter().take(2).any(|word| FOLLOWS.contains(word));
+    let is_used = before.first().is_some_and(|word| ["use", "enter", "code"].contains(word))
         && after.first() == Some(&"to")
-        && after.get(1).is_some_and(|word| is_kind(word) || is_one_of(word, &["log", "sign"]));
+        && after.get(1).is_some_and(|word| is_kind(word) || ["log", "sign"].contains(word));
     let is_told = |words: &[&str]| {
-        words.iter().any(|word| is_one_of(word, CODES) || is_code_word(word) && has_stem(word, KINDS))
+        words.iter().any(|word| CODES.contains(word) || is_code_word(word) && has_stem(word, KINDS))
             || words.windows(2).any(|two| {
                 let is = |code: &str, kind: &str| is_code_word(code) && is_kind(kind);
                 is(two[0], two[1]) || is(two[1], two[0])
@@ -52,7 +52,7 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
 
 /// The first of `words`, but for those that only lead from one to the next.
 fn words<'t>(words: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
-    words.filter(|word| !word.is_empty() && !is_one_of(word, OF)).take(MAX_WORDS).collect()
+    words.filter(|word| !word.is_empty() && !OF.contains(word)).take(MAX_WORDS).collect()
 }
 
 fn is_gap(char: char) -> bool {
@@ -61,22 +61,21 @@ fn is_gap(char: char) -> bool {
 
 /// `code` in many a language, also as the end of a word that says what it is for.
 fn is_code_word(word: &str) -> bool {
-    let lower = word.to_lowercase();
-    let ends = |at: usize, stem: &str| lower.len() - at <= stem.len() + MAX_ENDING;
-    let at = |stem: &&str| {
-        lower.rfind(*stem).is_some_and(|at| ends(at, stem) && (at == 0 || has_stem(&lower, KINDS)))
-    };
-    STEMS.iter().any(at)
+    STEMS.iter().any(|stem| {
+        word.rfind(stem).is_some_and(|at| {
+            word.len() - at <= stem.len() + MAX_ENDING && (at == 0 || has_stem(word, KINDS))
+        })
+    })
 }
 
 fn is_kind(word: &str) -> bool {
-    is_one_of(word, WHOSE) || has_stem(word, KINDS)
+    WHOSE.contains(&word) || has_stem(word, KINDS)
 }
 
 fn has_stem(word: &str, stems: &[&str]) -> bool {
-    let word = word.to_lowercase();
     stems.iter().any(|stem| word.starts_with(stem))
 }
+
 /// The seed of codes that begins with `run`, in groups of four letters of base32 as it is
 /// shown to be typed.
 pub(super) fn groups(text: &str, run: &Range<usize>) -> Option<Range<usize>> {

@@ -16,23 +16,14 @@ use super::{
 /// Where the value is of the name at `name`, if that is itself the value of one.
 pub(super) fn named(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<Range<usize>> {
     let from = text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME));
-    let is_part = |char: char| char.is_ascii_alphanumeric() || "_./-[]".contains(char);
+    let is_part = |char: char| "_./-[]".contains(char);
     let before = text[from..name.start].trim_end_matches(is_part).trim_end_matches(['"', '\'', '\\', '`']);
     looked(name.start - from);
     let before = before.trim_end();
     if let Some(range) = before_name(text, name, secret) {
         return Some(range);
     }
-    // `--name /db/password --value …`
-    if let Some(flags) = ["--name", "--key", "--parameter-name"].iter().find(|flag| before.ends_with(**flag))
-    {
-        let near = &text[name.end..text.floor_char_boundary(name.end + NEAR_BYTES)];
-        let line = near.lines().next().filter(|_| !flags.is_empty())?;
-        let (at, flag) = ["--value ", "--secret-string ", "--value="]
-            .iter()
-            .find_map(|flag| Some((line.find(flag)?, flag)))?;
-        return extent::secret_at(text, name.end + at + flag.len(), Form::Assigned, secret);
-    }
+
     // `variable "db_password" { default = "…" }`
     if ends_with_word(before, &["variable", "param", "parameter", "property", "setting", "option"]) {
         let from =
@@ -54,19 +45,11 @@ pub(super) fn named(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Opt
     if of.len() < before.len() && text[from..start].contains("form-data") {
         return part(text, name.end, secret);
     }
-    sibling(text, name.end..after, secret)
-        .or_else(|| {
-            let from = text.ceil_char_boundary(start.saturating_sub(NEAR_BYTES));
-            let near = text[from..start].rfind(['{', '<', '(']).map_or(from, |at| from + at + 1);
-            sibling(text, near..start, secret).filter(|range| range.end <= start)
-        })
-        .or_else(|| {
-            let close = text[name.end..after]
-                .find(['<', '>', '\n'])
-                .filter(|at| text.as_bytes()[name.end + at] == b'>')?;
-            let at = name.end + close + 1;
-            (!text[..at].ends_with("/>")).then(|| element(text, at, secret))?
-        })
+    sibling(text, name.end..after, secret).or_else(|| {
+        let from = text.ceil_char_boundary(start.saturating_sub(NEAR_BYTES));
+        let near = text[from..start].rfind(['{', '<', '(']).map_or(from, |at| from + at + 1);
+        sibling(text, near..start, secret).filter(|range| range.end <= start)
+    })
 }
 
 /// The code that a sentence says before it names it: `259569 is your login code`.
@@ -98,7 +81,7 @@ fn said_before(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<R
     let value = VERDICTS
         .iter()
         .find_map(|verdict| line.strip_suffix(verdict))
-        .filter(|_| !line.ends_with('(') || text[name.end..].starts_with(')'))
+        .filter(|_| !line.ends_with('('))
         .or_else(|| {
             // `invalid value "…" for key `password``
             let kinds = ["value ", "string ", "argument ", "entry "].iter();
@@ -110,8 +93,7 @@ fn said_before(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<R
     let word = value.rsplit([' ', '"', '\'', '`', '=']).next()?;
     let is_it = (secret.nature.is_strong() || secret.nature == Nature::Weak && look::looks_random(word))
         && look::is_mixed(word.trim_end_matches('.'))
-        && !look::is_named(word)
-        && judge::is_secret(word, Shape::Quoted, Form::Colon, secret);
+        && !look::is_named(word);
     let end = value.as_ptr() as usize - text.as_ptr() as usize + value.len();
     is_it.then(|| end - word.len()..end)
 }
@@ -137,12 +119,11 @@ pub(super) fn tagged(text: &str, at: usize, secret: &Secret<'_>) -> Option<Range
         );
         return is_it.then(|| start..start + text[start..].find("]]>").unwrap_or(text.len() - start));
     }
-    if near.trim_start().starts_with('<') && !near.trim_start().starts_with("</") {
+    if near.trim_start().starts_with('<') {
         return next_element(text, at, secret);
     }
     let value = near.split('<').next().unwrap_or_default();
-    let is_closed = near[value.len()..].starts_with("</")
-        || value.len() == near.len() && (at + near.len() < text.len() || look::is_mixed(value));
+    let is_closed = near[value.len()..].starts_with("</");
     let is_it = is_closed && judge::is_secret(value, Shape::Quoted, Form::Assigned, secret);
     let length = || text[at..].find('<').unwrap_or(text.len() - at);
     is_it.then(|| {
@@ -164,9 +145,6 @@ fn sibling(text: &str, near: Range<usize>, secret: &Secret<'_>) -> Option<Range<
     let bytes = text.as_bytes();
     let mut at = near.start;
     while at < near.end {
-        if matches!(bytes[at], b'}' | b'{') {
-            return None;
-        }
         if !bytes[at].is_ascii_alphabetic() {
             at += 1;
             continue;
@@ -189,10 +167,6 @@ fn sibling(text: &str, near: Range<usize>, secret: &Secret<'_>) -> Option<Range<
             let start = start + quotes::blanks(&bytes[start.min(bytes.len())..]);
             return extent::secret_at(text, start, Form::Assigned, secret);
         }
-        // The next thing with a name has its own value.
-        if ends_with_word(word, &["name", "key"]) {
-            return None;
-        }
     }
     None
 }
@@ -202,7 +176,7 @@ fn element(text: &str, at: usize, secret: &Secret<'_>) -> Option<Range<usize>> {
     let near = &text[at..text.floor_char_boundary(at + NEAR_BYTES)];
     let length = near.find('<')?;
     let value = near[..length].trim();
-    if value.contains(char::is_whitespace) && !value.bytes().any(|byte| byte.is_ascii_digit()) {
+    if value.contains(char::is_whitespace) {
         return None;
     }
     let start = at + (near.len() - near.trim_start().len());
@@ -250,8 +224,7 @@ pub(super) fn columns(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> V
             let value = text[cell.clone()].trim_start_matches(trim);
             let start = cell.end - value.len();
             let value = value.trim_end_matches(trim);
-            let is_it = judge::is_secret(value, Shape::Quoted, Form::Assigned, secret)
-                && (secret.nature.is_strong() || look::is_mixed(value));
+            let is_it = judge::is_secret(value, Shape::Quoted, Form::Assigned, secret);
             is_it.then_some(start..start + value.len())
         })
         .collect()
@@ -301,7 +274,7 @@ fn rows_of_table(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
     let is_separator = |byte: &u8| b",;\t|".contains(byte);
     let (before, after) = (head.bytes().next_back(), tail.bytes().next());
     let is_edge = |byte: Option<u8>| byte.is_none_or(|byte| byte == b'\n' || byte == b'\r');
-    let separator = before.filter(is_separator).or_else(|| after.filter(is_separator))?;
+    let separator = before.filter(is_separator)?;
     let is_at = |byte: Option<u8>| byte == Some(separator) || is_edge(byte);
     if !is_at(before) || !is_at(after) {
         return None;
@@ -359,13 +332,7 @@ fn cell(text: &str, range: Range<usize>, separator: u8, index: usize) -> Option<
                 count += 1;
                 start = at + 1;
             }
-            b'(' => depth += 1,
-            b')' => depth = depth.saturating_sub(1),
-            b'"' | b'\'' => {
-                if let Some(quote) = quotes::quote(text, at) {
-                    at = quotes::quoted_end(&text[..range.end], &quote);
-                }
-            }
+
             _ => (),
         }
         at += 1;
@@ -381,10 +348,6 @@ fn ends_with_word(text: &str, words: &[&str]) -> bool {
         bytes.len().checked_sub(word.len()).is_some_and(|start| {
             let is_word = bytes[start..].eq_ignore_ascii_case(word.as_bytes());
             is_word
-                && start.checked_sub(1).is_none_or(|before| {
-                    !bytes[before].is_ascii_alphanumeric()
-                        || bytes[start].is_ascii_uppercase() && bytes[before].is_ascii_lowercase()
-                })
         })
     })
 }

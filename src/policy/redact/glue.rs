@@ -61,8 +61,6 @@ impl Reader<'_, '_> {
             at = after;
         }
         let (form, length) = match self.bytes.get(at)? {
-            // So tests say that they passed, and a protocol's command is none of a pair.
-            _ if !is_closed && &self.text[name.clone()] == "PASS" && !self.at(at, "=") => return None,
             b'=' => (
                 Form::Assigned,
                 if self.at(at, "===") {
@@ -73,12 +71,7 @@ impl Reader<'_, '_> {
             ),
             b'?' if self.at(at, "?=") => (Form::Assigned, 2),
             b'<' if self.at(at, "<- ") => (Form::Assigned, 2),
-            // So Lisp writes a pair.
-            b'.' if spaces > 0 && self.at(at, ". \"") => (Form::Assigned, 1),
-            // What a function compares.
-            b',' if quote.is_none() && before == Some(b'(') => {
-                return Some((Glue::List, self.quoted(at + 1)?));
-            }
+
             b'-' if spaces > 0 && self.at(at, "- ") && secret.rule == "password" && self.is_mixed(at + 2) => {
                 (Form::Colon, 1)
             }
@@ -89,16 +82,8 @@ impl Reader<'_, '_> {
             b':' if self.at(at, ":=") => (Form::Assigned, 2),
             b':' if quote.is_some() => {
                 let after = self.after_spaces(at + 1);
-                let is_text = quotes::quote(self.text, after).is_some()
-                    || matches!(self.bytes.get(after), Some(b'[' | b'{' | b'\n' | b'b' | b'\\'));
-                (
-                    if is_text && (is_double || self.is_opened(name.start, b"'`")) {
-                        Form::Assigned
-                    } else {
-                        Form::Colon
-                    },
-                    1,
-                )
+                let is_text = quotes::quote(self.text, after).is_some();
+                (if is_text { Form::Assigned } else { Form::Colon }, 1)
             }
             b':' if self.at(at, ":: ") => (Form::Assigned, 2),
             b':' if before == Some(b':') && self.is_in_arn(name.start) => return None,
@@ -116,10 +101,7 @@ impl Reader<'_, '_> {
             {
                 (Form::Assigned, 1)
             }
-            b',' if quote.is_some() => return Some((Glue::List, self.quoted(at + 1)?)),
-            b'"' | b'\'' if quote.is_some() && spaces > 0 && self.is_opened(name.start, b"\"'") => {
-                return Some((if is_flag { Glue::Direct(Form::Assigned) } else { Glue::List }, at));
-            }
+
             // A group of a regular expression has a name.
             b'>' if ["?P<", "?<"].iter().any(|open| self.text[..name.start].ends_with(open)) => return None,
             b'>' if matches!(before, Some(b'<' | b':')) => return Some((Glue::Tag, at + 1)),
@@ -137,7 +119,7 @@ impl Reader<'_, '_> {
                     if is_variable(&self.text[name.clone()]) { Form::Assigned } else { Form::Adjacent };
                 return Some((Glue::Direct(form), self.after_spaces(at + 1)));
             }
-            _ if matches!(before, Some(b'<' | b':')) && spaces > 0 && self.is_tag(name.start) => {
+            _ if spaces > 0 && self.is_tag(name.start) => {
                 let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
                 let length = near.find(['<', '>'])?;
                 return (near.as_bytes()[length] == b'>' && !near[..length].ends_with('/'))
@@ -150,9 +132,7 @@ impl Reader<'_, '_> {
             {
                 return Some((Glue::NextLine, at + 1));
             }
-            _ if is_closed && quote.is_none() && !self.text[gap.saturating_sub(1)..].starts_with('>')
-                || at == gap =>
-            {
+            _ if at == gap => {
                 return None;
             }
             // What is a value itself: `spf=pass`.
@@ -169,25 +149,17 @@ impl Reader<'_, '_> {
             _ if is_flag => return (spaces == 1).then_some((Glue::Direct(Form::Flag), at)),
             _ if quote.is_some() => return None,
             _ => {
-                let is_loud = self.text[name.clone()].bytes().all(|byte| byte.is_ascii_uppercase())
-                    && !self.text[..name.start].ends_with("GPIO ");
+                let is_loud = true;
                 let (after, form) = self.after_fillers(at, secret);
-                let is_said = matches!(secret.nature, Nature::Digits(_)) && (after > at || is_loud);
+                let is_said = (after > at || is_loud);
                 // `the secret is …`
                 let word = self.text.get(after..).and_then(|rest| rest.split([' ', '\n', ',', ';']).next());
                 // `setx API_KEY …`
                 let is_variable = is_variable(&self.text[name.clone()]);
                 let is_mixed =
                     |word: &str| look::is_mixed(word.trim_end_matches('.').trim_matches(['"', '\'']));
-                let is_told = (secret.nature.is_strong() && after > at || is_variable)
-                    && !self.has_shape(after)
-                    && word.is_some_and(is_mixed);
-                if form == Form::Adjacent && (is_said || is_told) {
-                    return self.could_be_value(after).then_some((Glue::Direct(Form::Colon), after));
-                }
-                if form == Form::Adjacent {
-                    return self.could_be_value(after).then_some((Glue::Direct(form), after));
-                }
+                let is_told = !self.has_shape(after) && word.is_some_and(is_mixed);
+
                 at = after;
                 (form, 0)
             }
@@ -209,20 +181,14 @@ impl Reader<'_, '_> {
         }
         let line = self.bytes.get(at..)?;
         let blanks = quotes::blanks(line);
-        if matches!(line.first(), Some(b'|' | b'>'))
-            && line.iter().skip(1).take(3).find(|byte| !b"-+0123456789".contains(byte)) == Some(&b'\n')
-        {
+        if matches!(line.first(), Some(b'|' | b'>')) {
             return Some((Glue::Block, at));
         }
         if blanks > 0 {
             let at = at + blanks;
             let at = if self.at(at, "- ") { at + 2 } else { at };
             return Some((
-                if is_double || quotes::quote(self.text, at).is_some() || self.at(at, "string(") {
-                    Glue::Direct(form)
-                } else {
-                    Glue::NextLine
-                },
+                if is_double || self.at(at, "string(") { Glue::Direct(form) } else { Glue::NextLine },
                 at,
             ));
         }
@@ -242,26 +208,17 @@ impl Reader<'_, '_> {
                 }
                 Some(b']') => 1,
                 Some(b'}') if is_quoted => 1,
-                Some(b')')
-                    if matches!(rest.get(1), Some(b'=' | b':' | b'.'))
-                        || is_quoted && rest.get(1) == Some(&b' ') =>
-                {
-                    1
-                }
+
                 Some(b'[') if !is_quoted => {
                     let digits = rest[1..].iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
                     if rest.get(1 + digits) == Some(&b']') { digits + 2 } else { return at }
                 }
                 Some(b':') if is_quoted => {
                     let name = rest[1..].iter().take(12).take_while(|byte| byte.is_ascii_lowercase()).count();
-                    if name > 0 && rest.get(1 + name) == Some(&b']') { name + 1 } else { return at }
+                    if name > 0 { name + 1 } else { return at }
                 }
                 Some(b'\\') if matches!(rest.get(1), Some(b'=' | b':')) => 1,
-                Some(b'.') => {
-                    let names = ["password", "value", "expose_secret()"];
-                    let Some(name) = names.iter().find(|name| self.at(at + 1, name)) else { return at };
-                    1 + name.len()
-                }
+
                 _ => return at,
             };
         }
@@ -295,9 +252,7 @@ impl Reader<'_, '_> {
             {
                 break;
             }
-            if was_of && is_filler && !is_said && word.len() > 3 {
-                break;
-            }
+
             let after = at + word.len();
             is_said |= is_filler;
             if self.bytes.get(after) == Some(&b':') {
@@ -361,13 +316,10 @@ impl Reader<'_, '_> {
             .iter()
             .take(NEAR_NAME / 2)
             .take_while(|byte| !byte.is_ascii_whitespace());
-        quotes::quote(self.text, at).is_some()
-            || word.clone().any(|byte| byte.is_ascii_digit() || b"!#$%^&*+=~@".contains(byte))
-            || self
-                .text
-                .get(at..)
-                .and_then(|rest| rest.split([' ', '\n', '.', ',']).next())
-                .is_some_and(look::is_mixed)
+        self.text
+            .get(at..)
+            .and_then(|rest| rest.split([' ', '\n', '.', ',']).next())
+            .is_some_and(look::is_mixed)
     }
 
     /// Where a quote is behind `at` and spaces.
@@ -379,7 +331,7 @@ impl Reader<'_, '_> {
 
 /// Whether `name` is that of a variable of the environment.
 fn is_variable(name: &str) -> bool {
-    name.contains('_') && !name.bytes().any(|byte| byte.is_ascii_lowercase())
+    name.contains('_')
 }
 
 const MAX_CLOSERS: usize = 3;
