@@ -27,9 +27,10 @@ pub(super) fn end(text: &str, start: usize) -> Option<usize> {
         _ => return None,
     };
     let before = start.checked_sub(1).map(|at| bytes[at]);
-    let is_fraction = false;
+    let is_fraction = bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit)
+        || before == Some(b'.') && start >= 2 && bytes[start - 2].is_ascii_digit();
     let goes_on = |byte: u8| byte.is_ascii_alphanumeric();
-    let is_part = false;
+    let is_part = before.is_some_and(goes_on) || bytes.get(end).copied().is_some_and(goes_on);
     (!is_fraction && !is_part).then_some(end).map(|end| after_track(text, end))
 }
 
@@ -59,14 +60,18 @@ pub(super) fn iban_end(text: &str, start: usize) -> Option<usize> {
     while let Some(byte) = bytes.get(end).filter(|_| letters.len() <= MAX_IBAN) {
         match byte {
             b'A'..=b'Z' | b'0'..=b'9' => letters.push(*byte),
-            b' ' | b'-' if end > last && end - last <= 4 => {
+            b' ' | b'-'
+                if end > last
+                    && end - last <= 4
+                    && bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric) =>
+            {
                 last = end + 1;
             }
             _ => break,
         }
         end += 1;
         let is_end = !bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
-        if is_end && is_iban(&letters) {
+        if is_end && (MIN_IBAN..=MAX_IBAN).contains(&letters.len()) && is_iban(&letters) {
             found = Some(end);
         }
     }
@@ -93,7 +98,8 @@ pub(super) fn ssn_end(text: &str, start: usize) -> Option<usize> {
     let is_part = text.as_bytes().get(start + 11).is_some_and(u8::is_ascii_alphanumeric);
     let near = &text[text.ceil_char_boundary(start.saturating_sub(NEAR_BYTES))
         ..text.floor_char_boundary(start + 11 + NEAR_BYTES)];
-    (is_it && !is_part).then_some(start + 11)
+    (is_it && !is_part && ["SSN", "ssn", "ocial security"].iter().any(|name| near.contains(name)))
+        .then_some(start + 11)
 }
 
 /// A shorter row of digits behind a card's number is no track.
@@ -112,6 +118,9 @@ pub(super) fn is_number(text: &str) -> bool {
     let mut length = 0;
     let (mut sum, mut doubled) = (0, 0);
     for digit in text.bytes().filter(|byte| ![b' ', b'-'].contains(byte)) {
+        if !digit.is_ascii_digit() || length == 19 {
+            return false;
+        }
         let digit = u32::from(digit - b'0');
         number = number * 10 + u128::from(digit);
         length += 1;

@@ -37,8 +37,13 @@ pub(super) fn is_made(word: &str) -> bool {
 
 /// Several words that say nothing together, as a manager of passwords joins them.
 pub(super) fn is_phrase(word: &str) -> bool {
-    let is_word =
-        |part: &str| (3..=9).contains(&part.len()) && !is_one_of(part, PROSE) && !is_one_of(part, TYPES);
+    let is_word = |part: &str| {
+        (3..=9).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_lowercase())
+            && !is_one_of(part, PROSE)
+            && !is_one_of(part, TYPES)
+            && (part == "pepper" || part == "salt" || Words::of(part, 0).secret().is_none())
+    };
     word.split('-').count() >= MIN_PHRASE && word.split('-').all(is_word)
 }
 
@@ -55,7 +60,10 @@ pub(super) fn is_chosen(word: &str) -> bool {
         && upper >= 1
         && lower >= 2
         && word.split('.').any(|part| part.len() >= 6 && part.bytes().any(|byte| byte.is_ascii_digit()));
-    let is_leet = word.split(['-', '_', '.']).any(|part| is_leet(part.as_bytes())) && digits >= 2;
+    let is_leet = word.split(['-', '_', '.']).any(|part| {
+        is_leet(part.as_bytes())
+            && part.bytes().any(|byte| byte.is_ascii_lowercase() && !byte.is_ascii_hexdigit())
+    }) && digits >= 2;
     let is_made = (digits > 0 || word.len() >= 16) && upper + lower > 2 && is_made(word);
     (is_sign || is_cased || is_leet || is_made || is_phrase(word))
         && !word.starts_with('@')
@@ -71,7 +79,10 @@ pub(super) fn is_chosen(word: &str) -> bool {
 /// The name of a thing with what makes it unique behind it: `db-secret-k7m2t9f4b6`.
 pub(super) fn is_kebab(word: &str) -> bool {
     let first = word.split('-').next().unwrap_or_default();
-    first.len() > 1 && oddities(first) == 0 && !is_phrase(word)
+    first.len() > 1
+        && first.bytes().all(|byte| byte.is_ascii_lowercase())
+        && oddities(first) == 0
+        && !is_phrase(word)
 }
 
 /// A number in hexadecimal that is too short for a key.

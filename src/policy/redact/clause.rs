@@ -17,7 +17,7 @@ use super::{
 
 /// The words near the name at `name` that can only be the secret it tells of.
 pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec<Range<usize>> {
-    if secret.rule == "mnemonic" {
+    if secret.rule == "mnemonic" || secret.rule == "secret" && !secret.nature.is_strong() {
         return mnemonic(text, name.end).into_iter().collect();
     }
     if !secret.nature.is_strong() && secret.nature != Nature::Hint && secret.rule != "credentials" {
@@ -25,7 +25,9 @@ pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec
     }
     let clause = around(text, name);
     looked(clause.len());
-
+    if text[clause.clone()].contains(MARK) {
+        return Vec::new();
+    }
     pieces(text, &clause)
         .filter(|piece| piece.end <= name.start || piece.start >= name.end)
         .filter(|piece| is_it(text, piece, &clause, name, secret))
@@ -43,7 +45,8 @@ fn is_it(
     let before = &text[clause.start..piece.start];
     // It is the value of something else.
     let bare = before.trim_end_matches(['"', '\'', '\\']);
-    if bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':') {
+    if before.ends_with(['@', '#']) || bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':')
+    {
         return false;
     }
     // A server asks for a name, or for a password, in base64.
@@ -76,6 +79,7 @@ fn leads(between: &str) -> bool {
             && !is_one_of(word.trim_end_matches(':'), FAILURES)
     };
     [" [", ": ", " = ", " auf ", " to ", " as ", " changed from "].iter().any(|link| between.ends_with(link))
+        && between.split_whitespace().count() <= MAX_WORDS
         && between.split_whitespace().all(is_plain)
 }
 
@@ -106,6 +110,7 @@ fn mnemonic(text: &str, at: usize) -> Option<Range<usize>> {
     looked(near.len());
     let is_word = |word: &&str| {
         (3..=8).contains(&word.len())
+            && word.bytes().all(|byte| byte.is_ascii_lowercase())
             && !is_one_of(word, &["the", "and", "for", "was", "not", "with", "has", "are", "but", "from"])
     };
     let words: Vec<&str> =
@@ -125,7 +130,7 @@ fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Rang
         let word = word.trim_end_matches(['.', ':', '?', '\\']);
         // `user/password`, `user:password`
         let (user, rest) = word.split_once([':', '/']).unwrap_or(("", word));
-        let is_user = !rest.contains([':', '/']);
+        let is_user = !rest.contains([':', '/']) && user.bytes().all(|byte| byte.is_ascii_lowercase());
         let (from, word) = if is_user { (from + word.len() - rest.len(), rest) } else { (from, word) };
         (from >= start && word.len() >= MIN_SAID).then_some(from..from + word.len())
     })

@@ -18,14 +18,17 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
     let name = text[run.clone()].trim_end_matches(".exe");
     let name = if is_call { name.rsplit('.').next().unwrap_or(name) } else { name };
     let letter = usize::from(name.as_bytes().first().map_or(0, |byte| byte & 0x1F));
-
+    if !is_call && name.len() < 32 && BEGINNINGS[letter] >> name.len() & 1 == 0 {
+        return Vec::new();
+    }
     let is_it = |command: &str| {
         command
             .strip_suffix('(')
             .map_or(command == name, |command| is_call && command.eq_ignore_ascii_case(name))
     };
     // Who logs in by a flag gives a password by one, whatever the program.
-    let is_flag = text[..run.start].ends_with('-')
+    let is_flag = text[..run.start].trim_end_matches('-').ends_with([' ', '"', '\'', ',', '[', '('])
+        && text[..run.start].ends_with('-')
         || text[..run.start].ends_with(" /") && !text[run.end..].starts_with(['?', '/', '.']);
     let is_user = is_flag && USERS.contains(&name);
     let is_password = is_flag && PASSWORDS.iter().any(|flag| flag.trim_start_matches(['-', '/']) == name);
@@ -49,7 +52,7 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
             arguments.iter().enumerate().find(|(_, argument)| text[(*argument).clone()].starts_with(flag))?;
         let attached = argument.start + flag.len()..argument.end;
         // What stands right at it may be more of its name.
-        let is_more = flag.len() > 2;
+        let is_more = flag.len() > 2 || !look::is_mixed(&text[attached.clone()]);
         let range = match attached.is_empty() {
             true => arguments.get(index + 1)?.clone(),
             false if (is_more || flag.starts_with('/')) && !flag.ends_with([':', '=']) => return None,
@@ -74,7 +77,7 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
         let is_word = |range: &Range<usize>| {
             let value = &text[range.clone()];
             let is_quoted = text[..range.start].ends_with(['"', '\'']);
-            look::is_mixed(value) || is_quoted
+            look::is_mixed(value) || is_quoted && value.bytes().any(|byte| byte.is_ascii_alphabetic())
         };
         found.extend(
             PASSWORDS
@@ -135,7 +138,9 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
                         .map_or_else(|| range.clone(), |(user, _)| range.start + user.len() + 1..range.end)
                 };
 
-                arguments.first().map(last).filter(|range| is_value(range, false))
+                arguments.first().map(last).filter(|range| {
+                    is_value(range, false) && pipe.is_some_and(|pipe| arguments[pipe..].iter().any(is_read))
+                })
             }
             NextLine => next_line(text, run.end),
             Announced => announced(text, run.end),
@@ -153,7 +158,11 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
 /// Whether an argument can be a secret; one that is not sure to be has to look so.
 fn is_value(value: &str, is_loose: bool) -> bool {
     let word = value.trim_end_matches([':', ',', '.']);
-    let is_name = is_one_of(word, PROSE);
+    let is_name = is_one_of(value, NOTHING)
+        || is_one_of(value.trim_end_matches(['!', '?']), TYPES)
+        || value.trim_end_matches('=').contains('=') && !is_loose
+        || !is_loose && look::is_algorithm(value)
+        || is_one_of(word, PROSE);
     let is_named = look::is_named(value);
     let is_placeholder = value.starts_with(['-', '$', '<', '{', '[', '%', '|', '*'])
         || value.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
@@ -171,7 +180,10 @@ fn has_flag(argument: &str, flag: &str) -> bool {
     let joined = argument.strip_prefix('-').zip(flag.strip_prefix('-'));
     argument == flag
         || joined.is_some_and(|(these, one)| {
-            one.len() == 1 && (2..=4).contains(&these.len()) && these.ends_with(one)
+            one.len() == 1
+                && (2..=4).contains(&these.len())
+                && these.ends_with(one)
+                && these.bytes().all(|byte| byte.is_ascii_alphabetic())
         })
 }
 
@@ -205,7 +217,9 @@ fn announced(text: &str, at: usize) -> Option<Range<usize>> {
 fn next_line(text: &str, at: usize) -> Option<Range<usize>> {
     let near = &text[at..text.floor_char_boundary(at + MAX_LINE_BYTES)];
     let (asks, rest) = near.split_once('\n')?;
-
+    if asks.trim().len() > 16 {
+        return None;
+    }
     let line = rest
         .trim_start_matches(['C', ':', ' ', '>', '<'])
         .lines()
@@ -213,7 +227,8 @@ fn next_line(text: &str, at: usize) -> Option<Range<usize>> {
         .unwrap_or_default()
         .trim_end_matches(['"', '\'', ' ', '\r']);
     let start = line.as_ptr() as usize - text.as_ptr() as usize;
-    let is_it = line.len() >= 8;
+    let is_it =
+        line.len() >= 8 && line.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
     is_it.then_some(start..start + line.len())
 }
 
@@ -287,22 +302,10 @@ const LOGINS: &[&str] =
     &["bind", "login", "auth", "authenticate", "connect", "password", "credentials", "signin", "sign_in"];
 
 /// What reads a password from a pipe.
+#[rustfmt::skip]
 const READERS: &[&str] = &[
-    "-stdin",
-    "--stdin",
-    "-S",
-    "chpasswd",
-    "put",
-    "passwd",
-    "-on-stdin",
-    "secret",
-    "cryptsetup",
-    "smbpasswd",
-    "kinit",
-    "pass:stdin",
-    "-passin",
-    "--passphrase-fd",
-    "--with-token",
+    "-stdin", "--stdin", "-S", "chpasswd", "put", "passwd", "-on-stdin", "secret", "cryptsetup", "smbpasswd", "kinit", "pass:stdin", "-passin",
+    "--passphrase-fd", "--with-token",
 ];
 
 /// A program or command, the argument before which there is none, and how.

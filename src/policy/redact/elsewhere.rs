@@ -16,7 +16,7 @@ use super::{
 /// Where the value is of the name at `name`, if that is itself the value of one.
 pub(super) fn named(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<Range<usize>> {
     let from = text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME));
-    let is_part = |char: char| "_./-[]".contains(char);
+    let is_part = |char: char| char.is_ascii_alphanumeric() || "_./-[]".contains(char);
     let before = text[from..name.start].trim_end_matches(is_part).trim_end_matches(['"', '\'', '\\', '`']);
     looked(name.start - from);
     let before = before.trim_end();
@@ -81,7 +81,7 @@ fn said_before(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<R
     let value = VERDICTS
         .iter()
         .find_map(|verdict| line.strip_suffix(verdict))
-        .filter(|_| !line.ends_with('('))
+        .filter(|_| !line.ends_with('(') || text[name.end..].starts_with(')'))
         .or_else(|| {
             // `invalid value "…" for key `password``
             let kinds = ["value ", "string ", "argument ", "entry "].iter();
@@ -93,7 +93,8 @@ fn said_before(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<R
     let word = value.rsplit([' ', '"', '\'', '`', '=']).next()?;
     let is_it = (secret.nature.is_strong() || secret.nature == Nature::Weak && look::looks_random(word))
         && look::is_mixed(word.trim_end_matches('.'))
-        && !look::is_named(word);
+        && !look::is_named(word)
+        && judge::is_secret(word, Shape::Quoted, Form::Colon, secret);
     let end = value.as_ptr() as usize - text.as_ptr() as usize + value.len();
     is_it.then(|| end - word.len()..end)
 }
@@ -119,11 +120,12 @@ pub(super) fn tagged(text: &str, at: usize, secret: &Secret<'_>) -> Option<Range
         );
         return is_it.then(|| start..start + text[start..].find("]]>").unwrap_or(text.len() - start));
     }
-    if near.trim_start().starts_with('<') {
+    if near.trim_start().starts_with('<') && !near.trim_start().starts_with("</") {
         return next_element(text, at, secret);
     }
     let value = near.split('<').next().unwrap_or_default();
-    let is_closed = near[value.len()..].starts_with("</");
+    let is_closed = near[value.len()..].starts_with("</")
+        || value.len() == near.len() && (at + near.len() < text.len() || look::is_mixed(value));
     let is_it = is_closed && judge::is_secret(value, Shape::Quoted, Form::Assigned, secret);
     let length = || text[at..].find('<').unwrap_or(text.len() - at);
     is_it.then(|| {
@@ -145,6 +147,9 @@ fn sibling(text: &str, near: Range<usize>, secret: &Secret<'_>) -> Option<Range<
     let bytes = text.as_bytes();
     let mut at = near.start;
     while at < near.end {
+        if matches!(bytes[at], b'}' | b'{') {
+            return None;
+        }
         if !bytes[at].is_ascii_alphabetic() {
             at += 1;
             continue;
@@ -167,6 +172,10 @@ fn sibling(text: &str, near: Range<usize>, secret: &Secret<'_>) -> Option<Range<
             let start = start + quotes::blanks(&bytes[start.min(bytes.len())..]);
             return extent::secret_at(text, start, Form::Assigned, secret);
         }
+        // The next thing with a name has its own value.
+        if ends_with_word(word, &["name", "key"]) {
+            return None;
+        }
     }
     None
 }
@@ -176,7 +185,7 @@ fn element(text: &str, at: usize, secret: &Secret<'_>) -> Option<Range<usize>> {
     let near = &text[at..text.floor_char_boundary(at + NEAR_BYTES)];
     let length = near.find('<')?;
     let value = near[..length].trim();
-    if value.contains(char::is_whitespace) {
+    if value.contains(char::is_whitespace) && !value.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let start = at + (near.len() - near.trim_start().len());
@@ -224,7 +233,8 @@ pub(super) fn columns(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> V
             let value = text[cell.clone()].trim_start_matches(trim);
             let start = cell.end - value.len();
             let value = value.trim_end_matches(trim);
-            let is_it = judge::is_secret(value, Shape::Quoted, Form::Assigned, secret);
+            let is_it = judge::is_secret(value, Shape::Quoted, Form::Assigned, secret)
+                && (secret.nature.is_strong() || look::is_mixed(value));
             is_it.then_some(start..start + value.len())
         })
         .collect()
@@ -274,7 +284,7 @@ fn rows_of_table(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
     let is_separator = |byte: &u8| b",;\t|".contains(byte);
     let (before, after) = (head.bytes().next_back(), tail.bytes().next());
     let is_edge = |byte: Option<u8>| byte.is_none_or(|byte| byte == b'\n' || byte == b'\r');
-    let separator = before.filter(is_separator)?;
+    let separator = before.filter(is_separator).or_else(|| after.filter(is_separator))?;
     let is_at = |byte: Option<u8>| byte == Some(separator) || is_edge(byte);
     if !is_at(before) || !is_at(after) {
         return None;
@@ -332,7 +342,13 @@ fn cell(text: &str, range: Range<usize>, separator: u8, index: usize) -> Option<
                 count += 1;
                 start = at + 1;
             }
-
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            b'"' | b'\'' => {
+                if let Some(quote) = quotes::quote(text, at) {
+                    at = quotes::quoted_end(&text[..range.end], &quote);
+                }
+            }
             _ => (),
         }
         at += 1;
@@ -348,6 +364,10 @@ fn ends_with_word(text: &str, words: &[&str]) -> bool {
         bytes.len().checked_sub(word.len()).is_some_and(|start| {
             let is_word = bytes[start..].eq_ignore_ascii_case(word.as_bytes());
             is_word
+                && start.checked_sub(1).is_none_or(|before| {
+                    !bytes[before].is_ascii_alphanumeric()
+                        || bytes[start].is_ascii_uppercase() && bytes[before].is_ascii_lowercase()
+                })
         })
     })
 }

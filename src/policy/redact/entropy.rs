@@ -15,7 +15,7 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let before = outer.bytes().next_back().unwrap_or(b' ');
     let is_scheme = before == b':' && run.start >= 2 && bytes[run.start - 2].is_ascii_alphanumeric();
     let shortest = bytes.get(run.start..run.start + SHORTEST)?;
-    if b"+/~@#%_-.$\\".contains(&before) || is_scheme {
+    if b"+/~@#%_-.$\\".contains(&before) || is_scheme || !shortest.iter().all(is_token) {
         return None;
     }
     let length = bytes[run.start..].iter().take(MAX_BYTES).take_while(|byte| is_token(byte)).count();
@@ -23,11 +23,20 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     looked(length);
     let whole = text[run.start..run.start + length].trim_end_matches(['.', ':', '-', '/']);
     // The name of something, and base64 of a text or of a file.
-    if shapes::from_base64(whole).is_some() || is_in_block(&text[..run.start]) {
+    if padding == 1 && bytes.get(run.start + length + 1).is_some_and(u8::is_ascii_alphanumeric)
+        || shapes::from_base64(whole).is_some()
+        || is_in_block(&text[..run.start])
+    {
         return None;
     }
     let is_file = whole.rsplit_once('.').is_some_and(|(_, end)| is_one_of(end, FILES));
-    if whole.contains("//") || whole.contains("::") || whole.contains("/0x") || is_file {
+    if whole.contains("//")
+        || whole.contains("::")
+        || whole.contains("/0x")
+        || whole.contains("abcdefgh")
+        || is_file
+        || BEGINNINGS.iter().any(|it| whole.starts_with(it))
+    {
         return None;
     }
     let kind = kind(whole)?;
@@ -52,9 +61,12 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
 /// Whether the line before the last of `text` is one of a block of base64.
 fn is_in_block(text: &str) -> bool {
     let from = text.ceil_char_boundary(text.len().saturating_sub(NEAR_LINE));
-    let near = text[from..].strip_suffix('\n');
-    let is_body = |byte: u8| b"+/=".contains(&byte);
-    near.is_some_and(|near| near.ends_with("-----") || near.len() > 60)
+    let near = text[from..].strip_suffix('\n').or_else(|| text[from..].strip_suffix("\\n"));
+    let is_body = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+    near.is_some_and(|near| {
+        near.ends_with("-----")
+            || near.len() > 60 && near.as_bytes()[near.len() - 60..].iter().all(|byte| is_body(*byte))
+    })
 }
 
 enum Kind {
@@ -98,6 +110,7 @@ fn body(piece: &str) -> &str {
         && let Some((word, after)) = rest.split_once(['_', '-'])
         && word.len() <= MAX_WORD
         && after.len() >= MIN_MARKED
+        && !word.bytes().any(|byte| byte.is_ascii_uppercase() != word.as_bytes()[0].is_ascii_uppercase())
     {
         rest = after;
     }
@@ -128,7 +141,10 @@ fn is_number(piece: &str, least: usize) -> bool {
     let is_uuid = piece.len() == 36 && piece.bytes().filter(|byte| *byte == b'-').count() == 4;
     let is_one_case = digits + upper.max(lower) == piece.len() && piece.len() >= least;
     let is_hex = || piece.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (is_one_case && (piece.len() >= SHORTEST || !is_hex()) || is_uuid) && digits >= 3 && upper.max(lower) >= 3
+    (is_one_case && (piece.len() >= SHORTEST || !is_hex()) || is_uuid)
+        && digits >= 3
+        && 5 * upper.max(lower) >= piece.len().min(40)
+        && upper.max(lower) >= 3
 }
 
 /// Whether what stands right before says that it is no secret.
@@ -146,7 +162,9 @@ fn is_introduced(line: &str) -> bool {
         || ["x", "y", "n", "p"].contains(&word.as_str())
         || is_public(near)
         || word.split(['_', '-']).any(|part| {
-            let is_it = |public: &&str| part.ends_with(*public);
+            let is_it = |public: &&str| {
+                part.ends_with(*public) || part.strip_prefix(*public).is_some_and(|rest| rest.len() <= 1)
+            };
             PUBLIC.iter().any(is_it)
         })
 }
@@ -157,8 +175,8 @@ const NO_IDS: &[&str] =
 
 /// As programs print fingerprints and addresses.
 fn is_fingerprint(whole: &str) -> bool {
-    let is_capital = |byte: u8| byte.is_ascii_digit();
-    whole.starts_with("0x")
+    let is_capital = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    whole.starts_with("0x") || whole.len() == 40 && whole.bytes().all(is_capital)
 }
 
 fn is_public(line: &str) -> bool {
@@ -192,52 +210,17 @@ const PUBLIC: &[&str] = &[
 ];
 
 /// So it is where this is said near by.
+#[rustfmt::skip]
 const ALWAYS_PUBLIC: &[&str] = &[
-    "sha1",
-    "sha256",
-    "sha512",
-    "fingerprint",
-    "checksum",
-    "digest",
-    "cert",
-    "public",
-    "x.509",
-    "ed25519",
-    "eddsa",
-    "peer",
-    "rsa4096",
-    "rsa2048",
-    "cache",
-    "integrity",
-    "thumbprint",
-    "domainkey",
-    "refs/",
-    "dnskey",
+    "sha1", "sha256", "sha512", "fingerprint", "checksum", "digest", "cert", "public", "x.509", "ed25519", "eddsa", "peer", "rsa4096", "rsa2048", "cache",
+    "integrity", "thumbprint", "domainkey", "refs/", "dnskey",
 ];
 
 /// Near these, a number is a secret.
+#[rustfmt::skip]
 const TELLING: &[&str] = &[
-    "key",
-    "keys",
-    "token",
-    "tokens",
-    "secret",
-    "api",
-    "auth",
-    "webhook",
-    "license",
-    "licence",
-    "dsn",
-    "pat",
-    "private",
-    "credential",
-    "credentials",
-    "apikey",
-    "unauthorized",
-    "unauthorised",
-    "401",
-    "403",
-    "revoked",
+    "key", "keys", "token", "tokens", "secret", "api", "auth", "webhook", "license", "licence", "dsn", "pat", "private", "credential", "credentials", "apikey",
+    "unauthorized", "unauthorised", "401", "403", "revoked",
 ];
 
 const SHORTEST: usize = 20;

@@ -61,7 +61,7 @@ fn find(text: &str, at: usize, form: Form, secret: &Secret<'_>) -> Option<Value>
     };
     looked(end - at);
     // What a colon follows is a label, if it is nothing that could be a token.
-    if form == Form::Adjacent && bytes.get(end) == Some(&b':') {
+    if form == Form::Adjacent && bytes.get(end) == Some(&b':') && !look::looks_random(&text[at..end]) {
         return None;
     }
     if look::is_count(&text[at..text.floor_char_boundary(end + 16)]) {
@@ -84,7 +84,9 @@ fn braced(text: &str, at: usize) -> Option<Range<usize>> {
         end += 2;
     }
     looked(end);
-    let is_text = look::is_mixed(inner[..end].trim_end_matches('}')) && !inner[..end].ends_with("!r");
+    let is_text = look::is_mixed(inner[..end].trim_end_matches('}'))
+        && !inner[..end].contains(['"', '\'', ':', ','])
+        && !inner[..end].ends_with("!r");
     is_text.then_some(at + 1..at + 1 + end)
 }
 
@@ -94,7 +96,9 @@ fn next_name(text: &str, at: usize) -> usize {
     let line = near.lines().next().unwrap_or_default();
     let names = line.match_indices(' ').find(|(space, _)| {
         let word = line[space + 1..].split(' ').next().unwrap_or_default();
-        word.split_once('=').is_some_and(|(name, _)| !name.is_empty())
+        word.split_once('=').is_some_and(|(name, _)| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        })
     });
     names.map_or(text.len(), |(space, _)| at + space)
 }
@@ -116,7 +120,9 @@ fn after_opener(text: &str, at: usize) -> usize {
     }
     // `!Sub 'text'` is one, `!Ref Name` is not.
     let tag = near.strip_prefix('!').and_then(|rest| rest.split_once(' ')).map(|(tag, _)| tag);
-    let is_text = |tag: &&str| tag.len() >= 3;
+    let is_text = |tag: &&str| {
+        tag.len() >= 3 && tag.bytes().all(|byte| byte.is_ascii_alphabetic() || b"-!".contains(&byte))
+    };
     if let Some(tag) = tag.filter(is_text) {
         let is_name = ["ref", "env", "secret", "att", "import", "include", "file"]
             .iter()
@@ -125,11 +131,14 @@ fn after_opener(text: &str, at: usize) -> usize {
     }
     let tag =
         near.strip_prefix('<').and_then(|rest| rest.split_once('>')).filter(|(tag, _)| TAGS.contains(tag));
-
+    if let Some((tag, _)) = tag {
+        return at + tag.len() + 2;
+    }
     // `chr "…"`, `(string) (len=12) "…"`, `[1] "…"`, `&anchor "…"`: what it is, then it.
     let kind = near.split(['"', '\n']).next().unwrap_or_default();
     let is_kind = kind.ends_with(' ')
         && kind.len() < near.len()
+        && near[kind.len()..].starts_with('"')
         && kind.split_whitespace().all(|word| {
             let is_bracket = word.starts_with(['(', '[']) && word.ends_with([')', ']']);
             is_bracket || word.starts_with('&') || KINDS.contains(&word)
@@ -162,7 +171,9 @@ fn after_opener(text: &str, at: usize) -> usize {
 /// The bracket that opens a value as `Debug` shows it: `Some("…")`, `[…]`.
 fn wrapper(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    let is_path = |byte: &&u8| byte.is_ascii_alphanumeric();
+    let is_path = |byte: &&u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'<' | b'>' | b'.' | b'%' | b'#')
+    };
     let path = bytes[at..].iter().take(NEAR_NAME).take_while(is_path).count();
     looked(path);
     let open = at + path + usize::from(path > 0 && text[at + path..].starts_with(" {"));
@@ -170,7 +181,7 @@ fn wrapper(text: &str, at: usize) -> Option<usize> {
     let name = text[at..at + path].rsplit([':', '.', '%', '#']).next().unwrap_or_default();
     let is_type = name.starts_with(|char: char| char.is_ascii_uppercase());
     let is_open = match char {
-        b'(' => path == 0 || is_type,
+        b'(' => path == 0 || is_type || quote(text, open + 1 + blanks(bytes.get(open + 1..)?)).is_some(),
         // `{PLAIN}secret` is no struct, and `a[0]` no list.
         b'{' => path == 0 && !is_scheme(&bytes[open + 1..]) || is_type,
         b'[' => path == 0 || is_type,
@@ -185,7 +196,7 @@ fn is_scheme(rest: &[u8]) -> bool {
         .take(16)
         .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || **byte == b'-')
         .count();
-    name > 1 && rest.get(name) == Some(&b'}')
+    name > 1 && rest.get(name) == Some(&b'}') && rest.get(name + 1).is_some_and(u8::is_ascii_graphic)
 }
 
 /// The text or the bytes in what a type with the name of `secret` shows at `open`:
@@ -207,12 +218,12 @@ pub(super) fn typed(text: &str, open: usize, secret: &Secret<'_>) -> Option<Rang
         let is_own = is_one_of(name, NEUTRAL_ENDS)
             || is_one_of(name, &["inner", "secret", "0"])
             || name == "key" && secret.rule.ends_with("key");
-        if !is_own {
+        if !is_own || bytes.get(after - 1) != Some(&b':') {
             return None;
         }
         let range = secret_at(text, unwrapped(text, after), Form::Type, secret)?;
         // A parser's tokens have texts, too.
-        (secret.nature.is_strong()).then_some(range)
+        (secret.nature.is_strong() || look::looks_random(&text[range.clone()])).then_some(range)
     })
 }
 
@@ -237,7 +248,7 @@ pub(super) fn bare_end(bytes: &[u8], start: usize) -> usize {
     let is_end = |at: usize| {
         let next = at + 1;
         let is_last = || {
-            let is_stop = is_break(next + 1);
+            let is_stop = matches!(bytes.get(next), Some(b'.' | b':')) && is_break(next + 1);
             is_break(next) || is_stop || bytes.get(next).copied().is_some_and(is_mark)
         };
         match bytes[at] {
@@ -261,7 +272,10 @@ pub(super) fn line_end(text: &str, start: usize) -> usize {
     while let Some(byte) = bytes.get(at) {
         at = match (byte, quote(text, at)) {
             (b'\n' | b'\r', _) => break,
-
+            (_, Some(quote)) if inside == Some(quote.char) => {
+                inside = None;
+                quote.end
+            }
             (_, Some(quote)) if inside.is_none() && bytes[at - 1] == b'=' => {
                 inside = Some(quote.char);
                 quote.end
@@ -310,12 +324,14 @@ pub(super) fn block(text: &str, name: usize, at: usize) -> Option<Range<usize>> 
 /// Where bytes end that are written in hexadecimal with something between: `1f 88 5e …`.
 fn hex_end(bytes: &[u8], start: usize) -> Option<usize> {
     let separator = *bytes.get(start + 2).filter(|byte| b" :-".contains(byte))?;
-    let is_byte =
-        |at: usize| bytes.get(at..at + 2).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+    let is_byte = |at: usize| {
+        bytes.get(at..at + 2).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
+            && bytes.get(at + 2).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+    };
     let mut end = start;
     while is_byte(end) {
         end += 2;
-        if is_byte(end + 1) {
+        if bytes.get(end) == Some(&separator) && is_byte(end + 1) {
             end += 1;
         }
     }
@@ -329,7 +345,8 @@ fn groups_end(bytes: &[u8], start: usize) -> usize {
     while bytes.get(end).is_some_and(|byte| matches!(byte, b' ' | b'-' | b'.')) {
         let next = end + 1..end + 1 + group(end + 1);
         let is_same = next.len() == group(start) && bytes[end] == b'-';
-        let is_group = bytes[next.clone()].iter().any(u8::is_ascii_digit);
+        let is_group = (is_same || !bytes[next.clone()].iter().any(u8::is_ascii_lowercase))
+            && bytes[next.clone()].iter().any(u8::is_ascii_digit);
         if !is_group {
             break;
         }

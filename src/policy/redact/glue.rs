@@ -22,8 +22,6 @@ pub(super) enum Glue {
     Type,
     /// Indented, on the lines behind a `|`.
     Block,
-    /// The next in a list, which may be one of names.
-    List,
     /// Alone on the next line.
     NextLine,
 }
@@ -82,8 +80,16 @@ impl Reader<'_, '_> {
             b':' if self.at(at, ":=") => (Form::Assigned, 2),
             b':' if quote.is_some() => {
                 let after = self.after_spaces(at + 1);
-                let is_text = quotes::quote(self.text, after).is_some();
-                (if is_text { Form::Assigned } else { Form::Colon }, 1)
+                let is_text = quotes::quote(self.text, after).is_some()
+                    || matches!(self.bytes.get(after), Some(b'[' | b'{' | b'\n' | b'b' | b'\\'));
+                (
+                    if is_text && (is_double || self.is_opened(name.start, b"'`")) {
+                        Form::Assigned
+                    } else {
+                        Form::Colon
+                    },
+                    1,
+                )
             }
             b':' if self.at(at, ":: ") => (Form::Assigned, 2),
             b':' if before == Some(b':') && self.is_in_arn(name.start) => return None,
@@ -119,7 +125,7 @@ impl Reader<'_, '_> {
                     if is_variable(&self.text[name.clone()]) { Form::Assigned } else { Form::Adjacent };
                 return Some((Glue::Direct(form), self.after_spaces(at + 1)));
             }
-            _ if spaces > 0 && self.is_tag(name.start) => {
+            _ if matches!(before, Some(b'<' | b':')) && spaces > 0 && self.is_tag(name.start) => {
                 let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
                 let length = near.find(['<', '>'])?;
                 return (near.as_bytes()[length] == b'>' && !near[..length].ends_with('/'))
@@ -132,7 +138,9 @@ impl Reader<'_, '_> {
             {
                 return Some((Glue::NextLine, at + 1));
             }
-            _ if at == gap => {
+            _ if is_closed && quote.is_none() && !self.text[gap.saturating_sub(1)..].starts_with('>')
+                || at == gap =>
+            {
                 return None;
             }
             // What is a value itself: `spf=pass`.
@@ -149,17 +157,10 @@ impl Reader<'_, '_> {
             _ if is_flag => return (spaces == 1).then_some((Glue::Direct(Form::Flag), at)),
             _ if quote.is_some() => return None,
             _ => {
-                let is_loud = true;
                 let (after, form) = self.after_fillers(at, secret);
-                let is_said = (after > at || is_loud);
-                // `the secret is …`
-                let word = self.text.get(after..).and_then(|rest| rest.split([' ', '\n', ',', ';']).next());
-                // `setx API_KEY …`
-                let is_variable = is_variable(&self.text[name.clone()]);
-                let is_mixed =
-                    |word: &str| look::is_mixed(word.trim_end_matches('.').trim_matches(['"', '\'']));
-                let is_told = !self.has_shape(after) && word.is_some_and(is_mixed);
-
+                if form == Form::Adjacent {
+                    return self.could_be_value(after).then_some((Glue::Direct(form), after));
+                }
                 at = after;
                 (form, 0)
             }
@@ -181,14 +182,20 @@ impl Reader<'_, '_> {
         }
         let line = self.bytes.get(at..)?;
         let blanks = quotes::blanks(line);
-        if matches!(line.first(), Some(b'|' | b'>')) {
+        if matches!(line.first(), Some(b'|' | b'>'))
+            && line.iter().skip(1).take(3).find(|byte| !b"-+0123456789".contains(byte)) == Some(&b'\n')
+        {
             return Some((Glue::Block, at));
         }
         if blanks > 0 {
             let at = at + blanks;
             let at = if self.at(at, "- ") { at + 2 } else { at };
             return Some((
-                if is_double || self.at(at, "string(") { Glue::Direct(form) } else { Glue::NextLine },
+                if is_double || quotes::quote(self.text, at).is_some() || self.at(at, "string(") {
+                    Glue::Direct(form)
+                } else {
+                    Glue::NextLine
+                },
                 at,
             ));
         }
@@ -208,14 +215,19 @@ impl Reader<'_, '_> {
                 }
                 Some(b']') => 1,
                 Some(b'}') if is_quoted => 1,
-
+                Some(b')')
+                    if matches!(rest.get(1), Some(b'=' | b':' | b'.'))
+                        || is_quoted && rest.get(1) == Some(&b' ') =>
+                {
+                    1
+                }
                 Some(b'[') if !is_quoted => {
                     let digits = rest[1..].iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
                     if rest.get(1 + digits) == Some(&b']') { digits + 2 } else { return at }
                 }
                 Some(b':') if is_quoted => {
                     let name = rest[1..].iter().take(12).take_while(|byte| byte.is_ascii_lowercase()).count();
-                    if name > 0 { name + 1 } else { return at }
+                    if name > 0 && rest.get(1 + name) == Some(&b']') { name + 1 } else { return at }
                 }
                 Some(b'\\') if matches!(rest.get(1), Some(b'=' | b':')) => 1,
 
@@ -238,7 +250,7 @@ impl Reader<'_, '_> {
     fn after_fillers(&self, mut at: usize, secret: &Secret<'_>) -> (usize, Form) {
         let near = &self.text[..self.text.floor_char_boundary(at + NEAR_NAME)];
         let is_strong = secret.nature.is_strong() || matches!(secret.nature, Nature::Digits(_));
-        let (mut was_of, mut is_said, mut is_owned) = (false, false, false);
+        let (mut was_of, mut is_owned) = (false, false);
         for index in 0..MAX_FILLERS {
             let rest = &near[at.min(near.len())..];
             let word = rest.split([' ', ':', '\n', '"', '\'', '`']).next().unwrap_or_default();
@@ -254,7 +266,6 @@ impl Reader<'_, '_> {
             }
 
             let after = at + word.len();
-            is_said |= is_filler;
             if self.bytes.get(after) == Some(&b':') {
                 // What is only near by has to look the part.
                 let form = if is_filler || was_of && secret.rule == "password" {
@@ -316,22 +327,19 @@ impl Reader<'_, '_> {
             .iter()
             .take(NEAR_NAME / 2)
             .take_while(|byte| !byte.is_ascii_whitespace());
-        self.text
-            .get(at..)
-            .and_then(|rest| rest.split([' ', '\n', '.', ',']).next())
-            .is_some_and(look::is_mixed)
-    }
-
-    /// Where a quote is behind `at` and spaces.
-    fn quoted(&self, at: usize) -> Option<usize> {
-        let at = self.after_spaces(at);
-        (quotes::quote(self.text, at).is_some()).then_some(at)
+        quotes::quote(self.text, at).is_some()
+            || word.clone().any(|byte| byte.is_ascii_digit() || b"!#$%^&*+=~@".contains(byte))
+            || self
+                .text
+                .get(at..)
+                .and_then(|rest| rest.split([' ', '\n', '.', ',']).next())
+                .is_some_and(look::is_mixed)
     }
 }
 
 /// Whether `name` is that of a variable of the environment.
 fn is_variable(name: &str) -> bool {
-    name.contains('_')
+    name.contains('_') && !name.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
 const MAX_CLOSERS: usize = 3;

@@ -42,10 +42,13 @@ pub(super) enum Shape {
 pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_>) -> bool {
     looked(text.len());
     let nature = secret.nature;
-
+    if is_placeholder(text.trim(), form) {
+        return false;
+    }
     let text = text.trim().trim_end_matches([',', '}', ')', ';']).trim_end();
     // Nothing that somebody would choose, or could say.
-    let is_blank = !text.chars().any(|char| char.is_alphanumeric());
+    let is_blank =
+        !text.chars().any(|char| char.is_alphanumeric() || nature.is_strong() && "!@^&~+=".contains(char));
     let is_label = || {
         shape == Shape::Quoted
             && is_named(text)
@@ -69,7 +72,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         };
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         return secret.rule == "otp" && digits > 0 && text.contains('-') && chance::is_made(text)
-            || digits >= least;
+            || digits >= least && (shape != Shape::Quoted || 2 * digits >= text.len());
     }
     if nature == Nature::Random {
         return form != Form::Adjacent
@@ -82,7 +85,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     let is_few = text.len() < MIN_NUMBER && (!nature.is_strong() || shape == Shape::GoesOn);
     if is_number && (secret.countable || is_few)
         || is_count(text)
-        || shape != Shape::Quoted && is_plain(text)
+        || shape != Shape::Quoted && is_plain(text) && KEYS.iter().any(|row| row.rule == secret.rule)
         || is_reference(text)
     {
         return false;
@@ -91,21 +94,28 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     // A word of a language, of which nothing says that somebody chose it.
     let is_other = !text.is_ascii() && text.chars().all(|char| char.is_alphabetic() && !char.is_uppercase());
     let is_assigned = is_bare && form == Form::Assigned;
-    let is_word = is_plain_word(text) && secret.rule == "auth";
+    let is_word =
+        is_plain_word(text) && secret.rule == "auth" || secret.rule == "credentials" && is_plain_word(text);
     if form == Form::Adjacent && is_pair(text)
-        || text.starts_with("--")
+        || matches!(form, Form::Adjacent | Form::Flag) && text.starts_with("--")
         || is_bare && form == Form::Colon && is_other
-        || is_bare && is_algorithm(text) && text.len() <= MAX_ALGORITHM
+        || is_bare
+            && is_algorithm(text)
+            && text.len() <= MAX_ALGORITHM
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         || is_assigned
             && (is_word
                 || is_named(text) && text.contains(['-', '_']) && !nature.is_line()
-                || is_algorithm(text))
+                || is_algorithm(text) && !text.bytes().any(|byte| b"!@#$%^&*".contains(&byte)))
     {
         return false;
     }
     // Words of a language without spaces go on in one.
     let wide = text.chars().filter(|char| *char >= '\u{E00}').count();
-    if form != Form::Assigned && (wide > 2 || wide > 0 && shape == Shape::GoesOn) {
+    if matches!(shape, Shape::Bare | Shape::GoesOn)
+        && form != Form::Assigned
+        && (wide > 2 || wide > 0 && shape == Shape::GoesOn)
+    {
         return false;
     }
     if shape == Shape::Wrapped {
@@ -113,10 +123,12 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     }
     let first = text.split_whitespace().next().unwrap_or_default();
     let is_line = nature.is_line() && shape != Shape::Quoted;
-    let is_word = is_prose(text);
+    let is_word = is_prose(text) || is_line && is_prose(first);
     let is_sentence = first.len() < text.len() && is_one_of(first, SENTENCES);
     if is_sentence
-        || shape != Shape::Quoted && (nature != Nature::WeakLine) && is_code(text)
+        || shape != Shape::Quoted
+            && (nature != Nature::WeakLine || form == Form::Assigned && !text.contains(';'))
+            && is_code(text)
         || secret.rule == "mnemonic" && !is_mnemonic(text, shape)
     {
         return false;
@@ -126,22 +138,48 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         let random = |part: &str| {
             looks_random(part.trim_matches(['"', '\''])) && !(form == Form::Adjacent && part.contains('.'))
         };
-        return !text.starts_with("_Z") && !is_algorithm(text) && (text.split(['=', ',', ':']).any(random));
+        return !text.starts_with("_Z")
+            && !is_algorithm(text)
+            && (looks_random(text) && !text.contains('.') || text.split(['=', ',', ':']).any(random));
     }
-
+    if !nature.is_strong() && (is_amount(text) || is_number_of(text))
+        || is_bare
+            && !nature.is_strong()
+            && !nature.is_line()
+            && secret.rule != "password"
+            && form == Form::Assigned
+            && is_plain_word(text)
+            && text.len() >= MIN_WORD
+            && chance::oddities(text) == 0
+        || secret.rule == "credentials" && is_plain_word(text)
+    {
+        return false;
+    }
+    if !nature.is_strong()
+        && !nature.is_line()
+        && is_bare
+        && is_identifier(text)
+        && text.bytes().all(|byte| !byte.is_ascii_lowercase())
+    {
+        return false;
+    }
     // What a parser, a lexer or a test calls so is short.
     let is_short = !nature.is_strong()
         && shape == Shape::Quoted
         && (text.bytes().all(|byte| byte.is_ascii_alphabetic()) && text.len() <= 6
             || text.starts_with('#')
-            || is_identifier(text));
+            || is_identifier(text)
+            || form == Form::Type && text.bytes().all(|byte| byte.is_ascii_alphabetic()));
     if is_short && form != Form::Flag
         || secret.rule == "credentials" && text.contains(":/") && !text.contains('@')
     {
         return false;
     }
     let is_adjacent = form == Form::Adjacent;
-    if (is_adjacent || form == Form::Colon) && is_named(text) || is_path(text) {
+    if (is_adjacent || form == Form::Colon) && is_named(text)
+        || is_adjacent && text.contains("://")
+        || is_path(text)
+    {
         return false;
     }
     match shape {
@@ -161,16 +199,25 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         _ if is_adjacent => {
             (looks_random(text) || is_made(text, secret))
                 && !(secret.rule == "secret" && text.contains(['-', '.']) && !is_dense(text))
+                && (!is_uuid(text) || nature.is_strong())
         }
         Shape::Bare | Shape::GoesOn if matches!(form, Form::Colon | Form::Flag) => match nature {
             Nature::WeakLine => is_header(text),
-            Nature::StrongLine => !is_word,
+            Nature::StrongLine => !is_word && (first.len() < text.len() || shape == Shape::Bare),
             Nature::Strong => {
                 !(is_word || shape == Shape::GoesOn && form == Form::Colon && is_plain_word(text))
             }
             _ if form == Form::Flag => is_mixed(text) || looks_random(text),
-            _ if secret.rule == "password" => is_mixed(text),
-            _ => looks_secret(text),
+            _ if secret.rule == "password" => {
+                is_mixed(text)
+                    || shape == Shape::Bare
+                        && text.len() >= 2
+                        && text.bytes().any(|byte| byte.is_ascii_digit())
+                        && !is_number
+                        && !is_place(text)
+                        && !is_algorithm(text)
+            }
+            _ => looks_secret(text) || secret.is_specific && shape == Shape::Bare && is_mixed(text),
         },
         _ if nature.is_strong() => true,
 
@@ -181,7 +228,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
 
 /// A label that an application shows: `Password`, `API Key`.
 fn is_title(text: &str) -> bool {
-    text.starts_with(|char: char| char.is_uppercase())
+    text.starts_with(|char: char| char.is_uppercase()) && !text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a value in brackets has a text or an item that is a secret.
@@ -229,6 +276,8 @@ fn has_secret(text: &str, secret: &Secret<'_>) -> bool {
         is_it && !is_code(item) && !is_path(item)
     };
     quoted
+        || outside.len() == text.len()
+            && outside.split(['(', ')', '[', ']', '{', '}', ',', ' ', '<', '>', '\\']).any(bare)
 }
 
 /// Shorter than tokens are, of letters as no word has them.
@@ -237,17 +286,23 @@ fn is_made(text: &str, secret: &Secret<'_>) -> bool {
         && secret.rule != "signature"
         && text.len() >= MIN_MADE
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && text.bytes().filter(u8::is_ascii_digit).count() >= 2
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit())
         && chance::is_made(text)
 }
 
 /// The number of a thing of a kind: `OPS-1174`.
 fn is_number_of(text: &str) -> bool {
-    text.split_once('-').is_some_and(|(kind, number)| kind.len() > 1)
+    text.split_once('-').is_some_and(|(kind, number)| {
+        kind.len() > 1
+            && kind.bytes().all(|byte| byte.is_ascii_uppercase())
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// The name of something, of several words: `gs_client_id`, `START_ELEMENT`.
 fn is_identifier(text: &str) -> bool {
-    text.contains('_') && text.bytes().all(|byte| byte == b'_')
+    text.contains('_') && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
 }
 
 /// In a list or a struct, a text may be the name of something.
@@ -258,19 +313,22 @@ fn is_plain_name(text: &str, secret: &Secret<'_>) -> bool {
 /// A number as long as keys are, in hexadecimal.
 fn is_key(text: &str) -> bool {
     let hex = text.strip_prefix("x'").unwrap_or(text).trim_end_matches('\'');
-    matches!(hex.len(), 32 | 48 | 64 | 96 | 128)
+    matches!(hex.len(), 32 | 48 | 64 | 96 | 128) && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether a header's line holds credentials, not words about them.
 fn is_header(text: &str) -> bool {
     let mut words = text.split_whitespace();
-    text.split(['=', ';', ',', '"', ' ']).skip(1).any(|part| is_mixed(part) || looks_random(part))
+    shapes::scheme_token(text, 0).is_some()
+        || words.any(|word| !word.contains('=') && looks_secret(word))
+        || text.split(['=', ';', ',', '"', ' ']).skip(1).any(|part| is_mixed(part) || looks_random(part))
 }
 
 fn is_mnemonic(text: &str, shape: Shape) -> bool {
-    let is_word = |word: &str| word.len() >= 3;
+    let is_word = |word: &str| word.len() >= 3 && word.chars().all(char::is_lowercase);
     let count = text.split_whitespace().count();
     is_dense(text)
+        || count >= if shape == Shape::Quoted { 3 } else { 6 } && text.split_whitespace().all(is_word)
 }
 
 /// A shorter number is no token, and a shorter row of digits in prose no code.

@@ -25,7 +25,7 @@ pub(super) fn is_masked(text: &str) -> bool {
                 is_inside = true;
                 inside
             }
-            None if is_one_of(word, SCHEMES) => after,
+            None if is_one_of(word, SCHEMES) || is_inside && word.ends_with(':') => after,
             None => return false,
         };
         rest = rest.trim_start_matches(|char: char| char.is_whitespace());
@@ -36,9 +36,15 @@ pub(super) fn is_masked(text: &str) -> bool {
 /// Whether a mask that goes on with `rest` shows no more than the end of what it
 /// stands for.
 fn is_all(rest: &str) -> bool {
-    let shown = rest.trim_start_matches(|char: char| false);
+    let shown = rest.trim_start_matches(|char: char| {
+        !matches!(char, ']' | '>' | ')') && !char.is_whitespace() && "*.xX\u{2022}\u{2026}:".contains(char)
+            || char.is_ascii_lowercase() && !rest.starts_with('*')
+    });
     let shown = shown.trim_start_matches([']', '>', ')', '*', '_', ':']);
-    let word = shown.split(|char: char| char.is_whitespace()).next().unwrap_or_default();
+    let word = shown
+        .split(|char: char| char.is_whitespace() || "\"'`,;)}]".contains(char))
+        .next()
+        .unwrap_or_default();
     let next = shown.split_whitespace().next().unwrap_or_default();
     word.len() < MAX_SHOWN
         && !(shown.starts_with(' ') && is_mixed(next.trim_matches(['"', '\''])) && !next.starts_with('['))
@@ -51,8 +57,11 @@ pub(super) fn starts_with(text: &str, start: &str) -> bool {
 /// What is to be replaced by a value, or only shows that there is one.
 pub(super) fn is_placeholder(text: &str, form: Form) -> bool {
     let is_open = ["<", "[", "${", "{{", "$(", "#{"].iter().any(|open| {
-        text.strip_prefix(open)
-            .is_some_and(|name| !name.is_empty() && !name.bytes().any(|byte| byte.is_ascii_digit()))
+        text.strip_prefix(open).is_some_and(|name| {
+            !name.is_empty()
+                && name.chars().all(|char| char.is_alphanumeric() || "_-. |>]}".contains(char))
+                && !name.bytes().any(|byte| byte.is_ascii_digit())
+        })
     });
     let is_enclosed = is_open
         || [
@@ -67,24 +76,41 @@ pub(super) fn is_placeholder(text: &str, form: Form) -> bool {
         ]
         .iter()
         .any(|(open, close)| {
-            text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).is_some_and(|name| true)
+            text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).is_some_and(|name| {
+                !name.contains(['"', '\'', '>']) && (!name.contains([':', ',', '=']) || *open == "<")
+            })
         });
     let name =
         |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-    let is_parameter = text
-        .strip_prefix(['$', ':', '@', '?'])
-        .is_some_and(|rest| rest.len() <= 3 || name(rest) || name(rest));
+    let is_parameter = text.strip_prefix(['$', ':', '@', '?']).is_some_and(|rest| {
+        rest.bytes().all(|byte| byte.is_ascii_digit()) && rest.len() <= 3
+            || name(rest) && !rest.chars().any(char::is_uppercase)
+            || name(rest) && !rest.chars().any(char::is_lowercase)
+    });
     let is_shouted = name(text) && !text.chars().any(char::is_lowercase);
     let words = text.bytes().filter(|byte| *byte == b'_').count() + 1;
     // A name in capitals is that of a variable, or of an argument.
-    let is_name = is_shouted && (words > 2 || form == Form::Flag);
+    let is_name = is_shouted
+        && (words > 2
+            || form == Form::Flag
+            || (words == 2 || form != Form::Type) && Words::of(text, 0).secret().is_some());
     // `SetCredential=`, as in a list of names.
-    let is_next = text.strip_suffix('=').is_some_and(|name| name.bytes().all(|byte| b"_/".contains(&byte)));
+    let is_next = text
+        .strip_suffix('=')
+        .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_/".contains(&byte)));
     let is_repeated = text.len() >= 3
         && text.bytes().all(|byte| byte == text.as_bytes()[0])
         && matches!(text.as_bytes()[0], b'x' | b'X' | b'*' | b'.' | b'#' | b'-' | b'_');
     // Names of variables may be among words that say no more.
-    let is_made = text.contains("${") || text.matches("%s").count() > 1;
+    let is_made = text.starts_with("{{") && text.ends_with("}}")
+        || text.contains("${")
+            && !is_mixed(
+                &text
+                    .split("${")
+                    .map(|part| part.split_once('}').map_or(part, |it| it.1))
+                    .collect::<String>(),
+            )
+        || text.matches("%s").count() > 1 && !is_mixed(&text.replace("%s", ""));
     let is_hidden = text.bytes().filter(|byte| *byte == b'*').count() >= 4
         && text.bytes().filter(u8::is_ascii_alphanumeric).count() <= 12;
     is_enclosed
@@ -94,6 +120,8 @@ pub(super) fn is_placeholder(text: &str, form: Form) -> bool {
         || is_name
         || is_next
         || is_repeated
+        || starts_with(text, "your-")
+        || starts_with(text, "your_")
         || text.starts_with("<%")
         || text.split('\\').next() == Some("%s")
         || text == "{}"
@@ -111,16 +139,28 @@ pub(super) fn is_code(text: &str) -> bool {
     if is_one_of(path.rsplit(['.', ':']).next().unwrap_or(path), TYPES)
         || path.starts_with("_Z")
         || text.starts_with('$') && text.contains("->")
+        || ["&'", "&[", "&gt;", "&lt;", "&amp;", "*mut ", "*const ", "[__", "&mut "]
+            .iter()
+            .any(|it| text.starts_with(it))
+        || starts_with(path, "process.env")
         || starts_with(path, "os.environ")
     {
         return true;
     }
     let last = path.rsplit(['.', ':', '>']).next().unwrap_or_default();
-    let is_identifier = !path.is_empty();
-    let is_call = after.starts_with('(');
+    let is_identifier = !path.is_empty() && !path.starts_with(|char: char| char.is_ascii_digit());
+    let is_call =
+        after.starts_with('(') && last.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     let is_macro = ["!(", "![", "!{", "! {"].iter().any(|open| after.starts_with(open)) && is_snake(last);
-    let is_generic = after.starts_with('<');
-    let is_member = false;
+    let is_generic = after.starts_with('<')
+        && (path.starts_with(|char: char| char.is_ascii_uppercase()) || text.contains("::<"));
+    let is_member = last.len() < path.len()
+        && Words::of(last, 0).secret().is_some()
+        && last.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphabetic())
+        || path.len() == start.len()
+            && path.contains(['.', ':'])
+            && path.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_.:".contains(&byte))
+            && path.split(['.', ':']).any(|part| Words::of(part, 0).secret().is_some());
     is_identifier && (is_call || is_macro || is_generic || is_member)
 }
 
@@ -136,6 +176,7 @@ pub(super) fn is_prose(text: &str) -> bool {
     word.split('-').all(|word| is_one_of(word, PROSE))
         || is_plain_word(word) && word.len() > 4 && (word.ends_with("ed") || word.ends_with("ing"))
         || word.ends_with("Error")
+        || word.ends_with("Exception")
 }
 
 pub(super) fn is_plain_word(text: &str) -> bool {
@@ -143,7 +184,8 @@ pub(super) fn is_plain_word(text: &str) -> bool {
         .trim_end_matches(['.', ':', ',', '!', ';', '?', '\'', '`', '"'])
         .trim_start_matches(['\'', '`', '"']);
     let mut chars = word.chars();
-    chars.all(|char| char.is_lowercase())
+    chars.next().is_some_and(char::is_alphabetic)
+        && chars.all(|char| char.is_lowercase() || matches!(char, '-' | '\''))
 }
 
 /// As somebody would choose a password: letters with digits or signs among them.
@@ -191,7 +233,10 @@ pub(super) fn is_count(text: &str) -> bool {
 /// A number and what it counts: `30s`, `3.7 bits`.
 pub(super) fn is_amount(text: &str) -> bool {
     let unit = text.trim_start_matches(|char: char| char.is_ascii_digit() || char == '.');
-    !unit.is_empty() && unit.len() < text.len() && unit.len() <= 8
+    !unit.is_empty()
+        && unit.len() < text.len()
+        && unit.len() <= 8
+        && unit.trim_start().bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 /// The name of a secret itself, as of a variable or a column.
@@ -220,7 +265,10 @@ pub(super) fn is_path(text: &str) -> bool {
 /// Where a secret is kept: `op://prod/db/password`, `https://auth.example.org`.
 pub(super) fn is_reference(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, rest)| {
-        !scheme.is_empty() && scheme.bytes().all(|byte| b"+-".contains(&byte)) && !rest.contains('@')
+        !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || b"+-".contains(&byte))
+            && !rest.contains('@')
+            && !rest.split(['/', '?', '=', '&', '#', ':']).any(is_mixed)
     })
 }
 
@@ -229,12 +277,15 @@ pub(super) fn is_pair(text: &str) -> bool {
     let Some((before, after)) = text.split_once('=') else { return false };
     let name =
         before.rsplit(|char: char| !char.is_ascii_alphanumeric() && char != '_').next().unwrap_or_default();
-    name.len() >= 2 && !after.trim_start_matches('=').is_empty()
+    name.len() >= 2
+        && !name.bytes().any(|byte| byte.is_ascii_digit())
+        && !after.trim_start_matches('=').is_empty()
 }
 
 /// An address in memory, or a number that is none of a key.
 fn is_address(text: &str) -> bool {
-    text.strip_prefix("0x").is_some_and(|hex| hex.len() <= 16)
+    text.strip_prefix("0x")
+        .is_some_and(|hex| hex.len() <= 16 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// What is no secret behind any name: a number that counts, an address.
@@ -251,10 +302,15 @@ pub(super) fn looks_secret(word: &str) -> bool {
     let looks_so = letters > 0 && (digits >= 2 && word.len() >= 8 || looks_random(word));
 
     looks_so && !is_place(word) && !word.contains('.') && !is_algorithm(word)
+        || word.len() >= 24 && looks_random(word) && !is_place(word)
 }
 
 pub(super) fn is_place(word: &str) -> bool {
-    let is_mail = word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    let is_mail = word.split_once('@').is_some_and(|(name, host)| {
+        !name.is_empty()
+            && host.contains('.')
+            && host.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'.' || byte == b'-')
+    });
     is_mail
         || word.starts_with('/')
         || word.contains([':', '(', '<', '{', '['])
@@ -271,13 +327,17 @@ pub(super) fn is_dated(word: &str) -> bool {
 
 pub(super) fn is_algorithm(word: &str) -> bool {
     let has = |word: &str, is: fn(&u8) -> bool| word.bytes().any(|byte| is(&byte));
-    let is_cased = |word: &str| true;
-    let is_one = |word: &str| word.len() <= 16 && ALGORITHMS.iter().any(|name| starts_with(word, name));
+    let is_cased = |word: &str| has(word, u8::is_ascii_uppercase) && has(word, u8::is_ascii_lowercase);
+    let is_one = |word: &str| {
+        word.len() <= 16
+            && !(word.len() > 7 && is_cased(word) && chance::is_made(word))
+            && ALGORITHMS.iter().any(|name| starts_with(word, name))
+    };
     is_one(word) || word.split(['_', '-']).all(is_one)
 }
 
 pub(super) fn is_uuid(word: &str) -> bool {
-    word.len() == 36
+    word.len() == 36 && word.bytes().filter(|byte| *byte == b'-').count() == 4
 }
 
 /// Long, of letters and digits, with nothing that a sentence has.
@@ -285,6 +345,7 @@ pub(super) fn looks_random(word: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=_-.~%".contains(&byte);
     word.len() >= 16
         && word.bytes().all(is_token)
+        && word.bytes().filter(u8::is_ascii_digit).count() >= if word.len() < 20 { 2 } else { 1 }
         && word.bytes().any(|byte| byte.is_ascii_alphabetic())
         && (word.bytes().filter(u8::is_ascii_digit).count() >= 2 || is_jagged(word))
 }

@@ -40,10 +40,17 @@ impl<'t, 'p> Reader<'t, 'p> {
         while let Some(byte) = self.bytes.get(at) {
             at = match byte {
                 b'[' => self.after_mark(at).unwrap_or(at + 1),
-
+                // The letters of `%3F` are no part of a word.
+                b'%' if self
+                    .bytes
+                    .get(at + 1..at + 3)
+                    .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
+                {
+                    at + 3
+                }
                 b'<' if self.bytes[at..].starts_with(b"<<<") => self.here(at).unwrap_or(at + 3),
                 b'-' | b'$' | b'{' => self.shape(at..at).unwrap_or(at + 1),
-
+                byte if byte.is_ascii_whitespace() || byte.is_ascii_punctuation() => at + 1,
                 _ => {
                     let char = self.text[at..].chars().next().unwrap_or_default();
                     if is_letter(char) { self.run(at) } else { at + char.len_utf8() }
@@ -109,7 +116,9 @@ impl<'t, 'p> Reader<'t, 'p> {
         }
         let name = run.start..end;
         let policy = self.policy;
-
+        if !policy.has_names() && !keys::may_tell(&self.text[name.clone()]) && name.len() > 2 {
+            return None;
+        }
         let near = self.context(name.start);
         let from = end - (end - near).min(self.text[near..end].len());
         let secret = match policy.key(&self.text[from..end], name.start - from) {
@@ -195,26 +204,19 @@ impl<'t, 'p> Reader<'t, 'p> {
         let (form, at) = self.glue(name, secret)?;
         // `NAME= OTHER=…` gives it none.
         if self.bytes[..at].ends_with(b"= ")
-            && self.text[at..]
-                .split_whitespace()
-                .next()
-                .is_some_and(|word| look::is_pair(word) || is_one_of(word, SENTENCES))
+            && self.text[at..].split_whitespace().next().is_some_and(|word| {
+                look::is_pair(word)
+                    || self.bytes[at - 3..].first().is_some_and(u8::is_ascii_alphabetic)
+                        && is_one_of(word, SENTENCES)
+            })
         {
             return None;
         }
         looked(NEAR_NAME);
-        let (form, at) = match form {
-            _ => (form, at),
-        };
         match form {
             Glue::Tag => elsewhere::tagged(self.text, at, secret),
             Glue::Type => extent::typed(self.text, at, secret),
             Glue::Block => self.judged(extent::block(self.text, name.start, at)?, secret),
-            Glue::List => {
-                let range = extent::secret_at(self.text, at, Form::Assigned, secret)?;
-                let value = &self.text[range.clone()];
-                false.then_some(range)
-            }
             Glue::NextLine => {
                 let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
                 let rule = near.len() - near.trim_start_matches(['-', '=', '>', ' ', '\n', '\r', '$']).len();
@@ -230,7 +232,9 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let line = self.text[range.end..].lines().next().unwrap_or_default();
                 looked(line.len().min(NEAR_BYTES));
                 let value = &self.text[range.clone()];
-                let is_alone = !value.ends_with([':', '=']) && !look::is_pair(value);
+                let is_alone = line.trim_matches(['"', '\'', ' ', '\t', '\r', '`']).is_empty()
+                    && !value.ends_with([':', '='])
+                    && !look::is_pair(value);
                 (is_alone && (look::is_mixed(value) || is_below)).then_some(range)
             }
             // A shape says more than a word that may be there by chance.
@@ -251,20 +255,11 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let is_near = self.bytes[at - 1] == b':';
                 extent::secret_at(self.text, skipped, Form::Colon, secret).filter(|range| {
                     let value = &self.text[range.clone()];
-                    !is_near || !is_name(value)
+                    !is_near || !is_name(value) || chance::is_phrase(value) || self.is_in_struct(range.end)
                 })
             }
             Glue::Direct(form) => extent::secret_at(self.text, at, form, secret),
         }
-    }
-
-    /// Behind the type that a declaration has between a name and its value:
-    /// `password: &str = "…"`.
-    fn after_type(&self, at: usize) -> Option<usize> {
-        let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_NAME)];
-        let (kind, _) = near.lines().next()?.split_once(" = ")?;
-        let is_type = |char: char| false;
-        (kind.chars().all(is_type)).then_some(at + kind.len() + 3)
     }
 
     fn judged(&self, range: Range<usize>, secret: &Secret<'_>) -> Option<Range<usize>> {
@@ -281,6 +276,9 @@ impl<'t, 'p> Reader<'t, 'p> {
         let near = &self.text[end..self.text.floor_char_boundary(end + NEAR_NAME)];
         let name = near.strip_prefix(' ').map_or("", |rest| rest.split(':').next().unwrap_or_default());
         near.starts_with('}')
+            || name.len() < near.len().saturating_sub(1)
+                && name.starts_with(|char: char| char.is_ascii_uppercase())
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 
     /// Whether the line of `at` is indented more than that of `name`.
@@ -321,7 +319,7 @@ fn is_name(text: &str) -> bool {
     let is_of = |is_case: fn(char) -> bool| {
         text.trim_end_matches(':').chars().all(|char| is_case(char) || "-_':".contains(char))
     };
-    is_of(char::is_lowercase)
+    is_of(char::is_lowercase) || is_of(char::is_uppercase)
 }
 
 /// A longer run of letters is read in parts.

@@ -60,6 +60,7 @@ fn token(text: &str, at: usize, end: usize) -> Option<Found<'static>> {
     let rest = &text[at..];
     let is_cut = end <= text.len();
     if rest.starts_with("eyJ")
+        && at.checked_sub(1).is_none_or(|before| !is_base64(bytes[before]))
         && let Some(length) = jwt(rest, is_cut)
     {
         return Some(Found { range: at..at + length, rule: "jwt" });
@@ -73,14 +74,19 @@ fn token(text: &str, at: usize, end: usize) -> Option<Found<'static>> {
         looked(length);
         let until = at + prefix.len() + length;
         // Of one that was cut at the end, less is left.
-        let is_whole = (least..=most).contains(&length);
+        let is_whole = (least..=most).contains(&length)
+            || is_cut && until >= end && length > 0 && prefix.len() + length >= MIN_CUT;
         let body = body.get(..length).filter(|_| is_whole)?;
         // A short prefix begins names, too.
         let count = |is: fn(&u8) -> bool| body.bytes().filter(&is).count();
-        let is_mixed = count(u8::is_ascii_digit) > 0;
+        let is_mixed =
+            count(u8::is_ascii_digit) > 0 && (count(u8::is_ascii_uppercase) > 0 || alphabet.has_one_case());
         let is_inside = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b'+' | b'/' | b'='));
-        let is_part = AMBIGUOUS.contains(&prefix) && (is_inside(bytes.get(until)));
-        let is_token = !is_part && (is_mixed || !AMBIGUOUS.contains(&prefix));
+        let is_part = AMBIGUOUS.contains(&prefix)
+            && (is_inside(at.checked_sub(1).and_then(|at| bytes.get(at))) || is_inside(bytes.get(until)));
+        let is_token = !is_part
+            && (is_mixed || !AMBIGUOUS.contains(&prefix))
+            && !bytes.get(until).is_some_and(u8::is_ascii_alphanumeric);
         is_token.then_some(Found { range: at..until, rule })
     })
 }
@@ -117,7 +123,9 @@ const START_SLOTS: usize = 1024;
 fn infix(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
     let bytes = text.as_bytes();
     let whole = bytes.get(run.start..run.start + MIN_INFIX)?;
-
+    if !whole.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'"') {
+        return None;
+    }
     let near = &text[run.start..text.floor_char_boundary(run.end + 16)];
     looked(near.len());
     INFIXES.iter().find_map(|&(infix, (before, first), (alphabet, least, most), rule)| {
@@ -142,7 +150,11 @@ fn infix(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
 /// The credentials behind the name of a scheme: `Bearer …`, `Basic …`.
 fn scheme(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
     let range = scheme_token(text, run.start)?;
-    let rule = if run.len() == "basic".len() { "basic" } else { "bearer" };
+    let rule = if text.as_bytes()[run.start].eq_ignore_ascii_case(&b'b') && run.len() == "basic".len() {
+        "basic"
+    } else {
+        "bearer"
+    };
     Some(Found { range, rule })
 }
 
@@ -157,7 +169,9 @@ fn beside_key_id(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
         .take(MAX_PAIR)
         .take_while(|byte| byte.is_ascii_alphanumeric() || b"/+".contains(byte))
         .count();
-
+    if !(MIN_PAIR..MAX_PAIR).contains(&length) || !is_start {
+        return None;
+    }
     let half = &text[run.start..run.start + length];
     let has = |is: fn(&u8) -> bool| half.bytes().any(|byte| is(&byte));
     let is_random = has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
@@ -178,12 +192,15 @@ fn jwt(text: &str, is_cut: bool) -> Option<usize> {
     let mut parts = 1;
     while text.as_bytes().get(end) == Some(&b'.') && parts < MAX_JWT_PARTS {
         let length = part(end + 1);
-        let is_claims = length >= 16;
-
+        let is_claims =
+            text[end + 1..].starts_with("eyJ") || length >= 16 || is_cut && end + 1 + length == text.len();
+        if parts == 1 && !is_claims {
+            return None;
+        }
         end += 1 + length;
         parts += 1;
     }
-    (parts > 1).then_some(end)
+    (parts > 1 || is_cut && end == text.len() && end >= MIN_CUT).then_some(end)
 }
 
 /// The credentials behind the name of the scheme, `Bearer` or `Basic`, at `at`.
@@ -192,11 +209,13 @@ pub(super) fn scheme_token(text: &str, at: usize) -> Option<Range<usize>> {
         let found = text.get(at..at + name.len())?;
         found.eq_ignore_ascii_case(name).then(|| &text[at + name.len()..])?.strip_prefix(' ')
     };
-
+    if !matches!(text.as_bytes().get(at), Some(b'b' | b'B' | b'n' | b'N')) {
+        return None;
+    }
     let basic = after("basic");
-    let rest = basic.or_else(|| after("bearer"))?;
+    let rest = basic.or_else(|| after("bearer")).or_else(|| after("negotiate")).or_else(|| after("ntlm"))?;
     let token = rest.trim_start_matches(' ');
-    let is_body = |byte: &u8| byte.is_ascii_alphanumeric();
+    let is_body = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
     let body = token.bytes().take_while(is_body).count();
     looked(rest.len() - token.len() + body);
     let padding = token.bytes().skip(body).take(3).take_while(|byte| *byte == b'=').count();
@@ -207,9 +226,11 @@ pub(super) fn scheme_token(text: &str, at: usize) -> Option<Range<usize>> {
     let has = |of: fn(&u8) -> bool| token.bytes().take(body).skip(1).any(|byte| of(&byte));
     let is_secret = if basic.is_some() {
         let mixed = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
-        body >= 6 && length % 4 == 0
+        body >= 6 && length % 4 == 0 && (padding > 0 || mixed || has(u8::is_ascii_digit))
     } else {
-        body >= 30
+        body >= 20 && has(u8::is_ascii_digit)
+            || body >= 30
+            || body >= 8 && has(u8::is_ascii_digit) && !token[..body].contains('.')
     };
     let start = text.len() - token.len();
     (is_secret && !is_parameter).then_some(start..start + length)

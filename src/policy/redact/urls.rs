@@ -55,7 +55,7 @@ fn within(text: &str, at: usize, most: usize) -> &str {
 /// that looks like a token.
 fn user_info(text: &str, scheme: usize, end: usize) -> Option<Found<'static>> {
     let start = scheme + "://".len();
-    let is_http = false;
+    let is_http = text[..scheme].ends_with("http") || text[..scheme].ends_with("https");
     let whole = address(text, start);
     let path = whole.split(['?', '#']).next().unwrap_or_default();
     let authority = path.split('/').next().unwrap_or_default();
@@ -63,23 +63,31 @@ fn user_info(text: &str, scheme: usize, end: usize) -> Option<Found<'static>> {
     let has_no_port = port.is_some_and(|port| port.bytes().any(|byte| !byte.is_ascii_digit()));
     let is_cut = start + whole.len() >= end;
     let user_info = match authority {
+        host if host.starts_with('[') => return None,
         // What should be encoded in a password, and is not, ends the host too soon.
         authority if authority.contains('@') => {
             let rest = whole.rsplit_once('@').filter(|(_, host)| is_host(host) && !is_http);
             rest.map_or(if is_http { authority } else { path }, |_| whole)
         }
-
+        _ if has_no_port && whole.contains('@') => whole,
+        _ if has_no_port && is_cut => {
+            let (user, _) = authority.split_once(':')?;
+            return Some(Found { range: start + user.len() + 1..end, rule: "password" });
+        }
         _ if has_no_port => spaced(text, start, whole)?,
         _ => return None,
     };
     let (user_info, _) = user_info.rsplit_once('@').filter(|(user_info, _)| !user_info.contains(MARK))?;
     let is_token = |text: &str| look::looks_random(text) && text.len() >= 20;
     match user_info.split_once(':') {
-        Some((user, password)) if is_token(user) => {
+        Some((user, password)) if is_token(user) && (password.len() < 3 || password == "x-oauth-basic") => {
             Some(Found { range: start..start + user.len(), rule: "token" })
         }
         Some((_, password))
-            if password.is_empty() || password.starts_with(['$', '{', '<']) || password == "%s" =>
+            if password.is_empty()
+                || look::is_masked(password)
+                || password.starts_with(['$', '{', '<'])
+                || password == "%s" =>
         {
             None
         }
@@ -90,7 +98,8 @@ fn user_info(text: &str, scheme: usize, end: usize) -> Option<Found<'static>> {
             Some(Found { range: from..at + password.len(), rule: "password" })
         }
         None => {
-            let is_token = user_info.len() >= MIN_TOKEN;
+            let is_token =
+                user_info.len() >= MIN_TOKEN && user_info.bytes().any(|byte| byte.is_ascii_digit());
             let is_plain =
                 user_info.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
             (is_token && is_plain).then_some(Found { range: start..start + user_info.len(), rule: "token" })
@@ -103,35 +112,47 @@ fn spaced<'a>(text: &'a str, start: usize, whole: &str) -> Option<&'a str> {
     let near = &text[start..text.floor_char_boundary(start + whole.len() + 64)];
     let at = near.lines().next().unwrap_or_default().find('@')?;
     let gap = &near[whole.len()..at.max(whole.len())];
-    let is_text = gap.len() <= 32 && !gap.contains("://");
-    (is_text).then(|| &near[..at + 1 + near[at + 1..].find(' ').unwrap_or(near.len() - at - 1)])
+    let is_text =
+        gap.len() <= 32 && !gap.contains(['"', '\'', '`', ',', '<', '>', '(']) && !gap.contains("://");
+    (is_text && is_host(near[at + 1..].split([' ', '/', '?', '"', '\'', ')']).next()?))
+        .then(|| &near[..at + 1 + near[at + 1..].find(' ').unwrap_or(near.len() - at - 1)])
 }
 
 fn is_host(text: &str) -> bool {
     let host = text.split([':', '/', '?']).next().unwrap_or_default();
-    !host.is_empty()
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_[],".contains(&byte))
 }
 
 /// `user:password@host:port`, `user:password@tcp(host)/`.
 fn without_scheme(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let before = text[..run.start].bytes().next_back();
-    let is_call = text[..run.start].ends_with("sip:");
-    if is_one_of(
-        &text[run.clone()],
-        &[
-            "mailto", "sip", "sips", "xmpp", "acct", "tel", "im", "uid", "id", "cid", "mid", "from", "to",
-            "cc",
-        ],
-    ) {
+    let is_call = text[..run.start].ends_with("sip:") || text[..run.start].ends_with("sips:");
+    if !is_call && before.is_some_and(|byte| b"/@:.%".contains(&byte))
+        || is_one_of(
+            &text[run.clone()],
+            &[
+                "mailto", "sip", "sips", "xmpp", "acct", "tel", "im", "uid", "id", "cid", "mid", "from",
+                "to", "cc",
+            ],
+        )
+    {
         return None;
     }
     let start = run.end + 1;
     let whole = short_address(text, start);
     let (password, host) = whole.rsplit_once('@')?;
     let (name, after) = host.split_at(host.find([':', '/', '(']).unwrap_or(host.len()));
-    let is_server = after.starts_with('(')
-        || (after.starts_with('/') || chance::is_chosen(password)) && is_mixed(password);
-    let is_password = !password.is_empty() && !password.starts_with("//") && !look::is_masked(password);
+    let is_server = after.starts_with('(') && is_one_of(name, &["tcp", "unix"])
+        || after.starts_with(':') && after[1..].starts_with(|char: char| char.is_ascii_digit())
+        || (after.starts_with('/') || chance::is_chosen(password)) && is_mixed(password)
+        || after.is_empty()
+            && is_mixed(password)
+            && name.contains('.')
+            && !password.contains([':', '/', '.']);
+    let is_password = !password.is_empty()
+        && !password.starts_with("//")
+        && !look::is_masked(password)
+        && !password.starts_with(['$', '{', '<', '[']);
     ((is_server || is_call) && is_host(name) && is_password).then_some(start..start + password.len())
 }
 
@@ -142,6 +163,7 @@ fn in_path(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
     let name = &text[run.clone()];
     let is_url = near.rfind("://").is_some_and(|at| !near[at..].contains(char::is_whitespace));
     let is_it = near.ends_with('/')
+        && (is_url || near.starts_with('/') || near.contains(" /"))
         && (is_one_of(name, PATHS)
             || name.split(['-', '_']).any(|part| is_one_of(part.trim_end_matches('s'), LINKS)));
     looked(near.len().min(name.len()));
@@ -154,22 +176,16 @@ fn in_path(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
 
 fn is_path_secret(part: &str) -> bool {
     let part = part.rsplit_once("private-").map_or(part, |(_, part)| part);
-    part.len() >= MIN_PART && look::looks_random(part)
+    part.len() >= MIN_PART
+        && look::looks_random(part)
+        && (look::is_dense(part)
+            || !part.contains(['.', '_']) && part.bytes().filter(u8::is_ascii_digit).count() >= 4)
 }
 
 /// For what a link is that is for one person.
+#[rustfmt::skip]
 const LINKS: &[&str] = &[
-    "verify",
-    "invite",
-    "reset",
-    "magic",
-    "confirm",
-    "unsubscribe",
-    "share",
-    "calendar",
-    "hook",
-    "webhook",
-    "activate",
+    "verify", "invite", "reset", "magic", "confirm", "unsubscribe", "share", "calendar", "hook", "webhook", "activate",
 ];
 
 /// Behind which a path has a secret.
@@ -183,7 +199,8 @@ const PATHS: &[&str] = &[
 fn oracle(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let start = run.end + 1;
     let near = &text[start..text.floor_char_boundary(start + 64)];
-    let length = near.find(|char: char| char.is_whitespace()).unwrap_or(near.len());
+    let length =
+        near.find(|char: char| char.is_whitespace() || "\"'`<>\\/".contains(char)).unwrap_or(near.len());
     looked(length);
     let whole = &near[..length];
     let password = match whole.split_once('@') {
@@ -195,13 +212,17 @@ fn oracle(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let is_named = ["thin:", "oci:", "sqlplus", "connect", "rman target", "expdp", "impdp", "userid="]
         .iter()
         .any(|name| before.ends_with(name));
-    let is_oracle = is_named;
+    let is_oracle =
+        is_named || near[password.len()..].starts_with("@//") || near[password.len()..].contains(":1521");
     (is_oracle && !password.is_empty() && !look::is_masked(password)).then_some(start..start + password.len())
 }
 
 /// The last field of a line of `.pgpass`, or what follows a mail address in a list
 /// of those with passwords.
 fn record(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
+    if text[..run.start].ends_with(['/', ':', '@']) {
+        return None;
+    }
     let whole = short_address(text, run.start);
     let fields: Vec<_> = whole.splitn(5, ':').collect();
     let password = match fields[..] {
@@ -227,20 +248,23 @@ fn record(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
 fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let rest = &text[run.end..];
     let link = [":", " / ", " : ", ":'"].iter().rev().find(|link| rest.starts_with(**link))?;
-    let is_user = |byte: u8| false;
+    let is_user = |byte: u8| byte.is_ascii_lowercase() || b"._-@0123456789".contains(&byte);
     let name = &text[run.clone()];
     let is_assigned = |before: &str| {
         let name = before.rsplit(|char: char| !char.is_ascii_alphanumeric()).next();
         !name.is_some_and(|name| is_one_of(name, LOGINS))
     };
-    if !name.bytes().any(|byte| byte.is_ascii_lowercase())
+    if !name.bytes().all(is_user)
+        || !name.bytes().any(|byte| byte.is_ascii_lowercase())
+        || look::is_algorithm(name)
         || text[..run.start].ends_with(['/', ':', '@', '.'])
+        || text[..run.start].strip_suffix('=').is_some_and(is_assigned)
     {
         return None;
     }
     let start = run.end + link.len();
     let value = short_address(text, start).trim_end_matches([',', ';', ')', '.']);
-    if !is_mixed(value) {
+    if !is_mixed(value) || !value.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let from = text.ceil_char_boundary(run.start.saturating_sub(MAX_LOGIN_BYTES));
@@ -249,30 +273,18 @@ fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     looked(2 * MAX_LOGIN_BYTES);
     let tells =
         |line: &str| line.split(|char: char| !char.is_alphanumeric()).any(|word| is_one_of(word, LOGINS));
-    let is_it =
-        !look::is_masked(value) && (tells(before) || tells(after.split('\n').next().unwrap_or_default()));
+    let is_it = value.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && !look::is_masked(value)
+        && !value.contains(['/', '=', '@'])
+        && (tells(before) || tells(after.split('\n').next().unwrap_or_default()));
     is_it.then_some(start..start + value.len())
 }
 
 /// What says that a user and a password follow, or came before.
+#[rustfmt::skip]
 const LOGINS: &[&str] = &[
-    "auth",
-    "cred",
-    "creds",
-    "credentials",
-    "log",
-    "login",
-    "password",
-    "zugangsdaten",
-    "secrets",
-    "basic",
-    "user",
-    "userid",
-    "identifiants",
-    "credenciales",
-    "credenziali",
-    "logge",
-    "token",
+    "auth", "cred", "creds", "credentials", "log", "login", "password", "zugangsdaten", "secrets", "basic", "user", "userid", "identifiants", "credenciales",
+    "credenziali", "logge", "token",
 ];
 const MAX_LOGIN_BYTES: usize = 48;
 
@@ -287,9 +299,14 @@ fn query(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
     let is_random = look::is_dense(value)
         || look::looks_random(value) && !value.contains('-')
         || has(u8::is_ascii_uppercase) && is_mixed(value) && value.len() >= MIN_PARAMETER;
-    let is_password = rule == "password" && is_mixed(value);
+    let is_password = rule == "password"
+        && is_mixed(value)
+        && ["u=", "user=", "username="].iter().any(|user| {
+            text[text.ceil_char_boundary(run.start.saturating_sub(MAX_PATH_BYTES))..run.start].contains(user)
+        });
     let is_it = b"?&#;".contains(&before) && !value.contains("%7B") && (is_random || is_password);
-    (is_it).then_some(Found { range: start..start + value.len(), rule })
+    (is_it && (!value.contains('/') || value.len() >= 40 || look::is_dense(value)))
+        .then_some(Found { range: start..start + value.len(), rule })
 }
 
 /// What a query calls a secret, and the rule.

@@ -119,25 +119,10 @@ pub(super) const PAGES: &[&str] =
     &["page", "next", "continuation", "cursor", "fencing", "cancellation", "sync", "resume", "idempotency"];
 
 /// What a compound word is not that ends like one.
+#[rustfmt::skip]
 pub(super) const WHOLE: &[&str] = &[
-    "bypass",
-    "compass",
-    "encompass",
-    "surpass",
-    "trespass",
-    "overpass",
-    "underpass",
-    "multipass",
-    "monkey",
-    "donkey",
-    "turkey",
-    "hotkey",
-    "jockey",
-    "whiskey",
-    "passkey",
-    "whitespace",
-    "hockey",
-    "lackey",
+    "bypass", "compass", "encompass", "surpass", "trespass", "overpass", "underpass", "multipass", "monkey", "donkey", "turkey", "hotkey", "jockey", "whiskey",
+    "passkey", "whitespace", "hockey", "lackey",
 ];
 
 /// A name may go on with these and still mean the same.
@@ -215,23 +200,9 @@ pub(super) const FILLERS: &[&str] = &[
 ];
 
 /// What is called so has a name in one place and its value in another.
+#[rustfmt::skip]
 pub(super) const NAMES: &[&str] = &[
-    "name",
-    "key",
-    "field",
-    "header",
-    "param",
-    "parameter",
-    "path",
-    "label",
-    "property",
-    "variable",
-    "var",
-    "id",
-    "k",
-    "attribute",
-    "option",
-    "setting",
+    "name", "key", "field", "header", "param", "parameter", "path", "label", "property", "variable", "var", "id", "k", "attribute", "option", "setting",
 ];
 
 /// What the value is called there.
@@ -245,35 +216,10 @@ pub(super) const OF: &[&str] = &[
 ];
 
 /// What stands between two values of one name.
+#[rustfmt::skip]
 pub(super) const LINKS: &[&str] = &[
-    " to ",
-    " TO ",
-    " -> ",
-    "->",
-    " = ",
-    " => ",
-    " and ",
-    " or ",
-    ", new ",
-    " new ",
-    ", now ",
-    ", expected ",
-    ", got ",
-    " but got ",
-    " != ",
-    " == ",
-    " nach ",
-    " a ",
-    " auf ",
-    " REPLACE ",
-    " replace ",
-    " vs ",
-    " new=",
-    ", new=",
-    " new: ",
-    " instead of ",
-    ", right: ",
-    ", found ",
+    " to ", " TO ", " -> ", "->", " = ", " => ", " and ", " or ", ", new ", " new ", ", now ", ", expected ", ", got ", " but got ", " != ", " == ", " nach ",
+    " a ", " auf ", " REPLACE ", " replace ", " vs ", " new=", ", new=", " new: ", " instead of ", ", right: ", ", found ",
 ];
 
 /// How the names of files and hosts end.
