@@ -143,14 +143,6 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
             && (looks_random(text) && !text.contains('.') || text.split(['=', ',', ':']).any(random));
     }
     if !nature.is_strong() && (is_amount(text) || is_number_of(text))
-        || is_bare
-            && !nature.is_strong()
-            && !nature.is_line()
-            && secret.rule != "password"
-            && form == Form::Assigned
-            && is_plain_word(text)
-            && text.len() >= MIN_WORD
-            && chance::oddities(text) == 0
         || secret.rule == "credentials" && is_plain_word(text)
     {
         return false;
@@ -208,16 +200,8 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
                 !(is_word || shape == Shape::GoesOn && form == Form::Colon && is_plain_word(text))
             }
             _ if form == Form::Flag => is_mixed(text) || looks_random(text),
-            _ if secret.rule == "password" => {
-                is_mixed(text)
-                    || shape == Shape::Bare
-                        && text.len() >= 2
-                        && text.bytes().any(|byte| byte.is_ascii_digit())
-                        && !is_number
-                        && !is_place(text)
-                        && !is_algorithm(text)
-            }
-            _ => looks_secret(text) || secret.is_specific && shape == Shape::Bare && is_mixed(text),
+            _ if secret.rule == "password" => is_mixed(text),
+            _ => looks_secret(text),
         },
         _ if nature.is_strong() => true,
 
@@ -336,9 +320,6 @@ const MIN_NUMBER: usize = 4;
 
 /// A shorter word may be the name of something.
 const MIN_MADE: usize = 10;
-
-/// A shorter word behind a name may be one that stands for a secret in a test.
-const MIN_WORD: usize = 5;
 
 /// What is longer begins like the name of an algorithm by chance.
 const MAX_ALGORITHM: usize = 8;

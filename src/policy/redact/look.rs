@@ -139,9 +139,6 @@ pub(super) fn is_code(text: &str) -> bool {
     if is_one_of(path.rsplit(['.', ':']).next().unwrap_or(path), TYPES)
         || path.starts_with("_Z")
         || text.starts_with('$') && text.contains("->")
-        || ["&'", "&[", "&gt;", "&lt;", "&amp;", "*mut ", "*const ", "[__", "&mut "]
-            .iter()
-            .any(|it| text.starts_with(it))
         || starts_with(path, "process.env")
         || starts_with(path, "os.environ")
     {

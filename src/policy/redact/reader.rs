@@ -124,7 +124,7 @@ impl<'t, 'p> Reader<'t, 'p> {
         let secret = match policy.key(&self.text[from..end], name.start - from) {
             Some(Key::Secret(secret)) => secret,
             None if self.is_in_jwk(&name) => {
-                Secret { rule: "private_key", nature: Nature::Random, countable: false, is_specific: false }
+                Secret { rule: "private_key", nature: Nature::Random, countable: false }
             }
             _ => return None,
         };
@@ -298,7 +298,7 @@ impl<'t, 'p> Reader<'t, 'p> {
         let asks = ["pass", "stdin", "login", "auth", "token", "secret", "kinit", "cryptsetup", "sudo"];
         looked(line.len());
         asks.iter().any(|word| line.contains(word)).then_some(())?;
-        let secret = Secret { rule: "password", nature: Nature::Strong, countable: false, is_specific: true };
+        let secret = Secret { rule: "password", nature: Nature::Strong, countable: false };
         let start = self.after_spaces(at + 3);
         let range = extent::secret_at(self.text, start, Form::Assigned, &secret)?;
         let next = range.end;

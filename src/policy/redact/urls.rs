@@ -144,11 +144,7 @@ fn without_scheme(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let (name, after) = host.split_at(host.find([':', '/', '(']).unwrap_or(host.len()));
     let is_server = after.starts_with('(') && is_one_of(name, &["tcp", "unix"])
         || after.starts_with(':') && after[1..].starts_with(|char: char| char.is_ascii_digit())
-        || (after.starts_with('/') || chance::is_chosen(password)) && is_mixed(password)
-        || after.is_empty()
-            && is_mixed(password)
-            && name.contains('.')
-            && !password.contains([':', '/', '.']);
+        || (after.starts_with('/') || chance::is_chosen(password)) && is_mixed(password);
     let is_password = !password.is_empty()
         && !password.starts_with("//")
         && !look::is_masked(password)
