@@ -179,12 +179,12 @@ fn assert_at_most(thousandths: usize, name: &str, fault: impl Fn(&str) -> Option
 
 #[test]
 fn few_secrets_of_any_kind_leak() {
-    assert_at_most(11, "secrets_seen.txt", |line| leak(line, None, unescaped));
+    assert_at_most(12, "secrets_seen.txt", |line| leak(line, None, unescaped));
     // Written by somebody else, later, to break the rules.
     assert_at_most(35, "secrets_more.txt", |line| leak(line, None, unescaped));
     assert_at_most(9, "secrets_kept.txt", |line| leak(line, None, unescaped));
     assert_at_most(11, "secrets_kept_later.txt", |line| leak(line, None, unescaped));
-    assert_at_most(27, "secrets_by_form.txt", |line| leak(line, None, unescaped));
+    assert_at_most(30, "secrets_by_form.txt", |line| leak(line, None, unescaped));
 }
 
 #[test]
