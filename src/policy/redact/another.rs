@@ -32,13 +32,10 @@ impl Reader<'_, '_> {
         // `codes: 123, 456`
         if matches!(secret.nature, Nature::Digits(_)) {
             let next = end + near.len() - near.trim_start_matches(['"', '\'', ',', ' ', '\n', '-']).len();
-            let length = self.bytes[next..]
-                .iter()
-                .take(NEAR_NAME)
-                .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-')
-                .count();
+            let next = if near.starts_with('\n') { self.after_item(next) } else { next };
+            let length = self.like(next, &self.text[last.clone()]);
             let is_same = (next > end + 1 || near.starts_with('\n'))
-                && length == self.same(end)
+                && length > 0
                 && self.bytes[next..next + length].iter().any(u8::is_ascii_digit);
             return is_same.then_some(next..next + length);
         }
@@ -56,9 +53,25 @@ impl Reader<'_, '_> {
         look::is_mixed(&self.text[range.clone()]).then_some(range)
     }
 
-    /// How long the word is that ends at `end`.
-    fn same(&self, end: usize) -> usize {
-        let near = self.bytes[end.saturating_sub(NEAR_NAME)..end].iter().rev();
-        near.take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count()
+    /// How much of what is at `at` has digits, letters and gaps where `last` has them.
+    fn like(&self, at: usize, last: &str) -> usize {
+        let near = self.bytes[at..].iter().take(last.len());
+        let is_like = |(one, other): &(&u8, u8)| {
+            one.is_ascii_alphanumeric() == other.is_ascii_alphanumeric()
+                && (one.is_ascii_alphanumeric() || **one == *other)
+        };
+        let length = near.zip(last.bytes()).take_while(is_like).count();
+        let is_end = self.bytes.get(at + length).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+        if length == last.len() && is_end { length } else { 0 }
+    }
+
+    /// Behind what numbers the item of a list at `at`: `1. `, `2) `, `* `.
+    pub(super) fn after_item(&self, at: usize) -> usize {
+        let rest = &self.bytes[at.min(self.bytes.len())..];
+        let digits = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+        match (digits, rest.get(digits), rest.get(digits + 1)) {
+            (1..=2, Some(b'.' | b')'), Some(b' ')) | (0, Some(b'*'), Some(b' ')) => at + digits + 2,
+            _ => at,
+        }
     }
 }

@@ -1,18 +1,21 @@
 //! Codes of a few digits, which are sent to somebody and let them in: known by the words
 //! near by, in either order.
+//!
+//! A word is known by its stem, so that `kód`, `kódod` and `engångskod` are one.
 
 use std::ops::Range;
 
-use super::{keys::is_one_of, looked};
+use super::{keys::is_one_of, looked, vocabulary::OF};
 
 /// The code that `run` is, if its line says so.
 pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let mut code = text[run.clone()].trim_end_matches(['.', '-']);
     // `731 204`
-    if code.len() == 3 && text[run.end..].starts_with(' ') {
-        let half =
-            text.get(run.end + 1..run.end + 4).filter(|half| half.bytes().all(|byte| byte.is_ascii_digit()));
-        code = half.map_or(code, |_| &text[run.start..run.end + 4]);
+    if (3..=4).contains(&code.len()) && text[run.end..].starts_with(' ') {
+        let half = text
+            .get(run.end + 1..run.end + 1 + code.len())
+            .filter(|half| half.bytes().all(|byte| byte.is_ascii_digit()));
+        code = half.map_or(code, |half| &text[run.start..run.end + 1 + half.len()]);
     }
     let digits = code.bytes().filter(u8::is_ascii_digit).count();
     let is_code = (4..=8).contains(&digits)
@@ -29,31 +32,48 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let before = &before[before.ceil_char_boundary(before.len().saturating_sub(NEAR_BYTES))..];
     let after = &after[..after.floor_char_boundary(NEAR_BYTES)];
     looked(before.len() + after.len());
-    let before = before.rsplit('\n').next().unwrap_or_default();
-    let after = after.split('\n').next().unwrap_or_default();
-    let words = |text: &str, count: usize, is_back: bool| {
-        let trim = |word: &str| word.trim_matches(|char: char| !char.is_alphanumeric()).to_lowercase();
-        let mut words: Vec<String> =
-            text.split_whitespace().map(trim).filter(|word| !word.is_empty()).collect();
-        if is_back {
-            words.reverse();
-        }
-        words.truncate(count);
-        words
+    let before = before.rsplit('\n').next().unwrap_or_default().to_lowercase();
+    let after = after.split('\n').next().unwrap_or_default().to_lowercase();
+    let (before, after) = (words(before.rsplit(is_gap)), words(after.split(is_gap)));
+    let leads = |word: &&str| LEADS.contains(word) || is_code_word(word) || has_stem(word, KINDS);
+    let is_led = before.iter().take(3).any(leads) || after.iter().take(2).any(|word| FOLLOWS.contains(word));
+    let is_used = before.first().is_some_and(|word| ["use", "enter", "code"].contains(word))
+        && after.first() == Some(&"to")
+        && after.get(1).is_some_and(|word| is_kind(word) || ["log", "sign"].contains(word));
+    let is_told = |words: &[&str]| {
+        words.iter().any(|word| CODES.contains(word) || is_code_word(word) && has_stem(word, KINDS))
+            || words.windows(2).any(|two| {
+                let is = |code: &str, kind: &str| is_code_word(code) && is_kind(kind);
+                is(two[0], two[1]) || is(two[1], two[0])
+            })
     };
-    let (last, next) = (words(before, 1, true), words(after, 2, false));
-    let is_led =
-        last.iter().any(|word| is_one_of(word, LEADS)) || next.iter().any(|word| is_one_of(word, FOLLOWS));
-    let is_used = last.iter().any(|word| is_one_of(word, &["use", "enter", "code"]))
-        && next.first().is_some_and(|word| word == "to")
-        && next.iter().any(|word| is_one_of(word, &["log", "login", "sign", "verify", "confirm", "reset"]));
-    let near: Vec<String> = words(before, 12, true).into_iter().chain(words(after, 12, false)).collect();
-    let is_told = near.iter().any(|word| is_one_of(word, CODES))
-        || near.windows(2).any(|two| {
-            let is = |code: &str, kind: &str| is_one_of(code, &["code", "codes"]) && is_one_of(kind, KINDS);
-            is(&two[0], &two[1]) || is(&two[1], &two[0])
-        });
-    (is_used || is_led && is_told).then(|| run.start..run.start + code.len())
+    (is_used || is_led && (is_told(&before) || is_told(&after))).then(|| run.start..run.start + code.len())
+}
+
+/// The first of `words`, but for those that only lead from one to the next.
+fn words<'t>(words: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
+    words.filter(|word| !word.is_empty() && !OF.contains(word)).take(MAX_WORDS).collect()
+}
+
+fn is_gap(char: char) -> bool {
+    !char.is_alphanumeric() && char != '-'
+}
+
+/// `code` in many a language, also as the end of a word that says what it is for.
+fn is_code_word(word: &str) -> bool {
+    STEMS.iter().any(|stem| {
+        word.rfind(stem).is_some_and(|at| {
+            word.len() - at <= stem.len() + MAX_ENDING && (at == 0 || has_stem(word, KINDS))
+        })
+    })
+}
+
+fn is_kind(word: &str) -> bool {
+    WHOSE.contains(&word) || has_stem(word, KINDS)
+}
+
+fn has_stem(word: &str, stems: &[&str]) -> bool {
+    stems.iter().any(|stem| word.starts_with(stem))
 }
 
 /// The seed of codes that begins with `run`, in groups of four letters of base32 as it is
@@ -85,54 +105,29 @@ const SEEDS: &[&str] =
     &["key", "secret", "code", "setup", "scan", "totp", "2fa", "mfa", "authenticator", "seed", "token"];
 
 /// What stands right before a code, or right behind it.
+#[rustfmt::skip]
 const LEADS: &[&str] = &[
-    "is",
-    "are",
-    "code",
-    "codes",
-    "lautet",
-    "est",
-    "es",
-    "use",
-    "enter",
-    "هو",
-    "otp",
-    "tan",
-    "passcode",
-    "ist",
-    "ओटीपी",
-    "kod",
-    "codigo",
-    "código",
-    "and",
+    "is", "are", "lautet", "est", "es", "use", "enter", "هو", "otp", "tan", "passcode", "ist", "ओटीपी", "ar", "er", "jest", "on", "este", "e", "and",
 ];
 const FOLLOWS: &[&str] = &["is", "was", "है", "ist", "est"];
 
 /// What a code is called, and how it is called one.
 const CODES: &[&str] = &["otp", "passcode", "tan", "ओटीपी", "التحقق", "totp", "2fa", "mfa"];
+const STEMS: &[&str] = &["code", "kod", "codigo", "codice", "код", "cod", "κωδικ", "kood"];
+
+/// How words begin that say what a code is for.
+#[rustfmt::skip]
 const KINDS: &[&str] = &[
-    "your",
-    "verification",
-    "login",
-    "security",
-    "backup",
-    "recovery",
-    "scratch",
-    "sms",
-    "example",
-    "one-time",
-    "time",
-    "confirmation",
-    "access",
-    "reset",
-    "ihr",
-    "dein",
-    "votre",
-    "tu",
-    "su",
-    "gate",
-    "door",
+    "verif", "confirm", "conferm", "login", "secur", "segur", "sicur", "backup", "recover", "scratch", "sms", "one-time", "time", "access", "reset", "gate", "door", "auth", "autent", "log-in", "sign-in",
+    "bestatig", "sicherheit", "einmal", "freigabe", "beveilig", "bevestig", "engang", "bekraft", "bekreft", "sakerhet", "sikkerhet", "sikkerhed", "vahvist", "kertakayt", "turva",
+    "weryfik", "potwierdz", "autoryz", "overov", "potvrz", "potvrd", "jednorazov", "ellenorz", "megerosit", "biztonsag", "onay", "dogrula", "guvenlik", "patvirtin", "apstiprin", "kinnit",
+    "підтвер", "подтвер", "потвърж", "доступ", "безопас", "безпек", "επαλ", "example",
 ];
+const WHOSE: &[&str] = &["your", "ihr", "dein", "votre", "tu", "su", "din", "twoj", "ваш", "vas"];
+
+/// The longest ending of a word's stem.
+const MAX_ENDING: usize = 4;
+const MAX_WORDS: usize = 12;
 
 /// Longer seeds are not shown in groups.
 const MAX_GROUPS: usize = 16;

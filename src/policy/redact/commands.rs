@@ -15,25 +15,25 @@ use crate::host::fork::Lazy;
 /// The secrets among the arguments of the command that `run` names.
 pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
     let is_call = text[run.end..].starts_with('(');
-    let name = text[run.clone()].trim_end_matches(".exe");
+    let name = text[run.clone()].strip_suffix(".exe").unwrap_or(&text[run.clone()]);
     let name = if is_call { name.rsplit('.').next().unwrap_or(name) } else { name };
     let letter = usize::from(name.as_bytes().first().map_or(0, |byte| byte & 0x1F));
-    if !is_call && name.len() < 32 && BEGINNINGS[letter] >> name.len() & 1 == 0 {
-        return Vec::new();
-    }
     let is_it = |command: &str| {
         command
             .strip_suffix('(')
             .map_or(command == name, |command| is_call && command.eq_ignore_ascii_case(name))
     };
     // Who logs in by a flag gives a password by one, whatever the program.
-    let is_flag = text[..run.start].trim_end_matches('-').ends_with([' ', '"', '\'', ',', '[', '('])
-        && text[..run.start].ends_with('-')
-        || text[..run.start].ends_with(" /") && !text[run.end..].starts_with(['?', '/', '.']);
+    let before = &text[..run.start];
+    let is_flag = match before.bytes().next_back() {
+        Some(b'-') => before.trim_end_matches('-').ends_with([' ', '"', '\'', ',', '[', '(']),
+        Some(b'/') => before.ends_with(" /") && !text[run.end..].starts_with(['?', '/', '.']),
+        _ => false,
+    };
     let is_user = is_flag && USERS.contains(&name);
     let is_password = is_flag && PASSWORDS.iter().any(|flag| flag.trim_start_matches(['-', '/']) == name);
-    let mut rows =
-        COMMANDS.iter().filter(|(command, ..)| is_it(command)).map(|(_, word, how)| (*word, how)).peekable();
+    let rows = BY_LETTER[letter].iter().filter(|(command, ..)| is_it(command));
+    let mut rows = rows.map(|(_, word, how)| (*word, how)).peekable();
     let is_login = is_call
         && LOGINS.iter().any(|end| {
             let name = name.trim_end_matches("_s").trim_end_matches("Async");
@@ -302,27 +302,17 @@ const LOGINS: &[&str] =
     &["bind", "login", "auth", "authenticate", "connect", "password", "credentials", "signin", "sign_in"];
 
 /// What reads a password from a pipe.
+#[rustfmt::skip]
 const READERS: &[&str] = &[
-    "-stdin",
-    "--stdin",
-    "-S",
-    "chpasswd",
-    "put",
-    "passwd",
-    "-on-stdin",
-    "secret",
-    "cryptsetup",
-    "smbpasswd",
-    "kinit",
-    "pass:stdin",
-    "-passin",
-    "--passphrase-fd",
-    "--with-token",
+    "-stdin", "--stdin", "-S", "chpasswd", "put", "passwd", "-on-stdin", "secret", "cryptsetup", "smbpasswd", "kinit", "pass:stdin", "-passin",
+    "--passphrase-fd", "--with-token",
 ];
 
 /// A program or command, the argument before which there is none, and how.
+type Command = (&'static str, &'static str, How);
+
 #[rustfmt::skip]
-const COMMANDS: &[(&str, &str, How)] = &[
+const COMMANDS: &[Command] = &[
     ("curl", "", User("-u")), ("curl", "", User("--user")), ("curl", "", User("-U")), ("curl", "", User("--proxy-user")), ("http", "", User("-a")), ("https", "", User("-a")),
     ("mysql", "", Attached("-p")), ("mysqldump", "", Attached("-p")), ("mysqladmin", "", Attached("-p")), ("mariadb", "", Attached("-p")), ("mysqlimport", "", Attached("-p")),
     ("sshpass", "", Flag("-p")), ("docker", "login", Flag("-p")), ("podman", "login", Flag("-p")), ("buildah", "login", Flag("-p")), ("oras", "login", Flag("-p")), ("crane", "login", Flag("-p")), ("az", "login", Flag("-p")),
@@ -343,18 +333,13 @@ const COMMANDS: &[(&str, &str, How)] = &[
     ("auth", "plain", Argument(0)), ("SASL", "PLAIN", Last), ("NICKSERV", "", Last), ("NickServ", "", Last),
 ];
 
-/// How long commands are, and flags of users, by their first letter.
-static BEGINNINGS: Lazy<[u32; 32]> = Lazy::new(|| {
-    let mut beginnings = [0; 32];
-    for name in COMMANDS
-        .iter()
-        .map(|(name, ..)| name.trim_end_matches('('))
-        .chain(USERS.iter().copied())
-        .chain(PASSWORDS.iter().map(|flag| flag.trim_start_matches(['-', '/'])))
-    {
-        beginnings[usize::from(name.as_bytes()[0] & 0x1F)] |= 1 << name.len();
+/// The commands by their first letter, whatever its case.
+static BY_LETTER: Lazy<Vec<Vec<&'static Command>>> = Lazy::new(|| {
+    let mut rows = vec![Vec::new(); 32];
+    for row in COMMANDS {
+        rows[usize::from(row.0.as_bytes()[0] & 0x1F)].push(row);
     }
-    beginnings
+    rows
 });
 
 /// How far behind a command its arguments are looked for.

@@ -23,16 +23,7 @@ pub(super) fn named(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Opt
     if let Some(range) = before_name(text, name, secret) {
         return Some(range);
     }
-    // `--name /db/password --value …`
-    if let Some(flags) = ["--name", "--key", "--parameter-name"].iter().find(|flag| before.ends_with(**flag))
-    {
-        let near = &text[name.end..text.floor_char_boundary(name.end + NEAR_BYTES)];
-        let line = near.lines().next().filter(|_| !flags.is_empty())?;
-        let (at, flag) = ["--value ", "--secret-string ", "--value="]
-            .iter()
-            .find_map(|flag| Some((line.find(flag)?, flag)))?;
-        return extent::secret_at(text, name.end + at + flag.len(), Form::Assigned, secret);
-    }
+
     // `variable "db_password" { default = "…" }`
     if ends_with_word(before, &["variable", "param", "parameter", "property", "setting", "option"]) {
         let from =
@@ -54,19 +45,11 @@ pub(super) fn named(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Opt
     if of.len() < before.len() && text[from..start].contains("form-data") {
         return part(text, name.end, secret);
     }
-    sibling(text, name.end..after, secret)
-        .or_else(|| {
-            let from = text.ceil_char_boundary(start.saturating_sub(NEAR_BYTES));
-            let near = text[from..start].rfind(['{', '<', '(']).map_or(from, |at| from + at + 1);
-            sibling(text, near..start, secret).filter(|range| range.end <= start)
-        })
-        .or_else(|| {
-            let close = text[name.end..after]
-                .find(['<', '>', '\n'])
-                .filter(|at| text.as_bytes()[name.end + at] == b'>')?;
-            let at = name.end + close + 1;
-            (!text[..at].ends_with("/>")).then(|| element(text, at, secret))?
-        })
+    sibling(text, name.end..after, secret).or_else(|| {
+        let from = text.ceil_char_boundary(start.saturating_sub(NEAR_BYTES));
+        let near = text[from..start].rfind(['{', '<', '(']).map_or(from, |at| from + at + 1);
+        sibling(text, near..start, secret).filter(|range| range.end <= start)
+    })
 }
 
 /// The code that a sentence says before it names it: `259569 is your login code`.
@@ -101,14 +84,14 @@ fn said_before(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<R
         .filter(|_| !line.ends_with('(') || text[name.end..].starts_with(')'))
         .or_else(|| {
             // `invalid value "…" for key `password``
-            let kinds = ["value ", "string ", "argument "].iter();
+            let kinds = ["value ", "string ", "argument ", "entry "].iter();
             let quoted = kinds.filter_map(|kind| line.rfind(kind).map(|at| at + kind.len())).max()?;
             let quote = quotes::quote(line, quoted)?;
             Some(&line[..quotes::quoted_end(line, &quote)]).filter(|value| value.len() < line.len())
         })?;
     let value = value.trim_end_matches(['"', '\'', '`', '\\']);
     let word = value.rsplit([' ', '"', '\'', '`', '=']).next()?;
-    let is_it = secret.nature.is_strong()
+    let is_it = (secret.nature.is_strong() || secret.nature == Nature::Weak && look::looks_random(word))
         && look::is_mixed(word.trim_end_matches('.'))
         && !look::is_named(word)
         && judge::is_secret(word, Shape::Quoted, Form::Colon, secret);

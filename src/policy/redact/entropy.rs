@@ -153,21 +153,25 @@ fn is_introduced(line: &str) -> bool {
     let is_weak_tag = line.ends_with("W/\"") || line.ends_with("W/\\\"");
     let line = line.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
     let is_part = |char: char| char.is_ascii_alphanumeric() || "_-".contains(char);
-    let word = line.rsplit(|char: char| !is_part(char)).next().unwrap_or_default().to_ascii_lowercase();
+    let name = line.rsplit(|char: char| !is_part(char)).next().unwrap_or_default();
+    let word = name.to_ascii_lowercase();
     let near = &line[line.ceil_char_boundary(line.len().saturating_sub(NEAR_WORDS))..];
-    let name = word.trim_end_matches(|char: char| char.is_ascii_digit() || char == '-');
     is_weak_tag
-        || name.ends_with("id")
-        || name.ends_with("ids")
+        || word.trim_end_matches(|char: char| char.is_ascii_digit() || "-s".contains(char)).ends_with("id")
+            && !is_one_of(name, NO_IDS)
         || ["x", "y", "n", "p"].contains(&word.as_str())
         || is_public(near)
         || word.split(['_', '-']).any(|part| {
             let is_it = |public: &&str| {
-                part.ends_with(*public) || part.strip_prefix(*public).is_some_and(|rest| rest.len() <= 2)
+                part.ends_with(*public) || part.strip_prefix(*public).is_some_and(|rest| rest.len() <= 1)
             };
             PUBLIC.iter().any(is_it)
         })
 }
+
+/// Words that end as names of numbers do.
+const NO_IDS: &[&str] =
+    &["said", "valid", "invalid", "paid", "void", "avoid", "did", "forbid", "rapid", "solid"];
 
 /// As programs print fingerprints and addresses.
 fn is_fingerprint(whole: &str) -> bool {
@@ -206,52 +210,17 @@ const PUBLIC: &[&str] = &[
 ];
 
 /// So it is where this is said near by.
+#[rustfmt::skip]
 const ALWAYS_PUBLIC: &[&str] = &[
-    "sha1",
-    "sha256",
-    "sha512",
-    "fingerprint",
-    "checksum",
-    "digest",
-    "cert",
-    "public",
-    "x.509",
-    "ed25519",
-    "eddsa",
-    "peer",
-    "rsa4096",
-    "rsa2048",
-    "cache",
-    "integrity",
-    "thumbprint",
-    "domainkey",
-    "refs/",
-    "dnskey",
+    "sha1", "sha256", "sha512", "fingerprint", "checksum", "digest", "cert", "public", "x.509", "ed25519", "eddsa", "peer", "rsa4096", "rsa2048", "cache",
+    "integrity", "thumbprint", "domainkey", "refs/", "dnskey",
 ];
 
 /// Near these, a number is a secret.
+#[rustfmt::skip]
 const TELLING: &[&str] = &[
-    "key",
-    "keys",
-    "token",
-    "tokens",
-    "secret",
-    "api",
-    "auth",
-    "webhook",
-    "license",
-    "licence",
-    "dsn",
-    "pat",
-    "private",
-    "credential",
-    "credentials",
-    "apikey",
-    "unauthorized",
-    "unauthorised",
-    "401",
-    "403",
-    "revoked",
+    "key", "keys", "token", "tokens", "secret", "api", "auth", "webhook", "license", "licence", "dsn", "pat", "private", "credential", "credentials", "apikey",
+    "unauthorized", "unauthorised", "401", "403", "revoked",
 ];
 
 const SHORTEST: usize = 20;

@@ -280,13 +280,7 @@ pub(super) fn line_end(text: &str, start: usize) -> usize {
                 inside = Some(quote.char);
                 quote.end
             }
-            // An apostrophe is a part of a word.
-            (b'\'', Some(quote))
-                if bytes.get(quote.end).is_some_and(u8::is_ascii_alphabetic)
-                    && bytes[at - 1].is_ascii_alphabetic() =>
-            {
-                quote.end
-            }
+
             (_, Some(_)) if inside.is_none() => break,
             (_, Some(quote)) => quote.end,
             (b'\\', None) => {

@@ -22,8 +22,6 @@ pub(super) enum Glue {
     Type,
     /// Indented, on the lines behind a `|`.
     Block,
-    /// The next in a list, which may be one of names.
-    List,
     /// Alone on the next line.
     NextLine,
 }
@@ -33,9 +31,9 @@ impl Reader<'_, '_> {
     pub(super) fn glue(&self, name: &Range<usize>, secret: &Secret<'_>) -> Option<(Glue, usize)> {
         let before = name.start.checked_sub(1).map(|at| self.bytes[at]);
         let is_wide = self.text[name.clone()].starts_with(|char| char >= '\u{E00}');
-        let is_open = before.is_some_and(|before| b"\"'`\\".contains(&before));
         // Without spaces, a quote may open the value.
-        let quote = quotes::quote(self.text, name.end).filter(|_| is_open || !is_wide);
+        let is_same = |quote: u8| before.is_some_and(|before| before == quote || before == b'\\');
+        let quote = quotes::quote(self.text, name.end).filter(|quote| !is_wide || is_same(quote.char));
         let opening = before.filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
         let is_double = quote.as_ref().is_some_and(|quote| quote.char == b'"');
         let mut at = self.after_closers(quote.as_ref().map_or(name.end, |quote| quote.end), quote.is_some());
@@ -61,8 +59,6 @@ impl Reader<'_, '_> {
             at = after;
         }
         let (form, length) = match self.bytes.get(at)? {
-            // So tests say that they passed, and a protocol's command is none of a pair.
-            _ if !is_closed && &self.text[name.clone()] == "PASS" && !self.at(at, "=") => return None,
             b'=' => (
                 Form::Assigned,
                 if self.at(at, "===") {
@@ -73,16 +69,13 @@ impl Reader<'_, '_> {
             ),
             b'?' if self.at(at, "?=") => (Form::Assigned, 2),
             b'<' if self.at(at, "<- ") => (Form::Assigned, 2),
-            // So Lisp writes a pair.
-            b'.' if spaces > 0 && self.at(at, ". \"") => (Form::Assigned, 1),
-            // What a function compares.
-            b',' if quote.is_none() && before == Some(b'(') => {
-                return Some((Glue::List, self.quoted(at + 1)?));
-            }
+
             b'-' if spaces > 0 && self.at(at, "- ") && secret.rule == "password" && self.is_mixed(at + 2) => {
                 (Form::Colon, 1)
             }
             b'-' if self.at(at, "->") => (Form::Assigned, 2),
+            // So a runner is told of a variable: `::set-output name=password::…`.
+            b':' if self.at(at, "::") && before == Some(b'=') => (Form::Assigned, 2),
             b':' if self.at(at, "::") && !self.at(at, ":: ") || self.at(at, "://") => return None,
             b':' if self.at(at, ":=") => (Form::Assigned, 2),
             b':' if quote.is_some() => {
@@ -114,10 +107,7 @@ impl Reader<'_, '_> {
             {
                 (Form::Assigned, 1)
             }
-            b',' if quote.is_some() => return Some((Glue::List, self.quoted(at + 1)?)),
-            b'"' | b'\'' if quote.is_some() && spaces > 0 && self.is_opened(name.start, b"\"'") => {
-                return Some((if is_flag { Glue::Direct(Form::Assigned) } else { Glue::List }, at));
-            }
+
             // A group of a regular expression has a name.
             b'>' if ["?P<", "?<"].iter().any(|open| self.text[..name.start].ends_with(open)) => return None,
             b'>' if matches!(before, Some(b'<' | b':')) => return Some((Glue::Tag, at + 1)),
@@ -141,7 +131,11 @@ impl Reader<'_, '_> {
                 return (near.as_bytes()[length] == b'>' && !near[..length].ends_with('/'))
                     .then_some((Glue::Tag, at + length + 1));
             }
-            b'\n' if spaces == 0 && matches!(self.bytes.get(at + 1..at + 4), Some(b"---" | b"===")) => {
+            b'\n'
+                if spaces == 0
+                    && (matches!(self.bytes.get(at + 1..at + 4), Some(b"---" | b"==="))
+                        || self.after_item(at + 1) > at + 1) =>
+            {
                 return Some((Glue::NextLine, at + 1));
             }
             _ if is_closed && quote.is_none() && !self.text[gap.saturating_sub(1)..].starts_with('>')
@@ -163,22 +157,7 @@ impl Reader<'_, '_> {
             _ if is_flag => return (spaces == 1).then_some((Glue::Direct(Form::Flag), at)),
             _ if quote.is_some() => return None,
             _ => {
-                let is_loud = self.text[name.clone()].bytes().all(|byte| byte.is_ascii_uppercase())
-                    && !self.text[..name.start].ends_with("GPIO ");
                 let (after, form) = self.after_fillers(at, secret);
-                let is_said = matches!(secret.nature, Nature::Digits(_)) && (after > at || is_loud);
-                // `the secret is …`
-                let word = self.text.get(after..).and_then(|rest| rest.split([' ', '\n', ',', ';']).next());
-                // `setx API_KEY …`
-                let is_variable = is_variable(&self.text[name.clone()]);
-                let is_mixed =
-                    |word: &str| look::is_mixed(word.trim_end_matches('.').trim_matches(['"', '\'']));
-                let is_told = (secret.nature.is_strong() && after > at || is_variable)
-                    && !self.has_shape(after)
-                    && word.is_some_and(is_mixed);
-                if form == Form::Adjacent && (is_said || is_told) {
-                    return self.could_be_value(after).then_some((Glue::Direct(Form::Colon), after));
-                }
                 if form == Form::Adjacent {
                     return self.could_be_value(after).then_some((Glue::Direct(form), after));
                 }
@@ -251,11 +230,7 @@ impl Reader<'_, '_> {
                     if name > 0 && rest.get(1 + name) == Some(&b']') { name + 1 } else { return at }
                 }
                 Some(b'\\') if matches!(rest.get(1), Some(b'=' | b':')) => 1,
-                Some(b'.') => {
-                    let names = ["password", "value", "expose_secret()"];
-                    let Some(name) = names.iter().find(|name| self.at(at + 1, name)) else { return at };
-                    1 + name.len()
-                }
+
                 _ => return at,
             };
         }
@@ -275,7 +250,7 @@ impl Reader<'_, '_> {
     fn after_fillers(&self, mut at: usize, secret: &Secret<'_>) -> (usize, Form) {
         let near = &self.text[..self.text.floor_char_boundary(at + NEAR_NAME)];
         let is_strong = secret.nature.is_strong() || matches!(secret.nature, Nature::Digits(_));
-        let (mut was_of, mut is_said, mut is_owned) = (false, false, false);
+        let (mut was_of, mut is_owned) = (false, false);
         for index in 0..MAX_FILLERS {
             let rest = &near[at.min(near.len())..];
             let word = rest.split([' ', ':', '\n', '"', '\'', '`']).next().unwrap_or_default();
@@ -289,11 +264,8 @@ impl Reader<'_, '_> {
             {
                 break;
             }
-            if was_of && is_filler && !is_said && word.len() > 3 {
-                break;
-            }
+
             let after = at + word.len();
-            is_said |= is_filler;
             if self.bytes.get(after) == Some(&b':') {
                 // What is only near by has to look the part.
                 let form = if is_filler || was_of && secret.rule == "password" {
@@ -362,12 +334,6 @@ impl Reader<'_, '_> {
                 .get(at..)
                 .and_then(|rest| rest.split([' ', '\n', '.', ',']).next())
                 .is_some_and(look::is_mixed)
-    }
-
-    /// Where a quote is behind `at` and spaces.
-    fn quoted(&self, at: usize) -> Option<usize> {
-        let at = self.after_spaces(at);
-        (quotes::quote(self.text, at).is_some()).then_some(at)
     }
 }
 

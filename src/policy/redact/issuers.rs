@@ -235,6 +235,7 @@ pub(super) const ISSUERS: &[Issuer] = &[
     Issuer { rule: "infisical", source: "https://infisical.com/docs/documentation/platform/token", shapes: &[from("st.", Path, 60)] },
     Issuer { rule: "packagist", source: "https://packagist.com/docs/api", shapes: &[from("packagist_ack_", Hex, 40), from("packagist_uut_", Hex, 40)] },
     Issuer { rule: "twitch", source: "https://dev.twitch.tv/docs/irc/authenticate-bot", shapes: &[just("oauth:", Alnum, 30)] },
+    Issuer { rule: "nats", source: "https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth", shapes: &[just("SU", Upper, 56), just("SA", Upper, 56), just("SO", Upper, 56), just("SN", Upper, 56), just("SC", Upper, 56), just("SX", Upper, 56)] },
     Issuer { rule: "otpauth", source: "https://github.com/google/google-authenticator/wiki/Key-Uri-Format", shapes: &[] },
     Issuer { rule: "wifi", source: "https://github.com/zxing/zxing/wiki/Barcode-Contents", shapes: &[] },
 ];
@@ -250,7 +251,7 @@ type Infix = (&'static str, (Alphabet, usize), (Alphabet, usize, usize), &'stati
 pub(super) const INFIXES: &[Infix] = &[
     (".atlasv1.", (Alnum, 6), (Base64, 30, MOST), "terraform"), (":APA91b", (Base64, 6), (Base64, 20, MOST), "firebase"), (":AA", (Digit, 6), (Base64, 30, 40), "telegram"),
     ("JQQJ99", (Alnum, 30), (Alnum, 10, MOST), "azure"), ("Q~", (Alnum, 2), (Path, 30, 40), "azure"), ("NRAL", (Alnum, 30), (Alnum, 0, 0), "newrelic"), ("|", (Digit, 12), (Base64, 26, 30), "facebook"),
-    ("-", (Digit, 12), (Alnum, 40, 40), "twitter"), ("-us", (Hex, 32), (Digit, 1, 2), "mailchimp"), ("!AQ", (Alnum, 15), (Path, 60, MOST), "salesforce"), ("IBAzCC", (Alnum, 6), (Path, 40, MOST), "private_key"), (":", (Hex, 24), (Hex, 64, 64), "ghost"), (":", (Digit, 14), (Hex, 32, 32), "asana"), ("-", (Hex, 32), (Uuid, 17, 17), "mailgun"), (":", (Base64, 10), (Alnum, 54, 54), "rancher"), ("_mmk", (Base64, 30), (Alnum, 0, 0), "maxmind"), ("::server:", (Alnum, 40), (Alnum, 16, MOST), "k3s"),
+    ("-", (Digit, 12), (Alnum, 40, 40), "twitter"), ("-us", (Hex, 32), (Digit, 1, 2), "mailchimp"), ("!AQ", (Alnum, 15), (Path, 60, MOST), "salesforce"), ("IBAzCC", (Alnum, 6), (Path, 40, MOST), "private_key"), (":", (Hex, 24), (Hex, 64, 64), "ghost"), (":", (Digit, 14), (Hex, 32, 32), "asana"), ("-", (Hex, 32), (Uuid, 17, 17), "mailgun"), (":", (Base64, 10), (Alnum, 54, 54), "rancher"), ("_mmk", (Base64, 30), (Alnum, 0, 0), "maxmind"), (":", (Hex, 32), (Hex, 32, 32), "password"), ("::server:", (Alnum, 40), (Alnum, 16, MOST), "k3s"),
 ];
 
 /// How blocks of keys begin, what their label has, and how they end.
@@ -258,6 +259,7 @@ pub(super) const BLOCKS: &[(&str, &str, &str)] = &[
     ("-----BEGIN ", "PRIVATE KEY", "-----END"),
     ("---- BEGIN ", "PRIVATE KEY", "---- END"),
     ("-----BEGIN ", "Static key", "-----END"),
+    ("-----BEGIN ", "NKEY SEED", "-----END"),
     ("PuTTY-User-Key-File-", ":", "Private-MAC"),
     ("Private-Lines: ", "", "Private-MAC"),
 ];

@@ -49,7 +49,14 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     // Nothing that somebody would choose, or could say.
     let is_blank =
         !text.chars().any(|char| char.is_alphanumeric() || nature.is_strong() && "!@^&~+=".contains(char));
+    let is_label = || {
+        shape == Shape::Quoted
+            && is_named(text)
+            && (is_title(text) || is_plain_word(text) && !text.contains('-'))
+    };
     if is_blank
+        || text.len() < 2 && secret.rule != "password"
+        || is_label()
         || is_one_of(text.trim_matches(['\'', '"', '`', '(', '.']), NOTHING)
         || is_masked(text)
         || is_placeholder(text, form)
@@ -58,7 +65,11 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         return false;
     }
     if let Nature::Digits(least) = nature {
-        let least = if form == Form::Adjacent && secret.rule != "pin" { least.max(MIN_CODE) } else { least };
+        let least = if form == Form::Adjacent && !["pin", "cvv"].contains(&secret.rule) {
+            least.max(MIN_CODE)
+        } else {
+            least
+        };
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         return secret.rule == "otp" && digits > 0 && text.contains('-') && chance::is_made(text)
             || digits >= least && (shape != Shape::Quoted || 2 * digits >= text.len());
@@ -132,14 +143,6 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
             && (looks_random(text) && !text.contains('.') || text.split(['=', ',', ':']).any(random));
     }
     if !nature.is_strong() && (is_amount(text) || is_number_of(text))
-        || is_bare
-            && !nature.is_strong()
-            && !nature.is_line()
-            && secret.rule != "password"
-            && form == Form::Assigned
-            && is_plain_word(text)
-            && text.len() >= MIN_WORD
-            && chance::oddities(text) == 0
         || secret.rule == "credentials" && is_plain_word(text)
     {
         return false;
@@ -197,24 +200,19 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
                 !(is_word || shape == Shape::GoesOn && form == Form::Colon && is_plain_word(text))
             }
             _ if form == Form::Flag => is_mixed(text) || looks_random(text),
-            _ if secret.rule == "password" => {
-                is_mixed(text)
-                    || shape == Shape::Bare
-                        && text.len() >= 2
-                        && text.bytes().any(|byte| byte.is_ascii_digit())
-                        && !is_number
-                        && !is_place(text)
-                        && !is_algorithm(text)
-            }
-            _ => looks_secret(text) || secret.is_specific && shape == Shape::Bare && is_mixed(text),
+            _ if secret.rule == "password" => is_mixed(text),
+            _ => looks_secret(text),
         },
         _ if nature.is_strong() => true,
-        // `PWD` is also where a shell is.
-        _ if secret.rule == "password" && text.starts_with('/') => false,
-        Shape::Bare | Shape::GoesOn if form == Form::Type => looks_random(text),
+
         _ if secret.rule == "session" => is_mixed(text.trim_start_matches("s:")) || is_number,
         _ => !is_word,
     }
+}
+
+/// A label that an application shows: `Password`, `API Key`.
+fn is_title(text: &str) -> bool {
+    text.starts_with(|char: char| char.is_uppercase()) && !text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a value in brackets has a text or an item that is a secret.
@@ -322,9 +320,6 @@ const MIN_NUMBER: usize = 4;
 
 /// A shorter word may be the name of something.
 const MIN_MADE: usize = 10;
-
-/// A shorter word behind a name may be one that stands for a secret in a test.
-const MIN_WORD: usize = 5;
 
 /// What is longer begins like the name of an algorithm by chance.
 const MAX_ALGORITHM: usize = 8;

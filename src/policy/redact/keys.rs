@@ -20,8 +20,6 @@ pub(super) struct Secret<'a> {
     pub(super) nature: Nature,
     /// A number behind it counts something, as behind `tokens`.
     pub(super) countable: bool,
-    /// Its name has more words than the telling one.
-    pub(super) is_specific: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +177,7 @@ impl<'a> Words<'a> {
         // `secrets: …` goes on with a sentence more often than with secrets.
         let nature = if is_plural && row.nature == Nature::Strong { Nature::Weak } else { row.nature };
         let countable = is_plural || own.len() == 1 && phrase.last == "pass" || phrase.last == "seed";
-        Some(Secret { rule: row.rule, nature, countable, is_specific: own.len() > 1 })
+        Some(Secret { rule: row.rule, nature, countable })
     }
 
     /// Whether the words up to `end` end with those of `phrase`; words before the name

@@ -139,9 +139,6 @@ pub(super) fn is_code(text: &str) -> bool {
     if is_one_of(path.rsplit(['.', ':']).next().unwrap_or(path), TYPES)
         || path.starts_with("_Z")
         || text.starts_with('$') && text.contains("->")
-        || ["&'", "&[", "&gt;", "&lt;", "&amp;", "*mut ", "*const ", "[__", "&mut "]
-            .iter()
-            .any(|it| text.starts_with(it))
         || starts_with(path, "process.env")
         || starts_with(path, "os.environ")
     {
@@ -298,14 +295,9 @@ pub(super) fn is_plain(text: &str) -> bool {
 pub(super) fn looks_secret(word: &str) -> bool {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
-    if digits == word.len() {
-        return digits >= MIN_CODE;
-    }
+
     let looks_so = letters > 0 && (digits >= 2 && word.len() >= 8 || looks_random(word));
-    // The number of something, in hexadecimal.
-    if word.starts_with("0x") && word.len() < MIN_HEX {
-        return false;
-    }
+
     looks_so && !is_place(word) && !word.contains('.') && !is_algorithm(word)
         || word.len() >= 24 && looks_random(word) && !is_place(word)
 }

@@ -79,12 +79,7 @@ impl Policy {
             }
             let is_meant = |(_, read): &(&String, &String)| numbered.has(read) || words.has(read);
             if let Some((rule, _)) = self.more.iter().zip(&self.read).find(is_meant) {
-                return Some(Key::Secret(Named {
-                    rule,
-                    nature: Nature::Strong,
-                    countable: false,
-                    is_specific: true,
-                }));
+                return Some(Key::Secret(Named { rule, nature: Nature::Strong, countable: false }));
             }
         }
         Words::of(near, own).secret().map(Key::Secret)

@@ -58,7 +58,8 @@ pub(super) fn quoted_end(text: &str, quote: &Quote) -> usize {
             }
             let count = bytes[at..].iter().take(3).take_while(|same| *same == byte).count();
             let after = bytes.get(at + 1);
-            let is_letter = after.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+            let is_letter = after
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii() && quote.char != b'`');
             // A quote is doubled inside a text, or an apostrophe in a word.
             let is_inside = match count {
                 1 => is_letter && quote.backslashes == 0 && *byte != b'"' && !quote.is_triple,

@@ -124,7 +124,7 @@ impl<'t, 'p> Reader<'t, 'p> {
         let secret = match policy.key(&self.text[from..end], name.start - from) {
             Some(Key::Secret(secret)) => secret,
             None if self.is_in_jwk(&name) => {
-                Secret { rule: "private_key", nature: Nature::Random, countable: false, is_specific: false }
+                Secret { rule: "private_key", nature: Nature::Random, countable: false }
             }
             _ => return None,
         };
@@ -150,10 +150,7 @@ impl<'t, 'p> Reader<'t, 'p> {
             self.clause(&name, &secret);
             return None;
         };
-        // The first of a function's arguments may be a name.
-        if self.text[name.end..].starts_with('(') && !look::is_mixed(&self.text[range.clone()]) {
-            self.clause(&name, &secret);
-        }
+
         // What else the line says was not called so, but may be the same.
         self.clause(&name, &secret);
         let mut next = self.take(range.clone(), &secret, run);
@@ -216,28 +213,17 @@ impl<'t, 'p> Reader<'t, 'p> {
             return None;
         }
         looked(NEAR_NAME);
-        let (form, at) = match form {
-            Glue::Direct(Form::Colon) => match self.after_type(at) {
-                Some(at) => (Glue::Direct(Form::Assigned), at),
-                None => (form, at),
-            },
-            _ => (form, at),
-        };
         match form {
             Glue::Tag => elsewhere::tagged(self.text, at, secret),
             Glue::Type => extent::typed(self.text, at, secret),
             Glue::Block => self.judged(extent::block(self.text, name.start, at)?, secret),
-            Glue::List => {
-                let range = extent::secret_at(self.text, at, Form::Assigned, secret)?;
-                let value = &self.text[range.clone()];
-                (chance::is_chosen(value) || secret.nature.is_strong() && look::is_mixed(value))
-                    .then_some(range)
-            }
             Glue::NextLine => {
                 let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
                 let rule = near.len() - near.trim_start_matches(['-', '=', '>', ' ', '\n', '\r', '$']).len();
                 let at = at + rule;
-                let is_below = self.is_indented(name.start, at);
+                let item = self.after_item(at);
+                let is_below = self.is_indented(name.start, at) || item > at;
+                let at = item;
                 let first = self.text[at..].split_whitespace().next().unwrap_or_default();
                 if is_below && first.ends_with(':') {
                     return elsewhere::below(self.text, at, secret);
@@ -267,31 +253,13 @@ impl<'t, 'p> Reader<'t, 'p> {
                     at
                 };
                 let is_near = self.bytes[at - 1] == b':';
-                extent::secret_at(self.text, skipped, Form::Colon, secret)
-                    .filter(|range| {
-                        !is_near || !is_name(&self.text[range.clone()]) || self.is_in_struct(range.end)
-                    })
-                    .or_else(|| {
-                        // `session:token:ann …`
-                        let next = self.after_spaces(at + word.len());
-                        let range = next..extent::bare_end(self.bytes, next);
-                        (is_near && next > at + word.len() && look::is_dense(&self.text[range.clone()]))
-                            .then_some(range)
-                    })
+                extent::secret_at(self.text, skipped, Form::Colon, secret).filter(|range| {
+                    let value = &self.text[range.clone()];
+                    !is_near || !is_name(value) || chance::is_phrase(value) || self.is_in_struct(range.end)
+                })
             }
             Glue::Direct(form) => extent::secret_at(self.text, at, form, secret),
         }
-    }
-
-    /// Behind the type that a declaration has between a name and its value:
-    /// `password: &str = "…"`.
-    fn after_type(&self, at: usize) -> Option<usize> {
-        let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_NAME)];
-        let (kind, _) = near.lines().next()?.split_once(" = ")?;
-        let is_type = |char: char| char.is_ascii_alphanumeric() || "_:<>&'[]*; ,".contains(char);
-        (kind.chars().all(is_type)
-            && (look::is_code(kind) || !kind.contains([' ', '\'']) && kind.contains('_')))
-        .then_some(at + kind.len() + 3)
     }
 
     fn judged(&self, range: Range<usize>, secret: &Secret<'_>) -> Option<Range<usize>> {
@@ -330,7 +298,7 @@ impl<'t, 'p> Reader<'t, 'p> {
         let asks = ["pass", "stdin", "login", "auth", "token", "secret", "kinit", "cryptsetup", "sudo"];
         looked(line.len());
         asks.iter().any(|word| line.contains(word)).then_some(())?;
-        let secret = Secret { rule: "password", nature: Nature::Strong, countable: false, is_specific: true };
+        let secret = Secret { rule: "password", nature: Nature::Strong, countable: false };
         let start = self.after_spaces(at + 3);
         let range = extent::secret_at(self.text, start, Form::Assigned, &secret)?;
         let next = range.end;

@@ -144,11 +144,7 @@ fn without_scheme(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let (name, after) = host.split_at(host.find([':', '/', '(']).unwrap_or(host.len()));
     let is_server = after.starts_with('(') && is_one_of(name, &["tcp", "unix"])
         || after.starts_with(':') && after[1..].starts_with(|char: char| char.is_ascii_digit())
-        || (after.starts_with('/') || chance::is_chosen(password)) && is_mixed(password)
-        || after.is_empty()
-            && is_mixed(password)
-            && name.contains('.')
-            && !password.contains([':', '/', '.']);
+        || (after.starts_with('/') || chance::is_chosen(password)) && is_mixed(password);
     let is_password = !password.is_empty()
         && !password.starts_with("//")
         && !look::is_masked(password)
@@ -164,7 +160,8 @@ fn in_path(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
     let is_url = near.rfind("://").is_some_and(|at| !near[at..].contains(char::is_whitespace));
     let is_it = near.ends_with('/')
         && (is_url || near.starts_with('/') || near.contains(" /"))
-        && (is_one_of(name, PATHS) || name.split(['-', '_']).any(|part| is_one_of(part, LINKS)));
+        && (is_one_of(name, PATHS)
+            || name.split(['-', '_']).any(|part| is_one_of(part.trim_end_matches('s'), LINKS)));
     looked(near.len().min(name.len()));
     is_it.then_some(())?;
     let whole = address(text, run.end + 1).split(['?', '#', '&', ')', ',']).next().unwrap_or_default();
@@ -182,18 +179,9 @@ fn is_path_secret(part: &str) -> bool {
 }
 
 /// For what a link is that is for one person.
+#[rustfmt::skip]
 const LINKS: &[&str] = &[
-    "verify",
-    "invite",
-    "reset",
-    "magic",
-    "confirm",
-    "unsubscribe",
-    "share",
-    "calendar",
-    "hook",
-    "webhook",
-    "activate",
+    "verify", "invite", "reset", "magic", "confirm", "unsubscribe", "share", "calendar", "hook", "webhook", "activate",
 ];
 
 /// Behind which a path has a secret.
@@ -289,24 +277,10 @@ fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
 }
 
 /// What says that a user and a password follow, or came before.
+#[rustfmt::skip]
 const LOGINS: &[&str] = &[
-    "auth",
-    "cred",
-    "creds",
-    "credentials",
-    "log",
-    "login",
-    "password",
-    "zugangsdaten",
-    "secrets",
-    "basic",
-    "user",
-    "userid",
-    "identifiants",
-    "credenciales",
-    "credenziali",
-    "logge",
-    "token",
+    "auth", "cred", "creds", "credentials", "log", "login", "password", "zugangsdaten", "secrets", "basic", "user", "userid", "identifiants", "credenciales",
+    "credenziali", "logge", "token",
 ];
 const MAX_LOGIN_BYTES: usize = 48;
 

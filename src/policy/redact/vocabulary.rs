@@ -39,11 +39,11 @@ pub(super) const KEYS: &[Row] = &[
         "losenord", "losenordet", "adgangskode", "adgangskoden", "kodeord", "passord", "passordet", "lykilord", // Nordic
         "salasana", "parool", "salasona", "slaptazodis", "parole", "jelszo", "sifre", "sifresi", // Finnish to Turkish
         "пароль", "пароля", "пароли", "паролем", "паролю", "парола", "паролата", "лозинка", // Cyrillic
-        "κωδικος", "κωδικοσ", "κωδικος προσβασης", "συνθηματικο", "κωδικός", "συνθηματικό", "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლი", "գաղտնաբառ", "құпиясөз", "pasahitza", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "salasanasi", "sifreniz", "parol", "wachtwrd", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel",
+        "κωδικος", "κωδικοσ", "κωδικος προσβασης", "συνθηματικο", "κωδικός", "συνθηματικό", "סיסמה", "סיסמא", "הסיסמה", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლი", "գաղտնաբառ", "құпиясөз", "pasahitza", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "salasanasi", "sifreniz", "parol", "wachtwrd", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel",
         "mat khau", "kata sandi", "kata laluan", "รหัสผ่าน",
         "密码", "密碼", "口令", "パスワード", "パスコード", "暗証番号", "비밀번호", "암호", "패스워드",
     ]),
-    row("password", Strong, End, &["psk", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "гасло", "парол", "iparolja", "jelszava"]),
+    row("password", Strong, End, &["psk", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "гасло", "парол", "iparolja", "jelszava", "jelszavad", "jelszavam", "jelszot", "jelszavat"]),
     row("secret", Strong, Anywhere, &[
         "secret id", "*clientsecret", "*secretkey", "scrt", "secret", "code verifier", "tacacs key", "radius key", "hmac key", "vapid key",
         "geheimnis", "cle secrete", "clave secreta", "secreto", "segredo", "chave secreta", "segreto", "chiave segreta",
@@ -109,33 +109,20 @@ pub(super) const HARMLESS_ENDS: &[&str] = &[
     "updated", "placeholder", "prevention", "uri", "url", "usage", "used", "user", "username", "version",
 ];
 
-pub(super) const HARMLESS_BEGINNINGS: &[&str] =
-    &["has", "is", "max", "min", "needs", "num", "public", "requires", "total"];
+pub(super) const HARMLESS_BEGINNINGS: &[&str] = &[
+    "has", "is", "max", "min", "needs", "num", "public", "requires", "total", "update", "change", "forgot",
+    "show", "hide", "use", "allow", "enable", "disable", "validate", "require",
+];
 
 /// Behind these, a token only says where to go on, or that something was done once.
 pub(super) const PAGES: &[&str] =
     &["page", "next", "continuation", "cursor", "fencing", "cancellation", "sync", "resume", "idempotency"];
 
 /// What a compound word is not that ends like one.
+#[rustfmt::skip]
 pub(super) const WHOLE: &[&str] = &[
-    "bypass",
-    "compass",
-    "encompass",
-    "surpass",
-    "trespass",
-    "overpass",
-    "underpass",
-    "multipass",
-    "monkey",
-    "donkey",
-    "turkey",
-    "hotkey",
-    "jockey",
-    "whiskey",
-    "passkey",
-    "whitespace",
-    "hockey",
-    "lackey",
+    "bypass", "compass", "encompass", "surpass", "trespass", "overpass", "underpass", "multipass", "monkey", "donkey", "turkey", "hotkey", "jockey", "whiskey",
+    "passkey", "whitespace", "hockey", "lackey",
 ];
 
 /// A name may go on with these and still mean the same.
@@ -213,23 +200,9 @@ pub(super) const FILLERS: &[&str] = &[
 ];
 
 /// What is called so has a name in one place and its value in another.
+#[rustfmt::skip]
 pub(super) const NAMES: &[&str] = &[
-    "name",
-    "key",
-    "field",
-    "header",
-    "param",
-    "parameter",
-    "path",
-    "label",
-    "property",
-    "variable",
-    "var",
-    "id",
-    "k",
-    "attribute",
-    "option",
-    "setting",
+    "name", "key", "field", "header", "param", "parameter", "path", "label", "property", "variable", "var", "id", "k", "attribute", "option", "setting",
 ];
 
 /// What the value is called there.
@@ -243,35 +216,10 @@ pub(super) const OF: &[&str] = &[
 ];
 
 /// What stands between two values of one name.
+#[rustfmt::skip]
 pub(super) const LINKS: &[&str] = &[
-    " to ",
-    " TO ",
-    " -> ",
-    "->",
-    " = ",
-    " => ",
-    " and ",
-    " or ",
-    ", new ",
-    " new ",
-    ", now ",
-    ", expected ",
-    ", got ",
-    " but got ",
-    " != ",
-    " == ",
-    " nach ",
-    " a ",
-    " auf ",
-    " REPLACE ",
-    " replace ",
-    " vs ",
-    " new=",
-    ", new=",
-    " new: ",
-    " instead of ",
-    ", right: ",
-    ", found ",
+    " to ", " TO ", " -> ", "->", " = ", " => ", " and ", " or ", ", new ", " new ", ", now ", ", expected ", ", got ", " but got ", " != ", " == ", " nach ",
+    " a ", " auf ", " REPLACE ", " replace ", " vs ", " new=", ", new=", " new: ", " instead of ", ", right: ", ", found ",
 ];
 
 /// How the names of files and hosts end.
