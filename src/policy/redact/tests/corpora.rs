@@ -5,6 +5,7 @@
 //! `kept_later` were tried when the rules of their time were done, and mended what they
 //! showed: 5.5 % of the secrets of `kept_later` leaked at first, 1.0 % of its harmless
 //! lines were touched.
+//! Nobody who writes rules has opened `unseen`.
 //! How many of each leak or are touched:
 //!
 //! ```text
@@ -185,6 +186,7 @@ fn few_secrets_of_any_kind_leak() {
     assert_at_most(9, "secrets_kept.txt", |line| leak(line, None, unescaped));
     assert_at_most(11, "secrets_kept_later.txt", |line| leak(line, None, unescaped));
     assert_at_most(30, "secrets_by_form.txt", |line| leak(line, None, unescaped));
+    assert_at_most(97, "secrets_unseen.txt", |line| leak(line, None, unescaped));
 }
 
 #[test]
@@ -194,4 +196,5 @@ fn fewer_harmless_lines_of_any_kind_are_touched() {
     assert_at_most(2, "harmless_kept.txt", |line| touched(line, unescaped));
     assert_at_most(0, "harmless_kept_later.txt", |line| touched(line, unescaped));
     assert_at_most(0, "harmless_by_form.txt", |line| touched(line, unescaped));
+    assert_at_most(5, "harmless_unseen.txt", |line| touched(line, unescaped));
 }
