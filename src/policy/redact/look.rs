@@ -346,6 +346,7 @@ pub(super) fn looks_random(word: &str) -> bool {
         && word.bytes().any(|byte| byte.is_ascii_alphabetic())
         && (word.bytes().filter(u8::is_ascii_digit).count() >= 2 || is_jagged(word))
 }
+
 pub(super) const MIN_CODE: usize = 6;
 
 /// Of what is masked, no more is shown.
