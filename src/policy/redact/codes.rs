@@ -36,7 +36,13 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let after = after.split('\n').next().unwrap_or_default().to_lowercase();
     let (before, after) = (words(before.rsplit(is_gap)), words(after.split(is_gap)));
     let leads = |word: &&str| LEADS.contains(word) || is_code_word(word) || has_stem(word, KINDS);
-    let is_led = before.iter().take(3).any(leads) || after.iter().take(2).any(|word| FOLLOWS.contains(word));
+    // Most have six digits; of another one it is said more clearly.
+    let near = if digits == 6 { 3 } else { 1 };
+    let is_led =
+        before.iter().take(near).any(leads) || after.iter().take(2).any(|word| FOLLOWS.contains(word));
+    if before.iter().any(|word| OTHERS.contains(word)) {
+        return None;
+    }
     let is_used = before.first().is_some_and(|word| ["use", "enter", "code"].contains(word))
         && after.first() == Some(&"to")
         && after.get(1).is_some_and(|word| is_kind(word) || ["log", "sign"].contains(word));
@@ -124,6 +130,12 @@ const KINDS: &[&str] = &[
     "підтвер", "подтвер", "потвърж", "доступ", "безопас", "безпек", "επαλ", "example",
 ];
 const WHOSE: &[&str] = &["your", "ihr", "dein", "votre", "tu", "su", "din", "twoj", "ваш", "vas"];
+
+/// What a code is of that lets nobody in.
+#[rustfmt::skip]
+const OTHERS: &[&str] = &[
+    "error", "status", "exit", "return", "response", "zip", "postal", "country", "area", "promo", "coupon", "bledu", "chyby", "erreur", "errore", "ошибки", "hata", "σφαλματος",
+];
 
 /// The longest ending of a word's stem.
 const MAX_ENDING: usize = 4;

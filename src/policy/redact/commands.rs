@@ -15,7 +15,8 @@ use crate::host::fork::Lazy;
 /// The secrets among the arguments of the command that `run` names.
 pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
     let is_call = text[run.end..].starts_with('(');
-    let name = text[run.clone()].strip_suffix(".exe").unwrap_or(&text[run.clone()]);
+    let name = &text[run.clone()];
+    let name = name.strip_suffix(".exe").unwrap_or(name);
     let name = if is_call { name.rsplit('.').next().unwrap_or(name) } else { name };
     let letter = usize::from(name.as_bytes().first().map_or(0, |byte| byte & 0x1F));
     let is_it = |command: &str| {

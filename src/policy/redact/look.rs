@@ -346,8 +346,6 @@ pub(super) fn looks_random(word: &str) -> bool {
         && word.bytes().any(|byte| byte.is_ascii_alphabetic())
         && (word.bytes().filter(u8::is_ascii_digit).count() >= 2 || is_jagged(word))
 }
-/// A shorter hexadecimal number is an address or a seed.
-const MIN_HEX: usize = 34;
 
 pub(super) const MIN_CODE: usize = 6;
 

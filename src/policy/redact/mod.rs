@@ -1,12 +1,16 @@
 //! Secrets are replaced by the name of the rule that found them.
 //!
-//! Runs on the alert thread, before an event is grouped, kept or shown. A text is read
-//! as it stands and as it would be decoded (`view`, `clean`). Wherever a name (`keys`,
-//! `vocabulary`) and a value stand together (`reader`, `glue`, `elsewhere`, `extent`,
-//! `quotes`, `another`), the value goes unless it is shown to be harmless (`judge`, `look`). Where
-//! only a name stands, words of its clause go that somebody chose or a machine made by
-//! chance (`clause`, `chance`). What needs no name is known by its shape (`shapes`,
-//! `issuers`, `card`) or by where it stands (`urls`, `commands`).
+//! Runs on the alert thread, before an event is grouped, kept or shown:
+//!
+//! 1. A text is read as it stands, and as it would be decoded (`view`, `clean`).
+//! 2. Its words are names (`keys`, `vocabulary`) or have a shape (`shapes`, `issuers`, `card`,
+//!    `entropy`), or stand where secrets do (`urls`, `commands`, `codes`).
+//! 3. A name leads to its value in some form (`reader`, `glue`, `extent`, `quotes`), or elsewhere
+//!    (`elsewhere`, `another`).
+//! 4. One judge says whether the value is shown to be harmless (`judge`, `look`).
+//! 5. Where only a name stands, words of its clause go that somebody chose or a machine made
+//!    by chance (`clause`, `chance`).
+//!
 //! Invariant: pure; time is linear in an event's text; what was redacted once
 //! stays as it is.
 
