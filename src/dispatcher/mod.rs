@@ -90,7 +90,8 @@ use upkeep::Upkeep;
 mod clock;
 use clock::Clock;
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(feature = "sqlite")]
+#[cfg(test)]
 mod tests;
 
 /// What outlives a defect of the loop: it must not be lost with it.

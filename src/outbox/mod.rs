@@ -2,9 +2,11 @@
 //!
 //! Events join incidents as they are persisted; `tell` makes one message for each
 //! recipient of what there is to tell. Every rule is written once, on a [`page`];
-//! keepers only keep: [`Memory`] is the page of everything, and [`Sqlite`] loads the
-//! part of a file that one decision needs ([`scope`]), alone with the file, and saves
-//! what changed. Runs on the alert thread; one owner, no sharing inside the process.
+//! stores only keep ([`keep`]): [`Memory`] is the page of everything, and [`Sqlite`]
+//! loads the part of a file that one decision needs ([`scope`]), alone with the file, and
+//! saves what changed. A row has one form, by serde (`page/rows.rs`), so a new field
+//! is named there, where it is decided and nowhere else. Whoever uses all this has an
+//! [`Outbox`], which goes from a file that fails to memory and back. Runs on the alert thread; one owner, no sharing inside the process.
 //! Every answer to a delivery is one function of `page/settle.rs` or `page/dead.rs`. The
 //! claim is the one change that stands twice: `page/read.rs` has it for memory, and
 //! `sqlite/reads.rs` as one statement for a file. The schema's checks refuse rows that no

@@ -106,7 +106,7 @@ fn killed(mut child: Reaped) -> Vec<String> {
 /// Ends the leases of a killed program.
 fn leases_end(home: &Home) {
     home.databases().iter().for_each(|name| {
-        drop(rows(&home.database(name), "UPDATE delivery SET data = json_set(data, '$.due_at', 0)"))
+        drop(rows(&home.database(name), "UPDATE delivery SET data = json_set(data, '$.due_at', 0)"));
     });
 }
 

@@ -27,7 +27,8 @@ CREATE TABLE incident (
 CREATE UNIQUE INDEX incident_open ON incident (fingerprint) WHERE closed_at IS NULL;
 CREATE INDEX incident_fingerprint ON incident (fingerprint);
 CREATE INDEX incident_public_id ON incident (public_id);
-CREATE INDEX incident_ending ON incident (last_at, about) WHERE closed_at IS NULL;
+-- With what it takes to count the open ones.
+CREATE INDEX incident_ending ON incident (last_at, about, closed_at) WHERE closed_at IS NULL;
 CREATE INDEX incident_over ON incident (closed_at) WHERE closed_at IS NOT NULL AND items = 0;
 
 -- The first of an incident's events, and the latest one that is known in full, if

@@ -26,13 +26,23 @@ use crate::{
 
 /// A row of the table `tab`: its key and what it says, as JSON. Of `needed` it is the
 /// lowest migration that a writer must know, and of `beyond` a [`Beyond`].
-pub(super) struct Loaded {
-    pub(super) tab: String,
-    pub(super) key: String,
-    pub(super) data: String,
+pub(super) struct Loaded<'a> {
+    pub(super) tab: &'a str,
+    pub(super) key: &'a str,
+    pub(super) data: &'a str,
 }
 
-type Rows = Result<Vec<Loaded>, sqlx::Error>;
+/// All rows as one text, with separators that JSON does not have: to hand over many rows,
+/// one by one, from SQLite's thread would cost more than to find them.
+type Rows = Result<Option<String>, sqlx::Error>;
+
+/// The rows of a text.
+pub(super) fn split(rows: &str) -> impl Iterator<Item = Loaded<'_>> {
+    rows.split('\u{1e}').filter_map(|row| {
+        let mut columns = row.splitn(3, '\u{1f}');
+        Some(Loaded { tab: columns.next()?, key: columns.next()?, data: columns.next()? })
+    })
+}
 
 /// What there is besides the rows.
 #[derive(serde::Deserialize)]
@@ -54,7 +64,14 @@ struct Beyond {
 /// Reads a scope with one of the statements below.
 macro_rules! rows {
     ($connection:ident, $sql:literal $(, $argument:expr)*) => {
-        sqlx::query_as!(Loaded, $sql $(, $argument)*).fetch_all($connection).await
+        sqlx::query_scalar!(
+            r#"SELECT group_concat(tab || char(31) || key || char(31) || data, char(30)) AS "rows?: String" FROM ("#
+                + $sql
+                + ")"
+            $(, $argument)*
+        )
+        .fetch_one($connection)
+        .await
     };
 }
 
@@ -101,15 +118,16 @@ pub(super) async fn load(
 }
 
 fn keep_all(page: &mut Page, rows: Rows, sink: &str) -> Result<(), StoreError> {
-    rows?.iter().try_for_each(|row| keep(page, row, sink))
+    let rows = rows?.unwrap_or_default();
+    split(&rows).try_for_each(|row| keep(page, &row, sink))
 }
 
-fn keep(page: &mut Page, row: &Loaded, sink: &str) -> Result<(), StoreError> {
+fn keep(page: &mut Page, row: &Loaded<'_>, sink: &str) -> Result<(), StoreError> {
     let unreadable = |error| StoreError::Broken(format!("{} {}: {error}", row.tab, row.key));
-    match row.tab.as_str() {
+    match row.tab {
         "needed" => return version::is_known(row.data.parse().unwrap_or(i64::MAX), &MIGRATOR),
         "beyond" => {
-            let beyond: Beyond = serde_json::from_str(&row.data).map_err(unreadable)?;
+            let beyond: Beyond = serde_json::from_str(row.data).map_err(unreadable)?;
             let here = page.count_open();
             let known = &mut page.beyond;
             (known.last_incident, known.last_notice) = (beyond.last_incident, beyond.last_notice);
@@ -119,8 +137,8 @@ fn keep(page: &mut Page, row: &Loaded, sink: &str) -> Result<(), StoreError> {
         }
         // An event that cannot be understood is none: its message only counts it. What was
         // learned so is learned anew.
-        "first_event" | "latest_event" | "learned" => drop(page.read(&row.tab, &row.key, &row.data)),
-        _ => page.read(&row.tab, &row.key, &row.data).map_err(unreadable)?,
+        "first_event" | "latest_event" | "learned" => drop(page.read(row.tab, row.key, row.data)),
+        _ => page.read(row.tab, row.key, row.data).map_err(unreadable)?,
     }
     Ok(())
 }
@@ -137,7 +155,7 @@ async fn by_key(connection: &mut SqliteConnection, keys: &[Key<'_>]) -> Rows {
     let (deliveries, costs, dead) = (json(&deliveries), json(&costs), json(&dead));
     rows!(
         connection,
-        r#"SELECT 'delivery' AS "tab!: String", json_quote(key) AS "key!: String", data AS "data!: String"
+        "SELECT 'delivery' AS tab, json_quote(key) AS key, data
              FROM delivery WHERE key IN (SELECT value FROM json_each(?1))
             UNION ALL
            SELECT 'account', json_array(sink, recipient), data FROM account
@@ -146,7 +164,7 @@ async fn by_key(connection: &mut SqliteConnection, keys: &[Key<'_>]) -> Rows {
            SELECT 'dead_told', json_quote(sink), data FROM dead_told
             WHERE sink IN (SELECT value FROM json_each(?3))
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         deliveries,
         costs,
         dead
@@ -168,12 +186,12 @@ async fn batch(
     let run = run.to_string();
     rows!(
         connection,
-        r#"WITH chosen (id) AS MATERIALIZED (
+        "WITH chosen (id) AS MATERIALIZED (
                SELECT id FROM incident
                 WHERE closed_at IS NULL AND fingerprint IN (SELECT value FROM json_each(?1))
                 UNION
                SELECT id FROM incident WHERE closed_at IS NULL AND last_at <= ?2)
-           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+           SELECT 'incident' AS tab, CAST(id AS TEXT) AS key, data
              FROM incident WHERE id IN chosen
             UNION ALL
            SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data
@@ -199,7 +217,7 @@ async fn batch(
                'seen', (SELECT json_group_array(value) FROM json_each(?1) AS print
                          WHERE EXISTS (SELECT 1 FROM incident WHERE fingerprint = print.value)))
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         fingerprints,
         ended_by,
         recipients,
@@ -212,14 +230,14 @@ async fn first_event(connection: &mut SqliteConnection, fingerprint: &[u8]) -> R
     let fingerprint = hex::of(fingerprint);
     rows!(
         connection,
-        r#"SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+        "SELECT 'incident' AS tab, CAST(id AS TEXT) AS key, data
              FROM incident WHERE fingerprint = ?1 AND closed_at IS NULL
             UNION ALL
            SELECT 'first_event', CAST(id AS TEXT), payload
              FROM incident CROSS JOIN first_event ON incident_id = id
             WHERE fingerprint = ?1 AND closed_at IS NULL
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         fingerprint
     )
 }
@@ -233,7 +251,7 @@ async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: boo
     let enough = i64::try_from(enough).unwrap_or(i64::MAX);
     rows!(
         connection,
-        r#"WITH waiting (recipient) AS MATERIALIZED (
+        "WITH waiting (recipient) AS MATERIALIZED (
                SELECT DISTINCT recipient FROM standing
                 WHERE sink = ?1 AND due_at IS NOT NULL AND (due_at <= ?2 OR (?3 AND told_at IS NULL))),
            live (incident_id, recipient, data) AS MATERIALIZED (
@@ -255,7 +273,7 @@ async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: boo
                SELECT incident_id FROM told
                 UNION
                SELECT id FROM incident WHERE closed_at IS NULL AND last_at <= ?5)
-           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+           SELECT 'incident' AS tab, CAST(id AS TEXT) AS key, data
              FROM incident WHERE id IN chosen
             UNION ALL
            SELECT 'standing', json_array(incident_id, json_array(?1, recipient)), data FROM live
@@ -282,7 +300,7 @@ async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: boo
                                       LIMIT ?6 + (SELECT count(*) FROM pending)))
                           - (SELECT count(*) FROM pending))
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         sink,
         now,
         hurried,
@@ -297,12 +315,12 @@ async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTi
     let (now, held_until) = (to_millis(now), to_millis(now.later(PENDING_PAUSE)));
     rows!(
         connection,
-        r#"WITH own (key, notice_id, data) AS MATERIALIZED (
+        "WITH own (key, notice_id, data) AS MATERIALIZED (
                SELECT key, notice_id, data FROM delivery WHERE key = ?1),
            told (notice_id, incident_id, data) AS MATERIALIZED (
                SELECT item.notice_id, incident_id, item.data
                  FROM own CROSS JOIN item ON item.notice_id = own.notice_id)
-           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", incident.data AS "data!: String"
+           SELECT 'incident' AS tab, CAST(id AS TEXT) AS key, incident.data
              FROM told CROSS JOIN incident ON id = incident_id
             UNION ALL
            SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM standing
@@ -324,7 +342,7 @@ async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTi
             UNION ALL
            SELECT 'dead_told', json_quote(sink), data FROM dead_told WHERE sink = ?2
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         key,
         sink,
         recipient,

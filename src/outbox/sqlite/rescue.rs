@@ -20,7 +20,7 @@ use super::{
         page::{DeliveryRow, IncidentRow, ItemRow, Recipient, StandingRow, StoredNotice},
     },
     Sqlite,
-    load::Loaded,
+    load::split,
 };
 use crate::policy::{
     incident::Reason,
@@ -97,27 +97,27 @@ impl Sqlite {
         rescue.stand_in_for_incidents();
         // Each apart: one that is damaged costs no other.
         let recipients = [
-            sqlx::query_as!(
-                Loaded,
-                r#"SELECT 'account' AS "tab!: String", json_array(sink, recipient) AS "key!: String", data FROM account"#
+            sqlx::query_scalar!(
+                r#"SELECT group_concat('account' || char(31) || json_array(sink, recipient) || char(31) || data, char(30))
+                          AS "rows?: String" FROM account"#
             )
-            .fetch_all(&mut *connection)
+            .fetch_one(&mut *connection)
             .await,
-            sqlx::query_as!(
-                Loaded,
-                r#"SELECT 'refusal' AS "tab!: String", json_array(sink, recipient) AS "key!: String", data FROM refusal"#
+            sqlx::query_scalar!(
+                r#"SELECT group_concat('refusal' || char(31) || json_array(sink, recipient) || char(31) || data, char(30))
+                          AS "rows?: String" FROM refusal"#
             )
-            .fetch_all(&mut *connection)
+            .fetch_one(&mut *connection)
             .await,
-            sqlx::query_as!(
-                Loaded,
-                r#"SELECT 'dead_told' AS "tab!: String", json_quote(sink) AS "key!: String", data FROM dead_told"#
+            sqlx::query_scalar!(
+                r#"SELECT group_concat('dead_told' || char(31) || json_quote(sink) || char(31) || data, char(30))
+                          AS "rows?: String" FROM dead_told"#
             )
-            .fetch_all(&mut *connection)
+            .fetch_one(&mut *connection)
             .await,
         ];
-        for row in recipients.into_iter().filter_map(Result::ok).flatten() {
-            drop(page.read(&row.tab, &row.key, &row.data));
+        for rows in recipients.into_iter().filter_map(|rows| rows.ok().flatten()) {
+            split(&rows).for_each(|row| drop(page.read(row.tab, row.key, row.data)));
         }
         page
     }

@@ -95,7 +95,7 @@ const NUMBERS: [(&str, &str, &str, &str); 30] = [
         "at most 250 ms",
     ),
     (
-        "src/dispatcher/disk.rs",
+        "src/outbox/failover/mod.rs",
         "PROBE_PAUSE: Duration = Duration::from_secs(30);",
         "operating.md",
         "every 30 s",

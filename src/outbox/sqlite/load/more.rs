@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     super::{super::Page, json},
-    Loaded, Rows,
+    Rows,
 };
 use crate::{event::to_millis, outbox::page::hex, policy::fingerprint::Fingerprint};
 
@@ -20,11 +20,11 @@ pub(super) async fn questions(
     let (limit, now) = (i64::try_from(limit).unwrap_or(i64::MAX), to_millis(now));
     rows!(
         connection,
-        r#"SELECT 'delivery' AS "tab!: String", json_quote(key) AS "key!: String", data AS "data!: String"
+        "SELECT 'delivery' AS tab, json_quote(key) AS key, data
              FROM delivery
             WHERE id IN (SELECT id FROM delivery WHERE sink = ?1 AND ask_at <= ?2 ORDER BY ask_at LIMIT ?3)
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         sink,
         now,
         limit
@@ -35,12 +35,12 @@ pub(super) async fn fate(connection: &mut SqliteConnection, key: Uuid, sink: &st
     let key = key.to_string();
     rows!(
         connection,
-        r#"WITH own (key, notice_id, data) AS MATERIALIZED (
+        "WITH own (key, notice_id, data) AS MATERIALIZED (
                SELECT key, notice_id, data FROM delivery WHERE key = ?1),
            told (notice_id, incident_id, data) AS MATERIALIZED (
                SELECT item.notice_id, incident_id, item.data
                  FROM own CROSS JOIN item ON item.notice_id = own.notice_id)
-           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", incident.data AS "data!: String"
+           SELECT 'incident' AS tab, CAST(id AS TEXT) AS key, incident.data
              FROM told CROSS JOIN incident ON id = incident_id
             UNION ALL
            SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM standing
@@ -54,7 +54,7 @@ pub(super) async fn fate(connection: &mut SqliteConnection, key: Uuid, sink: &st
             UNION ALL
            SELECT 'dead_told', json_quote(sink), data FROM dead_told WHERE sink = ?2
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         key,
         sink
     )
@@ -64,11 +64,11 @@ pub(super) async fn starts(connection: &mut SqliteConnection, since: SystemTime)
     let since = to_millis(since);
     rows!(
         connection,
-        r#"WITH error (id, data) AS MATERIALIZED (
+        "WITH error (id, data) AS MATERIALIZED (
                SELECT id, data FROM incident
                 WHERE closed_at IS NULL AND last_at >= ?1 AND about IS NULL AND level = 'ERROR'
                 ORDER BY last_at DESC, id DESC LIMIT 1)
-           SELECT 'start' AS "tab!: String", json_quote(run) AS "key!: String", data AS "data!: String" FROM start
+           SELECT 'start' AS tab, json_quote(run) AS key, data FROM start
             UNION ALL
            SELECT 'incident', CAST(id AS TEXT), data FROM incident
             WHERE closed_at IS NULL AND about = 'crash_loop'
@@ -77,7 +77,7 @@ pub(super) async fn starts(connection: &mut SqliteConnection, since: SystemTime)
             UNION ALL
            SELECT 'first_event', CAST(id AS TEXT), payload FROM error CROSS JOIN first_event ON incident_id = id
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         since
     )
 }
@@ -85,7 +85,7 @@ pub(super) async fn starts(connection: &mut SqliteConnection, since: SystemTime)
 pub(super) async fn pending(connection: &mut SqliteConnection) -> Rows {
     rows!(
         connection,
-        r#"SELECT 'delivery' AS "tab!: String", json_quote(key) AS "key!: String", data AS "data!: String"
+        "SELECT 'delivery' AS tab, json_quote(key) AS key, data
              FROM delivery WHERE state = 'pending'
             UNION ALL
            SELECT 'notice', CAST(notice.id AS TEXT), notice.data
@@ -97,18 +97,18 @@ pub(super) async fn pending(connection: &mut SqliteConnection) -> Rows {
            SELECT 'incident', CAST(id AS TEXT), data FROM incident
             WHERE id IN (SELECT incident_id FROM standing WHERE due_at IS NOT NULL AND not_before IS NOT NULL)
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"
     )
 }
 
 pub(super) async fn live(connection: &mut SqliteConnection) -> Rows {
     rows!(
         connection,
-        r#"WITH live (key, notice_id, data) AS MATERIALIZED (
+        "WITH live (key, notice_id, data) AS MATERIALIZED (
                SELECT key, notice_id, data FROM delivery WHERE state = 'pending'),
            told (incident_id, sink, recipient, data) AS MATERIALIZED (
                SELECT incident_id, sink, recipient, data FROM standing WHERE due_at IS NOT NULL)
-           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+           SELECT 'incident' AS tab, CAST(id AS TEXT) AS key, data
              FROM incident
             WHERE id IN (SELECT incident_id FROM told
                           UNION
@@ -129,32 +129,32 @@ pub(super) async fn live(connection: &mut SqliteConnection) -> Rows {
             UNION ALL
            SELECT 'dead_told', json_quote(sink), data FROM dead_told
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"
     )
 }
 
 pub(super) async fn recipients(connection: &mut SqliteConnection) -> Rows {
     rows!(
         connection,
-        r#"SELECT 'account' AS "tab!: String", json_array(sink, recipient) AS "key!: String", data AS "data!: String"
+        "SELECT 'account' AS tab, json_array(sink, recipient) AS key, data
              FROM account
             UNION ALL
            SELECT 'refusal', json_array(sink, recipient), data FROM refusal
             UNION ALL
-           SELECT 'dead_told', json_quote(sink), data FROM dead_told"#
+           SELECT 'dead_told', json_quote(sink), data FROM dead_told"
     )
 }
 
 pub(super) async fn notice(connection: &mut SqliteConnection, id: i64) -> Rows {
     rows!(
         connection,
-        r#"SELECT 'notice' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+        "SELECT 'notice' AS tab, CAST(id AS TEXT) AS key, data
              FROM notice WHERE id = ?1
             UNION ALL
            SELECT 'item', json_array(notice_id, incident_id), data FROM item WHERE notice_id = ?1
             UNION ALL
            SELECT 'incident', CAST(id AS TEXT), incident.data
-             FROM item CROSS JOIN incident ON id = incident_id WHERE notice_id = ?1"#,
+             FROM item CROSS JOIN incident ON id = incident_id WHERE notice_id = ?1",
         id
     )
 }
@@ -163,12 +163,12 @@ pub(super) async fn events(connection: &mut SqliteConnection, incidents: &[i64])
     let incidents = json(incidents);
     rows!(
         connection,
-        r#"SELECT 'first_event' AS "tab!: String", CAST(incident_id AS TEXT) AS "key!: String",
-                  payload AS "data!: String"
+        "SELECT 'first_event' AS tab, CAST(incident_id AS TEXT) AS key,
+                  payload AS data
              FROM first_event WHERE incident_id IN (SELECT value FROM json_each(?1))
             UNION ALL
            SELECT 'latest_event', CAST(incident_id AS TEXT), payload
-             FROM latest_event WHERE incident_id IN (SELECT value FROM json_each(?1))"#,
+             FROM latest_event WHERE incident_id IN (SELECT value FROM json_each(?1))",
         incidents
     )
 }
@@ -176,13 +176,13 @@ pub(super) async fn events(connection: &mut SqliteConnection, incidents: &[i64])
 /// What was learned of callsites; most have nothing.
 pub(super) async fn learned(connection: &mut SqliteConnection, callsites: &[Fingerprint]) -> Rows {
     if callsites.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let callsites = json(&callsites.iter().map(|callsite| json(callsite)).collect::<Vec<_>>());
     rows!(
         connection,
-        r#"SELECT 'learned' AS "tab!: String", callsite AS "key!: String", data AS "data!: String"
-             FROM learned WHERE callsite IN (SELECT value FROM json_each(?1))"#,
+        "SELECT 'learned' AS tab, callsite AS key, data
+             FROM learned WHERE callsite IN (SELECT value FROM json_each(?1))",
         callsites
     )
 }
@@ -199,12 +199,12 @@ pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) 
     let keys = json(&others.iter().flat_map(|page| page.deliveries.keys()).collect::<Vec<_>>());
     rows!(
         connection,
-        r#"WITH chosen (id) AS MATERIALIZED (
+        "WITH chosen (id) AS MATERIALIZED (
                SELECT incident.id FROM json_each(?1) AS theirs CROSS JOIN incident ON fingerprint = theirs.value ->> 0
                 WHERE closed_at IS NULL
                    OR (public_id = theirs.value ->> 1 AND opened_at = theirs.value ->> 2)
                    OR incident.id = (SELECT max(last.id) FROM incident AS last WHERE last.fingerprint = theirs.value ->> 0))
-           SELECT 'incident' AS "tab!: String", CAST(id AS TEXT) AS "key!: String", data AS "data!: String"
+           SELECT 'incident' AS tab, CAST(id AS TEXT) AS key, data
              FROM incident WHERE id IN chosen
             UNION ALL
            SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data
@@ -228,7 +228,7 @@ pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) 
                                     (SELECT coalesce(max(id), 0) FROM incident)),
                'last_notice', (SELECT coalesce(max(id), 0) FROM notice))
             UNION ALL
-           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"#,
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         incidents,
         keys,
         runs,
