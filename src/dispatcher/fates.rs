@@ -147,8 +147,8 @@ impl Dispatcher<'_> {
             if is_dead {
                 Counters::count(&self.counters.dead);
             }
-            let what = if is_dead { "reached nobody" } else { "reached nobody, and is sent once more" };
-            let what = format!("a message that {name} accepted {what}: {error}");
+            let again = if is_dead { "" } else { ", and is sent once more" };
+            let what = format!("a message that {name} accepted reached nobody{again}: {error}");
             trouble::report("failed", name, &what);
             self.lanes[lane].look_for_dead();
             self.lanes[lane].wake();

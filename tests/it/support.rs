@@ -270,10 +270,11 @@ pub(crate) fn time_passes(millis: i64) -> String {
 }
 
 /// A word of letters for `number`: no two messages with different ones are the
-/// same but for a number.
+/// same but for a number. It is written as a variant is, so that no callsite learns that
+/// it varies.
 pub(crate) fn word(number: usize) -> String {
     let letter = |place: u32| char::from(b'a' + u8::try_from(number / 20_usize.pow(place) % 20).unwrap());
-    ['q', letter(2), letter(1), letter(0)].into_iter().collect()
+    ['q', letter(2).to_ascii_uppercase(), letter(1), letter(0)].into_iter().collect()
 }
 
 /// Chance that repeats itself: the same numbers from the same seed (SplitMix64).

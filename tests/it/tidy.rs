@@ -33,7 +33,7 @@ const TOP_LEVEL: [&str; 16] = [
 
 /// Where the source may do what the rest of it must not, by the beginnings of
 /// paths.
-const BOUNDARIES: [(&[&str], &[&str]); 8] = [
+const BOUNDARIES: [(&[&str], &[&str]); 9] = [
     (&["sqlx"], &["src/outbox/"]),
     (&["reqwest"], &["src/sink/http", "src/sink/twilio", "src/sink/sendgrid"]),
     (&["tokio::spawn", "thread::spawn", ".spawn("], &["src/dispatcher/", "src/host/thread.rs"]),
@@ -47,6 +47,19 @@ const BOUNDARIES: [(&[&str], &[&str]); 8] = [
     // `now_v7` takes a lock that a forked child may find locked for ever.
     (&["Uuid::new_v4", " rand::"], &["src/dispatcher/", "src/outbox/", "src/host/id.rs"]),
     (&["Uuid::now_v7()", "LazyLock"], &[]),
+    // The same of what is made once: in a child by `fork::Lazy`, or of `PerProcess`.
+    (
+        &["get_or_init("],
+        &[
+            "src/host/fork.rs",
+            "src/host/thread.rs",
+            "src/dispatcher/starts.rs",
+            "src/layer/panic.rs",
+            // One of each client, and of each callsite.
+            "src/sink/http.rs",
+            "src/queue/storm.rs",
+        ],
+    ),
     (&["expose("], &["src/host/secret.rs", "src/sink/"]),
 ];
 

@@ -2,21 +2,21 @@
 //!
 //! Invariant: pure.
 
-use std::{collections::HashSet, sync::OnceLock};
+use std::collections::HashSet;
 
-/// Words in lower case, with a space between two of them.
-struct Words {
-    text: &'static str,
-    set: OnceLock<HashSet<&'static str>>,
-}
+use crate::host::fork::Lazy;
+
+/// Words in lower case.
+struct Words(HashSet<&'static str>);
 
 impl Words {
-    const fn new(text: &'static str) -> Self {
-        Self { text, set: OnceLock::new() }
+    /// Those of `text`, which has a space between two of them.
+    fn of(text: &'static str) -> Self {
+        Self(text.split(' ').collect())
     }
 
     fn have(&self, lower: &str) -> bool {
-        self.set.get_or_init(|| self.text.split(' ').collect()).contains(lower)
+        self.0.contains(lower)
     }
 
     /// In the singular, or in the plural.
@@ -180,8 +180,9 @@ const WHO: [&str; 22] = [
     "visitor",
 ];
 
-static NO_NAMES: Words = Words::new(
-    "\
+static NO_NAMES: Lazy<Words> = Lazy::new(|| {
+    Words::of(
+        "\
     access account action activity address age agent answer api app application attempt auth avatar balance button \
     base cache call callback card channel client code config configuration context controller cookie \
     count create creation credential data database db deletion detail device directory disk domain \
@@ -196,10 +197,12 @@ static NO_NAMES: Words = Words::new(
     system table task team template test thread throttle timeout timezone token topic transfer type \
     update upload url usage validation value vault version view wallet webhook worker write zone me new \
     all other same unknown invalid missing null none nil self anonymous",
-);
+    )
+});
 
-static GRAMMAR: Words = Words::new(
-    "\
+static GRAMMAR: Lazy<Words> = Lazy::new(|| {
+    Words::of(
+        "\
     a about after again all already also an and any are as at be because been before being below but by \
     can cannot can't could couldn't did didn't do does doesn't due during each either else ever every \
     few for from had has hasn't have haven't her his how if in instead into is isn't it its itself just \
@@ -208,29 +211,37 @@ static GRAMMAR: Words = Words::new(
     these they this those though through till to too under unless until up upon us very via was wasn't \
     we were weren't what when where whether which while who whom whose why will with within without \
     won't would yet you your",
-);
+    )
+});
 
-static BEFORE_TYPE: Words = Words::new(
-    "a an as be expected expects find fit for found in into is of or out parse than to type typed types",
-);
+static BEFORE_TYPE: Lazy<Words> = Lazy::new(|| {
+    Words::of(
+        "a an as be expected expects find fit for found in into is of or out parse than to type typed types",
+    )
+});
 
-static MEDIA: Words = Words::new(
-    "\
+static MEDIA: Lazy<Words> = Lazy::new(|| {
+    Words::of(
+        "\
     avi bmp flac gif heic jpeg jpg m4a m4v mkv mov mp3 mp4 mpeg mpg ogg pdf png svg tif tiff wav webm webp",
-);
+    )
+});
 
 const SQL: [&str; 6] = ["select ", "insert into ", "update ", "delete from ", "where ", " values"];
 
-static SPEAKS: Words = Words::new(
-    "\
+static SPEAKS: Lazy<Words> = Lazy::new(|| {
+    Words::of(
+        "\
     action alert argument attribute because cause class code column command constraint directive enum err \
     errno error event exception exit expected field flag found function got header instruction kind \
     keyword level message method near op opcode operation operator option param parameter property reason \
     relation rule signal stage state status step syntax table token type unexpected unknown variant verb with",
-);
+    )
+});
 
-static FEW: Words = Words::new(
-    "\
+static FEW: Lazy<Words> = Lazy::new(|| {
+    Words::of(
+        "\
     answer backend bean binary broker bucket cache call calling certificate channel check class cluster component \
     config configuration connect connected connecting connection consumer container crate cron database db \
     dependency deploy deployment disable enable execute device domain endpoint env environment exchange experiment extension feature file \
@@ -241,14 +252,17 @@ static FEW: Words = Words::new(
     secret server service setting shard sink source start starting stop storage store stream subscribe subsystem table target task team \
     template theme thread tier timezone tool topic trigger upstream var variable volume webhook widget worker \
     workflow zone",
-);
+    )
+});
 
-static HAPPENS: Words = Words::new(
-    "\
+static HAPPENS: Lazy<Words> = Lazy::new(|| {
+    Words::of(
+        "\
     absent abort bad broken busy cancel close conflict connect corrupt create crash crypto dead delete deny \
     down drop duplicate empty exist exists expire fail fails failure fatal find full gone halt hang hit \
     illegal incomplete invalid join late leave locked lookup loss lost malformed mismatch miss missing none \
     null offline ok old online open overflow panic parse pause pending poison read refuse reject reset \
     restart resume retry save scan seek send slow stale start stop stuck sync timeout truncated unavailable \
     undefined unhealthy unreachable update upload wait wrong write yet zero again too",
-);
+    )
+});

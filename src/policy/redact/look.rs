@@ -328,9 +328,17 @@ pub(super) fn is_algorithm(word: &str) -> bool {
     let is_one = |word: &str| {
         word.len() <= 16
             && !(word.len() > 7 && is_cased(word) && chance::is_made(word))
-            && ALGORITHMS.iter().any(|name| starts_with(word, name))
+            && ALGORITHMS.iter().any(|name| starts_with(word, name) && is_of_algorithm(&word[name.len()..]))
     };
     is_one(word) || word.split(['_', '-']).all(is_one)
+}
+
+/// Whether that follows the name of an algorithm: `256`, `2id`, `v1_3`, `withRSA`. What
+/// changes between letters and digits again and again does not.
+fn is_of_algorithm(rest: &str) -> bool {
+    let told: Vec<u8> = rest.bytes().filter(u8::is_ascii_alphanumeric).collect();
+    let runs = told.chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit()).count();
+    runs <= 2 || told.len() <= 4
 }
 
 pub(super) fn is_uuid(word: &str) -> bool {
