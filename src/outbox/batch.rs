@@ -90,6 +90,12 @@ impl About {
         matches!(about, None | Some(Self::Overflow))
     }
 
+    /// Whether it is told whatever window is open: somebody may rely on a sink that does
+    /// not reach them.
+    pub(super) fn is_urgent(self) -> bool {
+        matches!(self, Self::Dead)
+    }
+
     /// Whether it tells of the alerting itself.
     pub(super) fn is_health(self) -> bool {
         matches!(self, Self::Dead | Self::Loss(_))

@@ -362,7 +362,7 @@ impl Inner {
                 self.sent.iter().find(is_it).map(ToString::to_string)
             }
         };
-        found.map_or(Answer::status(404), |body| Answer::With(200, Vec::new(), body))
+        found.map_or_else(|| Answer::status(404), |body| Answer::With(200, Vec::new(), body))
     }
 }
 

@@ -184,8 +184,8 @@ impl Page {
             if arrival.level > target.level || known.is_some_and(|known| known.due_at.is_some()) {
                 continue;
             }
-            let is_health = arrival.about.is_some_and(About::is_health);
-            let fresh = Standing { is_health, ..Standing::fresh(opened_at, arrival.not_before) };
+            let is_urgent = arrival.about.is_some_and(About::is_urgent);
+            let fresh = Standing { is_urgent, ..Standing::fresh(opened_at, arrival.not_before) };
             let due_at = Some(fresh.next(&target.rhythm, *heard_at, now).at());
             let make = || StandingRow { not_before: arrival.not_before, ..StandingRow::default() };
             self.standings.change_or_insert(key, make).due_at = due_at;

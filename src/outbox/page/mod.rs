@@ -137,7 +137,7 @@ impl Page {
             not_before: known.not_before,
             // Not by what was only made.
             is_covered: others.any(|(_, other)| other.reported > 0),
-            is_health: row.about.is_some_and(About::is_health),
+            is_urgent: row.about.is_some_and(About::is_urgent),
         })
     }
 

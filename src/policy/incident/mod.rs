@@ -75,8 +75,8 @@ pub(crate) struct Standing {
     pub(crate) not_before: Option<SystemTime>,
     /// Whether somebody else is told how it ends.
     pub(crate) is_covered: bool,
-    /// Whether it is about the alerting itself: that waits for no window.
-    pub(crate) is_health: bool,
+    /// Whether it waits for no window.
+    pub(crate) is_urgent: bool,
 }
 
 /// Why a recipient is told of an incident.
@@ -120,7 +120,7 @@ impl Standing {
             is_new: true,
             not_before,
             is_covered: false,
-            is_health: false,
+            is_urgent: false,
         }
     }
 
@@ -143,7 +143,7 @@ impl Standing {
         let when_free = |at: SystemTime| free_at.map_or(at, |free| at.max(free));
         let Some(told_at) = self.told_at.map(known) else {
             let settled = known(self.opened_at).later(rhythm.settle);
-            let free = if self.is_health { settled } else { when_free(settled) };
+            let free = if self.is_urgent { settled } else { when_free(settled) };
             let at = self.not_before.map_or(free, |silent| silent.max(settled));
             return Next::Tell(Reason::First, at);
         };

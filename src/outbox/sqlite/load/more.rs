@@ -178,7 +178,7 @@ pub(super) async fn learned(connection: &mut SqliteConnection, callsites: &[Fing
     if callsites.is_empty() {
         return Ok(None);
     }
-    let callsites = json(&callsites.iter().map(|callsite| json(callsite)).collect::<Vec<_>>());
+    let callsites = json(&callsites.iter().map(json).collect::<Vec<_>>());
     rows!(
         connection,
         "SELECT 'learned' AS tab, callsite AS key, data
@@ -193,7 +193,7 @@ pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) 
         (hex::of(&fingerprint), public_id, opened_at)
     });
     let incidents = json(&incidents.collect::<Vec<_>>());
-    let callsites = others.iter().flat_map(|page| page.learned.keys()).map(|callsite| json(callsite));
+    let callsites = others.iter().flat_map(|page| page.learned.keys()).map(json);
     let callsites = json(&callsites.collect::<Vec<_>>());
     let runs = json(&others.iter().flat_map(|page| page.batches.keys()).collect::<Vec<_>>());
     let keys = json(&others.iter().flat_map(|page| page.deliveries.keys()).collect::<Vec<_>>());
