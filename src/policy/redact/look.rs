@@ -338,7 +338,7 @@ pub(super) fn is_algorithm(word: &str) -> bool {
 fn is_of_algorithm(rest: &str) -> bool {
     let told: Vec<u8> = rest.bytes().filter(u8::is_ascii_alphanumeric).collect();
     let runs = told.chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit()).count();
-    runs <= 2 || told.len() <= 4
+    runs <= 2 || told.len() <= 5
 }
 
 pub(super) fn is_uuid(word: &str) -> bool {
