@@ -9,7 +9,9 @@ use std::{
     time::Instant,
 };
 
-use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest, warn};
+use tracing::{
+    Level, Metadata, Subscriber, event_enabled, level_filters::LevelFilter, subscriber::Interest, warn,
+};
 use tracing_alert::{AlertHandle, AlertLayer, MemorySink};
 use tracing_subscriber::{Layer, layer::Context, prelude::*, reload};
 
@@ -21,6 +23,7 @@ pub(super) fn run(scenario: &str) {
         "levels-foreign" => races_with_others(),
         "levels-inside" => set_inside(),
         "levels-elsewhere" => set_on_another_thread(),
+        "levels-targets" => ask_by_target(),
         other => panic!("no scenario {other:?}"),
     }
 }
@@ -167,4 +170,20 @@ fn set_on_another_thread() {
         emit();
     });
     assert_eq!(captured.stats().captured, 1);
+}
+
+/// Of each target what its own level says.
+fn ask_by_target() {
+    let builder = AlertLayer::builder().level_for("noisy", LevelFilter::OFF).level_for("quiet", Level::WARN);
+    let layer = builder.in_memory().panics(false).sink(MemorySink::new(), ["on-call"]).build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        assert!(LevelFilter::current() >= LevelFilter::INFO, "spans are wanted, too");
+        assert!(!event_enabled!(target: "noisy", Level::ERROR));
+        assert!(
+            event_enabled!(target: "quiet", Level::WARN) && !event_enabled!(target: "quiet", Level::INFO)
+        );
+        assert!(
+            event_enabled!(target: "other", Level::ERROR) && !event_enabled!(target: "other", Level::WARN)
+        );
+    });
 }
