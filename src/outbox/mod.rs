@@ -6,11 +6,12 @@
 //! loads the part of a file that one decision needs ([`scope`]), alone with the file, and
 //! saves what changed. A row has one form, by serde (`page/rows.rs`), so a new field
 //! is named there, where it is decided and nowhere else. Whoever uses all this has an
-//! [`Outbox`], which goes from a file that fails to memory and back. Runs on the alert thread; one owner, no sharing inside the process.
-//! Every answer to a delivery is one function of `page/settle.rs` or `page/dead.rs`. The
-//! claim is the one change that stands twice: `page/read.rs` has it for memory, and
-//! `sqlite/reads.rs` as one statement for a file. The schema's checks refuse rows that no
-//! such change makes:
+//! [`Outbox`], which goes from a file that fails to memory and back. Runs on the alert
+//! thread; one owner, no sharing inside the process.
+//! Every answer to a delivery is one function of `page/settle.rs` or `page/dead.rs`, and
+//! what became of an accepted one of `page/fates.rs`. The claim is the one change that
+//! stands twice: `page/read.rs` has it for memory, and `sqlite/reads.rs` as one statement
+//! for a file. The schema's checks refuse rows that no such change makes:
 //!
 //! ```text
 //!            claim (attempt + 1, a lease)
@@ -23,6 +24,10 @@
 //!                                               ├── bury ─────────► dead
 //!                                               └── skip_refused ─► dead
 //!   pending ── bury_abandoned (no process has its sink) ──► dead
+//!
+//!   delivered ── inquire (a lease), learn ──► delivered: arrived, or nobody can tell
+//!                                         ├─► pending: it reached nobody, once more
+//!                                         └─► dead: it reached nobody
 //! ```
 //!
 //! Invariant: no function waits for anything but its own storage.
