@@ -101,6 +101,10 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const FAILING_FOR: Duration = Duration::from_secs(10 * 60);
 const TOLD_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A sink that fails does so again within this time, if there is something to send: longer
+/// than two attempts are apart by default.
+const FAILS_AGAIN_WITHIN: Duration = Duration::from_secs(25 * 60);
+
 /// How many incidents one message shows; more are counted.
 pub(crate) const SAMPLES_PER_NOTICE: usize = 100;
 

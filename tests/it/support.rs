@@ -258,7 +258,7 @@ pub(crate) fn time_passes(millis: i64) -> String {
         ("notice", &["made_at"]),
         ("delivery", &["due_at", "created_at", "expires_at", "settled_at", "ask_at"]),
         ("refusal", &["since"]),
-        ("dead_told", &["told_at", "failing_since", "failure_told_at"]),
+        ("dead_told", &["told_at", "failing_since", "failed_at", "failure_told_at"]),
         ("start", &["started_at"]),
     ];
     let earlier = |column: &&str| format!("'$.{column}', data ->> '{column}' - ({millis})");

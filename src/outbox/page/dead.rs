@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use super::{Page, Recipient, State};
+use super::{DeadRow, Page, Recipient, State};
 use crate::{
     host::time::Saturating,
-    outbox::{ABANDONED_AFTER, Dead, FAILING_FOR, Failing, TOLD_AGAIN},
+    outbox::{ABANDONED_AFTER, Dead, FAILING_FOR, FAILS_AGAIN_WITHIN, Failing, TOLD_AGAIN},
     policy::notice::Kind,
 };
 
@@ -35,13 +35,14 @@ impl Page {
         Some(dead)
     }
 
-    /// Takes what is to be told of a `sink` that has failed for [`FAILING_FOR`], whatever
-    /// becomes of its messages: again after [`TOLD_AGAIN`], as long as it fails.
+    /// Takes what is to be told of a `sink` that has failed for [`FAILING_FOR`], and still
+    /// did lately, whatever becomes of its messages: again after [`TOLD_AGAIN`], as long as
+    /// it fails.
     pub(in crate::outbox) fn tell_of_failing(&mut self, sink: &str, now: SystemTime) -> Option<Failing> {
         let known = self.dead.get(&sink.to_owned())?;
         let since = known.failing_since.filter(|since| since.later(FAILING_FOR) <= now)?;
-        let told_at = known.failure_told_at.filter(|at| *at <= now && *at >= since);
-        if told_at.is_some_and(|at| at.later(TOLD_AGAIN) > now) {
+        let told_at = known.failure_told_at.filter(|at| *at <= now);
+        if !known.has_failed_lately(now) || told_at.is_some_and(|at| at.later(TOLD_AGAIN) > now) {
             return None;
         }
         let known = self.dead.change(&sink.to_owned())?;
@@ -49,14 +50,15 @@ impl Page {
         Some(Failing { since, reason: known.failure.clone() })
     }
 
-    /// Notes that an attempt through `sink` failed in a way that may pass.
+    /// Notes that an attempt through `sink` failed in a way that may pass. A failure of
+    /// long ago says nothing: since then the machine slept, or nothing was to be sent.
     pub(super) fn note_failing(&mut self, sink: &str, reason: &str, now: SystemTime) {
-        let key = sink.to_owned();
-        if self.dead.get(&key).is_some_and(|it| it.failing_since.is_some() && it.failure == reason) {
-            return;
+        let known = self.dead.change_or_insert(sink.to_owned(), Default::default);
+        if !known.has_failed_lately(now) {
+            known.failing_since = None;
         }
-        let known = self.dead.change_or_insert(key, Default::default);
         known.failing_since.get_or_insert(now);
+        known.failed_at = Some(now);
         reason.clone_into(&mut known.failure);
     }
 
@@ -67,6 +69,7 @@ impl Page {
             && let Some(known) = self.dead.change(&key)
         {
             known.failing_since = None;
+            known.failed_at = None;
             known.failure_told_at = None;
             known.failure.clear();
         }
@@ -122,5 +125,12 @@ impl Page {
         dead.recipient = recipient.address.to_string();
         dead.public_id = public_id;
         reason.clone_into(&mut dead.reason);
+    }
+}
+
+impl DeadRow {
+    /// Whether an attempt failed so late that, by `now`, none may have been made since.
+    fn has_failed_lately(&self, now: SystemTime) -> bool {
+        self.failed_at.is_some_and(|at| now < at.later(FAILS_AGAIN_WITHIN))
     }
 }

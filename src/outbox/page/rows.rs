@@ -241,6 +241,9 @@ pub(in crate::outbox) struct DeadRow {
     pub(in crate::outbox) failing_since: Option<SystemTime>,
     #[serde(default)]
     pub(in crate::outbox) failure: String,
+    /// When an attempt failed last.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) failed_at: Option<SystemTime>,
     /// When somebody was told of that last.
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) failure_told_at: Option<SystemTime>,
