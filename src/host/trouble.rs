@@ -17,7 +17,7 @@ use crate::host::{lock, thread::Role, unwind::caught};
 
 mod at_once;
 mod stderr;
-pub(crate) use stderr::{EXIT_PATIENCE, say_at_once, see_out};
+pub(crate) use stderr::{EXIT_PATIENCE, say_at_once, see_out, wait_at_the_end};
 
 /// Where the lines of a layer go.
 #[derive(Clone, Default)]

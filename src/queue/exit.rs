@@ -64,6 +64,9 @@ pub(crate) fn register(queue: WeakQueue, ended: Arc<Signal<()>>, counters: Arc<C
     // twice, the hook finds nothing to do the second time.
     static IS_HOOKED: AtomicBool = AtomicBool::new(false);
     if !IS_HOOKED.load(Ordering::Relaxed) {
+        // Before ours, so that it runs later; and not when the alert thread has something
+        // to say, for which ours would wait in vain.
+        trouble::wait_at_the_end();
         hook();
         IS_HOOKED.store(true, Ordering::Relaxed);
     }

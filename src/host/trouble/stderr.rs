@@ -135,9 +135,11 @@ pub(crate) fn see_out() {
     }
 }
 
-/// Has the end of the process wait for what was said.
+/// Has the end of the process wait for what was said. Where the end may wait for a
+/// thread that says something, it is called before: on Windows, the C library holds a
+/// lock while it runs its exit handlers, and to set another one waits for that.
 #[expect(unsafe_code, reason = "the standard library has no way to run code when the process exits")]
-fn wait_at_the_end() {
+pub(crate) fn wait_at_the_end() {
     extern "C" fn at_exit() {
         // Unwinding out of C is not allowed. Nothing in there panics on purpose.
         drop(catch_unwind(see_out));
