@@ -52,27 +52,26 @@ fn safe(text: &str) -> impl Iterator<Item = char> + '_ {
     let mut rest = text.chars();
     let mut before = None;
     let next = move || {
-        loop {
+        let next = loop {
             match rest.next()? {
-                '\t' => return Some('\t'),
+                '\t' => break '\t',
                 '\r' => {
                     let mut ahead = rest.clone();
                     if ahead.next() == Some('\n') {
                         rest = ahead;
                     }
-                    return Some('\n');
+                    break '\n';
                 }
-                '\n' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => return Some('\n'),
+                '\n' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => break '\n',
                 '\u{1B}' => skip_escape(&mut rest),
                 '\u{9B}' => skip_parameters(&mut rest),
                 c if is_joiner(c) && !joins(before, c, rest.clone().next()) => (),
                 c if is_unsafe(c) => (),
-                c => {
-                    before = Some(c);
-                    return Some(c);
-                }
+                c => break c,
             }
-        }
+        };
+        before = Some(next);
+        before
     };
     std::iter::from_fn(next)
 }
@@ -215,6 +214,8 @@ mod tests {
             ("🔥\u{200C}🔥", "🔥🔥"),
             ("🔥\u{200D}\u{200D}\u{200D}🔥", "🔥\u{200D}🔥"),
             ("می\u{200C}\u{202E}خواهم", "میخواهم"),
+            ("🔥\n\u{200D}→", "🔥 →"),
+            ("🔥\t\u{200D}→", "🔥 →"),
         ] {
             assert_eq!(line(text, 100), wanted);
         }
