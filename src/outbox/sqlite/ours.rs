@@ -98,6 +98,12 @@ pub(super) async fn mark_ours(connection: &mut SqliteConnection) -> Result<(), S
     // Not immediate: that would make the first page before it is said that the file
     // can shrink. And in one transaction with the id: else others could see, or a
     // kill leave, a file that is nobody's.
+    // On Windows (seen on Wine) a journal that another process is looking at is not gone
+    // when it is deleted: they take it for that of a killed process, and undo the mark.
+    if cfg!(windows) {
+        // Not checked by the compiler: a pragma's row has no type.
+        sqlx::query("PRAGMA journal_mode = truncate").execute(&mut *connection).await?;
+    }
     let mut tx = connection.begin().await?;
     sqlx::query!("PRAGMA auto_vacuum = incremental").execute(&mut *tx).await?;
     let header = sqlx::query!(
