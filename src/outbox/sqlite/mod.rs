@@ -233,13 +233,9 @@ fn migration_failed(error: MigrateError) -> StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code());
-        let code = code.and_then(|code| code.parse::<u32>().ok());
-        // Another process deleted the journal of a write that was undone.
-        if code == Some(IOERR_DELETE_NOENT) {
-            return Self::Busy;
-        }
         // Without what an extended code adds.
-        match code.map(|code| code & 0xff) {
+        let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+        match code {
             // BUSY and LOCKED
             Some(5 | 6) => Self::Busy,
             // CORRUPT and NOTADB
@@ -254,9 +250,6 @@ impl From<sqlx::Error> for StoreError {
         }
     }
 }
-
-/// As SQLite has it: `SQLITE_IOERR | (23 << 8)`.
-const IOERR_DELETE_NOENT: u32 = 10 | (23 << 8);
 
 /// How long SQLite itself waits for another process's write to end; less in the
 /// tests of this crate, where the other one never ends.

@@ -92,24 +92,22 @@ pub(super) async fn judge_damaged(path: &Path, is_marked: bool) -> Result<(), St
 ///
 /// # Errors
 ///
-/// [`StoreError::NotOurs`] if it became another program's meanwhile,
-/// [`StoreError::Busy`] if another process of ours makes it.
+/// [`StoreError::NotOurs`] if it became another program's meanwhile.
 pub(super) async fn mark_ours(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    // Not immediate: that would make the first page before it is said that the file
-    // can shrink. And in one transaction with the id: else others could see, or a
-    // kill leave, a file that is nobody's.
     // On Windows (seen on Wine) a journal that another process is looking at is not gone
     // when it is deleted: they take it for that of a killed process, and undo the mark.
     if cfg!(windows) {
         // Not checked by the compiler: a pragma's row has no type.
         sqlx::query("PRAGMA journal_mode = truncate").execute(&mut *connection).await?;
     }
+    // Not immediate: that would make the first page before it is said that the file
+    // can shrink. And in one transaction with the id: else others could see, or a
+    // kill leave, a file that is nobody's.
     let mut tx = connection.begin().await?;
     sqlx::query!("PRAGMA auto_vacuum = incremental").execute(&mut *tx).await?;
     let header = sqlx::query!(
         r#"SELECT application_id + 0 AS "id!: i64", user_version + 0 AS "needed!: i64",
-                  (SELECT count(*) FROM sqlite_schema) AS "tables!: i64",
-                  (SELECT count(*) FROM sqlite_schema WHERE name = '_tracing_alert_migrations') AS "ours!: i64"
+                  (SELECT count(*) FROM sqlite_schema) AS "tables!: i64"
              FROM pragma_application_id, pragma_user_version"#
     )
     .fetch_one(&mut *tx)
@@ -119,8 +117,6 @@ pub(super) async fn mark_ours(connection: &mut SqliteConnection) -> Result<(), S
         0 if header.needed == 0 && header.tables == 0 => {
             sqlx::query!("PRAGMA application_id = 0x74416c72").execute(&mut *tx).await?;
         }
-        // Another process of ours made it while this was read: that is to be read again.
-        0 if header.ours > 0 => return Err(StoreError::Busy),
         _ => return Err(foreign()),
     }
     tx.commit().await?;
