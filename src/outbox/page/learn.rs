@@ -73,7 +73,7 @@ impl Page {
         }
         let callsite = fingerprint::callsite(event, app);
         let row = self.learned.get(&callsite)?;
-        row.map.shown(callsite, fingerprint).map(str::to_owned)
+        row.map.shown(fingerprint).map(str::to_owned)
     }
 
     /// Adds what another store learned, if it has the incident here that it goes with.

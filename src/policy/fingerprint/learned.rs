@@ -8,11 +8,13 @@
 //! Invariant: pure, and bounded. It only learns: a group never falls apart. What was
 //! said is kept as keyed hashes; in clear only what three incidents or more share.
 
+use std::{cmp::Reverse, collections::BTreeMap};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Fingerprint, hash, hex,
-    words::{Slot, Word, words},
+    Fingerprint, form, hash, hex,
+    words::{Again, Slot, Word, words},
 };
 
 /// What an event says, as it is learned from.
@@ -20,8 +22,9 @@ use super::{
 pub(crate) struct Said {
     /// Which callsite says it.
     pub(crate) callsite: Fingerprint,
+    /// What it is counted under, as long as it has no group.
+    own: Fingerprint,
     words: Vec<SaidWord>,
-    causes: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +37,17 @@ struct SaidWord {
 impl Said {
     /// What a masked message says, and its masked causes. None of one that is too long,
     /// or that has nothing to learn.
-    pub(super) fn new(callsite: Fingerprint, message: &str, causes: &[&str]) -> Option<Self> {
-        let words = words(message);
+    pub(super) fn new(
+        callsite: Fingerprint,
+        own: Fingerprint,
+        message: &str,
+        causes: &[&str],
+    ) -> Option<Self> {
+        let mut words = words(message);
+        for cause in causes {
+            words.push(Word { text: CAUSE, slot: Slot::Between });
+            words.extend(super::words::words(cause));
+        }
         let can_vary = words.iter().any(|word| word.slot != Slot::Fixed);
         if !can_vary || words.len() > MAX_WORDS {
             return None;
@@ -46,7 +58,7 @@ impl Said {
             slot,
         };
         let words = words.into_iter().map(said).collect();
-        Some(Self { callsite, words, causes: keyed(callsite, causes) })
+        Some(Self { callsite, own, words })
     }
 }
 
@@ -70,8 +82,11 @@ pub(crate) struct Learned {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Template {
     /// A hole is none.
-    words: Vec<Option<(u32, u8)>>,
-    causes: u32,
+    words: Vec<Known>,
+    /// What it is counted under: of a group, that is one of its first messages, so that
+    /// the incident of that one goes on.
+    #[serde(with = "form")]
+    fingerprint: Fingerprint,
     /// How many incidents share it, as far as that matters.
     shared_by: u32,
     /// What it says: once it is a group of three.
@@ -83,33 +98,38 @@ impl Learned {
     /// Learns from `said`, which is counted `count` times. Returns its group, if it has
     /// one, and whether something is to be kept.
     pub(crate) fn note(&mut self, said: &Said, count: u64) -> (Option<Fingerprint>, bool) {
-        if let Some(at) = self.group_of(said) {
-            let is_news = self.templates.get_mut(at).is_some_and(|group| group.gain(said));
-            return (self.templates.get(at).map(|group| group.fingerprint(said.callsite)), is_news);
-        }
         let own = Template::of(said, count);
-        if let Some(known) =
-            self.templates.iter_mut().find(|known| known.words == own.words && known.causes == own.causes)
-        {
+        if let Some(group) = self.group_of(&own) {
+            let is_news = group.gain(said);
+            return (Some(group.fingerprint), is_news);
+        }
+        if let Some(known) = self.templates.iter_mut().find(|known| known.words == own.words) {
             let is_news = known.shared_by < 2;
             known.shared_by = 2;
             return (None, is_news);
         }
-        if let Some(group) = self.find_hole(&own, said) {
-            let fingerprint = group.fingerprint(said.callsite);
-            self.templates.retain(|known| !group.covers(known));
-            self.insert(group);
-            return (Some(fingerprint), true);
+        let mut group = self.with_holes(&own);
+        let is_group = group.is_group() && group.keeps_enough(said);
+        if !is_group {
+            self.insert(own);
+            self.make_room();
+            return (None, true);
         }
-        self.insert(own);
+        let (members, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.templates).into_iter().partition(|known| group.covers(known));
+        self.templates = others;
+        group.unite(&members);
+        group.gain(said);
+        let fingerprint = group.fingerprint;
+        self.insert(group);
         self.make_room();
-        (None, true)
+        (Some(fingerprint), true)
     }
 
     /// What the group with this fingerprint has in common, if it may be told.
-    pub(crate) fn shown(&self, callsite: Fingerprint, group: &[u8]) -> Option<&str> {
+    pub(crate) fn shown(&self, group: &[u8]) -> Option<&str> {
         let groups = self.templates.iter().filter(|known| known.is_group());
-        groups.filter(|known| known.fingerprint(callsite) == group).find_map(|known| known.shown.as_deref())
+        groups.filter(|known| known.fingerprint == group).find_map(|known| known.shown.as_deref())
     }
 
     /// Adds what another process learned of the same callsite.
@@ -136,26 +156,55 @@ impl Learned {
         self.templates.insert(at, template);
     }
 
-    /// The group with the most holes that `said` is of.
-    fn group_of(&self, said: &Said) -> Option<usize> {
-        let groups =
-            self.templates.iter().enumerate().filter(|(_, known)| known.is_group() && known.fits(said));
-        groups.max_by_key(|(_, known)| known.holes()).map(|(at, _)| at)
+    /// The group with the most holes that `own` is of.
+    fn group_of(&mut self, own: &Template) -> Option<&mut Template> {
+        let groups = self.templates.iter_mut().filter(|known| known.is_group() && known.covers(own));
+        groups.max_by_key(|known| known.holes())
     }
 
-    /// The group that `own` makes with what is known, the one with the fewest holes.
-    fn find_hole(&self, own: &Template, said: &Said) -> Option<Template> {
-        let alike = self.templates.iter().filter_map(|known| Some((known, known.differs(own)?)));
-        let alike: Vec<_> = alike.collect();
-        let mut holes: Vec<&Vec<usize>> = alike.iter().map(|(_, places)| places).collect();
-        holes.sort_by_key(|places| (places.len(), (*places).clone()));
-        holes.dedup();
-        holes.into_iter().find_map(|places| {
-            let members = alike.iter().filter(|(_, other)| other.iter().all(|place| places.contains(place)));
-            let members: Vec<&Template> = members.map(|(known, _)| *known).collect();
-            let makes_hole = |place: &usize| own.makes_hole(&members, *place);
-            let is_group = own.keeps_enough(said, places) && places.iter().all(makes_hole);
-            is_group.then(|| own.with_holes(said, places, &members))
+    /// `own` with a hole wherever enough different words stood, between the same words
+    /// before and the same word behind.
+    fn with_holes(&self, own: &Template) -> Template {
+        let mut group = own.clone();
+        let mut at = 0;
+        while at < group.words.len() && group.holes() < MAX_HOLES {
+            if let Some(length) = (1..=MAX_SPAN).find(|length| self.makes_hole(&group, at, *length)) {
+                group.words.splice(at..at + length, [None]);
+            }
+            at += 1;
+        }
+        group
+    }
+
+    /// Whether enough different words stood where `own` has `length` words.
+    fn makes_hole(&self, own: &Template, at: usize, length: usize) -> bool {
+        let (Some(before), Some(value)) = (own.words.get(..at), own.words.get(at..at + length)) else {
+            return false;
+        };
+        let Some(class) = can_vary(value) else { return false };
+        let behind = own.words.get(at + length);
+        let mut values = BTreeMap::from([(value, class)]);
+        let (mut singles, mut again) = (0, 0);
+        for known in &self.templates {
+            let Some(other) = known.between(before, behind) else { continue };
+            if other == [None] {
+                return true;
+            }
+            let Some(class) = can_vary(other) else { continue };
+            values.insert(other, class);
+            if !known.is_group() {
+                singles += 1;
+                again += usize::from(known.shared_by > 1);
+            }
+        }
+        let again = match again {
+            0 => Again::None,
+            _ if again * 2 > singles => Again::Most,
+            _ => Again::Some,
+        };
+        Slot::ALL.into_iter().any(|kind| {
+            let count = values.values().filter(|class| **class <= kind as u8).count();
+            kind.enough(again).is_some_and(|enough| count >= enough)
         })
     }
 }
@@ -163,7 +212,7 @@ impl Learned {
 impl Template {
     fn of(said: &Said, count: u64) -> Self {
         let words = said.words.iter().map(|word| Some((word.hash, word.slot as u8))).collect();
-        Self { words, causes: said.causes, shared_by: if count > 1 { 2 } else { 1 }, shown: None }
+        Self { words, fingerprint: said.own, shared_by: if count > 1 { 2 } else { 1 }, shown: None }
     }
 
     fn is_group(&self) -> bool {
@@ -174,88 +223,37 @@ impl Template {
         self.words.iter().filter(|word| word.is_none()).count()
     }
 
-    /// Whether `said` differs in the holes only, and tells nothing there.
-    fn fits(&self, said: &Said) -> bool {
-        self.causes == said.causes
-            && self.words.len() == said.words.len()
-            && self.words.iter().zip(&said.words).all(|(own, word)| match own {
-                Some((hash, _)) => *hash == word.hash,
-                None => word.slot != Slot::Fixed,
-            })
-    }
-
     /// Whether all that `other` stands for is of this group.
     fn covers(&self, other: &Self) -> bool {
-        self.causes == other.causes
-            && self.words.len() == other.words.len()
-            && self.words.iter().zip(&other.words).all(|(own, word)| match (own, word) {
-                (Some((own, _)), Some((word, _))) => own == word,
-                (Some(_), None) => false,
-                (None, Some((_, slot))) => *slot != Slot::Fixed as u8,
-                (None, None) => true,
-            })
+        covers(&self.words, &other.words)
     }
 
-    /// Where a group of both would have holes; none if that tells them apart.
-    fn differs(&self, own: &Self) -> Option<Vec<usize>> {
-        if self.words.len() != own.words.len() || self.causes != own.causes {
-            return None;
-        }
-        let mut places = Vec::new();
-        for (place, pair) in self.words.iter().zip(&own.words).enumerate() {
-            match pair {
-                (Some((one, _)), Some((other, _))) if one == other => (),
-                (Some((_, one)), Some((_, other))) if (*one).max(*other) == Slot::Fixed as u8 => return None,
-                (None, Some((_, other))) if *other == Slot::Fixed as u8 => return None,
-                _ => places.push(place),
-            }
-        }
-        (places.len() <= MAX_HOLES).then_some(places)
-    }
-
-    /// Whether enough different words stand in `place`. Where most of them come again
-    /// and again, there are not so many: then it takes more.
-    fn makes_hole(&self, members: &[&Self], place: usize) -> bool {
-        let at = |template: &Self| template.words.get(place).copied().flatten();
-        if members.iter().any(|member| at(member).is_none()) {
-            return true;
-        }
-        let mut values: Vec<(u32, u8)> = members.iter().copied().chain([self]).filter_map(at).collect();
-        values.sort_unstable();
-        values.dedup_by_key(|(hash, _)| *hash);
-        let singles = members.iter().filter(|member| !member.is_group()).count();
-        let again = members.iter().filter(|member| !member.is_group() && member.shared_by > 1).count();
-        let is_closed = again * 2 > singles;
-        Slot::ALL.into_iter().any(|kind| {
-            let factor = if is_closed && kind != Slot::Who { CLOSED_FACTOR } else { 1 };
-            let count = values.iter().filter(|(_, value)| *value <= kind as u8).count();
-            kind.enough().is_some_and(|enough| count >= enough * factor)
-        })
+    /// What stands behind these words and before that one, if that can vary.
+    fn between(&self, before: &[Known], behind: Option<&Known>) -> Option<&[Known]> {
+        let from = begins_with(&self.words, before)?;
+        let rest = self.words.get(from..)?;
+        let ends = |length: &usize| {
+            rest.get(*length) == behind && rest.get(..*length).is_some_and(|value| can_vary(value).is_some())
+        };
+        (1..=MAX_SPAN.min(rest.len())).find(ends).and_then(|length| rest.get(..length))
     }
 
     /// Whether enough is left that the messages have in common.
-    fn keeps_enough(&self, said: &Said, holes: &[usize]) -> bool {
+    fn keeps_enough(&self, said: &Said) -> bool {
         let is_word = |text: &str| text.chars().filter(|c| c.is_alphabetic()).count() > 1;
-        let kept = said
-            .words
-            .iter()
-            .enumerate()
-            .filter(|(place, word)| !holes.contains(place) && is_word(&word.text));
-        kept.count() >= MIN_SHARED.max(holes.len())
+        let words = said.words.iter().filter(|word| is_word(&word.text));
+        let kept = words.filter(|word| self.words.iter().flatten().any(|(hash, _)| *hash == word.hash));
+        kept.count() >= MIN_SHARED.max(self.holes())
     }
 
-    fn with_holes(&self, said: &Said, holes: &[usize], members: &[&Self]) -> Self {
-        let mut words = self.words.clone();
-        for place in holes {
-            if let Some(word) = words.get_mut(*place) {
-                *word = None;
-            }
-        }
-        let shared_by =
-            members.iter().map(|member| if member.is_group() { member.shared_by } else { 1 }).sum::<u32>();
-        let mut group = Self { words, causes: self.causes, shared_by: shared_by.min(MIN_SHOWN), shown: None };
-        group.gain(said);
-        group
+    /// Stands for `members` from now on: groups rather than single messages go on, and
+    /// always the same one.
+    fn unite(&mut self, members: &[Self]) {
+        let first = members.iter().max_by_key(|member| (member.holes(), Reverse(member.fingerprint)));
+        self.fingerprint = first.map_or(self.fingerprint, |first| first.fingerprint);
+        let shares = members.iter().map(|member| if member.is_group() { member.shared_by } else { 1 });
+        self.shared_by = shares.sum::<u32>().min(MIN_SHOWN);
+        self.shown = None;
     }
 
     /// One more incident shares it. Whether that is to be kept.
@@ -272,11 +270,10 @@ impl Template {
     fn show(&self, said: &Said) -> String {
         let mut shown = String::new();
         let mut hole = [0; 3];
-        for (own, word) in self.words.iter().zip(&said.words) {
-            let text = match own {
-                Some((_, slot)) if *slot >= Slot::Bare as u8 => word.text.as_str(),
-                Some(_) | None => HOLE.encode_utf8(&mut hole),
-            };
+        for own in &self.words {
+            let known = own.filter(|(_, slot)| *slot >= Slot::Bare as u8);
+            let word = known.and_then(|(hash, _)| said.words.iter().find(|word| word.hash == hash));
+            let text = word.map_or_else(|| &*HOLE.encode_utf8(&mut hole), |word| word.text.as_str());
             let joins = text.starts_with(|c: char| ")]},;:=.".contains(c));
             let is_joined = shown.ends_with(['(', '[', '{', '=']) || text == "=";
             if !shown.is_empty() && !joins && !is_joined {
@@ -286,16 +283,62 @@ impl Template {
         }
         shown
     }
+}
 
-    /// The same in every process that learned the same.
-    fn fingerprint(&self, callsite: Fingerprint) -> Fingerprint {
-        let callsite = hex(callsite);
-        let words =
-            self.words.iter().map(|word| word.map_or_else(|| HOLE.to_string(), |(hash, _)| hash.to_string()));
-        let words = words.collect::<Vec<_>>().join(" ");
-        hash(&["group", &callsite, &words, &self.causes.to_string()])
+/// A word by its hash and its [`Slot`]; a hole is none.
+type Known = Option<(u32, u8)>;
+
+/// Which [`Slot`] these words are of together, if one hole can stand for them.
+fn can_vary(words: &[Known]) -> Option<u8> {
+    if words == [None] {
+        return Some(Slot::Who as u8);
+    }
+    let slots: Option<Vec<u8>> = words.iter().map(|word| word.map(|(_, slot)| slot)).collect();
+    let slots = slots.filter(|slots| !slots.iter().any(|slot| *slot >= Slot::Fixed as u8))?;
+    slots.into_iter().filter(|slot| *slot != Slot::Part as u8).max()
+}
+
+/// Whether these words are of one clause.
+fn is_one_thing(words: &[Known]) -> bool {
+    words.iter().all(|word| word.is_none_or(|(_, slot)| slot != Slot::Between as u8))
+}
+
+/// Whether `words` differ from `group` in its holes only, and tell nothing there.
+fn covers(group: &[Known], words: &[Known]) -> bool {
+    match group.split_first() {
+        None => words.is_empty(),
+        // Between the same words, it is the same whatever it says.
+        Some((None, rest)) => (1..=MAX_SPAN.min(words.len())).any(|length| {
+            let (value, behind) = words.split_at(length);
+            (can_vary(value).is_some() || (!rest.is_empty() && is_one_thing(value))) && covers(rest, behind)
+        }),
+        Some((Some((own, _)), rest)) => match words.split_first() {
+            Some((Some((word, _)), behind)) => own == word && covers(rest, behind),
+            Some((None, _)) | None => false,
+        },
     }
 }
+
+/// How many of `words` are what `group` stands for, if they begin so.
+fn begins_with(words: &[Known], group: &[Known]) -> Option<usize> {
+    let Some(at) = group.iter().position(Option::is_none) else {
+        let is_same =
+            |(one, other): (&Known, &Known)| one.zip(*other).is_some_and(|(one, other)| one.0 == other.0);
+        let is_begun = words.len() >= group.len() && words.iter().zip(group).all(is_same);
+        return is_begun.then_some(group.len());
+    };
+    let (before, rest) = group.split_at(at);
+    let from = begins_with(words, before)?;
+    let rest = rest.get(1..)?;
+    let words = words.get(from..)?;
+    (1..=MAX_SPAN.min(words.len())).find_map(|length| {
+        can_vary(words.get(..length)?)?;
+        Some(from + length + begins_with(words.get(length..)?, rest)?)
+    })
+}
+
+/// Stands before a cause.
+const CAUSE: &str = "\n";
 
 /// What is shown of a hole.
 pub(crate) const HOLE: char = '…';
@@ -307,16 +350,16 @@ const MAX_WORDS: usize = 48;
 const MAX_TEMPLATES: usize = 48;
 
 /// How many places of a message can be holes.
-const MAX_HOLES: usize = 3;
+const MAX_HOLES: usize = 5;
+
+/// How many words a hole stands for, at most.
+const MAX_SPAN: usize = 8;
 
 /// How many words of a group do not vary, at least.
 const MIN_SHARED: usize = 2;
 
 /// A group of so many incidents may show what they have in common.
 const MIN_SHOWN: u32 = 3;
-
-/// How many times as many words it takes where they come again and again.
-const CLOSED_FACTOR: usize = 3;
 
 #[cfg(test)]
 mod tests;

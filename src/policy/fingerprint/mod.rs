@@ -125,10 +125,11 @@ pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
         causes.remove(0);
     }
     let causes: Vec<&str> = causes.iter().map(|cause| &**cause).collect();
-    let default = || key(event, app, "event", &[&[&*message], causes.as_slice()].concat());
+    let said: Vec<_> = [message.into_owned()].into_iter().chain(telling(event)).collect();
+    let said = said.join("\n");
+    let default = || key(event, app, "event", &[&[said.as_str()], causes.as_slice()].concat());
     let callsite = callsite(event, app);
     let is_learned = says.is_none() && !event.panic;
-    let said = is_learned.then(|| Said::new(callsite, &message, &causes)).flatten().map(Arc::new);
     let is_said = says.is_some();
     let own = match says {
         None => default(),
@@ -138,6 +139,7 @@ pub(crate) fn keys(event: &Event, app: &str, custom: Option<&Custom>) -> Keys {
         }
         Some(says) => key(event, app, "override", &[&says]),
     };
+    let said = is_learned.then(|| Said::new(callsite, own, &said, &causes)).flatten().map(Arc::new);
     Keys { own, callsite, is_said, said }
 }
 
@@ -148,6 +150,23 @@ pub(crate) fn callsite(event: &Event, app: &str) -> Fingerprint {
 
 fn hex(fingerprint: Fingerprint) -> String {
     format!("{:032x}", u128::from_be_bytes(fingerprint))
+}
+
+/// How a fingerprint is written.
+mod form {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::{Fingerprint, hex};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+    pub(super) fn serialize<S: Serializer>(fingerprint: &Fingerprint, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&hex(*fingerprint))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Fingerprint, D::Error> {
+        let digits = String::deserialize(from)?;
+        u128::from_str_radix(&digits, 16).map(u128::to_be_bytes).map_err(D::Error::custom)
+    }
 }
 
 /// A short name for the events that are the same as `event` by what they say: the same
@@ -201,6 +220,29 @@ fn text(event: &Event) -> &str {
     cause::outermost(event).or_else(first).unwrap_or_default()
 }
 
+/// What the fields of `event` say of a problem, beside its causes: a status, a method, the
+/// name of a job; also within a body of JSON. Other fields are values.
+fn telling(event: &Event) -> impl Iterator<Item = String> + '_ {
+    let said = |name: &str, value: String| {
+        let is_short = value.len() <= MAX_TELLING && !value.trim().is_empty() && !value.contains('\n');
+        (is_short && vocabulary::tells(name)).then(|| mask(&format!("{name}={value}")).into_owned())
+    };
+    event.fields.iter().flat_map(move |field| match &field.value {
+        Value::Str(text) if text.starts_with('{') => {
+            let body: serde_json::Map<_, _> = serde_json::from_str(text).unwrap_or_default();
+            body.into_iter().filter_map(|(name, value)| said(&name, plain(&value)?)).collect()
+        }
+        value => Vec::from_iter(said(&field.name, value.to_string())),
+    })
+}
+
+fn plain(value: &serde_json::Value) -> Option<String> {
+    value.as_str().map(str::to_owned).or_else(|| value.as_i64().map(|number| number.to_string()))
+}
+
+/// What is longer is no name and no code.
+const MAX_TELLING: usize = 64;
+
 /// The application's own idea of what an event is the same as.
 #[derive(Clone)]
 pub(crate) struct Custom(Arc<Says>);
@@ -232,4 +274,4 @@ const DEFAULT: &str = "{{default}}";
 
 /// Part of every fingerprint: to be changed whenever the same event would get
 /// another one.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;

@@ -56,6 +56,18 @@ pub(super) fn has_few(lower: &str) -> bool {
     FEW.have_noun(lower)
 }
 
+/// Whether a field of this name, like `http.status_code`, tells problems apart.
+pub(super) fn tells(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let mut parts = lower.split(['.', '_']);
+    parts.any(|part| TELLS.have(part)) && !lower.ends_with("_id") && !lower.ends_with(".id")
+}
+
+/// Whether `lower` is what a part of a system is called, or a product that is one.
+pub(super) fn is_component(lower: &str) -> bool {
+    has_few(lower) || COMPONENTS.have(lower)
+}
+
 /// Whether `lower` says what happens to something, and is no name.
 pub(super) fn is_what_happens(lower: &str) -> bool {
     let ends =
@@ -239,6 +251,14 @@ static SPEAKS: Lazy<Words> = Lazy::new(|| {
     )
 });
 
+static TELLS: Lazy<Words> = Lazy::new(|| {
+    Words::of(
+        "\
+    action check code column command component constraint cron errno job kind method operation op outcome \
+    phase queue route rpc rule service signal sqlstate stage state status step subsystem table task topic type variant",
+    )
+});
+
 static FEW: Lazy<Words> = Lazy::new(|| {
     Words::of(
         "\
@@ -252,6 +272,16 @@ static FEW: Lazy<Words> = Lazy::new(|| {
     secret server service setting shard sink source start starting stop storage store stream subscribe subsystem table target task team \
     template theme thread tier timezone tool topic trigger upstream var variable volume webhook widget worker \
     workflow zone",
+    )
+});
+
+static COMPONENTS: Lazy<Words> = Lazy::new(|| {
+    Words::of(
+        "\
+    api app auth aws azure cassandra cdn clickhouse consul dns elastic elasticsearch email etcd frontend ftp gcp github gitlab \
+    grpc http imap influxdb kafka kubernetes ldap mail mailgun main mariadb memcached minio mongo mongodb mqtt mysql nats \
+    nginx openai oracle paypal postgres postgresql primary rabbitmq redis rpc s3 secondary sendgrid sentry slack sms smtp sns \
+    sql sqlite sqs ssh standby stripe svc tcp twilio udp vault web websocket",
     )
 });
 

@@ -2,11 +2,14 @@
 //!
 //! Invariant: pure, and linear in the text.
 
+use std::ops::Range;
+
 use super::{mask::MASK, vocabulary};
 
-/// How many different words must have stood in one place until it is a hole. So many
-/// incidents, less one, tell of what is one problem before it is known to be one; and
-/// as many problems that differ in that word are told apart.
+/// What a word is likely to be, by where it stands and how it is written. The more likely
+/// it tells problems apart, the more different ones must have stood in a place until that
+/// is a hole: so many incidents, less one, tell of what is one problem before it is known
+/// to be one; and as many problems that differ in that word are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slot {
     /// Behind a word that says who: `user ann`. Or a part of it varies: `shop-*-red`.
@@ -17,23 +20,41 @@ pub(super) enum Slot {
     Bare,
     /// Behind a word for what a program has a few of: `queue billing`.
     Few,
-    /// Never a hole: it says what happened.
+    /// No hole by itself, but a part of one: it joins the words of a name or of a list.
+    Part,
+    /// Never a hole of its own: it says what happened.
     Fixed,
+    /// What parts a message: never in a hole.
+    Between,
 }
 
 impl Slot {
-    pub(super) const ALL: [Self; 5] = [Self::Who, Self::Open, Self::Bare, Self::Few, Self::Fixed];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Who, Self::Open, Self::Bare, Self::Few, Self::Part, Self::Fixed, Self::Between];
 
     /// How many different words make a hole of it.
-    pub(super) fn enough(self) -> Option<usize> {
-        match self {
-            Self::Who => Some(2),
-            Self::Open => Some(2),
-            Self::Bare => Some(4),
-            Self::Few => Some(8),
-            Self::Fixed => None,
+    pub(super) fn enough(self, again: Again) -> Option<usize> {
+        match (self, again) {
+            (Self::Who, _) | (Self::Open, Again::None | Again::Some) => Some(2),
+            (Self::Open, Again::Most) => Some(6),
+            (Self::Bare, Again::None) => Some(2),
+            (Self::Bare, Again::Some) => Some(4),
+            (Self::Bare, Again::Most) => Some(12),
+            (Self::Few, Again::None) => Some(4),
+            (Self::Few, Again::Some) => Some(6),
+            (Self::Few, Again::Most) => Some(18),
+            (Self::Part | Self::Fixed | Self::Between, _) => None,
         }
     }
+}
+
+/// How many of the words that stood in a place came more than once: names of what a
+/// program has a few of do, values seldom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    None,
+    Some,
+    Most,
 }
 
 /// A word, or what stands between two of them.
@@ -64,15 +85,16 @@ struct Line<'a, 'b> {
 
 impl<'a> Line<'a, '_> {
     fn read(mut self) {
-        let cause_at = self.text.rfind(": ").map_or(self.text.len(), |at| at + 1);
+        let cause = self.cause();
+        let is_all_cause = self.is_cause;
         let mut at = 0;
         while let Some(rest) = self.text.get(at..).filter(|rest| !rest.is_empty()) {
-            let cause_begins = at >= cause_at;
-            self.is_cause |= cause_begins;
+            self.is_cause = is_all_cause || cause.contains(&at);
             let Some(first) = rest.chars().next() else { return };
             let length = match first {
                 ' ' => 1,
-                '"' | '\'' => self.quoted(at, first),
+                _ if closing(first).is_some() => self.quoted(at, first),
+                '[' => list(rest).unwrap_or(1),
                 '`' => rest.get(1..).and_then(|rest| rest.find('`')).map_or(1, |length| length + 2),
                 _ if is_separator(first) => first.len_utf8(),
                 _ => rest.find(is_end).unwrap_or(rest.len()),
@@ -85,75 +107,113 @@ impl<'a> Line<'a, '_> {
         }
     }
 
+    /// Where the last cause stands: before a remark at the end, in parentheses.
+    fn cause(&self) -> Range<usize> {
+        let remark = self.text.rfind(" (").filter(|_| self.text.ends_with(')'));
+        let end = remark.unwrap_or(self.text.len());
+        let said = self.text.get(..end).unwrap_or(self.text);
+        said.rfind(": ").map_or(end, |at| at + 1)..end
+    }
+
     /// How long what is in quotation marks is; one, if nothing is.
     fn quoted(&self, at: usize, mark: char) -> usize {
-        let rest = self.text.get(at + 1..).unwrap_or_default();
-        let close = rest.find(mark).filter(|length| *length > 0);
-        let is_open = !self.text.get(..at).unwrap_or_default().ends_with(char::is_alphanumeric);
-        close.filter(|_| is_open).map_or(1, |length| length + 2)
+        let width = mark.len_utf8();
+        let rest = self.text.get(at + width..).unwrap_or_default();
+        let end = closing(mark).and_then(|end| Some(rest.find(end)? + end.len_utf8()));
+        let is_open =
+            mark != '\'' || !self.text.get(..at).unwrap_or_default().ends_with(char::is_alphanumeric);
+        end.filter(|_| is_open).map_or(width, |length| width + length)
     }
 
     fn add(&mut self, text: &'a str, at: usize) {
+        // Of a number written in groups, how many there are varies.
+        let is_mask = |text: &str| text.contains(MASK);
+        if is_mask(text) && self.words.last().is_some_and(|last| is_mask(last.text)) {
+            return;
+        }
         let trimmed = text.trim_end_matches(['.', ':', '-']);
         let text = if trimmed.is_empty() { text } else { trimmed };
-        self.words.push(Word { text, slot: self.slot(text, at) });
+        let slot = self.slot(text, at);
+        // A value that is said again is no less a value.
+        let is_same = |word: &&Word<'_>| word.slot < Slot::Part && inner(word.text) == inner(text);
+        let same = self.words.iter().find(is_same).filter(|_| slot == Slot::Fixed && !inner(text).is_empty());
+        self.words.push(Word { text, slot: same.map_or(slot, |same| same.slot) });
         if text.chars().any(char::is_alphanumeric) {
             self.before = [text, self.before[0]];
         }
     }
 
     fn slot(&self, text: &str, at: usize) -> Slot {
-        let inner = text.trim_matches(['"', '\'']);
-        let is_quoted = inner.len() < text.len();
-        let is_word = inner.contains(|c: char| c.is_alphabetic() || c == MASK);
+        if matches!(text, "," | "&" | "'") {
+            return Slot::Part;
+        }
+        if text.chars().all(is_separator) {
+            return Slot::Between;
+        }
+        let inner = inner(text);
+        let is_list = text.len() > 1 && text.starts_with('[');
+        let is_quoted = is_list || inner.len() < text.len();
+        let is_word = is_quoted || inner.contains(|c: char| c.is_alphabetic() || c == MASK);
         if !is_word || text.starts_with('`') || self.before[0].is_empty() {
             return Slot::Fixed;
         }
         let before = self.before[0].to_ascii_lowercase();
         let before = before.rsplit('_').next().unwrap_or_default();
-        let lower = inner.to_ascii_lowercase();
-        let further = self.before[1].to_ascii_lowercase();
         if vocabulary::is_who(before) {
             let is_name = inner.contains(MASK) || !vocabulary::is_no_name(inner);
             return if is_name { Slot::Who } else { Slot::Fixed };
         }
-        let is_value = self.text.get(..at).is_some_and(|ahead| ahead.ends_with('='));
-        let happens = lower.split(['-', '_']).any(vocabulary::is_what_happens);
-        if happens || is_telling(inner) || vocabulary::is_of_grammar(&lower) || vocabulary::speaks(before) {
+        let ahead = self.text.get(..at).unwrap_or_default();
+        let is_value = ahead.ends_with('=') || (is_quoted && is_behind_key(ahead));
+        let tells = is_telling(inner);
+        if (tells && !is_quoted) || vocabulary::speaks(before) {
             return Slot::Fixed;
         }
         if self.is_cause && !is_value {
-            return Slot::Fixed;
+            // A cause of one word may be one, or what is meant: `unknown profile: ann`.
+            let is_alone = ahead.ends_with(": ") && at + text.len() == self.text.len();
+            return if is_alone && !inner.starts_with(char::is_uppercase) { Slot::Few } else { Slot::Fixed };
         }
-        let is_of_few = vocabulary::has_few(before)
-            || (vocabulary::is_of_grammar(before) && vocabulary::has_few(&further));
-        if is_of_few || is_of_program(inner) {
+        let further = self.before[1].to_ascii_lowercase();
+        let is_joined = vocabulary::is_of_grammar(before);
+        let is_of_few = vocabulary::has_few(before) || (is_joined && vocabulary::has_few(&further));
+        let is_varied = inner.contains(MASK) && !is_quoted;
+        if is_varied && !(is_of_few && has_two_words(inner)) {
+            return Slot::Who;
+        }
+        if is_of_few || is_component(inner) || is_of_program(inner) {
             return Slot::Few;
         }
         if !is_quoted && vocabulary::is_before_verb(before) {
             return Slot::Fixed;
         }
-        if inner.contains(MASK) {
-            return Slot::Who;
+        if tells {
+            return Slot::Bare;
         }
         if is_quoted || is_value || inner.starts_with(char::is_uppercase) {
             return Slot::Open;
         }
-        if vocabulary::is_of_grammar(before) && !inner.contains(['-', '/', '.', '@']) {
-            return Slot::Fixed;
-        }
-        Slot::Bare
+        let is_plain = !inner.contains(['-', '/', '.', '@']);
+        if is_joined && is_plain { Slot::Few } else { Slot::Bare }
     }
 }
 
 /// Whether `text` says what happened wherever it stands: a sentence, a name of the
 /// program's, a code.
 fn is_telling(text: &str) -> bool {
-    let has_lower = text.contains(char::is_lowercase);
+    let lower = text.to_ascii_lowercase();
+    let happens = lower.split(['-', '_']).any(vocabulary::is_what_happens);
     let is_compound = text.contains(['-', '_', '/', '.', ' ']);
-    let is_camel = has_lower && !is_compound && text.chars().skip(1).any(char::is_uppercase);
     let is_sentence = text.contains(' ') && !is_title(text);
-    is_sentence || is_camel || text.contains("::") || text.contains(|c: char| c.is_ascii_digit())
+    let is_name =
+        happens || is_sentence || (is_camel(text) && !is_compound) || vocabulary::is_of_grammar(&lower);
+    is_name || text.contains("::") || text.contains(|c: char| c.is_ascii_digit())
+}
+
+/// As `NotFound`, and not as `GmbH`.
+fn is_camel(text: &str) -> bool {
+    let last_hump = text.rfind(char::is_uppercase).filter(|at| *at > 0).map_or(0, |at| text.len() - at);
+    text.contains(char::is_lowercase) && last_hump > 1
 }
 
 /// As `War and Peace`: each word in it is a name, or joins two.
@@ -162,11 +222,63 @@ fn is_title(text: &str) -> bool {
     text.starts_with(char::is_uppercase) && text.split(' ').all(is_part)
 }
 
-/// As `/orders`, `card_declined`, `EUR` and URLs: what a program has, it has a few of.
+/// As `/orders`, `card_declined`, `EUR` and URLs: what a program has, it has a few of. But
+/// of files like `my_thesis.docx`, it is given many.
 fn is_of_program(text: &str) -> bool {
     let is_upper =
         !text.contains(char::is_lowercase) && text.chars().filter(|c| c.is_uppercase()).count() > 1;
-    is_upper || text.starts_with('/') || text.contains("://") || (text.contains('_') && !text.contains(MASK))
+    let is_named = text.contains('_') && !text.contains(MASK);
+    (is_upper || text.starts_with('/') || text.contains("://") || is_named) && !is_file(text)
+}
+
+fn is_file(text: &str) -> bool {
+    let parts = text.rsplit_once('.').filter(|(stem, _)| !stem.is_empty() && !stem.contains('/'));
+    parts.is_some_and(|(_, end)| end.len() <= 5 && end.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// As `ledger-api` and `redis-primary`: a part of the system.
+fn is_component(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let is_name = !text.contains([' ', MASK]);
+    is_name && lower.split(['-', '_', '.']).any(vocabulary::is_component)
+}
+
+/// As `0042_add_orders`: a name, and not only an id.
+fn has_two_words(text: &str) -> bool {
+    let is_word = |part: &&str| part.len() > 2 && part.chars().all(char::is_alphabetic);
+    text.split(['-', '_']).filter(is_word).count() > 1
+}
+
+/// How long the list is that `text` begins with: in brackets, with commas, of words.
+fn list(text: &str) -> Option<usize> {
+    let inside = text.get(1..)?.split_once(']')?.0;
+    let is_list = inside.contains(',') || inside.starts_with('"');
+    (is_list && !inside.contains(['[', '{', '(', ':', '='])).then_some(inside.len() + 2)
+}
+
+/// Whether what follows is a field's value, as in `{"name":` and `User { name: `.
+fn is_behind_key(ahead: &str) -> bool {
+    let key = ahead.trim_end().strip_suffix(':');
+    let is_key = key.is_some_and(|key| key.ends_with(|c: char| c == '"' || c == '_' || c.is_alphanumeric()));
+    is_key && ahead.rfind(['{', '(']) > ahead.rfind(['}', ')'])
+}
+
+/// What ends what `mark` begins, if that is a quotation mark.
+fn closing(mark: char) -> Option<char> {
+    Some(match mark {
+        '"' | '\'' => mark,
+        '“' | '„' => '”',
+        '‘' | '‚' => '’',
+        '«' => '»',
+        '「' => '」',
+        '『' => '』',
+        _ => return None,
+    })
+}
+
+/// Without quotation marks.
+fn inner(text: &str) -> &str {
+    text.trim_matches(|c| "\"'“”„‘’‚«»「」『』".contains(c))
 }
 
 fn is_separator(c: char) -> bool {
@@ -174,5 +286,5 @@ fn is_separator(c: char) -> bool {
 }
 
 fn is_end(c: char) -> bool {
-    c == ' ' || is_separator(c)
+    c == ' ' || is_separator(c) || closing(c).is_some_and(|_| !c.is_ascii())
 }

@@ -73,7 +73,7 @@ fn with_fields(text: &'static str) -> Vec<Line> {
         let message = meant(parts.next().unwrap_or_default());
         let fields = parts.filter_map(|part| part.split_once('='));
         let fields = fields.map(|(name, value)| Field::new(name, Value::Str(meant(value)))).collect();
-        lines.push(Line { callsite: callsite.to_owned(), group, message, fields, is_kept_out: true });
+        lines.push(Line { callsite: callsite.to_owned(), group, message, fields, is_kept_out: false });
     }
     lines
 }
@@ -128,7 +128,9 @@ fn score(name: &str, lines: &[&Line]) -> Score {
                 (true, false) => score.missed += 1.0,
                 (false, true) => {
                     score.wrong += 1.0;
-                    println!("together: {}\n          {}", other.message, line.message);
+                    if name != "unseen" {
+                        println!("together: {}\n          {}", other.message, line.message);
+                    }
                 }
                 (false, false) => (),
             }
@@ -161,6 +163,14 @@ fn events_are_grouped_as_people_group_them() {
         ),
         // Names of all sorts: what is learned costs its first incidents.
         ("callsites", by_callsite(include_str!("../../../../tests/it/corpus/callsites.txt")), 0.7),
+        // Written by somebody else, when the rules were made anew; the last 40 later.
+        ("more", by_callsite(include_str!("../../../../tests/it/corpus/callsites_more.txt")), 0.88),
+        ("with fields", with_fields(include_str!("../../../../tests/it/corpus/callsites_fields.txt")), 0.83),
+        (
+            "more with fields",
+            with_fields(include_str!("../../../../tests/it/corpus/callsites_fields_more.txt")),
+            0.81,
+        ),
     ];
     for (name, lines, least) in &corpora {
         for is_kept_out in [false, true] {
@@ -179,12 +189,13 @@ fn events_are_grouped_as_people_group_them() {
     assert!(all.precision() >= 0.95 && all.f1() >= 0.8, "{} {}", all.precision(), all.f1());
 }
 
-/// Written by somebody else, when the rules were done.
+/// Written by somebody else, when the rules were done. Nobody who writes rules has opened
+/// it: what goes wrong in it is not shown.
 #[test]
 fn events_of_unseen_callsites_are_grouped_as_people_group_them() {
     let lines = with_fields(include_str!("../../../../tests/it/corpus/callsites_unseen.txt"));
     let score = score("unseen", &lines.iter().collect::<Vec<_>>());
-    assert!(score.precision() >= 0.95 && score.f1() >= 0.75, "{} {}", score.precision(), score.f1());
+    assert!(score.precision() >= 0.95 && score.f1() >= 0.85, "{} {}", score.precision(), score.f1());
 }
 
 /// One callsite that says everything, like a handler of all errors.
