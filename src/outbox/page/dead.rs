@@ -1,6 +1,6 @@
 //! Deliveries that ended undelivered, and what is told of them.
 
-use std::time::SystemTime;
+use std::{mem, time::SystemTime};
 
 use super::{DeadRow, Page, Recipient, State};
 use crate::{
@@ -25,12 +25,11 @@ impl Page {
         }
         let known = self.dead.change(&sink.to_owned())?;
         let dead = Dead {
-            count: known.count,
-            recipient: known.recipient.clone(),
-            public_id: known.public_id.clone(),
-            reason: known.reason.clone(),
+            count: mem::take(&mut known.count),
+            recipient: mem::take(&mut known.recipient),
+            public_id: mem::take(&mut known.public_id),
+            reason: mem::take(&mut known.reason),
         };
-        known.count = 0;
         known.told_at = Some(now);
         Some(dead)
     }

@@ -238,13 +238,17 @@ impl<'a> Scanner<'a> {
 
     /// A word without digits.
     fn plain(&mut self, word: &str, end: usize) {
-        if self.out.ends_with("* ")
+        // What is masked already has its end masked: that is no noun and no verb.
+        let is_whole = !self.text[end..].starts_with(MASK);
+        if is_whole
+            && self.out.ends_with("* ")
             && let Some((stem, ending)) = vocabulary::singular(word)
         {
             self.out.push_str(stem);
             self.out.push_str(ending);
             self.at = end;
-        } else if self.after.is_counted
+        } else if is_whole
+            && self.after.is_counted
             && let Some(verb) = vocabulary::singular_verb(word)
         {
             self.out.push_str(verb);
