@@ -124,7 +124,7 @@ mod file {
             bench.persist(&[said_at(&gone("Hooli"), t(3)), said_at(&gone("Wonka"), t(3))], t(3)).await;
             let told = told_at(bench, t(9)).await;
             assert!(
-                told.iter().any(|(message, count, _)| *message == gone("Umbrella") && *count == 3),
+                told.iter().any(|(message, count, _)| *message == gone("Initech") && *count == 4),
                 "{told:?}"
             );
         });
