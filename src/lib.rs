@@ -145,6 +145,8 @@ pub use render::{Attachment, DefaultRender, Email, Render};
 
 // One attempt to send a message. All HTTP is here.
 mod sink;
+#[cfg(feature = "webhook")]
+pub use sink::WebhookSink;
 pub use sink::{Accepted, Fate, MemorySink, Message, Receipt, SEND_TIMEOUT, SendGridSink, Sink, TwilioSink};
 
 // What is kept, and every rule about it (`page`). All SQL is here.
