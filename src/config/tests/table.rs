@@ -145,7 +145,7 @@ fn a_default_in_the_table_of_variables_is_the_builders() {
         match role {
             Role::Setting(set) => set(&mut builder, &given).unwrap(),
             Role::Entries(set) => assert!(set(&mut builder, &given).is_empty()),
-            Role::Part | Role::Secret | Role::Recipients => panic!("{name} has a default"),
+            Role::Part | Role::Secret | Role::Secrets | Role::Recipients => panic!("{name} has a default"),
         }
         assert_eq!(format!("{builder:?}"), format!("{:?}", Builder::new()), "{name}");
     }

@@ -63,8 +63,9 @@ impl Address {
     ///
     /// When it is none that its service can have.
     pub(super) fn parse(given: &str) -> Result<Self, Fault> {
+        let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let (prefix, text) = match given.split_once('+') {
-            Some((prefix, url)) if url.starts_with("http") => (Some(prefix), url),
+            Some((prefix, url)) if is_word(prefix) && url.starts_with("http") => (Some(prefix), url),
             Some(_) | None => (None, given),
         };
         let Ok(mut url) = Url::parse(text) else {
