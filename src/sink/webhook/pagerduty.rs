@@ -195,7 +195,7 @@ fn one_line(c: char, to: &mut String) {
 const MAX_SUMMARY: usize = 1_024;
 
 /// A message of more incidents than this raises an alert for the rest together: PagerDuty
-/// takes 120 events a minute.
+/// limits how many events it takes, and all have the time of one attempt.
 const MAX_EVENTS: usize = 20;
 
 /// A sixteenth of what an event may have; JSON may write a character as six.
