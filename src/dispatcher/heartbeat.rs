@@ -9,10 +9,10 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{Dispatcher, Lane, MAX_SLEEP, setup::Setup};
+use super::{Dispatcher, Lane, MAX_SLEEP, STORE_RETRY, setup::Setup};
 use crate::{
     host::{thread::Role, time::from_now, trouble},
-    outbox::Store,
+    outbox::{Store, StoreError},
     sink::Heartbeat,
 };
 
@@ -56,7 +56,13 @@ impl Dispatcher<'_> {
         pulse.next_at = from_now(pulse.every);
         let every = pulse.every;
         let is_calling = !pulse.calls.is_empty();
-        let trouble = self.ill_health().await;
+        let Ok(trouble) = self.ill_health().await else {
+            // Whoever has the lock may give it back; if not, memory takes over.
+            if let Some(pulse) = &mut self.pulse {
+                pulse.next_at = from_now(STORE_RETRY);
+            }
+            return STORE_RETRY;
+        };
         if let Some(pulse) = self.pulse.as_mut().filter(|_| !is_calling) {
             let heartbeat = Arc::clone(&pulse.heartbeat);
             pulse.calls.spawn(Role::Own.play_all(async move { heartbeat.beat(trouble).await }));
@@ -65,20 +71,25 @@ impl Dispatcher<'_> {
     }
 
     /// Why an alert might not arrive, if so.
-    async fn ill_health(&mut self) -> Option<String> {
+    ///
+    /// # Errors
+    ///
+    /// If the store is busy.
+    async fn ill_health(&mut self) -> Result<Option<String>, StoreError> {
         // Nothing is spent: this writes as everything does that is persisted.
-        if let Some(sink) = self.lanes.first().map(|lane| lane.sink.name()) {
-            let now = SystemTime::now();
-            if self.outbox.with(async |store: &mut Store| store.charge(sink, 0, now).await).await.is_err() {
-                return Some("the database takes no writes".to_owned());
+        let (sink, now) = (self.lanes.first().map_or("", Lane::name), SystemTime::now());
+        let written = self.outbox.with(async |store: &mut Store| store.charge(sink, 0, now).await).await;
+        self.follow_the_outbox();
+        match written {
+            Err(StoreError::Busy) => return Err(StoreError::Busy),
+            Err(_) => return Ok(Some("the database takes no writes".to_owned())),
+            Ok(()) if self.outbox.is_outage() => {
+                return Ok(Some("the database takes no writes, and alerts are only in memory".to_owned()));
             }
-            self.follow_the_outbox();
-        }
-        if self.outbox.is_outage() {
-            return Some("the database takes no writes, and alerts are in memory".to_owned());
+            Ok(()) => (),
         }
         let failing: Vec<_> = self.lanes.iter().filter(|lane| lane.is_failing()).map(Lane::name).collect();
-        (!failing.is_empty()).then(|| format!("messages do not get through by: {}", failing.join(", ")))
+        Ok((!failing.is_empty()).then(|| format!("messages do not get through by: {}", failing.join(", "))))
     }
 }
 

@@ -51,6 +51,8 @@ mod torture;
 mod trouble;
 mod upkeep;
 mod watch;
+#[cfg(feature = "webhook")]
+mod webhooks;
 mod wrappers;
 
 /// As ever, until a child has it log.

@@ -14,7 +14,7 @@ use tracing::Level;
 
 use super::text::{fit, plain, utf16};
 use crate::{
-    event::{Event, to_millis},
+    event::Event,
     policy::notice::{Kind, Notice, Sample},
     sink::Message,
 };
@@ -175,12 +175,11 @@ fn details_of(message: &Message) -> String {
     fit(&message.text, MAX_DETAILS_BYTES, plain, str::len)
 }
 
-/// The same for every message about one incident, and for no other incident: a public id
-/// comes again some day, and others may use the same integration.
+/// The same for every message about one incident. Others may use the same integration. No
+/// time is part of it: the times of an incident follow a clock that is set.
 fn key(notice: &Notice, sample: &Sample) -> String {
     let environment = notice.process.environment.as_deref().unwrap_or_default();
-    let since = to_millis(sample.since).to_string();
-    hashed(&[&notice.process.app, environment, &sample.incident, &since])
+    hashed(&[&notice.process.app, environment, &sample.incident])
 }
 
 fn hashed(parts: &[&str]) -> String {
