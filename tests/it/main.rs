@@ -4,6 +4,7 @@
 #![cfg_attr(not(unix), expect(dead_code, unused_imports, reason = "some have tests on Unix only"))]
 
 mod accounting;
+mod alertmanager;
 mod api;
 mod breadcrumbs;
 mod capture;
