@@ -15,7 +15,7 @@
 //!
 //! Invariant: pure; at most [`MAX_BODY_BYTES`]. Within a version, fields are only added.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::text::{fit, plain};
 use crate::{
@@ -23,26 +23,23 @@ use crate::{
     sink::Message,
 };
 
-/// The body of the request.
+/// The body of the request: with as much of the notice as there is room for.
 pub(super) fn body(message: &Message) -> Vec<u8> {
-    // Each leaves out more.
-    let steps: [(&[&str], fn(&Notice) -> Option<Notice>); 4] = [
-        (&[], |notice| Some(notice.clone())),
-        (&["breadcrumbs", "backtraces"], |notice| Some(without_trails(notice))),
-        (&["breadcrumbs", "backtraces", "further samples"], |notice| Some(first_only(notice))),
-        (&["notice"], |_| None),
-    ];
-    let mut body = Vec::new();
-    for (omitted, keep) in steps {
-        body = json(message, omitted, keep(&message.notice).as_ref()).to_string().into_bytes();
-        if body.len() <= MAX_BODY_BYTES {
-            break;
-        }
+    let fits = |body: &Vec<u8>| body.len() <= MAX_BODY_BYTES;
+    let whole = json(message, &[], Some(&message.notice));
+    if fits(&whole) {
+        return whole;
     }
-    body
+    let bare = without_trails(&message.notice);
+    let short = Some(json(message, &["breadcrumbs", "backtraces"], Some(&bare))).filter(fits);
+    let shorter = || {
+        let first = first_only(bare.clone());
+        Some(json(message, &["breadcrumbs", "backtraces", "further samples"], Some(&first))).filter(fits)
+    };
+    short.or_else(shorter).unwrap_or_else(|| json(message, &["notice"], None))
 }
 
-fn json(message: &Message, omitted: &[&str], notice: Option<&Notice>) -> Value {
+fn json(message: &Message, omitted: &[&str], notice: Option<&Notice>) -> Vec<u8> {
     let text = |text: &str| fit(text, MAX_TEXT_BYTES, plain, str::len);
     let mut body = json!({
         "version": VERSION,
@@ -57,7 +54,7 @@ fn json(message: &Message, omitted: &[&str], notice: Option<&Notice>) -> Value {
     if !omitted.is_empty() {
         body["omitted"] = omitted.into();
     }
-    body
+    body.to_string().into_bytes()
 }
 
 fn without_trails(notice: &Notice) -> Notice {
@@ -65,8 +62,7 @@ fn without_trails(notice: &Notice) -> Notice {
     Notice { samples: notice.samples.iter().map(bare).collect(), ..notice.clone() }
 }
 
-fn first_only(notice: &Notice) -> Notice {
-    let notice = without_trails(notice);
+fn first_only(notice: Notice) -> Notice {
     Notice { samples: notice.samples.into_iter().take(1).collect(), ..notice }
 }
 

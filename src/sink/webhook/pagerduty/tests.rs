@@ -85,7 +85,7 @@ fn of_several_incidents_each_has_an_alert_of_its_own() {
         "{done:?}"
     );
     // Some may be another process's: which, is known when one of them is told alone.
-    let ours = Raised(raised.0.iter().map(|(key, _)| (key.clone(), true)).collect());
+    let ours = Raised(raised.0.keys().map(|key| (key.clone(), true)).collect());
     let mut end = digest.clone();
     let notice = Arc::make_mut(&mut end.notice);
     notice.samples.truncate(2);

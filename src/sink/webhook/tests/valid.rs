@@ -17,7 +17,7 @@ fn has_only(object: &Value, fields: &[&str]) -> Verdict {
     Ok(())
 }
 
-fn text<'a>(value: &'a Value, max_utf16: usize) -> Result<&'a str, TestCaseError> {
+fn text(value: &Value, max_utf16: usize) -> Result<&str, TestCaseError> {
     let text = value.as_str().unwrap();
     prop_assert!(text.encode_utf16().count() <= max_utf16, "{} of {max_utf16}", text.len());
     prop_assert!(!text.contains(|c: char| c.is_control() && c != '\n' && c != '\t'), "{text:?}");
