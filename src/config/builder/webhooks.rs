@@ -1,4 +1,4 @@
-//! The part of the [`Builder`] that is about webhooks and the heartbeat.
+//! [`Webhooks`]: the part of the builder that is about webhooks and the heartbeat.
 //!
 //! Invariant: a setter only keeps what it is given; `check.rs` judges it.
 
