@@ -9,7 +9,7 @@ use std::{fmt, time::Duration};
 use reqwest::Url;
 
 use super::{
-    http::{Class, Connection, Http},
+    http::{Class, Connection, Http, secrets},
     reason::Scrub,
 };
 use crate::{error::Fault, host::secret::Secret, policy::send_error::SendError};
@@ -47,11 +47,7 @@ impl Heartbeat {
             fail_url.set_path(&format!("{}/fail", url.path().trim_end_matches('/')));
             fail_url
         });
-        let rest = base_url.split_once("://").map_or("", |(_, rest)| rest);
-        // Each long part alone, as a log may have it: an id, a token.
-        let parts = rest.split(['/', '?', '&', '=', '@', ':']).filter(|part| part.len() >= MIN_SECRET);
-        let secrets =
-            [rest].into_iter().chain(parts).filter(|text| !text.is_empty()).map(Secret::new).collect();
+        let secrets = url.as_ref().map(secrets).unwrap_or_default();
         let mut connection = Connection::new(&base_url);
         connection.shown_host = Some("its host");
         Self { url, fail_url, secrets, http: Http::new(NAME, connection) }
@@ -132,9 +128,6 @@ const PUBLIC_HOST: &str = "hc-ping.com";
 
 /// Before the URL of a healthchecks of one's own.
 const PREFIX: &str = "healthchecks+";
-
-/// A shorter part of a URL is a word, as a rule.
-const MIN_SECRET: usize = 16;
 
 /// Calls are short, and the next one comes soon.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@
 
 use reqwest::Url;
 
-use crate::{error::Fault, host::secret::Secret};
+use crate::{error::Fault, host::secret::Secret, sink::http::secrets};
 
 /// Whose webhook it is, which says what is posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,24 +143,7 @@ fn take_routing_key(url: &mut Url) -> Result<String, Fault> {
     Ok(key)
 }
 
-/// What of a URL lets others post, or is long enough to be that: all of it, and each
-/// long part by itself.
-fn secrets(url: &Url) -> Vec<Secret> {
-    let rest = url.as_str().split_once("://").map_or("", |(_, rest)| rest);
-    let host = url.host_str().unwrap_or_default();
-    let has_more_than_host = rest.trim_end_matches('/') != host;
-    let mut secrets: Vec<_> = has_more_than_host.then(|| rest.to_owned()).into_iter().collect();
-    secrets.extend(url.password().map(str::to_owned));
-    let segments = url.path().split('/').map(str::to_owned);
-    let values = url.query_pairs().map(|(_, value)| value.into_owned());
-    secrets.extend(segments.chain(values).filter(|part| part.len() >= MIN_SECRET));
-    secrets.into_iter().filter(|secret| !secret.is_empty()).map(Secret::new).collect()
-}
-
 const EXAMPLE: &str = "https://hooks.slack.com/services/…";
-
-/// A shorter part of a path is a word, as a rule, which events may have too.
-const MIN_SECRET: usize = 16;
 
 /// ntfy takes no longer topics.
 const MAX_TOPIC: usize = 64;
@@ -230,18 +213,5 @@ mod tests {
             assert!(fault.what.starts_with(what), "{url}: {fault:?}");
             assert!(!format!("{fault:?}").contains("hid"), "{fault:?}");
         }
-    }
-
-    #[test]
-    fn the_parts_that_let_others_post_are_secrets() {
-        let token = "abcdefghijklmnopqrstuvwx";
-        let slack = Address::parse(&format!("https://hooks.slack.com/services/T0/B0/{token}")).unwrap();
-        let of = |address: &Address| {
-            address.secrets.iter().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(of(&slack), [format!("hooks.slack.com/services/T0/B0/{token}"), token.to_owned()]);
-        let own = Address::parse("https://ops:hunter2@example.com/").unwrap();
-        assert_eq!(of(&own), ["ops:hunter2@example.com/", "hunter2"]);
-        assert_eq!(of(&Address::parse("https://example.com").unwrap()), [""; 0]);
     }
 }
