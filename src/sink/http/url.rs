@@ -11,7 +11,7 @@ use crate::host::secret::Secret;
 pub(crate) fn secrets(url: &Url) -> Vec<Secret> {
     let rest = url.as_str().split_once("://").map_or("", |(_, rest)| rest);
     let is_more_than_host =
-        url.path() != "/" || url.query().is_some() || !url.authority().eq(host_and_port(url));
+        url.path() != "/" || url.query().is_some() || url.authority() != host_and_port(url);
     let whole = is_more_than_host.then(|| rest.to_owned());
     let password = url.password().map(str::to_owned);
     let segments = url.path().split('/').chain([url.username()]).map(str::to_owned);
@@ -23,7 +23,8 @@ pub(crate) fn secrets(url: &Url) -> Vec<Secret> {
 
 /// The authority without a login.
 fn host_and_port(url: &Url) -> &str {
-    url.authority().rsplit_once('@').map_or(url.authority(), |(_, rest)| rest)
+    let authority = url.authority();
+    authority.rsplit_once('@').map_or(authority, |(_, rest)| rest)
 }
 
 /// A shorter part of a path is a word, as a rule, which events may have too.
