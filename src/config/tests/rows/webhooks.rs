@@ -48,7 +48,7 @@ pub(super) const WEBHOOKS: &[Row] = &[
     ("ALERT_WEBHOOK_SECRET", "a shared secret", Is("")),
     ("ALERT_WEBHOOK_LEVEL", "warn", Is("")),
     ("ALERT_WEBHOOK_WINDOW", "10s", Is("")),
-    ("ALERT_WEBHOOK_BUDGET", "off", Is("")),
+    ("ALERT_WEBHOOK_BUDGET", "5", Refused(&["messages at once, a duration, messages a day"])),
     ("ALERT_WEBHOOK_RESOLVE", "off", Is("")),
     ("ALERT_HEARTBEAT_EVERY", "90s", Is("")),
 ];
