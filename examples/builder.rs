@@ -72,6 +72,18 @@ fn main() -> Result<(), tracing_alert::Error> {
         .panics(true)
         // What it says of its own trouble would be on stderr.
         .on_trouble(|line| println!("trouble: {line}"));
+    // Chats and pagers, and a sign of life, if the program has the feature for them.
+    #[cfg(feature = "webhook")]
+    let builder = builder
+        .webhook(tracing_alert::WebhookSink::new(
+            "team",
+            format!("slack+{url}/services/T0/B0/not-a-real-token"),
+        ))
+        .webhook_level(Level::ERROR)
+        .webhook_window(Duration::from_secs(60))
+        .webhook_budget(Budget::EMAIL)
+        .heartbeat(format!("{url}/ping/{{host}}"))
+        .heartbeat_every(Duration::from_secs(60));
     let builder = if in_memory { builder.in_memory() } else { builder.database(stand_in::fresh_database()) };
     let alerts = builder.build()?;
     let handle = alerts.handle();

@@ -7,6 +7,8 @@
 //! | [`guarantees`] | what holds, and where it ends |
 //! | [`operating`] | where the file is, what stderr says, what to ask the database |
 //! | [`recipes`] | axum, actix, `log`, cron, Docker, Kubernetes, systemd, Lambda |
+//! | [`webhooks`] | Slack, Discord, Teams, Mattermost, ntfy, PagerDuty, your own address, a heartbeat |
+//! | [`accounts`] | what has to be ready at Twilio and SendGrid, US registration included |
 //! | [`tls`] | which feature a program needs, certificates, proxies |
 //! | [`performance`] | what a call costs |
 //! | [`platforms`] | where it runs, and how it is tested |
@@ -16,6 +18,9 @@
 /// Settings, by variable and in code.
 ///
 #[doc = include_str!("docs/settings.md")]
+///
+#[doc = include_str!("docs/settings_code.md")]
+///
 #[doc = include_str!("docs/settings_details.md")]
 pub mod settings {}
 
@@ -38,6 +43,16 @@ pub mod operating {}
 ///
 #[doc = include_str!("docs/recipes.md")]
 pub mod recipes {}
+
+/// Webhooks and the heartbeat.
+///
+#[doc = include_str!("docs/webhooks.md")]
+pub mod webhooks {}
+
+/// Accounts at Twilio and SendGrid.
+///
+#[doc = include_str!("docs/accounts.md")]
+pub mod accounts {}
 
 /// TLS, certificates and proxies.
 ///

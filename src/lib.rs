@@ -33,6 +33,8 @@
 //!
 #![doc = include_str!("docs/settings.md")]
 //!
+#![doc = include_str!("docs/settings_code.md")]
+//!
 //! # How it works
 //!
 //! ```text
@@ -67,6 +69,7 @@
 //! | feature | default | what for |
 //! |---|---|---|
 //! | `sqlite` | on | keeps alerts in a file; without it they live in memory |
+//! | `webhook` | off | [webhooks](docs::webhooks) of chats and pagers, and a heartbeat |
 //! | `rustls-ring` | on | TLS by rustls with ring |
 //! | `bundled-roots` | on | Mozilla's certificates, where the system has none |
 //! | `rustls-aws-lc` | off | TLS by rustls with AWS-LC |
@@ -88,7 +91,9 @@
 //! [Docker](docs::recipes#docker) ·
 //! [Kubernetes](docs::recipes#kubernetes) ·
 //! [Lambda](docs::recipes#lambda) ·
-//! [tests](docs::recipes#tests)
+//! [tests](docs::recipes#tests) ·
+//! [accounts at Twilio and SendGrid](docs::accounts) ·
+//! [chats and pagers](docs::webhooks)
 //!
 //! To run it, there is [`docs::operating`]: the file, the lines on stderr, questions to the database.
 //! To read or change it, there are two tours, [`docs::the_idea`] and [`docs::the_rest`].
@@ -145,6 +150,8 @@ pub use render::{Attachment, DefaultRender, Email, Render};
 
 // One attempt to send a message. All HTTP is here.
 mod sink;
+#[cfg(feature = "webhook")]
+pub use sink::WebhookSink;
 pub use sink::{Accepted, Fate, MemorySink, Message, Receipt, SEND_TIMEOUT, SendGridSink, Sink, TwilioSink};
 
 // What is kept, and every rule about it (`page`). All SQL is here.

@@ -62,8 +62,11 @@ fn serve(stream: TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut stream = stream;
     while let Some((path, body)) = read_request(&mut reader)? {
-        let (shown, status) =
-            if path.ends_with("/Messages.json") { show_sms(&body) } else { show_mail(&body) };
+        let (shown, status) = match &*path {
+            _ if path.ends_with("/Messages.json") => show_sms(&body),
+            _ if path.starts_with("/services/") => show_post(&body),
+            _ => show_mail(&body),
+        };
         // The program may be about to end: shown first, answered then.
         io::stdout().write_all(shown.as_bytes())?;
         stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}").as_bytes())?;
@@ -101,6 +104,11 @@ fn show_sms(body: &[u8]) -> (String, &'static str) {
         value.unwrap_or_default()
     };
     (format!("── SMS to {} ──\n{}\n\n", field("To"), field("Body")), "201 Created")
+}
+
+fn show_post(body: &[u8]) -> (String, &'static str) {
+    let post: serde_json::Value = serde_json::from_slice(body).unwrap();
+    (format!("── to a chat ──\n{}\n\n", post["text"].as_str().unwrap_or_default()), "200 OK")
 }
 
 fn show_mail(body: &[u8]) -> (String, &'static str) {

@@ -1,5 +1,5 @@
-//! [`Builder`]: every setting, in code. Those of messages are in `builder/delivery.rs` and
-//! `builder/links.rs`,
+//! [`Builder`]: every setting, in code. Those of messages are in `builder/delivery.rs`,
+//! `builder/links.rs` and `builder/webhooks.rs`,
 //! those of some recipients alone in `recipients.rs`.
 //!
 //! Invariant: a setter only keeps what it is given, and `check.rs` judges it; blanks
@@ -25,12 +25,15 @@ mod delivery;
 mod links;
 pub(super) use links::{LINKS, OwnLinks};
 
+mod webhooks;
+pub(super) use webhooks::Webhooks;
+
 /// The settings of an [`AlertLayer`](crate::AlertLayer), made by
 /// [`AlertLayer::builder`](crate::AlertLayer::builder), or by
 /// [`from_env`](Self::from_env) if code adds to the environment.
 ///
 /// Only a sink with recipients is required: [`sms`](Self::sms),
-/// [`email`](Self::email) or [`sink`](Self::sink). All settings are judged
+/// [`email`](Self::email), `webhook` or [`sink`](Self::sink). All settings are judged
 /// together when the layer is [built](Self::build).
 #[derive(Debug)]
 #[must_use]
@@ -69,6 +72,7 @@ pub struct Builder {
     /// Of each [kind](LINKS), the template.
     pub(super) link_templates: [Option<Template>; LINKS.len()],
     pub(super) own_links: OwnLinks,
+    pub(super) webhooks: Webhooks,
     pub(super) retry: RetryPolicy,
     pub(super) credentials: Vec<Secret>,
     pub(super) redaction: bool,
@@ -130,6 +134,7 @@ impl Builder {
             sms_fields: Self::DEFAULT_SMS_FIELDS,
             link_templates: [const { None }; LINKS.len()],
             own_links: OwnLinks::default(),
+            webhooks: Webhooks::new(),
             retry: RetryPolicy::DEFAULT,
             credentials: Vec::new(),
             redaction: Self::DEFAULT_REDACTION,

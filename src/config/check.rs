@@ -3,17 +3,21 @@
 //! Invariant: what [`Builder::sift`] leaves has no problem: code and environment
 //! are held to the same rules, and only differ in what a problem leads to.
 
-use std::{mem, path::Path, time::Duration};
+#[cfg(feature = "webhook")]
+use std::sync::Arc;
+use std::{mem, ops::RangeInclusive, path::Path, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 
 use super::{
     Config, EMAIL_DEADLINE,
-    builder::{Builder, LINKS},
+    builder::{Builder, LINKS, Webhooks},
     env::is_target,
     recipients::{Defaults, Recipients},
     report::{self, Origin, Report},
 };
+#[cfg(feature = "webhook")]
+use crate::sink::Heartbeat;
 use crate::{
     dispatcher::Setup,
     error::{Error, Fault, Problem, shown},
@@ -57,7 +61,10 @@ impl Builder {
     /// True if no alerts at all were asked for.
     pub(super) fn is_off(&self) -> bool {
         let has_own = self.told.iter().any(Recipients::are_own);
-        let no_way = [self.sms_level, self.email_level] == [Some(LevelFilter::OFF); 2] && !has_own;
+        let has_webhook =
+            self.webhooks.level != Some(LevelFilter::OFF) && self.told.iter().any(Recipients::are_webhook);
+        let is_off = [self.sms_level, self.email_level] == [Some(LevelFilter::OFF); 2];
+        let no_way = is_off && !has_own && !has_webhook;
         no_way || self.level.max(self.directives.highest()) == LevelFilter::OFF
     }
 
@@ -102,6 +109,7 @@ impl Builder {
         let windows = [
             (&mut self.sms_window, report::SMS_WINDOW, Self::DEFAULT_SMS_WINDOW),
             (&mut self.email_window, report::EMAIL_WINDOW, Self::DEFAULT_EMAIL_WINDOW),
+            (&mut self.webhooks.window, report::WEBHOOK_WINDOW, Webhooks::DEFAULT_WINDOW),
         ];
         for (window, setting, default) in windows {
             if *window > Self::MAX_WINDOW {
@@ -113,6 +121,7 @@ impl Builder {
         let budgets = [
             (&mut self.sms_budget, report::SMS_BUDGET, Budget::SMS),
             (&mut self.email_budget, report::EMAIL_BUDGET, Budget::EMAIL),
+            (&mut self.webhooks.budget, report::WEBHOOK_BUDGET, Budget::EMAIL),
         ];
         for (budget, setting, default) in budgets {
             if let Some(wrong) = budget.as_ref().and_then(wrong_budget) {
@@ -152,6 +161,7 @@ impl Builder {
                 is_name
             });
         }
+        self.sift_heartbeat(&mut report);
         for mut recipients in mem::take(&mut self.told) {
             let is_twin = self.told.iter().any(|other| other.name() == recipients.name());
             if recipients.sift(is_twin, &mut report) {
@@ -161,11 +171,33 @@ impl Builder {
         report.problems
     }
 
+    /// Takes out what is wrong with the heartbeat.
+    fn sift_heartbeat(&mut self, report: &mut Report) {
+        if !HEARTBEATS.contains(&self.webhooks.heartbeat_every) {
+            let [given, least, most, default] = [
+                self.webhooks.heartbeat_every,
+                *HEARTBEATS.start(),
+                *HEARTBEATS.end(),
+                Webhooks::DEFAULT_HEARTBEAT_EVERY,
+            ]
+            .map(spoken);
+            let what = format!("{given} is not between {least} and {most}");
+            report.add(report::HEARTBEAT_EVERY, Fault::new(what), &format!("{default} is used"));
+            self.webhooks.heartbeat_every = Webhooks::DEFAULT_HEARTBEAT_EVERY;
+        }
+        #[cfg(feature = "webhook")]
+        if let Some(fault) = self.webhooks.heartbeat.as_ref().and_then(Heartbeat::fault) {
+            report.add(report::HEARTBEAT, fault, "there is no heartbeat");
+            self.webhooks.heartbeat = None;
+        }
+    }
+
     fn into_config(self) -> Config {
         let defaults = Defaults {
             settle: self.settle,
             sms: (self.sms_level, self.sms_window, self.sms_budget),
             email: (self.email_level, self.email_window, self.email_budget),
+            webhook: (self.webhooks.level, self.webhooks.window, self.webhooks.budget),
         };
         let routes = self.told.into_iter().map(|recipients| recipients.into_route(&defaults)).collect();
         let redaction = Policy::new(self.redaction, &self.redact_fields, &self.safe_fields);
@@ -199,6 +231,8 @@ impl Builder {
                 retry: self.retry,
                 voice: self.voice,
                 redaction: redaction.credentials(self.credentials),
+                #[cfg(feature = "webhook")]
+                heartbeat: self.webhooks.heartbeat.map(|it| (Arc::new(it), self.webhooks.heartbeat_every)),
             },
         }
     }
@@ -288,6 +322,9 @@ fn nobody_is_told(origin: Origin) -> Problem {
         ),
     }
 }
+
+/// How often a heartbeat may be called.
+const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
 
 /// A budget that takes longer to fill is no budget of a day.
 const MAX_REFILL: Duration = Duration::from_secs(24 * 60 * 60);

@@ -12,6 +12,8 @@ use super::{builder::Builder, report::Origin};
 
 mod channels;
 use channels::{add_email, add_sms};
+mod webhooks;
+use webhooks::{add_heartbeat, add_webhooks};
 
 mod clean;
 mod parse;
@@ -74,9 +76,13 @@ pub(super) fn read(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Buil
                     .into_iter()
                     .for_each(|(fault, effect)| vars.add(variable, variable.name, fault, &effect));
             }
-            Role::Part | Role::Secret | Role::Recipients => (),
+            Role::Part | Role::Secret | Role::Secrets | Role::Recipients => (),
         }
     }
+    if builder.webhooks.level != Some(LevelFilter::OFF) {
+        builder = add_webhooks(builder, &mut vars);
+    }
+    builder = add_heartbeat(builder, &mut vars);
     // With no alerts at all, nobody misses a way to send.
     vars.is_off = builder.is_off();
     // `off` is for a host that has these credentials for a use of its own.

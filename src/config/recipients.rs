@@ -12,12 +12,14 @@ use super::{
     check::wrong_budget,
     report::{self, Report, Setting},
 };
+#[cfg(feature = "webhook")]
+use crate::sink::WebhookSink;
 use crate::{
     dispatcher::Route,
     error::{Fault, Problem, quoted, shown},
     host::{secret::Secret, time::spoken},
     policy::{budget::Budget, incident::Rhythm},
-    sink::{DynSink, SendGridSink, Sink, TwilioSink, email_fault, mask_phone, phone_number},
+    sink::{DynSink, SendGridSink, Sink, TwilioSink, WEBHOOK_PREFIX, email_fault, mask_phone, phone_number},
 };
 
 /// Who is told by what sink, with settings of their own, for
@@ -46,6 +48,8 @@ pub struct Recipients {
     window: Option<Duration>,
     budget: Option<Option<Budget>>,
     deadline: Option<Duration>,
+    /// How their messages follow one another.
+    rhythm: fn(Duration, Duration) -> Rhythm,
 }
 
 /// By which constructor they came.
@@ -53,6 +57,7 @@ pub struct Recipients {
 enum Kind {
     Sms,
     Email,
+    Webhook,
     Own,
 }
 
@@ -60,10 +65,12 @@ impl Kind {
     /// Whether a sink of another kind has this name, unless it is given one: what that
     /// left in the file is not for us to send.
     fn is_reserved(self, name: &str) -> bool {
+        let is_webhook = name.starts_with(WEBHOOK_PREFIX);
         match self {
-            Self::Sms => name == SendGridSink::NAME,
-            Self::Email => name == TwilioSink::NAME,
-            Self::Own => [TwilioSink::NAME, SendGridSink::NAME].contains(&name),
+            Self::Sms => name == SendGridSink::NAME || is_webhook,
+            Self::Email => name == TwilioSink::NAME || is_webhook,
+            Self::Webhook => false,
+            Self::Own => [TwilioSink::NAME, SendGridSink::NAME].contains(&name) || is_webhook,
         }
     }
 }
@@ -73,6 +80,7 @@ pub(super) struct Defaults {
     pub(super) settle: Duration,
     pub(super) sms: (Option<LevelFilter>, Duration, Option<Budget>),
     pub(super) email: (Option<LevelFilter>, Duration, Option<Budget>),
+    pub(super) webhook: (Option<LevelFilter>, Duration, Option<Budget>),
 }
 
 impl Recipients {
@@ -80,13 +88,23 @@ impl Recipients {
     /// `+12065550147`.
     pub fn by_sms(twilio: TwilioSink, numbers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let (problems, credentials) = (twilio.problems(), owned(twilio.credentials()));
-        Self { problems, credentials, ..Self::new(Kind::Sms, twilio, numbers) }
+        let rhythm = Rhythm::sms;
+        Self { problems, credentials, rhythm, ..Self::new(Kind::Sms, twilio, numbers) }
     }
 
     /// Addresses that get mails.
     pub fn by_email(sendgrid: SendGridSink, addresses: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let (problems, credentials) = (sendgrid.problems(), owned(sendgrid.credentials()));
         Self { problems, credentials, ..Self::new(Kind::Email, sendgrid, addresses) }
+    }
+
+    /// A chat, a pager, or whatever a webhook reaches.
+    #[cfg(feature = "webhook")]
+    pub fn by_webhook(webhook: WebhookSink) -> Self {
+        let (problems, credentials) = (webhook.problems(), owned(webhook.credentials()));
+        let rhythm = if webhook.tells_every_end() { Rhythm::pager } else { Rhythm::email };
+        let label = webhook.label().to_owned();
+        Self { problems, credentials, rhythm, ..Self::new(Kind::Webhook, webhook, [label]) }
     }
 
     /// Those who are told by a sink of your own. The sink decides what their names
@@ -106,12 +124,14 @@ impl Recipients {
             window: None,
             budget: None,
             deadline: None,
+            rhythm: Rhythm::email,
         }
     }
 
     /// The lowest level that they are told of. Nobody is told of what is below the alert
     /// level. Default: [`Builder::sms_level`](crate::Builder::sms_level),
-    /// [`Builder::email_level`](crate::Builder::email_level), or all that alerts.
+    /// [`Builder::email_level`](crate::Builder::email_level), or all that alerts; of a webhook
+    /// as `webhook_level` says.
     pub fn level(mut self, level: impl Into<LevelFilter>) -> Self {
         self.level = Some(level.into());
         self
@@ -152,6 +172,11 @@ impl Recipients {
         self.kind == Kind::Own
     }
 
+    /// Whether they are told by a webhook.
+    pub(super) fn are_webhook(&self) -> bool {
+        self.kind == Kind::Webhook
+    }
+
     pub(super) fn credentials(&self) -> &[Secret] {
         &self.credentials
     }
@@ -160,19 +185,17 @@ impl Recipients {
         let (default_level, default_window, default_budget) = match self.kind {
             Kind::Sms => defaults.sms,
             Kind::Email => defaults.email,
+            Kind::Webhook => defaults.webhook,
             Kind::Own => (None, defaults.email.1, defaults.email.2),
         };
-        let (rhythm, deadline) = match self.kind {
-            Kind::Sms => (Rhythm::sms as fn(_, _) -> _, SMS_DEADLINE),
-            Kind::Email | Kind::Own => (Rhythm::email as fn(_, _) -> _, EMAIL_DEADLINE),
-        };
+        let deadline = if self.kind == Kind::Sms { SMS_DEADLINE } else { EMAIL_DEADLINE };
         let budget = self.budget.unwrap_or(default_budget);
         Route {
             sink: self.sink,
             recipients: self.names,
             level: self.level.or(default_level).unwrap_or(LevelFilter::TRACE),
             deadline: self.deadline.unwrap_or(deadline),
-            rhythm: rhythm(defaults.settle, self.window.unwrap_or(default_window)),
+            rhythm: (self.rhythm)(defaults.settle, self.window.unwrap_or(default_window)),
             budget,
             segments_per_day: budget.filter(|_| self.kind == Kind::Sms).map(|_| SMS_SEGMENTS_PER_DAY),
         }
@@ -200,6 +223,7 @@ impl Recipients {
         let (setting, off) = match self.kind {
             Kind::Sms => (report::SMS, "SMS is off"),
             Kind::Email => (report::EMAIL, "e-mail is off"),
+            Kind::Webhook => (report::WEBHOOK, "this webhook is off"),
             Kind::Own => (report::SINK, "the sink is off"),
         };
         let name = self.sink.name();
@@ -275,14 +299,14 @@ impl Recipients {
                 Some(fault) => Err((format!(", {},", shown(given)), fault)),
                 None => Ok(given.to_owned()),
             },
-            Kind::Own => Ok(given.to_owned()),
+            Kind::Webhook | Kind::Own => Ok(given.to_owned()),
         }
     }
 
     fn is_same(&self, one: &str, other: &str) -> bool {
         match self.kind {
             Kind::Email => one.to_lowercase() == other.to_lowercase(),
-            Kind::Sms | Kind::Own => one == other,
+            Kind::Sms | Kind::Webhook | Kind::Own => one == other,
         }
     }
 }

@@ -74,6 +74,16 @@ pub(super) const EMAIL_BUDGET: Setting = Setting::new("email_budget(Budget::EMAI
 pub(super) const TIMEZONE: Setting = Setting::new(r#"timezone("Europe/Riga")"#, "ALERT_TIMEZONE");
 pub(super) const SMS: Setting = Setting::new(r#"sms(twilio, ["+12065550147"])"#, "ALERT_PHONE");
 pub(super) const EMAIL: Setting = Setting::new(r#"email(sendgrid, ["ops@example.com"])"#, "ALERT_EMAIL");
+pub(super) const WEBHOOK: Setting =
+    Setting::new(r#"webhook(WebhookSink::new("ops", "https://…"))"#, "ALERT_WEBHOOK");
+pub(super) const WEBHOOK_WINDOW: Setting =
+    Setting::new("webhook_window(Duration::from_secs(120))", "ALERT_WEBHOOK_WINDOW");
+pub(super) const WEBHOOK_BUDGET: Setting =
+    Setting::new("webhook_budget(Budget::EMAIL)", "ALERT_WEBHOOK_BUDGET");
+#[cfg(feature = "webhook")]
+pub(super) const HEARTBEAT: Setting = Setting::new(r#"heartbeat("https://…")"#, "ALERT_HEARTBEAT_URL");
+pub(super) const HEARTBEAT_EVERY: Setting =
+    Setting::new("heartbeat_every(Duration::from_secs(300))", "ALERT_HEARTBEAT_EVERY");
 pub(super) const REDACT_FIELDS: Setting =
     Setting::new(r#"redact_fields(["license_plate"])"#, "ALERT_REDACT_FIELDS");
 pub(super) const SAFE_FIELDS: Setting = Setting::new(r#"safe_fields(["session"])"#, "ALERT_SAFE_FIELDS");

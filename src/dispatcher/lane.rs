@@ -132,6 +132,17 @@ impl Lane {
         self.failing_at.get_or_insert_with(|| from_now(FAILING_FOR));
     }
 
+    /// Whether its messages do not get through: it pauses, or has failed for long.
+    #[cfg(feature = "webhook")]
+    pub(super) fn is_failing(&self) -> bool {
+        self.paused_until.is_some() || self.failing_at.is_some_and(|at| at <= Instant::now())
+    }
+
+    #[cfg(feature = "webhook")]
+    pub(super) fn name(&self) -> &'static str {
+        self.sink.name()
+    }
+
     /// How long it is not to be looked whether it fails.
     pub(super) fn until_failing(&self) -> Duration {
         self.failing_at.map_or(MAX_SLEEP, |at| at.saturating_duration_since(Instant::now()))

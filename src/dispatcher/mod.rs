@@ -84,6 +84,19 @@ impl Dispatcher<'_> {
     async fn note_end(&mut self) {}
 }
 
+#[cfg(feature = "webhook")]
+mod heartbeat;
+#[cfg(feature = "webhook")]
+use heartbeat::Pulse;
+
+/// Without webhooks there is no heartbeat.
+#[cfg(not(feature = "webhook"))]
+impl Dispatcher<'_> {
+    async fn beat_when_due(&mut self) -> Duration {
+        MAX_SLEEP
+    }
+}
+
 mod upkeep;
 use upkeep::Upkeep;
 
@@ -189,6 +202,8 @@ struct Dispatcher<'a> {
     /// Results that are not in the store yet.
     unsettled: VecDeque<Attempted>,
     upkeep: Upkeep,
+    #[cfg(feature = "webhook")]
+    pulse: Option<Pulse>,
     /// The process is over in a moment: what is claimed now would stay claimed.
     has_given_back: bool,
     /// At the last turn.
@@ -215,8 +230,8 @@ impl Dispatcher<'_> {
             self.keep_up().await;
             self.collect_when_due(queue).await;
             self.probe(false).await;
-            let to_tell = self.tell().await;
-            let next = self.start_due_deliveries().await.min(to_tell).min(self.ask_when_due().await);
+            let next = self.tell().await.min(self.beat_when_due().await);
+            let next = self.start_due_deliveries().await.min(next).min(self.ask_when_due().await);
             if self.outbox.has_damage() {
                 // What is in the file is still to be seen through.
                 continue;

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 
+#[cfg(feature = "webhook")]
+use crate::sink::Heartbeat;
 use crate::{
     host::trouble::Voice,
     outbox::{Channel, Database},
@@ -35,6 +37,9 @@ pub(crate) struct Setup {
     pub(crate) redaction: Policy,
     /// Where what we say goes.
     pub(crate) voice: Voice,
+    /// What is called as long as all is well, and how often.
+    #[cfg(feature = "webhook")]
+    pub(crate) heartbeat: Option<(Arc<Heartbeat>, Duration)>,
 }
 
 /// A sink with its recipients.

@@ -11,6 +11,8 @@ use std::{
 
 use tokio::{runtime::Runtime, task::JoinSet};
 
+#[cfg(feature = "webhook")]
+use super::Pulse;
 #[cfg(feature = "sqlite")]
 use super::starts;
 use super::{Clock, Dispatcher, Echoes, Inbox, Lane, STORE_RETRY, Upkeep, flush::MEMORY_PATIENCE, state_of};
@@ -222,6 +224,8 @@ impl<'a> Dispatcher<'a> {
             attempts: HashMap::new(),
             unsettled: VecDeque::new(),
             upkeep: Upkeep::new(),
+            #[cfg(feature = "webhook")]
+            pulse: Pulse::of(setup),
             has_given_back: false,
             clock: Clock::now(),
         }

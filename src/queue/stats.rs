@@ -8,13 +8,16 @@ use std::{
     time::Instant,
 };
 
+use serde::Serialize;
+
 use crate::{
     event::loss::{DropReason, Losses},
     queue::storm::Storm,
 };
 
 /// Where events are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StoreState {
     /// Not opened yet: events wait in the queue.
@@ -31,7 +34,7 @@ pub enum StoreState {
 /// lost is in none of them.
 ///
 /// Of each incident counts the recipient who was told the most of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct EventCounts {
     /// In messages that a provider accepted.
@@ -76,7 +79,16 @@ impl Add for EventCounts {
 /// captured event is persisted, or ignored, or dropped as
 /// [`MemoryFull`](DropReason::MemoryFull) or
 /// [`NotCommitted`](DropReason::NotCommitted), or still queued.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// As JSON, for a page that tells whether alerts would arrive, it has its fields under
+/// their names. Fields may be added to it.
+///
+/// ```
+/// let health = tracing_alert::AlertHandle::current().map(|alerts| alerts.stats());
+/// let body = serde_json::to_string(&health).unwrap();
+/// # assert_eq!(body, "null");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
     /// Events that were captured, and queued or only counted.
@@ -247,6 +259,16 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_json_they_have_their_fields_under_their_names() {
+        let counters = Counters::default();
+        counters.count_dropped(DropReason::QueueFull, 3);
+        counters.set_events(EventCounts { reported: 1, pending: 2, dead: 0 });
+        counters.set_store(StoreState::Durable);
+        let wanted = r#"{"captured":0,"persisted":0,"ignored":0,"delivered":0,"confirmed":0,"unconfirmed":0,"failed":0,"retried":0,"dead":0,"late":0,"dropped":{"queue_full":3},"events":{"reported":1,"pending":2,"dead":0},"store":"durable"}"#;
+        assert_eq!(serde_json::to_string(&counters.snapshot()).unwrap(), wanted);
+    }
 
     #[test]
     fn there_is_nothing_to_wait_for_before_the_file_is_open_or_an_event_captured() {

@@ -34,6 +34,11 @@ pub(crate) use proxy::Proxy;
 
 mod tls;
 
+#[cfg(feature = "webhook")]
+mod url;
+#[cfg(feature = "webhook")]
+pub(crate) use url::secrets;
+
 /// From the name's look-up to the end of the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -31,6 +31,19 @@ pub use sendgrid::SendGridSink;
 mod twilio;
 pub use twilio::TwilioSink;
 
+#[cfg(feature = "webhook")]
+mod heartbeat;
+#[cfg(feature = "webhook")]
+pub(crate) use heartbeat::Heartbeat;
+
+#[cfg(feature = "webhook")]
+mod webhook;
+#[cfg(feature = "webhook")]
+pub use webhook::WebhookSink;
+
+/// Begins the name of each sink for a webhook, in a program that has them, too.
+pub(crate) const WEBHOOK_PREFIX: &str = "webhook:";
+
 #[cfg(test)]
 mod wire;
 
@@ -203,6 +216,8 @@ impl<T: Sink> DynSink for T {
 
     fn is_of_the_program(&self) -> bool {
         let ours = [TypeId::of::<TwilioSink>(), TypeId::of::<SendGridSink>(), TypeId::of::<MemorySink>()];
+        #[cfg(feature = "webhook")]
+        let ours = [&ours[..], &[TypeId::of::<WebhookSink>()]].concat();
         !ours.contains(&TypeId::of::<T>())
     }
 

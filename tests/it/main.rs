@@ -4,6 +4,7 @@
 #![cfg_attr(not(unix), expect(dead_code, unused_imports, reason = "some have tests on Unix only"))]
 
 mod accounting;
+mod alertmanager;
 mod api;
 mod breadcrumbs;
 mod capture;
@@ -51,6 +52,8 @@ mod torture;
 mod trouble;
 mod upkeep;
 mod watch;
+#[cfg(feature = "webhook")]
+mod webhooks;
 mod wrappers;
 
 /// As ever, until a child has it log.

@@ -23,18 +23,19 @@ use crate::{
     },
 };
 
-/// The credential in the file at `path`, without what an editor leaves round it.
+/// The credential in the file at `path`, without what an editor leaves round it; or the
+/// list of them, one a line.
 ///
 /// # Errors
 ///
 /// When it cannot be read, or is no credential; the fault names the path.
-pub(super) fn read(path: PathBuf) -> Result<String, Fault> {
+pub(super) fn read(path: PathBuf, is_list: bool) -> Result<String, Fault> {
     let given = path.to_string_lossy().into_owned();
     // Somebody may have put the credential itself here.
     let is_path = given.starts_with(['/', '.', '~', '\\'])
         || given.get(1..3).is_some_and(|it| [":\\", ":/"].contains(&it));
     let name = if is_path { quoted(&given) } else { shown(&given) };
-    contents(path).and_then(|bytes| text(&bytes)).map_err(|wrong| {
+    contents(path).and_then(|bytes| text(&bytes, is_list)).map_err(|wrong| {
         Fault::new(format!("the file {name} {wrong}"))
             .mend("give the path of a text file that holds only the credential")
     })
@@ -92,13 +93,15 @@ fn open(path: PathBuf) -> io::Result<File> {
     File::open(path)
 }
 
-fn text(bytes: &[u8]) -> Result<String, String> {
+fn text(bytes: &[u8], is_list: bool) -> Result<String, String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("is UTF-16, but must be UTF-8".to_owned());
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "is not text".to_owned())?;
     match clean::clean(text).0 {
         "" => Err("is empty".to_owned()),
+        // Each entry is judged by itself.
+        text if is_list => Ok(text.to_owned()),
         text if text.contains(['\n', '\r']) => Err("has more than one line".to_owned()),
         text => match clean::secret_fault(text) {
             Some(fault) => Err(format!("holds text that {}", fault.what)),

@@ -37,6 +37,8 @@ pub(in crate::config) enum Role {
     Part,
     /// The same; a file may hold it instead.
     Secret,
+    /// Several of these, in a list or in a file.
+    Secrets,
     /// Those who are told.
     Recipients,
 }
@@ -60,7 +62,7 @@ impl Variable {
 
     /// Whether a file may hold the value instead.
     pub(super) fn may_be_in_file(&self) -> bool {
-        matches!(self.role, Secret)
+        matches!(self.role, Secret | Secrets)
     }
 
     /// What shows that `text` is not the value that was meant; `is_path` if it is that
@@ -76,14 +78,14 @@ impl Variable {
 
     /// Whether the value is a list, whose entries have what surrounds a value.
     pub(super) fn is_list(&self) -> bool {
-        matches!(self.role, Recipients | Entries(_))
+        matches!(self.role, Recipients | Entries(_) | Secrets)
     }
 }
 
-use Role::{Entries, Part, Recipients, Secret, Setting};
+use Role::{Entries, Part, Recipients, Secret, Secrets, Setting};
 
 #[rustfmt::skip]
-pub(in crate::config) const VARIABLES: [Variable; 37] = [
+pub(in crate::config) const VARIABLES: [Variable; 45] = [
     Variable::new("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>", "", Secret),
     Variable::new("TWILIO_AUTH_TOKEN", "<from console.twilio.com>", "", Secret),
     Variable::new("TWILIO_API_KEY", "SK<32 hexadecimal digits>", "", Secret),
@@ -96,6 +98,13 @@ pub(in crate::config) const VARIABLES: [Variable; 37] = [
     Variable::new("SENDGRID_BASE_URL", "https://api.sendgrid.com", "", Part),
     Variable::new("ALERT_PHONE", "+12065550147", "", Recipients),
     Variable::new("ALERT_EMAIL", "ops@example.com,dev@example.com", "", Recipients),
+    Variable::new("ALERT_WEBHOOK", "ops=https://hooks.slack.com/services/…", "", Secrets),
+    Variable::new("ALERT_WEBHOOK_SECRET", "<as its receiver has it>", "", Secret),
+    Variable::new("ALERT_WEBHOOK_RESOLVE", "off", "on",
+        Setting(|to, it| switch(it.text).map(|resolves| to.webhooks.resolves = resolves))),
+    Variable::new("ALERT_HEARTBEAT_URL", "https://hc-ping.com/<uuid>", "", Secret),
+    Variable::new("ALERT_HEARTBEAT_EVERY", "5m", "5m",
+        Setting(|to, it| duration(it.text).map(|every| to.webhooks.heartbeat_every = every))),
     Variable::new("ALERT_ALLOW_HTTP", "on", "off",
         Setting(|to, it| switch(it.text).map(|is_on| to.allows_http = is_on))),
     Variable::new("ALERT_LEVEL", "error,tower_http=off", "error", Entries(set_levels)),
@@ -103,6 +112,8 @@ pub(in crate::config) const VARIABLES: [Variable; 37] = [
         Setting(|to, it| level(it.text).map(|level| to.sms_level = Some(level)))),
     Variable::new("ALERT_EMAIL_LEVEL", "warn", "that of ALERT_LEVEL",
         Setting(|to, it| level(it.text).map(|level| to.email_level = Some(level)))),
+    Variable::new("ALERT_WEBHOOK_LEVEL", "error", "that of ALERT_LEVEL",
+        Setting(|to, it| level(it.text).map(|level| to.webhooks.level = Some(level)))),
     Variable::new("ALERT_SPAN_LEVEL", "info", "info",
         Setting(|to, it| level(it.text).map(|level| to.span_level = level))),
     Variable::new("ALERT_BREADCRUMBS", "info", "off",
@@ -124,10 +135,14 @@ pub(in crate::config) const VARIABLES: [Variable; 37] = [
         Setting(|to, it| duration(it.text).map(|window| to.sms_window = window))),
     Variable::new("ALERT_EMAIL_WINDOW", "5m", "5m",
         Setting(|to, it| duration(it.text).map(|window| to.email_window = window))),
+    Variable::new("ALERT_WEBHOOK_WINDOW", "2m", "2m",
+        Setting(|to, it| duration(it.text).map(|window| to.webhooks.window = window))),
     Variable::new("ALERT_SMS_BUDGET", "3,10m,20", "3,10m,20",
         Setting(|to, it| budget(it.text).map(|budget| to.sms_budget = budget))),
     Variable::new("ALERT_EMAIL_BUDGET", "10,1m,200", "10,1m,200",
         Setting(|to, it| budget(it.text).map(|budget| to.email_budget = budget))),
+    Variable::new("ALERT_WEBHOOK_BUDGET", "10,1m,200", "10,1m,200",
+        Setting(|to, it| budget(it.text).map(|budget| to.webhooks.budget = budget))),
     Variable::new("ALERT_SMS_FIELDS", "off", "on",
         Setting(|to, it| switch(it.text).map(|sms_fields| to.sms_fields = sms_fields))),
     Variable::new("ALERT_LINK_LOGS", "https://logs.example.com/?from={first_ms}", "",

@@ -96,7 +96,7 @@ impl Variables {
             return self.hints.push(Problem::new(name, what, "set only one of the two"));
         }
         let path = path::path(&Given { text: path, home: self.home.as_deref() });
-        match path.and_then(secrets::read) {
+        match path.and_then(|path| secrets::read(path, variable.is_list())) {
             Ok(secret) => drop(self.values.insert(variable.name, secret)),
             Err(fault) => self.note_broken(variable, &name, fault),
         }

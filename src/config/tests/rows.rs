@@ -2,10 +2,12 @@
 
 use super::table::Wants::{self, Hint, Is, Near, Nothing, Refused};
 
+mod webhooks;
+
 pub(super) type Row = (&'static str, &'static str, Wants);
 
 /// The rows that the code was written with.
-pub(super) const KINDS: [(&str, &[Row]); 15] = [
+pub(super) const KINDS: [(&str, &[Row]); 16] = [
     ("quotes", QUOTES),
     ("references", REFERENCES),
     ("blanks", BLANKS),
@@ -19,6 +21,7 @@ pub(super) const KINDS: [(&str, &[Row]); 15] = [
     ("names and lists", NAMES_AND_LISTS),
     ("paths", PATHS),
     ("credentials", CREDENTIALS),
+    ("webhooks", webhooks::WEBHOOKS),
     ("near names", NEAR_NAMES),
     ("others' names", OTHERS),
 ];
@@ -313,6 +316,9 @@ const NEAR_NAMES: &[Row] = &[
     ("ALERT_ENV", "test", Near(&["did you mean ALERT_ENVIRONMENT?"])),
     ("ALERT_DB", "x.db", Near(&["did you mean ALERT_DATABASE?"])),
     ("ALERT_DATABASE_URL", "x.db", Near(&["did you mean ALERT_DATABASE?"])),
+    ("ALERT_WEBHOOK_URL", "http://10.0.0.1", Near(&["did you mean ALERT_WEBHOOK?"])),
+    ("ALERT_WEBHOOKS", "http://10.0.0.1", Near(&["did you mean ALERT_WEBHOOK?"])),
+    ("ALERT_HEARTBEAT", "http://10.0.0.1", Near(&["did you mean ALERT_HEARTBEAT_URL"])),
     ("ALERT_APP", "Shop", Near(&["did you mean ALERT_APP_NAME?"])),
     ("ALERT_TZ", "UTC", Near(&["did you mean ALERT_TIMEZONE?"])),
     ("ALERT_WINDOW", "1m", Near(&["ALERT_SMS_WINDOW or ALERT_EMAIL_WINDOW"])),
@@ -337,7 +343,6 @@ const OTHERS: &[Row] = &[
     ("TWILIO_VERIFY_SERVICE_SID", "VA1", Nothing),
     ("SENDGRID_TEMPLATE_ID", "d-1", Nothing),
     ("ALERTMANAGER_URL", "http://10.0.0.1", Nothing),
-    ("ALERT_WEBHOOK_URL", "http://10.0.0.1", Nothing),
     ("TWILIO_TOKEN", "x", Nothing), // what it would be for is set
     ("EMAIL", "a@example.com", Nothing),
     ("ALERT_UNKNOWN", "", Nothing),

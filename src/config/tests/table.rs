@@ -61,6 +61,19 @@ fn view(name: &str, config: &Config) -> String {
         "ALERT_REDACT_FIELDS" | "ALERT_SAFE_FIELDS" | "ALERT_REDACTION" => {
             format!("{:?}", config.setup.redaction)
         }
+        "ALERT_WEBHOOK_BUDGET" => budget("webhook:ops"),
+        name if name.starts_with("ALERT_WEBHOOK") => {
+            let are_webhooks = config.setup.routes.iter().filter(|it| it.sink.name().starts_with("webhook:"));
+            let shown = are_webhooks.map(|it| {
+                let (name, window) = (it.sink.name(), it.rhythm.window);
+                format!("{name} {} {} {window:?}", it.recipients.join(" "), it.level)
+            });
+            shown.collect::<Vec<_>>().join(" ")
+        }
+        #[cfg(feature = "webhook")]
+        name if name.starts_with("ALERT_HEARTBEAT") => {
+            config.setup.heartbeat.as_ref().map_or_else(String::new, |(_, every)| format!("every {every:?}"))
+        }
         "ALERT_IGNORE" => config.setup.ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         "ALERT_SMS_FIELDS" | "ALERT_LINK_LOGS" | "ALERT_LINK_SOURCE" | "ALERT_LINK_TRACE" => {
             format!("{:?}", config.setup.renderer)
@@ -78,6 +91,12 @@ const ANNS: &str = if cfg!(windows) { r"C:\Users\ann" } else { "/home/ann" };
 /// What is wrong with a row; nothing if it is as expected.
 fn judge((name, value, wants): &Row) -> Option<String> {
     let mut vars: std::collections::BTreeMap<&str, &str> = SMS.into_iter().chain(MAIL).collect();
+    if cfg!(feature = "webhook") && name.starts_with("ALERT_WEBHOOK_") && !name.ends_with("_FILE") {
+        vars.insert("ALERT_WEBHOOK", "ops=http://127.0.0.1:1/hook");
+    }
+    if cfg!(feature = "webhook") && name.starts_with("ALERT_HEARTBEAT_EVERY") {
+        vars.insert("ALERT_HEARTBEAT_URL", "http://127.0.0.1:1/beat");
+    }
     vars.extend([(HOME, ANNS), (name, value)]);
     let builder = read(vars.into_iter().map(|(name, value)| (name.into(), value.into())));
     let lines = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -145,7 +164,7 @@ fn a_default_in_the_table_of_variables_is_the_builders() {
         match role {
             Role::Setting(set) => set(&mut builder, &given).unwrap(),
             Role::Entries(set) => assert!(set(&mut builder, &given).is_empty()),
-            Role::Part | Role::Secret | Role::Recipients => panic!("{name} has a default"),
+            Role::Part | Role::Secret | Role::Secrets | Role::Recipients => panic!("{name} has a default"),
         }
         assert_eq!(format!("{builder:?}"), format!("{:?}", Builder::new()), "{name}");
     }

@@ -28,6 +28,8 @@ pub(crate) struct Rhythm {
     pub(crate) reminder: Option<Duration>,
     /// Whether the end of an incident is told although nothing was left to say.
     pub(crate) says_quiet: bool,
+    /// Whether every end is told, also of what was told once and in full.
+    pub(crate) says_every_end: bool,
 }
 
 impl Rhythm {
@@ -36,7 +38,14 @@ impl Rhythm {
 
     /// A phone is for what is new, and for what grows.
     pub(crate) const fn sms(settle: Duration, window: Duration) -> Self {
-        Self { settle, window, update: Duration::from_secs(60 * 60), reminder: None, says_quiet: false }
+        Self {
+            settle,
+            window,
+            update: Duration::from_secs(60 * 60),
+            reminder: None,
+            says_quiet: false,
+            says_every_end: false,
+        }
     }
 
     /// An inbox also gets what goes on, and what ended.
@@ -47,7 +56,14 @@ impl Rhythm {
             update: Duration::from_secs(15 * 60),
             reminder: Some(Duration::from_secs(4 * 60 * 60)),
             says_quiet: true,
+            says_every_end: false,
         }
+    }
+
+    /// A pager has an alert that is open until it hears of the end.
+    #[cfg(feature = "webhook")]
+    pub(crate) const fn pager(settle: Duration, window: Duration) -> Self {
+        Self { says_every_end: true, ..Self::email(settle, window) }
     }
 }
 
@@ -171,7 +187,11 @@ impl Standing {
         let has_news = self.untold() > 0 && (rhythm.says_quiet || !self.is_covered);
         // Of what was told once, and in full, the end is no news.
         let had_more = rhythm.says_quiet && self.tellings > 1;
-        if has_news || had_more { Next::Tell(Reason::Quiet, at) } else { Next::Close(at) }
+        if has_news || had_more || rhythm.says_every_end {
+            Next::Tell(Reason::Quiet, at)
+        } else {
+            Next::Close(at)
+        }
     }
 }
 

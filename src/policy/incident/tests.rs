@@ -28,6 +28,18 @@ fn told(standing: Standing, told: u64, at: SystemTime) -> Standing {
     Standing { told, told_at: Some(at), tellings: 1, ..standing }
 }
 
+#[cfg(feature = "webhook")]
+#[test]
+fn a_pager_hears_once_that_an_incident_ended_of_which_it_knew_all() {
+    let pager = Rhythm::pager(SECOND, Duration::ZERO);
+    let known = told(open(1, t(0)), 1, t(1));
+    let end = t(30 * 60);
+    assert_eq!(known.next(&EMAIL, Some(t(1)), t(2)), Next::Close(end));
+    assert_eq!(known.next(&pager, Some(t(1)), t(2)), Next::Tell(Reason::Quiet, end));
+    let told = history(&pager, [0].into_iter());
+    assert_eq!(told, [(1, Reason::First, 1), (30 * 60, Reason::Quiet, 0)]);
+}
+
 #[test]
 fn a_new_incident_is_told_after_its_settle_time() {
     assert_eq!(open(1, t(0)).next(&SMS, None, t(0)), Next::Tell(Reason::First, t(1)));

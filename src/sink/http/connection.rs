@@ -19,6 +19,8 @@ pub(crate) struct Connection {
     pub(crate) proxy: Option<Proxy>,
     /// More certificate authorities, each in PEM.
     pub(crate) roots: Vec<Vec<u8>>,
+    /// What is shown for the host, if not the host.
+    pub(crate) shown_host: Option<&'static str>,
 }
 
 /// What a provider's settings are called, and how its URLs begin.
@@ -32,7 +34,13 @@ pub(crate) struct Names {
 
 impl Connection {
     pub(crate) fn new(base_url: &str) -> Self {
-        Self { base_url: base_url.to_owned(), allows_http: false, proxy: None, roots: Vec::new() }
+        Self {
+            base_url: base_url.to_owned(),
+            allows_http: false,
+            proxy: None,
+            roots: Vec::new(),
+            shown_host: None,
+        }
     }
 
     /// The URL of `path`, which begins with a slash.
@@ -46,6 +54,13 @@ impl Connection {
         if let Some((what, mend)) = base_url_fault(&self.base_url, self.allows_http, names) {
             problems.push(Problem::new(names.base_url, what, mend));
         }
+        problems.extend(self.other_problems());
+        problems
+    }
+
+    /// What is wrong with all but the URL.
+    pub(crate) fn other_problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
         if self.proxy.as_ref().is_some_and(|proxy| proxy.hop.is_none()) {
             let mend = "give one like http://proxy.example.com:3128 or socks5h://127.0.0.1:1080";
             problems.push(Problem::new("proxy", "is not the URL of a proxy", mend));
@@ -55,6 +70,12 @@ impl Connection {
             problems.push(Problem::new("root_certificate", what, mend));
         }
         problems
+    }
+
+    /// What keeps a URL of http or https from being used as it is.
+    #[cfg(feature = "webhook")]
+    pub(crate) fn transport_fault(&self) -> Option<(&'static str, String)> {
+        transport_fault(&Url::parse(&self.base_url).ok()?, self.allows_http)
     }
 
     /// What nobody else may read.
@@ -73,6 +94,9 @@ impl Connection {
     /// The provider's host, and its port if that is not the usual one: all of the
     /// base URL that is shown.
     pub(crate) fn host(&self) -> String {
+        if let Some(shown) = self.shown_host {
+            return shown.to_owned();
+        }
         let Ok(url) = Url::parse(&self.base_url) else { return "[not a URL]".to_owned() };
         let host = url.host_str().unwrap_or("[not a URL]");
         url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -80,9 +104,11 @@ impl Connection {
 }
 
 /// The setters of a sink's connection, for an `impl` of one that has it in `http`;
-/// `$provider` is whom it reaches.
+/// `$provider` is whom it reaches. `on the way to` it: without the one for its host.
 macro_rules! connection_setters {
     ($provider:literal) => {
+        $crate::sink::http::connection_setters!(on the way to $provider);
+
         /// Another host than [`DEFAULT_BASE_URL`](Self::DEFAULT_BASE_URL): that of
         /// a region, or a test server.
         #[must_use]
@@ -90,9 +116,10 @@ macro_rules! connection_setters {
             self.http.connection.base_url = url.into();
             self
         }
-
-        /// Lets the [`base_url`](Self::base_url) be one of `http`, although it is not on
-        /// this machine: anybody on the way can read the credentials, and the messages.
+    };
+    (on the way to $provider:literal) => {
+        /// Lets its URL be one of `http`, although it is not on this machine: anybody on the
+        /// way can read the credentials, and the messages.
         #[must_use]
         pub fn allow_http(mut self, is_allowed: bool) -> Self {
             self.http.connection.allows_http = is_allowed;
@@ -139,10 +166,15 @@ fn base_url_fault(text: &str, allows_http: bool, names: &Names) -> Option<(&'sta
         let mend = format!("leave out /{} and what follows, which is added to it", names.api[0]);
         return Some(("has the path of the API in it", mend));
     }
+    transport_fault(&url, allows_http)
+}
+
+/// What keeps `url` from being used as it is, and the mend.
+fn transport_fault(url: &Url, allows_http: bool) -> Option<(&'static str, String)> {
     if url.scheme() == "https" && !tls::IS_COMPILED_IN {
         return Some(("is https, but no TLS is compiled in", tls::MEND.to_owned()));
     }
-    if url.scheme() == "http" && !is_loopback(&url) && !allows_http {
+    if url.scheme() == "http" && !is_loopback(url) && !allows_http {
         let mend = "give one that begins with https, or consent: ALERT_ALLOW_HTTP=on, in code \
                     `allow_http(true)` before the sink is added";
         return Some((
