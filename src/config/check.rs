@@ -170,6 +170,7 @@ impl Builder {
         let routes = self.told.into_iter().map(|recipients| recipients.into_route(&defaults)).collect();
         let redaction = Policy::new(self.redaction, &self.redact_fields, &self.safe_fields);
         let clock = self.timezone.as_deref().and_then(Clock::named).unwrap_or_default();
+        let calendar = clock.calendar();
         let mut links = Links::default();
         for (label, template) in LINKS.into_iter().zip(self.link_templates) {
             template.into_iter().for_each(|template| links.add(label, template));
@@ -196,6 +197,7 @@ impl Builder {
                 ignored: self.ignored,
                 fingerprint: self.fingerprint,
                 renderer: Renderer::new(words, self.render),
+                calendar,
                 retry: self.retry,
                 voice: self.voice,
                 redaction: redaction.credentials(self.credentials),

@@ -284,8 +284,7 @@ impl Dispatcher<'_> {
             Err(error) => error.is_ambiguous(),
         };
         if may_have_cost && !is_deferred {
-            let sink = self.lanes[lane].sink.name();
-            drop(self.outbox.with(async |store| store.charge(sink, *segments, now).await).await);
+            drop(self.outbox.with(async |store| store.charge(claim, *segments, now).await).await);
         }
         Ok(())
     }

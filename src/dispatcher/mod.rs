@@ -23,6 +23,7 @@ use crate::{
     host::signal::Signal,
     outbox::{Captured, Channel, Claim, Inquiry, Mark, Outbox, Target},
     policy::{
+        calendar::Calendar,
         fingerprint::Grouping,
         matcher::Matcher,
         notice::Process,
@@ -170,6 +171,8 @@ struct Dispatcher<'a> {
     process: Process,
     retry: RetryPolicy,
     renderer: Renderer,
+    /// When a day begins for the recipients.
+    calendar: Calendar,
     /// One per sink.
     lanes: Vec<Lane>,
     /// How each lane's recipients are told.

@@ -15,7 +15,7 @@ use tokio::{runtime::Runtime, task::JoinSet};
 use super::starts;
 use super::{Clock, Dispatcher, Echoes, Inbox, Lane, STORE_RETRY, Upkeep, flush::MEMORY_PATIENCE, state_of};
 use crate::{
-    dispatcher::setup::{Route, Setup},
+    dispatcher::setup::Setup,
     event::loss::{DropReason, Losses},
     host::{
         executable, id,
@@ -211,9 +211,10 @@ impl<'a> Dispatcher<'a> {
             process,
             retry: setup.retry,
             renderer: setup.renderer.clone(),
+            calendar: setup.calendar.clone(),
             lanes: setup.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
-            channels: setup.routes.iter().map(Route::channel).collect(),
+            channels: setup.routes.iter().map(|route| route.channel(&setup.calendar)).collect(),
             tell_at: None,
             must_hurry: false,
             in_flight: JoinSet::new(),

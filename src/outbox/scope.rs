@@ -57,8 +57,8 @@ pub(super) enum Scope<'a> {
 pub(super) enum Key<'a> {
     /// A delivery.
     Delivery(Uuid),
-    /// What the recipients of a sink cost together.
-    Cost(&'a str),
+    /// What the recipient of a claimed delivery may still be sent.
+    Account(&'a Claim),
     /// What is dead in a sink.
     Dead(&'a str),
 }

@@ -290,11 +290,11 @@ impl Store {
     /// [`deliver`](Self::deliver).
     pub(crate) async fn charge(
         &mut self,
-        sink: &'static str,
+        claim: &Claim,
         segments: u32,
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        decide!(self, Scope::Keys(&[Key::Cost(sink)]), |page| page.charge(sink, segments, now))
+        decide!(self, Scope::Keys(&[Key::Account(claim)]), |page| page.charge(claim, segments, now))
     }
 
     /// Closes the file, if there is one.

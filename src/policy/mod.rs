@@ -12,6 +12,8 @@ pub(crate) mod incident;
 
 pub(crate) mod budget;
 
+pub(crate) mod calendar;
+
 pub(crate) mod notice;
 
 pub(crate) mod retold;

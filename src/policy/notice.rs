@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::event::{Event, loss::Losses, millis};
+use crate::event::{Event, loss::Losses, millis, millis_or_none};
 
 mod examples;
 
@@ -55,6 +55,8 @@ pub enum Kind {
     First,
     /// Several incidents.
     Digest,
+    /// An incident that came back within a week after it had ended.
+    Again,
     /// An incident whose count crossed a power of ten.
     Update,
     /// An incident that goes on for hours.
@@ -72,6 +74,7 @@ impl Kind {
         match self {
             Self::First => "first",
             Self::Digest => "digest",
+            Self::Again => "again",
             Self::Update => "update",
             Self::Reminder => "reminder",
             Self::Quiet => "quiet",
@@ -108,6 +111,13 @@ pub struct Sample {
     pub count: u64,
     /// How many there are in all.
     pub total: u64,
+    /// How many there were on the recipients' day.
+    pub today: u64,
+    /// How many there were on that day and the six before it.
+    pub this_week: u64,
+    /// Until when the recipient is told no more of it, if that was decided.
+    #[serde(serialize_with = "millis_or_none::serialize")]
+    pub held_until: Option<SystemTime>,
     /// When the first one was committed.
     #[serde(serialize_with = "millis::serialize")]
     pub since: SystemTime,

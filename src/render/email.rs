@@ -366,6 +366,7 @@ fn reason(notice: &Notice, clock: &Clock) -> String {
     let since = clock.time(first.event.at);
     let (count, all) = (first.count, first.total);
     match first.kind {
+        Kind::Again => words::why::again(&from, first.today, first.this_week, count),
         Kind::Update => words::why::update(&from, all, count, &since),
         Kind::Reminder => words::why::reminder(&from, all, count, &since),
         Kind::Quiet => words::why::quiet(&from, all, count, &clock.time(first.last_at)),

@@ -5,7 +5,7 @@
 //! not bring.
 
 use super::{
-    Headline, clean, counted, environment, gsm7, headline, lost, panic_place, rank, tag, total, word, words,
+    Clock, Headline, clean, counted, environment, gsm7, headline, lost, panic_place, rank, tag, total, word, words,
 };
 use crate::{
     event::loss::Losses,
@@ -33,7 +33,7 @@ const MAX_PLACE_CHARS: usize = 40;
 /// Renders the short text of `notice`: as many events as fit, each as long as
 /// fits, in their order; the worst ones if that is not all. In what is left of the
 /// segments that this takes stand the fields of the events, if they may.
-pub(super) fn short(notice: &Notice, tells_fields: bool) -> String {
+pub(super) fn short(notice: &Notice, tells_fields: bool, clock: &Clock) -> String {
     let app = gsm7::fold(&clean::line(&notice.process.app, 40));
     let environment = gsm7::fold(&clean::line(environment(&notice.process), 20));
     let full = tag(&cut(&app, 32), &cut(&environment, 16));
@@ -41,7 +41,7 @@ pub(super) fn short(notice: &Notice, tells_fields: bool) -> String {
     let mut worst: Vec<usize> = (0..notice.samples.len()).collect();
     worst.sort_by_key(|index| rank(&notice.samples[*index].event));
     let worst = worst.into_iter().take(MAX_ENTRIES);
-    let entries: Vec<Entry<'_>> = worst.map(|index| Entry::new(notice, index, tells_fields)).collect();
+    let entries: Vec<Entry<'_>> = worst.map(|index| Entry::new(notice, index, tells_fields, clock)).collect();
 
     // From all there is to say to what fits with any counts.
     let frames = [
@@ -181,18 +181,22 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn new(notice: &'a Notice, index: usize, tells_fields: bool) -> Self {
+    fn new(notice: &'a Notice, index: usize, tells_fields: bool, clock: &Clock) -> Self {
         let sample = &notice.samples[index];
         let headline = Headline::of(&sample.event, tells_fields);
-        let details = if tells_fields && notice.kind != Kind::Health {
+        let mut details = if tells_fields && notice.kind != Kind::Health {
             headline::details(sample, &headline).iter().map(|detail| gsm7::fold(detail)).collect()
         } else {
             Vec::new()
         };
+        if let (Some(until), [_]) = (sample.held_until, notice.samples.as_slice()) {
+            details.push(gsm7::fold(&words::silent_until(&clock.minute(until))));
+        }
         let headline = headline.map(gsm7::fold);
         let word = match notice.kind {
             Kind::Health => String::new(),
             _ => match sample.kind {
+                Kind::Again => words::AGAIN.to_owned(),
                 Kind::Quiet => words::QUIET.to_owned(),
                 Kind::Reminder => words::GOES_ON.to_owned(),
                 Kind::First | Kind::Digest | Kind::Update | Kind::Health => {
@@ -202,7 +206,10 @@ impl<'a> Entry<'a> {
         };
         let place = gsm7::fold(&panic_place(&sample.event, MAX_PLACE_CHARS));
         let place = if place.is_empty() { place } else { words::at_place(&place) };
-        let count = words::short_count(sample.count, sample.total);
+        let count = match sample.kind {
+            Kind::Again => words::short_count_again(sample.count, sample.today, sample.this_week),
+            _ => words::short_count(sample.count, sample.total),
+        };
         let length = headline.whole().chars().count();
         Self { index, sample, word, headline, length, place, count, details }
     }

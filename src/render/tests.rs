@@ -50,6 +50,9 @@ pub(super) fn sample(event: Event, count: u64) -> Sample {
     let kind = if count == 0 { Kind::Quiet } else { Kind::First };
     Sample {
         kind,
+        today: count,
+        this_week: count,
+        held_until: None,
         incident,
         count,
         total: count,

@@ -59,6 +59,7 @@ impl Page {
             {
                 incident.opened_at = incident.opened_at.min(now);
                 incident.last_at = incident.last_at.min(now);
+                incident.back_at = incident.back_at.map(|at| at.min(now));
             }
             let is_later = |at: Option<SystemTime>| at > Some(now);
             if self.standings.get(&key).is_some_and(|it| is_later(it.due_at) || is_later(it.told_at))
@@ -69,7 +70,7 @@ impl Page {
             }
         }
         let ahead = self.accounts.iter().filter(|(_, account)| account.heard_at > Some(now));
-        let ahead: Vec<_> = ahead.map(|(recipient, account)| (recipient.clone(), *account)).collect();
+        let ahead: Vec<_> = ahead.map(|(recipient, account)| (recipient.clone(), account.clone())).collect();
         for (recipient, account) in ahead {
             self.accounts.insert(recipient, Account::heard_by(&account, now));
         }
@@ -107,6 +108,7 @@ impl Page {
         for id in open {
             if let Some(incident) = self.incidents.change(&id) {
                 incident.closed_at = Some(now);
+                incident.is_left = true;
             }
         }
         let live = self.standings.iter().filter(|(_, known)| known.due_at.is_some_and(|at| at < later));

@@ -10,7 +10,7 @@ use super::{DeliveryRow, Page, Recipient, RefusalRow, State};
 use crate::{
     host::time::Saturating,
     outbox::Claim,
-    policy::{budget::day_of, incident::PENDING_PAUSE, send_error::SendError},
+    policy::{incident::PENDING_PAUSE, send_error::SendError},
 };
 
 /// How an answer to a claim is to be taken.
@@ -44,7 +44,7 @@ impl Page {
         let recipient = claim.whom();
         self.report(notice, &recipient);
         self.accounts.change_or_insert(recipient, Default::default).heard_at = Some(now);
-        self.charge(&claim.sink, segments, now);
+        self.charge(claim, segments, now);
         self.note_working(&claim.sink);
         self.settle(claim, State::Delivered, now, |delivery| {
             delivery.reference = reference.map(str::to_owned);
@@ -56,9 +56,8 @@ impl Page {
 
     /// Counts what an attempt may have cost that did not end in
     /// [`deliver`](Self::deliver).
-    pub(in crate::outbox) fn charge(&mut self, sink: &str, segments: u32, now: SystemTime) {
-        let cost = self.accounts.change_or_insert(Recipient::all_of(sink), Default::default);
-        *cost = cost.spent(segments, day_of(now));
+    pub(in crate::outbox) fn charge(&mut self, claim: &Claim, segments: u32, now: SystemTime) {
+        self.accounts.change_or_insert(claim.whom(), Default::default).segments.add(segments, now);
     }
 
     /// pending → pending, due again at `due_at`; in doubt if `error` is ambiguous.

@@ -41,7 +41,7 @@ impl Keep for Sqlite {
                 let any = sqlx::query_scalar!(
                     r#"SELECT EXISTS (SELECT 1 FROM standing
                                        WHERE sink = ?1 AND due_at IS NOT NULL
-                                         AND (due_at <= ?2 OR (?3 AND told_at IS NULL))) AS "any!: bool""#,
+                                         AND (due_at <= ?2 OR (?3 AND (told_at IS NULL OR is_back)))) AS "any!: bool""#,
                     sink,
                     now,
                     hurried
@@ -219,7 +219,7 @@ impl Keep for Sqlite {
                                            WHERE item.notice_id = notice.id AND incident.run = ?1))
                           AND key NOT IN (SELECT value FROM json_each(?4)))
                     + (SELECT count(*) FROM standing CROSS JOIN incident ON incident.id = incident_id
-                        WHERE due_at IS NOT NULL AND told_at IS NULL AND not_before IS NULL
+                        WHERE due_at IS NOT NULL AND (told_at IS NULL OR is_back) AND not_before IS NULL
                           AND +incident_id <= ?3 AND incident.run = ?1) AS "count!: i64""#,
             run,
             mark.notice,

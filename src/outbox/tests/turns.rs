@@ -84,7 +84,7 @@ fn a_batch_that_was_committed_although_it_said_an_error_counts_once() {
         let losses = Losses::from([(DropReason::QueueFull, 3)]);
         let batch = [Captured { count: 5, ..captured("a", Level::ERROR) }];
         let persist = async |bench: &mut Bench, number: u64| {
-            let maker = Maker { new_id: &*bench.new_id, run: bench.run, process: &bench.process };
+            let maker = Maker { new_id: &*bench.new_id, run: bench.run, process: &bench.process, calendar: &bench.calendar };
             bench.store.persist(number, &batch, &losses, &maker, &bench.targets, t(0)).await
         };
         for number in [1, 2] {

@@ -12,7 +12,7 @@ use super::{
 use crate::event::{Field, SpanFrame, Value, loss::DropReason};
 
 fn short(notice: &Notice) -> String {
-    super::short(notice, true)
+    super::short(notice, true, &Clock::default())
 }
 
 fn failing_with(value: Value) -> Notice {
@@ -186,9 +186,9 @@ fn fields_stand_where_there_is_room() {
     shop.samples[0].count = 37;
     shop.samples[0].total = 37;
     assert_eq!(short(&shop), told.replace(" - ", " (x37) - "));
-    assert_eq!(super::short(&shop, false), "[shop] ERROR: payment failed: connection refused (x37) #7K3Q");
+    assert_eq!(super::short(&shop, false, &Clock::default()), "[shop] ERROR: payment failed: connection refused (x37) #7K3Q");
     shop.samples[0].event.message.clear();
-    assert_eq!(super::short(&shop, false), "[shop] ERROR: request: connection refused (x37) #7K3Q");
+    assert_eq!(super::short(&shop, false, &Clock::default()), "[shop] ERROR: request: connection refused (x37) #7K3Q");
 }
 
 #[test]
@@ -233,7 +233,7 @@ proptest! {
         let fields: Vec<Field> = values.iter().map(|value| text("name", value)).collect();
         let samples = messages.iter().map(|message| failed(&format!("m {message}"), fields.clone()));
         let notice = notice(samples.collect());
-        let (with, without) = (short(&notice), super::short(&notice, false));
+        let (with, without) = (short(&notice), super::short(&notice, false, &Clock::default()));
         prop_assert_eq!(gsm7::segments(&with), gsm7::segments(&without));
         prop_assert_eq!(gsm7::is_plain(&with), gsm7::is_plain(&without));
         prop_assert!(with.len() >= without.len());
