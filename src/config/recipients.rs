@@ -126,8 +126,8 @@ impl Recipients {
         self
     }
 
-    /// How many messages each of them may get; `None` means any number. With a budget, all
-    /// SMS of one sink together cost at most [`SMS_SEGMENTS_PER_DAY`]. Default:
+    /// How many messages each of them may get; `None` means any number. With a budget, the
+    /// SMS to each of them cost at most [`SMS_SEGMENTS_PER_DAY`]. Default:
     /// [`Builder::sms_budget`](crate::Builder::sms_budget), or
     /// [`Builder::email_budget`](crate::Builder::email_budget).
     pub fn budget(mut self, budget: impl Into<Option<Budget>>) -> Self {

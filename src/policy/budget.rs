@@ -74,8 +74,7 @@ pub(crate) struct Account {
     /// What it told.
     #[serde(default)]
     pub(crate) heard: Heard,
-    /// How many messages were made in a row, each as soon as the window of the one
-    /// before allowed it.
+    /// How many messages were made in a row that something new had to wait for.
     #[serde(default)]
     pub(crate) in_a_row: u32,
     /// When the bucket will be full, if nothing else is taken from it.

@@ -93,7 +93,7 @@ impl Builder {
     }
 
     /// How many SMS one recipient may get. What exceeds it waits, and comes with the
-    /// next one. With a budget, all SMS of one sink together cost at most
+    /// next one. With a budget, the SMS to each cost at most
     /// [`SMS_SEGMENTS_PER_DAY`](crate::SMS_SEGMENTS_PER_DAY); `None` lifts both limits.
     /// Default: [`Budget::SMS`].
     pub fn sms_budget(mut self, budget: impl Into<Option<Budget>>) -> Self {

@@ -247,7 +247,7 @@ impl Page {
     /// Gives each target whom `arrival` concerns a standing, unless they have one; one
     /// that was abandoned is taken up again.
     fn concern(&mut self, id: i64, arrival: &Arrival<'_>, targets: &[Addressee<'_>], now: SystemTime) {
-        for Addressee { target, recipient, window, .. } in targets {
+        for Addressee { target, recipient, window, has_open_message } in targets {
             let key = (id, recipient.clone());
             let known = self.standings.get(&key);
             if arrival.level > target.level || known.is_some_and(|known| known.due_at.is_some()) {
@@ -256,7 +256,9 @@ impl Page {
             let make = || StandingRow { not_before: arrival.not_before, ..StandingRow::default() };
             self.standings.change_or_insert(key.clone(), make);
             let Some(standing) = self.standing(id, recipient) else { continue };
-            let due_at = standing.next(&target.rhythm, window, now).at();
+            // What did not leave may tell of it already.
+            let joins = *has_open_message && standing.told_at.is_some();
+            let due_at = if joins { now } else { standing.next(&target.rhythm, window, now).at() };
             if let Some(known) = self.standings.change(&key) {
                 known.due_at = Some(due_at);
             }

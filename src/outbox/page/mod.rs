@@ -135,6 +135,7 @@ impl Page {
             holds: known.holds,
             hold: known.hold,
             is_back: known.is_back,
+            went_on: known.went_on,
             is_pending: false,
             is_in_doubt: false,
             is_crowd: row.about == Some(About::Overflow),

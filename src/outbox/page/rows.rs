@@ -122,6 +122,9 @@ pub(in crate::outbox) struct StandingRow {
     /// Whether it came back when it was not held, and nothing was told since.
     #[serde(default)]
     pub(in crate::outbox) is_back: bool,
+    /// Whether the last message told that it goes on.
+    #[serde(default)]
+    pub(in crate::outbox) went_on: bool,
     /// Not told sooner: it was silenced.
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) not_before: Option<SystemTime>,

@@ -1,6 +1,9 @@
 //! What there is to tell becomes notices, one delivery each.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
 
 use super::{DeliveryRow, Drawn, IncidentRow, ItemRow, Page, Recipient, State, StoredNotice};
 use crate::{
@@ -77,13 +80,15 @@ impl Page {
         };
         let limits = channel.limits();
         let plan = plan(&view, &channel.rhythm, &limits, hurried, now);
-        let told_now = |standing: &Standing| standing.told_now(limits.budget.map(Budget::share), now);
+        let told_now = |standing: &Standing, reason| {
+            standing.told_now(reason, limits.budget.map(Budget::share), now)
+        };
         let notice = (!plan.tell.is_empty())
             .then(|| open.unwrap_or_else(|| self.insert_notice(recipient, channel, maker, &plan, now)));
         if let Some(notice) = notice {
             for (index, reason) in &plan.tell {
                 if let (Some(incident), Some(standing)) = (ids.get(*index), view.standings.get(*index)) {
-                    let held_until = told_now(standing).held_until(now).filter(|until| *until > now);
+                    let held_until = told_now(standing, *reason).held_until(now).filter(|until| *until > now);
                     let day = channel.calendar.day_of(now);
                     self.add_item(notice, *incident, recipient, *reason, |item, row| {
                         item.today = row.recent.today(day);
@@ -98,24 +103,25 @@ impl Page {
         if let Some(account) = plan.account {
             self.accounts.insert(recipient.clone(), account);
         }
-        let told: BTreeSet<usize> = plan.tell.iter().map(|(index, _)| *index).collect();
+        let told: BTreeMap<usize, Reason> = plan.tell.iter().copied().collect();
         let all = ids.iter().zip(&view.standings).zip(&plan.due).enumerate();
         for (index, ((incident, standing), due_at)) in all {
             let key = (*incident, recipient.clone());
-            let is_told = told.contains(&index);
+            let reason = told.get(&index);
             let has_moved = self.standings.get(&key).is_some_and(|known| known.due_at != *due_at);
-            let Some(known) = (is_told || has_moved).then(|| self.standings.change(&key)).flatten() else {
+            let Some(known) = (reason.is_some() || has_moved).then(|| self.standings.change(&key)).flatten() else {
                 continue;
             };
             known.due_at = *due_at;
-            if is_told {
-                let standing = told_now(standing);
+            if let Some(reason) = reason {
+                let standing = told_now(standing, *reason);
                 known.told = standing.told;
                 known.told_at = standing.told_at;
                 known.tellings = standing.tellings;
                 known.holds = standing.holds;
                 known.hold = standing.hold;
                 known.is_back = standing.is_back;
+                known.went_on = standing.went_on;
             }
         }
         notice

@@ -161,7 +161,7 @@ impl<'a> World<'a> {
     /// How many events the messages through `sink` tell of.
     pub(super) fn events(&self, sink: &str) -> u64 {
         let all: u64 = self.delivered(sink).iter().map(|sent| sent.notice.event_count()).sum();
-        all - self.about(sink, "")
+        all - self.about(sink, "") - self.about(sink, "tracing_alert")
     }
 
     /// How many of them have this target: none if it is the program's own.

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Standing;
+use super::{Reason, Standing};
 use crate::{host::time::Saturating, policy::calendar::DAY};
 
 /// After the first telling.
@@ -30,13 +30,18 @@ pub(super) fn hold(in_a_row: u32, share: Option<u32>) -> Duration {
 }
 
 impl Standing {
-    /// The same after it was told at `now`: it is held.
-    pub(crate) fn told_now(&self, share: Option<u32>, now: SystemTime) -> Self {
+    /// The same after it was told at `now`, for this `reason`: it is held.
+    pub(crate) fn told_now(&self, reason: Reason, share: Option<u32>, now: SystemTime) -> Self {
         let told = Self {
             told: self.count,
             told_at: Some(now),
             tellings: self.next_tellings(),
             is_back: false,
+            // What joins a message that did not leave is no other one.
+            went_on: match self.is_pending {
+                true => self.went_on,
+                false => matches!(reason, Reason::Update | Reason::Reminder),
+            },
             ..*self
         };
         if self.untold() == 0 && self.told_at.is_some() {

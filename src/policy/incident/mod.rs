@@ -84,6 +84,8 @@ pub(crate) struct Standing {
     pub(crate) hold: Duration,
     /// Whether it came back when it was not held, and nothing was told since.
     pub(crate) is_back: bool,
+    /// Whether the last one told that it goes on.
+    pub(crate) went_on: bool,
     /// Whether the one that did not leave yet is among them.
     pub(crate) is_pending: bool,
     /// Whether one of them may have been sent: nothing may overtake it.
@@ -144,6 +146,7 @@ impl Standing {
             holds: 0,
             hold: Duration::ZERO,
             is_back: false,
+            went_on: false,
             is_pending: false,
             is_in_doubt: false,
             is_crowd: false,
@@ -181,8 +184,8 @@ impl Standing {
         let held_until = self.not_before.map_or(held_until, |silent| silent.max(held_until));
         let end = known(self.last_at).later(QUIET_AFTER);
         if self.untold() == 0 {
-            // Of what was told once, and in full, the end is no news.
-            let is_news = rhythm.says_quiet && self.tellings > 1;
+            // Of what was told once since it came, and in full, the end is no news.
+            let is_news = rhythm.says_quiet && self.went_on;
             return if is_news {
                 Next::Tell(Reason::Quiet, when_free(end.max(held_until)))
             } else {

@@ -88,8 +88,8 @@ pub(crate) fn plan(
                 let blocked = view.room.blocked_until(&view.account, rhythm, limits, is_new, now);
                 if blocked.is_none() {
                     let told = told.iter().map(|index| &view.standings[*index]);
+                    let in_a_row = in_a_row(&view.account, rhythm, told.clone(), now);
                     let heard = told.fold(Heard::default(), Heard::with);
-                    let in_a_row = in_a_row(&view.account, rhythm, limits.budget, now);
                     plan.account = Some(Account { heard, in_a_row, ..after });
                     plan.is_last = is_last || view.room.is_last(&view.account, limits, now);
                 }
@@ -108,13 +108,13 @@ pub(crate) fn plan(
         let standing = view.standings[index];
         let is_over = standing.is_over(now);
         let reason = match nexts[index] {
-            Next::Tell(reason, _) if is_news(index) || is_due(index) => reason,
+            Next::Tell(reason, _) if is_news(index) || is_due(index) || reason == Reason::Again => reason,
             // It joins a message that had another reason.
             Next::Tell(..) | Next::Close(_) if is_over => Reason::Quiet,
             Next::Tell(..) | Next::Close(_) => Reason::Update,
         };
         plan.tell.push((index, reason));
-        let told = standing.told_now(limits.budget.map(Budget::share), now);
+        let told = standing.told_now(reason, limits.budget.map(Budget::share), now);
         plan.due[index] = (!is_over).then(|| told.next(rhythm, &window, now).at());
     }
     plan

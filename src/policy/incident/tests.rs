@@ -50,7 +50,7 @@ fn plan(view: &RecipientView, rhythm: &Rhythm, budget: Option<&Budget>, hurried:
 /// After its first telling at `at`, and its hold.
 fn first_told(standing: Standing, at: SystemTime) -> Standing {
     let told = standing.told;
-    Standing { told, ..Standing { told: 0, told_at: None, tellings: 0, ..standing }.told_now(None, at) }
+    Standing { told, ..Standing { told: 0, told_at: None, tellings: 0, ..standing }.told_now(Reason::First, None, at) }
 }
 
 #[test]
@@ -137,14 +137,14 @@ fn what_comes_back_is_told_again_when_its_hold_ends_or_at_once() {
     let free = back(t(0) + 40 * MINUTE, 1, 30 * MINUTE);
     assert_eq!(next(free, t(2400)), Next::Tell(Reason::Again, t(0) + 40 * MINUTE + SECOND));
     assert!(free.is_news(t(2400)) && !held.is_news(t(2400)));
-    let again = free.told_now(None, t(2401));
+    let again = free.told_now(Reason::Again, None, t(2401));
     assert_eq!((again.holds, again.hold, again.tellings), (2, HOUR, 2), "but held for longer");
 }
 
 #[test]
 fn a_message_that_did_not_leave_makes_no_hold_longer() {
     let waits = Standing { is_pending: true, ..first_told(open(3, t(5)), t(1)) };
-    let more = Standing { count: 9, ..waits }.told_now(None, t(9));
+    let more = Standing { count: 9, ..waits }.told_now(Reason::Update, None, t(9));
     assert_eq!((more.holds, more.hold, more.told_at), (1, 30 * MINUTE, Some(t(9))));
 }
 
@@ -152,15 +152,15 @@ fn a_message_that_did_not_leave_makes_no_hold_longer() {
 fn what_was_told_once_and_in_full_ends_in_silence() {
     let standing = first_told(told(open(3, t(5)), 3, t(6)), t(6));
     assert_eq!(next(&standing, &EMAIL, Some(t(6)), t(10)), Next::Close(t(5) + QUIET_AFTER));
-    let followed = Standing { tellings: 2, hold: HOUR, ..standing };
+    let followed = Standing { hold: HOUR, went_on: true, ..standing };
     assert_eq!(next(&followed, &EMAIL, Some(t(6)), t(10)), Next::Tell(Reason::Quiet, t(6) + HOUR));
     assert_eq!(next(&followed, &SMS, Some(t(6)), t(10)), Next::Close(t(5) + QUIET_AFTER));
 }
 
 #[test]
 fn that_it_ended_is_no_telling_that_anything_waits_for() {
-    let standing = Standing { tellings: 2, holds: 2, hold: HOUR, ..told(open(3, t(5)), 3, t(6)) };
-    let quiet = standing.told_now(None, t(6) + HOUR);
+    let standing = Standing { went_on: true, holds: 2, hold: HOUR, ..told(open(3, t(5)), 3, t(6)) };
+    let quiet = standing.told_now(Reason::Quiet, None, t(6) + HOUR);
     assert_eq!((quiet.holds, quiet.hold), (2, Duration::ZERO));
 }
 
@@ -332,7 +332,7 @@ fn history(rhythm: &Rhythm, events: impl Iterator<Item = u64>) -> Vec<(u64, Reas
         let plan = plan(&desk, rhythm, Some(&budget), false, now);
         if let Some((_, reason)) = plan.tell.first() {
             history.push((second, *reason, standing.untold()));
-            standing = standing.told_now(Some(budget.share()), now);
+            standing = standing.told_now(*reason, Some(budget.share()), now);
             account = plan.account.unwrap();
         }
         let [Some(due)] = plan.due.as_slice() else { break };

@@ -79,7 +79,7 @@ impl Window {
         now: SystemTime,
     ) -> Self {
         let usual = Self::of(account, rhythm, now);
-        let waits = |it: &Standing| it.is_news(now) && usual.until.is_some_and(|end| it.came_at() < end);
+        let waits = |it: &Standing| it.is_told_first() && usual.until.is_some_and(|end| it.came_at() < end);
         if standings.iter().any(waits) {
             Self::new(account, length(rhythm.window, account.in_a_row, budget), now)
         } else {
@@ -94,11 +94,17 @@ impl Window {
     }
 }
 
-/// How many windows in a row there are with a message at `now`.
-pub(super) fn in_a_row(account: &Account, rhythm: &Rhythm, budget: Option<&Budget>, now: SystemTime) -> u32 {
-    let length = length(rhythm.window, account.in_a_row, budget);
-    let ends = account.heard_at.map(|at| at.later(length.saturating_mul(2)));
-    if ends.is_some_and(|end| now <= end) { account.in_a_row.saturating_add(1) } else { 0 }
+/// How many messages in a row there are with one that tells of `told` at `now`, each of
+/// which had to wait.
+pub(super) fn in_a_row<'a>(
+    account: &Account,
+    rhythm: &Rhythm,
+    told: impl IntoIterator<Item = &'a Standing>,
+    now: SystemTime,
+) -> u32 {
+    let has_waited =
+        |it: &Standing| it.is_told_first() && it.came_at().later(rhythm.settle).later(AT_ONCE) < now;
+    if told.into_iter().any(has_waited) { account.in_a_row.saturating_add(1) } else { 0 }
 }
 
 /// How long a window is after so many in a row.
@@ -108,6 +114,9 @@ fn length(usual: Duration, in_a_row: u32, budget: Option<&Budget>) -> Duration {
     usual.saturating_mul(2_u32.saturating_pow(in_a_row.saturating_sub(USUAL_WINDOWS))).min(longest)
 }
 
+/// What was told so soon has not waited.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
 /// So many windows in a row are not longer than usual.
 const USUAL_WINDOWS: u32 = 3;
 
@@ -115,6 +124,11 @@ impl Standing {
     /// When it began to wait.
     fn came_at(&self) -> SystemTime {
         self.back_at.unwrap_or(self.opened_at)
+    }
+
+    /// Whether it is new, or came back and had no hold to wait for.
+    fn is_told_first(&self) -> bool {
+        self.told_at.is_none() || self.is_back
     }
 
     pub(super) fn is_never_seen(&self) -> bool {
