@@ -8,7 +8,7 @@ use std::{mem, path::Path, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Config, EMAIL_DEADLINE,
+    Config, EMAIL_DEADLINE, SMS_SEGMENTS_PER_DAY,
     builder::{Builder, LINKS},
     env::is_target,
     recipients::{Defaults, Recipients},
@@ -120,6 +120,12 @@ impl Builder {
                 *budget = Some(default);
             }
         }
+        if let Some(segments) = self.sms_segments.filter(|segments| *segments < MIN_SEGMENTS) {
+            let what = format!("{segments} a day are too few: one SMS may have two, and a quarter is kept");
+            let default = format!("{SMS_SEGMENTS_PER_DAY} is used");
+            report.add(report::SMS_SEGMENTS, Fault::new(what), &default);
+            self.sms_segments = Some(SMS_SEGMENTS_PER_DAY);
+        }
         if let Some(name) = self.timezone.as_deref().filter(|name| Clock::named(name).is_none()) {
             let has_zones = !jiff::tz::db().is_definitively_empty();
             report.add(report::TIMEZONE, wrong_zone(name, has_zones), "times are shown in UTC");
@@ -165,6 +171,7 @@ impl Builder {
         let defaults = Defaults {
             settle: self.settle,
             sms: (self.sms_level, self.sms_window, self.sms_budget),
+            sms_segments: self.sms_segments,
             email: (self.email_level, self.email_window, self.email_budget),
         };
         let routes = self.told.into_iter().map(|recipients| recipients.into_route(&defaults)).collect();
@@ -198,6 +205,7 @@ impl Builder {
                 fingerprint: self.fingerprint,
                 renderer: Renderer::new(words, self.render),
                 calendar,
+                crash_loops: self.crash_loops,
                 retry: self.retry,
                 voice: self.voice,
                 redaction: redaction.credentials(self.credentials),
@@ -293,3 +301,6 @@ fn nobody_is_told(origin: Origin) -> Problem {
 
 /// A budget that takes longer to fill is no budget of a day.
 const MAX_REFILL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// With a quarter kept, enough for one SMS.
+const MIN_SEGMENTS: u32 = 4;

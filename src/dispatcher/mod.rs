@@ -104,6 +104,9 @@ struct Inbox {
     since: Instant,
     /// Whether an error was committed that nobody silenced.
     has_erred: bool,
+    /// Whether one of them was a panic.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
+    has_panicked: bool,
     /// When what is only counted is to be collected.
     collect_at: Option<Instant>,
     /// Which events are the same.
@@ -150,6 +153,8 @@ struct Attempted {
     result: Result<Receipt, SendError>,
     /// What its SMS costs, if it was one.
     segments: u32,
+    /// Whether the provider has no message of the attempts before.
+    is_absent: bool,
     /// It was over while its file failed: what it says of the sink is old.
     is_old: bool,
 }
@@ -158,6 +163,7 @@ struct Attempted {
 struct Sent {
     result: Result<Receipt, SendError>,
     segments: u32,
+    is_absent: bool,
 }
 
 /// The state of the one loop.
@@ -173,6 +179,9 @@ struct Dispatcher<'a> {
     renderer: Renderer,
     /// When a day begins for the recipients.
     calendar: Calendar,
+    /// Whether a program that fails again and again is told of.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
+    tells_crash_loops: bool,
     /// One per sink.
     lanes: Vec<Lane>,
     /// How each lane's recipients are told.

@@ -56,6 +56,7 @@ impl Dispatcher<'_> {
                 let committed = self.inbox.waiting.drain(..length);
                 let events = committed.fold(0, |sum, captured| {
                     self.inbox.has_erred |= captured.is_error();
+                    self.inbox.has_panicked |= captured.is_error() && captured.event.panic;
                     sum + captured.count
                 });
                 self.counters.persisted.fetch_add(events, Ordering::Relaxed);

@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     /// The application's own idea of which events are the same.
     pub(crate) fingerprint: Option<Custom>,
     pub(crate) renderer: Renderer,
+    /// Whether a program that fails again and again is told of.
+    pub(crate) crash_loops: bool,
     /// When a day begins for the recipients.
     pub(crate) calendar: Calendar,
     pub(crate) retry: RetryPolicy,

@@ -34,6 +34,10 @@ pub struct Notice {
     pub unsampled: u64,
     /// Events that could not be captured since the message before.
     pub losses: Losses,
+    /// How late it is sent, if that is more than an hour after it was made: nobody could
+    /// send it before, as no program ran, or no provider took it.
+    #[serde(serialize_with = "span::serialize")]
+    pub late_by: Option<Duration>,
     /// Whether this is the recipient's last message today, except for errors never
     /// seen before.
     pub is_last_today: bool,
@@ -44,6 +48,16 @@ impl Notice {
     /// that could not be captured are not among them.
     pub fn event_count(&self) -> u64 {
         self.samples.iter().map(|sample| sample.count).sum::<u64>() + self.unsampled
+    }
+}
+
+/// A length of time, in milliseconds.
+mod span {
+    use super::*;
+
+    #[expect(clippy::ref_option, reason = "serde calls it")]
+    pub(super) fn serialize<S: Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)).serialize(to)
     }
 }
 

@@ -9,7 +9,7 @@ use askama::Template;
 
 use super::{
     Attachment, Clock, DefaultRender, attachment, bars::Bars, before, clean, counted, environment, facts,
-    headline, headline_with_cause, link::Link, panic_place, silence_hint, space::Space, total, trace, word,
+    headline, headline_with_cause, late, link::Link, panic_place, silence_hint, space::Space, total, trace, word,
     words,
 };
 use crate::{
@@ -380,7 +380,8 @@ fn reason(notice: &Notice, clock: &Clock) -> String {
 fn notes(notice: &Notice) -> Vec<String> {
     let losses = notice.losses.iter().filter(|(_, count)| **count > 0);
     let losses = losses.map(|(reason, count)| words::lost(*count, &reason.to_string()));
-    losses.chain(notice.is_last_today.then(|| words::LAST_TODAY.to_owned())).collect()
+    let late = late(notice).map(|by| words::late(&by));
+    late.into_iter().chain(losses).chain(notice.is_last_today.then(|| words::LAST_TODAY.to_owned())).collect()
 }
 
 fn omissions(omitted: &[Sample], backtraces: usize, unsampled: u64, file: &str) -> Vec<String> {

@@ -5,7 +5,7 @@
 //! not bring.
 
 use super::{
-    Clock, Headline, clean, counted, environment, gsm7, headline, lost, panic_place, rank, tag, total, word, words,
+    Clock, Headline, clean, counted, environment, gsm7, headline, late, lost, panic_place, rank, tag, total, word, words,
 };
 use crate::{
     event::loss::Losses,
@@ -147,6 +147,7 @@ impl Frame<'_> {
         if items.is_empty() {
             items.push(words::events(0));
         }
+        items.extend(late(self.notice).filter(|_| self.places).map(|by| words::late_short(&by)));
         items.extend(self.says_last.then(|| words::LAST_TODAY_SHORT.to_owned()));
         format!("{}{} {}", self.tag, items.join(", "), id(self.notice))
     }

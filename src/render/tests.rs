@@ -71,6 +71,7 @@ pub(super) fn notice(samples: Vec<Sample>) -> Notice {
     Notice {
         id: "7K3Q".into(),
         kind: Kind::First,
+        late_by: None,
         is_last_today: false,
         process,
         made_at,

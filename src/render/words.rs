@@ -11,6 +11,16 @@ pub(super) const LAST_TODAY_SHORT: &str = "Daily SMS limit reached; only new err
 /// The same in a mail.
 pub(super) const LAST_TODAY: &str = "Daily e-mail limit reached: from here, only errors never seen before. The rest is kept and reported tomorrow.";
 
+/// What an SMS says that was made so long ago.
+pub(super) fn late_short(by: &str) -> String {
+    format!("{by} late")
+}
+
+/// The same in a mail.
+pub(super) fn late(by: &str) -> String {
+    format!("This message is {by} late: it could not be sent before.")
+}
+
 pub(super) const NO_MESSAGE: &str = "(no message)";
 pub(super) const NOT_CAPTURED: &str = "Events not captured";
 pub(super) const EVENTS: &str = "Events";

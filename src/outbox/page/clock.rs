@@ -1,11 +1,11 @@
 //! Times that move along with a clock that jumped, or that it left behind.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
 use super::{DeliveryRow, Page, State};
-use crate::{event::moved, policy::budget::Account};
+use crate::{event::moved, host::time::Saturating, policy::budget::Account};
 
 impl Page {
     /// Moves what is pending of notices that `run` made, with its deadlines, and what
@@ -96,6 +96,28 @@ impl Page {
             }
         }
         late.len() as u64
+    }
+
+    /// Gives more time to what was due `before`, and nobody took: nobody was there who could
+    /// send it. It has the deadline of its sink from `now` on. Returns how many messages.
+    pub(in crate::outbox) fn prolong(
+        &mut self,
+        deadlines: &[(&str, Duration)],
+        before: SystemTime,
+        now: SystemTime,
+    ) -> u64 {
+        let left = self.deliveries.iter().filter_map(|(key, it)| {
+            let deadline = deadlines.iter().find(|(sink, _)| **sink == *it.recipient.sink)?.1;
+            let is_left = it.state == State::Pending && it.due_at <= before;
+            is_left.then(|| (*key, now.later(deadline)))
+        });
+        let left: Vec<_> = left.collect();
+        for (key, expires_at) in &left {
+            if let Some(delivery) = self.deliveries.change(key) {
+                delivery.expires_at = delivery.expires_at.max(*expires_at);
+            }
+        }
+        left.len() as u64
     }
 
     /// Leaves what a file holds to those who have its copy, until `later`: another

@@ -47,7 +47,10 @@ impl Page {
                 self.first_batch = Some(FirstBatch { run: maker.run, number, counts: counts.collect() });
             }
         }
-        self.batches.insert(maker.run, BatchRow { number, at: now });
+        let errors = arrivals.iter().filter(|arrival| arrival.is_error());
+        let erred_at = errors.map(|arrival| arrival.last_at.min(now)).max();
+        let known = self.batches.get(&maker.run).and_then(|last| last.erred_at);
+        self.batches.insert(maker.run, BatchRow { number, at: now, erred_at: known.max(erred_at) });
         self.join(arrivals, maker, targets, now);
     }
 

@@ -42,6 +42,7 @@ impl Page {
             samples: Vec::new(),
             unsampled: items.is_empty().into(),
             losses: Losses::new(),
+            late_by: None,
             is_last_today: kept.is_last,
         };
         for (id, item) in items {

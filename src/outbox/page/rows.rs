@@ -232,6 +232,12 @@ pub(in crate::outbox) struct DeliveryRow {
     /// What the provider calls it.
     pub(in crate::outbox) reference: Option<String>,
     pub(in crate::outbox) last_error: Option<String>,
+    /// What its attempts may have cost that are in doubt, and the last claim of which that
+    /// was counted.
+    #[serde(default)]
+    pub(in crate::outbox) charged: u32,
+    #[serde(default)]
+    pub(in crate::outbox) charged_claim: i64,
     /// When the provider is asked what became of it, and the end of the lease of who
     /// asks; none once that is known.
     #[serde(with = "millis_or_none", default)]
@@ -286,7 +292,7 @@ pub(in crate::outbox) struct StartRow {
     pub(in crate::outbox) pid: u32,
     #[serde(with = "millis")]
     pub(in crate::outbox) started_at: SystemTime,
-    /// When it ended by itself. Else it runs, or was killed.
+    /// When it ended by itself, and failed. Else it runs, or was killed.
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) ended_at: Option<SystemTime>,
 }
@@ -298,4 +304,7 @@ pub(in crate::outbox) struct BatchRow {
     pub(in crate::outbox) number: u64,
     #[serde(with = "millis")]
     pub(in crate::outbox) at: SystemTime,
+    /// When the last error of the run happened.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) erred_at: Option<SystemTime>,
 }

@@ -191,6 +191,8 @@ impl Page {
             settled_at: None,
             reference: None,
             last_error: None,
+            charged: 0,
+            charged_claim: 0,
             ask_at: None,
             asked: 0,
             fate: None,

@@ -88,6 +88,17 @@ impl Keep for Sqlite {
                 );
                 any.fetch_one(&mut self.connection).await?
             }
+            Question::Left { sinks, before } => {
+                let (sinks, before) = (json(sinks), to_millis(before));
+                let any = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT 1 FROM json_each(?1) AS own
+                                       CROSS JOIN delivery ON sink = own.value AND due_at <= ?2
+                                              AND state = 'pending') AS "any!: bool""#,
+                    sinks,
+                    before
+                );
+                any.fetch_one(&mut self.connection).await?
+            }
             Question::Abandoned { own, before } => {
                 let (own, before) = (json(own), to_millis(before));
                 let any = sqlx::query_scalar!(

@@ -291,7 +291,7 @@ every_store! {
         let limited = Channel { segments_per_day: Some(6), ..channel("sms") };
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
-        bench.store.charge(&claim, 5, t(1)).await.unwrap();
+        bench.store.charge(&claim, 5, None, t(1)).await.unwrap();
         assert!(bench.store.bury(&claim, "21211", t(1)).await.unwrap());
         bench.persist(&[captured_at("b", t(1))], t(1)).await;
         let told = bench.tell_with(&limited, false, t(2)).await;

@@ -30,7 +30,7 @@ fn a_file_that_a_newer_version_takes_over_while_we_run_is_not_written_to() {
             bench.store.claim("mail", 1, t(9), t(2)).await.err(),
             bench.store.retry(&claim, &error, t(9), None).await.err(),
             bench.store.deliver(&claim, None, 1, None, t(2)).await.err(),
-            bench.store.charge("sms", 1, t(2)).await.err(),
+            bench.store.charge(&claim, 1, None, t(2)).await.err(),
         ];
         for error in refused {
             assert!(
@@ -49,7 +49,7 @@ fn an_answer_that_comes_again_counts_once() {
     check(sqlite_bench, async |bench| {
         let account = async |bench: &mut Bench, address| {
             let ledger = bench.store.ledger().await.unwrap();
-            ledger.accounts.get(&Recipient::new("sms", address)).map(|account| account.today)
+            ledger.accounts.get(&Recipient::new("sms", address)).map(|account| account.segments.today(&Calendar::default(), t(2)))
         };
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();

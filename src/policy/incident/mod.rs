@@ -132,31 +132,6 @@ impl Next {
 }
 
 impl Standing {
-    /// That of somebody who was never told of what opened at `opened_at`.
-    pub(crate) fn fresh(opened_at: SystemTime, not_before: Option<SystemTime>) -> Self {
-        Self {
-            opened_at,
-            back_at: None,
-            last_at: opened_at,
-            rank: Rank::default(),
-            count: 1,
-            told: 0,
-            told_at: None,
-            tellings: 0,
-            holds: 0,
-            hold: Duration::ZERO,
-            is_back: false,
-            went_on: false,
-            is_pending: false,
-            is_in_doubt: false,
-            is_crowd: false,
-            is_new: true,
-            not_before,
-            is_covered: false,
-            is_urgent: false,
-        }
-    }
-
     /// How many messages there are with the next one, or with what joins the one
     /// that did not leave.
     pub(crate) fn next_tellings(&self) -> u32 {

@@ -23,6 +23,33 @@ fn t(seconds: u64) -> SystemTime {
     from_millis(1_700_000_000_000) + SECOND * u32::try_from(seconds).unwrap()
 }
 
+impl Standing {
+    /// That of somebody who was never told of what opened at `opened_at`.
+    fn fresh(opened_at: SystemTime, not_before: Option<SystemTime>) -> Self {
+        Self {
+            opened_at,
+            back_at: None,
+            last_at: opened_at,
+            rank: Rank::default(),
+            count: 1,
+            told: 0,
+            told_at: None,
+            tellings: 0,
+            holds: 0,
+            hold: Duration::ZERO,
+            is_back: false,
+            went_on: false,
+            is_pending: false,
+            is_in_doubt: false,
+            is_crowd: false,
+            is_new: true,
+            not_before,
+            is_covered: false,
+            is_urgent: false,
+        }
+    }
+}
+
 /// What opened at the start, with `count` events until `last`.
 fn open(count: u64, last: SystemTime) -> Standing {
     Standing { count, last_at: last, ..Standing::fresh(t(0), None) }

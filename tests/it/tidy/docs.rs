@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use tracing_alert::{AlertLayer, Builder, DropReason, EMAIL_DEADLINE, MemorySink, SMS_DEADLINE, SendError};
+use tracing_alert::{AlertLayer, Builder, DropReason, EMAIL_DEADLINE, MemorySink, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY, SendError};
 use tracing_subscriber::prelude::*;
 
 use super::{code, read, root, sources};
@@ -244,6 +244,8 @@ fn the_settings_have_every_setter_and_the_defaults() {
         ("ALERT_BREADCRUMBS", Builder::DEFAULT_BREADCRUMBS.to_string()),
         ("ALERT_PANICS", switch(Builder::DEFAULT_PANICS)),
         ("ALERT_REDACTION", switch(Builder::DEFAULT_REDACTION)),
+        ("ALERT_SMS_SEGMENTS", SMS_SEGMENTS_PER_DAY.to_string()),
+        ("ALERT_CRASH_LOOPS", switch(Builder::DEFAULT_CRASH_LOOPS)),
         ("ALERT_SMS_FIELDS", switch(Builder::DEFAULT_SMS_FIELDS)),
         ("ALERT_SETTLE", format!("{:?}", Builder::DEFAULT_SETTLE)),
     ] {
