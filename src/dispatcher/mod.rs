@@ -69,6 +69,9 @@ mod storm;
 mod flush;
 use flush::{Ending, Waiter};
 
+#[cfg(feature = "sqlite")]
+mod known;
+
 mod lane;
 use lane::Lane;
 
@@ -77,12 +80,23 @@ mod starts;
 
 /// Memory knows of no start but its own.
 #[cfg(not(feature = "sqlite"))]
+use crate::outbox::StoreError;
+
+#[cfg(not(feature = "sqlite"))]
 impl Dispatcher<'_> {
     async fn note_start(&mut self) -> bool {
         true
     }
 
     async fn note_end(&mut self) {}
+
+    async fn note_known(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn forget_unknown(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 mod upkeep;

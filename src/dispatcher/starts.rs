@@ -75,7 +75,7 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn first_run(&self) -> Uuid {
+    pub(super) fn first_run(&self) -> Uuid {
         FIRST_RUN.get().get().copied().unwrap_or(self.inbox.run)
     }
 }
@@ -103,7 +103,7 @@ struct Us<'a> {
 
 #[cfg(unix)]
 #[expect(unsafe_code, reason = "the standard library cannot ask whether a process is there")]
-fn is_alive(pid: u32) -> bool {
+pub(super) fn is_alive(pid: u32) -> bool {
     let Ok(pid) = libc::pid_t::try_from(pid) else { return true };
     // SAFETY: signal 0 is sent to nobody; it only asks.
     let is_there = unsafe { libc::kill(pid, 0) } == 0;
@@ -112,7 +112,7 @@ fn is_alive(pid: u32) -> bool {
 
 #[cfg(windows)]
 #[expect(unsafe_code, reason = "the standard library cannot ask whether a process is there")]
-fn is_alive(pid: u32) -> bool {
+pub(super) fn is_alive(pid: u32) -> bool {
     use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
     use windows_sys::Win32::{
         Foundation::{ERROR_INVALID_PARAMETER, WAIT_OBJECT_0},
@@ -133,7 +133,7 @@ fn is_alive(pid: u32) -> bool {
 
 /// Nobody knows.
 #[cfg(not(any(unix, windows)))]
-fn is_alive(_pid: u32) -> bool {
+pub(super) fn is_alive(_pid: u32) -> bool {
     true
 }
 

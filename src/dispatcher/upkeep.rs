@@ -128,8 +128,10 @@ impl Dispatcher<'_> {
             let deadlines: Vec<_> = self.channels.iter().map(|it| (it.sink, it.deadline)).collect();
             let before = now.earlier(NOBODY_THERE);
             self.outbox.with(async |store| store.prolong(&deadlines, before, now).await).await?;
+            self.note_known().await?;
             self.upkeep.has_reconsidered = true;
         }
+        self.forget_unknown().await?;
         if !self.upkeep.has_noted {
             self.upkeep.has_noted = self.note_start().await;
         }

@@ -51,6 +51,8 @@ mod batch;
 #[cfg(feature = "sqlite")]
 mod failover;
 mod keep;
+#[cfg(feature = "sqlite")]
+mod known;
 mod memory;
 #[cfg(not(feature = "sqlite"))]
 mod memory_only;

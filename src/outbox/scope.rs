@@ -76,6 +76,8 @@ pub(super) enum Question<'a> {
     /// A pending delivery is due after `first_by`, if it was never claimed, or after
     /// `again_by`.
     Late { first_by: SystemTime, again_by: SystemTime },
+    /// Something is to be told to a recipient who is none of `targets`, by a sink of theirs.
+    Unknown { targets: &'a [Target] },
     /// A delivery of one of these sinks was due `before`.
     Left { sinks: &'a [&'a str], before: SystemTime },
     /// Something of a sink that is none of `own` was due `before`.

@@ -267,6 +267,8 @@ mod fates;
 mod groups;
 mod incidents;
 #[cfg(feature = "sqlite")]
+mod known;
+#[cfg(feature = "sqlite")]
 mod model;
 #[cfg(feature = "sqlite")]
 mod moves;

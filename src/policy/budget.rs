@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{calendar::Calendar, incident::Heard};
+use super::{calendar::Calendar, incident::Heard, known::Knower};
 use crate::{event::millis_or_none, host::time::Saturating};
 
 mod spent;
@@ -86,6 +86,9 @@ pub(crate) struct Account {
     /// What they cost, in segments.
     #[serde(default)]
     pub(crate) segments: Spent,
+    /// The processes whose settings name them.
+    #[serde(default)]
+    pub(crate) known_by: Vec<Knower>,
 }
 
 /// What an account allows.

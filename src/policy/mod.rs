@@ -14,6 +14,9 @@ pub(crate) mod budget;
 
 pub(crate) mod calendar;
 
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "memory is one process's own"))]
+pub(crate) mod known;
+
 pub(crate) mod notice;
 
 pub(crate) mod retold;

@@ -22,6 +22,8 @@ mod dead;
 mod fates;
 mod form;
 mod join;
+#[cfg(feature = "sqlite")]
+mod known;
 mod learn;
 mod read;
 mod rows;

@@ -88,6 +88,22 @@ impl Keep for Sqlite {
                 );
                 any.fetch_one(&mut self.connection).await?
             }
+            Question::Unknown { targets } => {
+                let own: Vec<_> =
+                    targets.iter().map(|target| (target.sink, target.recipient.as_str())).collect();
+                let own = json(&own);
+                let any = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT 1 FROM (SELECT DISTINCT value ->> 0 AS sink FROM json_each(?1)) AS own
+                                       CROSS JOIN standing USING (sink)
+                                       WHERE due_at IS NOT NULL
+                                         AND NOT EXISTS (SELECT 1 FROM json_each(?1) AS whom
+                                                          WHERE whom.value ->> 0 = standing.sink
+                                                            AND whom.value ->> 1 = standing.recipient))
+                           AS "any!: bool""#,
+                    own
+                );
+                any.fetch_one(&mut self.connection).await?
+            }
             Question::Left { sinks, before } => {
                 let (sinks, before) = (json(sinks), to_millis(before));
                 let any = sqlx::query_scalar!(
