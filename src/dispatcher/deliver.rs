@@ -93,7 +93,14 @@ impl Dispatcher<'_> {
             true => SendError::ambiguous("its deadline passed before it could be sent again"),
             false => SendError::not_processed("its deadline passed before it could be sent"),
         });
-        self.unsettled.push_back(Attempted { lane, claim, result, segments: 0, is_absent: false, is_old: false });
+        self.unsettled.push_back(Attempted {
+            lane,
+            claim,
+            result,
+            segments: 0,
+            is_absent: false,
+            is_old: false,
+        });
     }
 
     /// Starts one attempt.
@@ -112,7 +119,14 @@ impl Dispatcher<'_> {
             }
             Err(error) => {
                 let result = Err(SendError::not_processed(error.to_string()));
-                self.unsettled.push_back(Attempted { lane, claim, result, segments: 0, is_absent: false, is_old: false });
+                self.unsettled.push_back(Attempted {
+                    lane,
+                    claim,
+                    result,
+                    segments: 0,
+                    is_absent: false,
+                    is_old: false,
+                });
                 // Any other is this notice's own, or comes again at the next claim.
                 if matches!(error, StoreError::Damaged(_) | StoreError::Broken(_)) {
                     self.outbox.judge(&error);

@@ -125,7 +125,9 @@ impl Dispatcher<'_> {
 
     /// Says how many messages are not sent, and where they are kept.
     async fn say_what_is_left(&mut self) {
-        let (Some(place), Some(left)) = (self.outbox.kept_in(), self.pending(Mark::ALL).await) else { return };
+        let (Some(place), Some(left)) = (self.outbox.kept_in(), self.pending(Mark::ALL).await) else {
+            return;
+        };
         let messages = match left {
             0 => return,
             1 => "1 message was not sent before the program ended: it is".to_owned(),

@@ -78,26 +78,8 @@ use lane::Lane;
 #[cfg(feature = "sqlite")]
 mod starts;
 
-/// Memory knows of no start but its own.
 #[cfg(not(feature = "sqlite"))]
-use crate::outbox::StoreError;
-
-#[cfg(not(feature = "sqlite"))]
-impl Dispatcher<'_> {
-    async fn note_start(&mut self) -> bool {
-        true
-    }
-
-    async fn note_end(&mut self) {}
-
-    async fn note_known(&mut self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn forget_unknown(&mut self) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
+mod memory_only;
 
 mod upkeep;
 use upkeep::Upkeep;

@@ -41,7 +41,12 @@ impl Dispatcher<'_> {
     /// Commits the first of what waits, so many. False if it is to be tried again.
     async fn persist_batch(&mut self, length: usize, losses: Losses) -> bool {
         let now = SystemTime::now();
-        let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process, calendar: &self.calendar };
+        let maker = Maker {
+            new_id: &public_id,
+            run: self.inbox.run,
+            process: &self.process,
+            calendar: &self.calendar,
+        };
         let (number, batch) = (self.inbox.batches + 1, &self.inbox.waiting[..length]);
         let (losses_of, targets) = (&losses, &self.targets);
         let persist =

@@ -8,8 +8,8 @@ use crate::{
     host::trouble::Voice,
     outbox::{Channel, Database},
     policy::{
-        budget::Budget, calendar::Calendar, fingerprint::Custom, incident::Rhythm, matcher::Matcher, redact::Policy,
-        retry::RetryPolicy,
+        budget::Budget, calendar::Calendar, fingerprint::Custom, incident::Rhythm, matcher::Matcher,
+        redact::Policy, retry::RetryPolicy,
     },
     render::Renderer,
     sink::DynSink,

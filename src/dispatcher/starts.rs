@@ -185,7 +185,10 @@ fn message(it: &CrashLoop) -> String {
 /// What the phone has no room for.
 fn explanation(it: &CrashLoop) -> String {
     let minutes = LOOP_WINDOW.as_secs() / 60;
-    format!("{} within {minutes} minutes; all but the last failed: they ended with an error, or were killed after one", it.starts)
+    format!(
+        "{} within {minutes} minutes; all but the last failed: they ended with an error, or were killed after one",
+        it.starts
+    )
 }
 
 #[cfg(test)]
@@ -201,8 +204,13 @@ mod tests {
         let (before, first_run, later) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let us = Us { process: &process, first_run, since: at(9) };
-        let start = |run, host: &str, pid, ended_at| {
-            Start { run, host: host.to_owned(), pid, at: at(1), ended_at, erred_last: true }
+        let start = |run, host: &str, pid, ended_at| Start {
+            run,
+            host: host.to_owned(),
+            pid,
+            at: at(1),
+            ended_at,
+            erred_last: true,
         };
         let failed = |start: &Start| has_failed(start, &us, |pid| pid == 7);
         assert!(!failed(&start(before, "web-1", 7, None)), "it is alive");

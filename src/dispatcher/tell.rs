@@ -22,7 +22,12 @@ impl Dispatcher<'_> {
             return STORE_RETRY / 4;
         }
         let mut next = now.later(MAX_SLEEP);
-        let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process, calendar: &self.calendar };
+        let maker = Maker {
+            new_id: &public_id,
+            run: self.inbox.run,
+            process: &self.process,
+            calendar: &self.calendar,
+        };
         let is_outage = self.outbox.is_outage();
         let hurried = self.must_hurry;
         for channel in &self.channels {

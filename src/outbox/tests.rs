@@ -100,7 +100,8 @@ impl Bench {
     }
 
     async fn persist_with(&mut self, batch: &[Captured], losses: &Losses, now: SystemTime) {
-        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
+        let maker =
+            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
         self.store.persist(next_batch(), batch, losses, &maker, &self.targets, now).await.unwrap();
     }
 
@@ -109,7 +110,8 @@ impl Bench {
     }
 
     async fn tell_with(&mut self, channel: &Channel, hurried: bool, now: SystemTime) -> Told {
-        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
+        let maker =
+            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
         self.store.tell(channel, &maker, hurried, now).await.unwrap()
     }
 
@@ -127,7 +129,8 @@ impl Bench {
             let message = format!("{} for {} in #{}", dead.reason, dead.recipient, dead.public_id);
             Captured { about: Some(About::Dead), ..captured(&message, Level::ERROR) }
         };
-        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
+        let maker =
+            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
         let told =
             self.store.tell_of_sink(sink, true, not_since, tell, &maker, &self.targets[1..], now).await;
         told.unwrap().then(|| count.get())
@@ -149,7 +152,8 @@ impl Bench {
             },
             ..captured_at("crash loop", now)
         };
-        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
+        let maker =
+            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
         let began = Began { at: now, run: self.run };
         self.store.note_start(began, have_failed, tell, &maker, &self.targets, now).await.unwrap()
     }
@@ -259,6 +263,7 @@ fn check<F: Future<Output = Bench>>(make: impl FnOnce() -> F, claim: impl AsyncF
     });
 }
 
+mod budgets;
 mod days;
 mod deliveries;
 #[cfg(feature = "sqlite")]

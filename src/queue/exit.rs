@@ -134,10 +134,7 @@ mod status {
         };
 
         unsafe extern "C" {
-            fn on_exit(
-                function: extern "C" fn(c_int, *mut c_void),
-                argument: *mut c_void,
-            ) -> c_int;
+            fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
         }
 
         extern "C" fn note(status: c_int, _: *mut c_void) {

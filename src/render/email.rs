@@ -9,8 +9,8 @@ use askama::Template;
 
 use super::{
     Attachment, Clock, DefaultRender, attachment, bars::Bars, before, clean, counted, environment, facts,
-    headline, headline_with_cause, late, link::Link, panic_place, silence_hint, space::Space, total, trace, word,
-    words,
+    headline, headline_with_cause, late, link::Link, panic_place, silence_hint, space::Space, total, trace,
+    word, words,
 };
 use crate::{
     event::Event,

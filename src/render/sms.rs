@@ -5,7 +5,8 @@
 //! not bring.
 
 use super::{
-    Clock, Headline, clean, counted, environment, gsm7, headline, late, lost, panic_place, rank, tag, total, word, words,
+    Clock, Headline, clean, counted, environment, gsm7, headline, late, lost, panic_place, rank, tag, total,
+    word, words,
 };
 use crate::{
     event::loss::Losses,

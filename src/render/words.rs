@@ -202,12 +202,7 @@ pub(super) fn short_count_again(count: u64, today: u64, this_week: u64) -> Strin
 
 /// The same in a mail.
 pub(super) fn long_count_again(count: u64, today: u64, this_week: u64) -> String {
-    format!(
-        "{} not reported before, {} today, {} this week",
-        number(count),
-        number(today),
-        number(this_week)
-    )
+    format!("{} not reported before, {} today, {} this week", number(count), number(today), number(this_week))
 }
 
 /// Until when no other message comes about this kind of event, in an SMS.

@@ -9,7 +9,9 @@ use std::{
 };
 
 use tracing::error;
-use tracing_alert::{AlertHandle, AlertLayer, Budget, Builder, MemorySink, RetryPolicy, SendError, TwilioSink};
+use tracing_alert::{
+    AlertHandle, AlertLayer, Budget, Builder, MemorySink, RetryPolicy, SendError, TwilioSink,
+};
 
 use crate::support::{
     ACCOUNT_SID, AUTH_TOKEN, Answer, EMAIL, Harness, PATIENCE, Provider, Reaped, SENDER, eventually, rows,
@@ -90,10 +92,10 @@ fn what_cannot_be_looked_up_is_sent_again() {
 fn what_a_look_up_proves_unsent_costs_nothing() {
     let harness = Harness::new();
     harness.provider.script_sms([Answer::status(500), Answer::status(502), Answer::status(500)]);
-    let handle = with_layer(
-        harness.builder().retry(quick()).sms_budget(Budget::new(9, Duration::ZERO, 9)),
-        || error!("payment failed"),
-    );
+    let handle =
+        with_layer(harness.builder().retry(quick()).sms_budget(Budget::new(9, Duration::ZERO, 9)), || {
+            error!("payment failed")
+        });
     assert!(handle.flush(PATIENCE).is_complete());
     assert_eq!((harness.provider.sms().len(), harness.provider.lookups().len()), (4, 3));
     let spent = "SELECT sum(slot.value ->> 1) FROM account, json_each(account.data, '$.segments') AS slot";

@@ -117,8 +117,9 @@ impl Builder {
     }
 
     /// The recipients' time zone, by its IANA name, like `Europe/Riga`: mails show
-    /// times in it and in UTC. It is read from the system's time zone database; on
-    /// Windows, which has none, from one that is compiled in. Default: UTC only.
+    /// times in it and in UTC, and the days of budgets are its own. It is read from the
+    /// system's time zone database; on Windows, which has none, from one that is compiled
+    /// in. Default: UTC only.
     pub fn timezone(mut self, name: impl Into<String>) -> Self {
         self.timezone = Some(name.into());
         self

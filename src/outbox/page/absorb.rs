@@ -8,7 +8,11 @@ use std::{collections::BTreeMap, time::SystemTime};
 use uuid::Uuid;
 
 use super::{DeliveryRow, FirstBatch, IncidentRow, ItemRow, Page, Recipient, StandingRow, State};
-use crate::{event::to_millis, outbox::Target, policy::budget::{Account, Spent}};
+use crate::{
+    event::to_millis,
+    outbox::Target,
+    policy::budget::{Account, Spent},
+};
 
 /// Which incidents there are, as they are looked for.
 #[derive(Default)]

@@ -75,11 +75,16 @@ pub(super) mod span {
 
     use super::*;
 
-    pub(in crate::outbox::page) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::outbox::page) fn serialize<S: Serializer>(
+        span: &Duration,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.serialize_u32(u32::try_from(span.as_millis()).unwrap_or(u32::MAX))
     }
 
-    pub(in crate::outbox::page) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    pub(in crate::outbox::page) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Duration, D::Error> {
         u32::deserialize(from).map(|millis| Duration::from_millis(millis.into()))
     }
 }
@@ -114,7 +119,12 @@ by_name!(
     Kind::name,
     [Kind::First, Kind::Digest, Kind::Again, Kind::Update, Kind::Reminder, Kind::Quiet, Kind::Health]
 );
-by_name!(reason, Reason, reason_name, [Reason::First, Reason::Again, Reason::Update, Reason::Reminder, Reason::Quiet]);
+by_name!(
+    reason,
+    Reason,
+    reason_name,
+    [Reason::First, Reason::Again, Reason::Update, Reason::Reminder, Reason::Quiet]
+);
 
 fn reason_name(reason: Reason) -> &'static str {
     match reason {

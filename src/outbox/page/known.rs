@@ -30,12 +30,14 @@ impl Page {
             targets.iter().any(|target| *target.sink == *it.sink && *target.recipient == *it.address)
         };
         let is_known = |it: &Recipient| {
-            self.accounts.get(it).is_some_and(|account| account.known_by.iter().any(|knower| !is_gone(knower)))
+            self.accounts
+                .get(it)
+                .is_some_and(|account| account.known_by.iter().any(|knower| !is_gone(knower)))
         };
         let live = self.standings.iter().filter(|(_, known)| known.due_at.is_some());
-        let unknown = live.map(|(key, _)| key).filter(|(_, recipient)| {
-            is_own_sink(recipient) && !is_own(recipient) && !is_known(recipient)
-        });
+        let unknown = live
+            .map(|(key, _)| key)
+            .filter(|(_, recipient)| is_own_sink(recipient) && !is_own(recipient) && !is_known(recipient));
         let unknown: Vec<_> = unknown.cloned().collect();
         for key in &unknown {
             if let Some(known) = self.standings.change(key) {

@@ -13,7 +13,11 @@ use uuid::Uuid;
 use super::{MAX_DRAWS, Maker, batch::About};
 use crate::{
     event::Event,
-    policy::{budget::Account, fingerprint::Fingerprint, incident::{Rank, Standing}},
+    policy::{
+        budget::Account,
+        fingerprint::Fingerprint,
+        incident::{Rank, Standing},
+    },
 };
 
 mod absorb;

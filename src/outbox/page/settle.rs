@@ -10,9 +10,7 @@ use super::{DeliveryRow, Page, Recipient, RefusalRow, State};
 use crate::{
     host::time::Saturating,
     outbox::Claim,
-    policy::{
-        budget::MAX_SEGMENTS, calendar::Calendar, incident::PENDING_PAUSE, send_error::SendError,
-    },
+    policy::{budget::MAX_SEGMENTS, calendar::Calendar, incident::PENDING_PAUSE, send_error::SendError},
 };
 
 /// How an answer to a claim is to be taken.

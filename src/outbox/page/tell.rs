@@ -80,9 +80,8 @@ impl Page {
         };
         let limits = channel.limits();
         let plan = plan(&view, &channel.rhythm, &limits, hurried, now);
-        let told_now = |standing: &Standing, reason| {
-            standing.told_now(reason, limits.budget.map(Budget::share), now)
-        };
+        let told_now =
+            |standing: &Standing, reason| standing.told_now(reason, limits.budget.map(Budget::share), now);
         let notice = (!plan.tell.is_empty())
             .then(|| open.unwrap_or_else(|| self.insert_notice(recipient, channel, maker, &plan, now)));
         if let Some(notice) = notice {
@@ -109,7 +108,8 @@ impl Page {
             let key = (*incident, recipient.clone());
             let reason = told.get(&index);
             let has_moved = self.standings.get(&key).is_some_and(|known| known.due_at != *due_at);
-            let Some(known) = (reason.is_some() || has_moved).then(|| self.standings.change(&key)).flatten() else {
+            let Some(known) = (reason.is_some() || has_moved).then(|| self.standings.change(&key)).flatten()
+            else {
                 continue;
             };
             known.due_at = *due_at;

@@ -117,7 +117,12 @@ fn a_run_that_was_killed_erred_last_if_the_next_one_began_soon_after_its_error()
         assert_eq!(begin(bench, t(65)).await, [true]);
         bench.persist(&[captured_at("no database", t(70))], t(70)).await;
         assert_eq!(begin(bench, t(131)).await, [true, false], "it went on after its error");
-        bench.persist(&[Captured { event: Event { level: Level::WARN, ..event("a") }, ..captured_at("a", t(132)) }], t(132)).await;
+        bench
+            .persist(
+                &[Captured { event: Event { level: Level::WARN, ..event("a") }, ..captured_at("a", t(132)) }],
+                t(132),
+            )
+            .await;
         assert_eq!(begin(bench, t(133)).await, [true, false, false], "a warning is no error");
     });
 }

@@ -49,7 +49,10 @@ fn an_answer_that_comes_again_counts_once() {
     check(sqlite_bench, async |bench| {
         let account = async |bench: &mut Bench, address| {
             let ledger = bench.store.ledger().await.unwrap();
-            ledger.accounts.get(&Recipient::new("sms", address)).map(|account| account.segments.today(&Calendar::default(), t(2)))
+            ledger
+                .accounts
+                .get(&Recipient::new("sms", address))
+                .map(|account| account.segments.today(&Calendar::default(), t(2)))
         };
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
@@ -84,7 +87,12 @@ fn a_batch_that_was_committed_although_it_said_an_error_counts_once() {
         let losses = Losses::from([(DropReason::QueueFull, 3)]);
         let batch = [Captured { count: 5, ..captured("a", Level::ERROR) }];
         let persist = async |bench: &mut Bench, number: u64| {
-            let maker = Maker { new_id: &*bench.new_id, run: bench.run, process: &bench.process, calendar: &bench.calendar };
+            let maker = Maker {
+                new_id: &*bench.new_id,
+                run: bench.run,
+                process: &bench.process,
+                calendar: &bench.calendar,
+            };
             bench.store.persist(number, &batch, &losses, &maker, &bench.targets, t(0)).await
         };
         for number in [1, 2] {

@@ -104,9 +104,7 @@ impl<'a> World<'a> {
             Provider::Down | Provider::Mute | Provider::MuteAbout(_) if due_at >= claim.expires_at => {
                 store.bury(claim, "too late", now).await
             }
-            Provider::Down => {
-                store.retry(claim, &SendError::not_processed("503"), due_at, Some(now)).await
-            }
+            Provider::Down => store.retry(claim, &SendError::not_processed("503"), due_at, Some(now)).await,
             _ if is_mute => store.retry(claim, &SendError::ambiguous("no answer"), due_at, Some(now)).await,
             Provider::Up | Provider::Mute | Provider::MuteAbout(_) => {
                 let cost = segments(&Renderer::default().render(&notice).short);
@@ -133,8 +131,12 @@ impl<'a> World<'a> {
             };
             let bench = &mut *self.bench;
             let others: Vec<_> = bench.targets.iter().filter(|it| it.sink != sink).cloned().collect();
-            let maker =
-                Maker { new_id: &*bench.new_id, run: bench.run, process: &bench.process, calendar: &bench.calendar };
+            let maker = Maker {
+                new_id: &*bench.new_id,
+                run: bench.run,
+                process: &bench.process,
+                calendar: &bench.calendar,
+            };
             let told =
                 bench.store.tell_of_sink(sink, true, now - HOUR, of_failing, &maker, &others, now).await;
             told.unwrap();

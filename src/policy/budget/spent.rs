@@ -11,7 +11,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{host::time::Saturating, policy::calendar::{Calendar, DAY}};
+use crate::{
+    host::time::Saturating,
+    policy::calendar::{Calendar, DAY},
+};
 
 /// How much was spent in which quarter of an hour after the epoch, the earliest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

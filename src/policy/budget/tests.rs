@@ -33,8 +33,7 @@ fn allowed(budget: &Budget, is_new: bool, times: impl Iterator<Item = SystemTime
 
 #[test]
 fn three_sms_go_at_once_and_then_one_in_ten_minutes() {
-    let every_second =
-        |minutes: u32| (0..minutes * 60).map(|s| midnight() + Duration::from_secs(s.into()));
+    let every_second = |minutes: u32| (0..minutes * 60).map(|s| midnight() + Duration::from_secs(s.into()));
     assert_eq!(allowed(&Budget::SMS, false, every_second(1)), 3);
     assert_eq!(allowed(&Budget::SMS, false, every_second(31)), 6);
 }

@@ -55,9 +55,8 @@ pub(crate) fn plan(
         Next::Close(at) | Next::Tell(_, at) => Some(*at),
     };
     let mut plan = Plan { due: nexts.iter().zip(&view.standings).map(due).collect(), ..Plan::default() };
-    let may_join = |standing: &Standing| {
-        standing.not_before.is_none_or(|at| at <= now) && !standing.is_in_doubt
-    };
+    let may_join =
+        |standing: &Standing| standing.not_before.is_none_or(|at| at <= now) && !standing.is_in_doubt;
     let is_news = |index: usize| {
         let is_new = matches!(nexts[index], Next::Tell(Reason::First | Reason::Again, _));
         is_new && view.standings[index].is_news(now)

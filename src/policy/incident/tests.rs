@@ -1,7 +1,5 @@
 //! What is told when, from the first event to the end.
 
-use proptest::prelude::*;
-
 use tracing::Level;
 
 use super::*;
@@ -70,14 +68,23 @@ fn heard(heard_at: Option<SystemTime>, rank: Rank) -> Account {
     Account { heard_at, heard: Heard { worst: rank, worst_new: rank }, ..Account::default() }
 }
 
-fn plan(view: &RecipientView, rhythm: &Rhythm, budget: Option<&Budget>, hurried: bool, now: SystemTime) -> Plan {
+fn plan(
+    view: &RecipientView,
+    rhythm: &Rhythm,
+    budget: Option<&Budget>,
+    hurried: bool,
+    now: SystemTime,
+) -> Plan {
     super::plan(view, rhythm, &Limits { budget, calendar: &Calendar::default() }, hurried, now)
 }
 
 /// After its first telling at `at`, and its hold.
 fn first_told(standing: Standing, at: SystemTime) -> Standing {
     let told = standing.told;
-    Standing { told, ..Standing { told: 0, told_at: None, tellings: 0, ..standing }.told_now(Reason::First, None, at) }
+    Standing {
+        told,
+        ..Standing { told: 0, told_at: None, tellings: 0, ..standing }.told_now(Reason::First, None, at)
+    }
 }
 
 #[test]
@@ -133,7 +140,10 @@ fn windows_in_a_row_grow_only_while_something_new_comes_in_each() {
     assert_eq!(pauses[..7], [5, 5, 5, 5, 10, 20, 28], "until they use a quarter of the day");
     let alone = |after: u64| {
         let now = account.heard_at.unwrap() + MINUTE * u32::try_from(after).unwrap();
-        let view = RecipientView { account: account.clone(), ..desk(vec![Standing { opened_at: now - SECOND, ..open(1, now) }]) };
+        let view = RecipientView {
+            account: account.clone(),
+            ..desk(vec![Standing { opened_at: now - SECOND, ..open(1, now) }])
+        };
         plan(&view, &EMAIL, Some(&Budget::EMAIL), false, now).tell.len()
     };
     assert_eq!([4, 5, 20].map(alone), [0, 0, 1], "what comes later than usual waits for nothing");
@@ -148,7 +158,11 @@ fn what_goes_on_is_told_again_when_its_hold_ends() {
     for rhythm in [SMS, EMAIL] {
         assert_eq!(on(1000, 9, &rhythm), Next::Tell(Reason::Reminder, end));
         assert_eq!(on(1000, 10, &rhythm), Next::Tell(Reason::Update, end));
-        assert_eq!(on(9, 9, &rhythm), Next::Tell(Reason::Quiet, t(9) + QUIET_AFTER), "the end tells it as well");
+        assert_eq!(
+            on(9, 9, &rhythm),
+            Next::Tell(Reason::Quiet, t(9) + QUIET_AFTER),
+            "the end tells it as well"
+        );
     }
     assert_eq!([0, 9, 10, 99, 100].map(next_power_of_ten), [10, 10, 100, 100, 1000]);
 }
@@ -156,7 +170,13 @@ fn what_goes_on_is_told_again_when_its_hold_ends() {
 #[test]
 fn what_comes_back_is_told_again_when_its_hold_ends_or_at_once() {
     let back = |at, holds, hold| Standing {
-        back_at: Some(at), holds, hold, tellings: 1, told: 1, told_at: Some(t(1)), ..open(2, at)
+        back_at: Some(at),
+        holds,
+        hold,
+        tellings: 1,
+        told: 1,
+        told_at: Some(t(1)),
+        ..open(2, at)
     };
     let next = |standing: Standing, now| next(&standing, &SMS, Some(t(1)), now);
     let held = back(t(0) + 40 * MINUTE, 2, HOUR);
@@ -219,7 +239,8 @@ fn incidents_that_end_within_a_window_are_told_together() {
 
 #[test]
 fn what_ended_and_joins_a_message_is_over() {
-    let standing = Standing { is_covered: true, is_pending: true, ..first_told(told(open(7, t(5)), 3, t(1)), t(1)) };
+    let standing =
+        Standing { is_covered: true, is_pending: true, ..first_told(told(open(7, t(5)), 3, t(1)), t(1)) };
     let desk = RecipientView { has_open_message: true, ..desk(vec![standing]) };
     let end = t(5) + QUIET_AFTER;
     let before = plan(&desk, &SMS, None, false, end - SECOND);
@@ -320,7 +341,10 @@ fn who_cost_enough_waits_for_tomorrow_and_a_quarter_is_kept_for_the_new() {
     assert_eq!([44, 58, 59].map(|spent| until(room(0), spent, false).0), [tomorrow; 3]);
     assert_eq!([44, 58, 59].map(|spent| until(room(0), spent, true).0), [None, None, tomorrow]);
     // What is under way may cost less than is kept for it.
-    assert_eq!([(1, 42), (2, 39)].map(|(more, spent)| until(room(more), spent, false).0), [Some(t(30)), None]);
+    assert_eq!(
+        [(1, 42), (2, 39)].map(|(more, spent)| until(room(more), spent, false).0),
+        [Some(t(30)), None]
+    );
     assert_eq!(until(Room { pending: 2, segments_per_day: None }, 1_000, false), (None, false));
 }
 
@@ -330,80 +354,11 @@ fn messages_in_doubt_hold_up_others_for_windows_only() {
     let account = heard(Some(t(0)), Rank::default());
     let waits = |pending| {
         let room = Room { pending, segments_per_day: None };
-        let is_free = |second: &u64| room.blocked_until(&account, &EMAIL, &limits, true, t(*second)).is_none();
+        let is_free =
+            |second: &u64| room.blocked_until(&account, &EMAIL, &limits, true, t(*second)).is_none();
         (0..7200).find(is_free).map(|second| second / 60)
     };
     assert_eq!([2, 3, 4, 5].map(waits), [Some(0), Some(5), Some(10), Some(20)]);
 }
 
-/// Runs one incident against one recipient for as long as it takes; returns what
-/// they were told, when.
-fn history(rhythm: &Rhythm, events: impl Iterator<Item = u64>) -> Vec<(u64, Reason, u64)> {
-    let mut events = events.peekable();
-    let mut standing = open(0, t(0));
-    let mut account = Account::default();
-    let mut history = Vec::new();
-    let budget = if rhythm.says_quiet { Budget::EMAIL } else { Budget::SMS };
-    let mut look_at = 0;
-    for second in 0..50 * 3600 {
-        let now = t(second);
-        let before = standing.count;
-        while events.next_if(|at| *at <= second).is_some() {
-            standing.count += 1;
-            standing.last_at = now;
-        }
-        if standing.count == 0 || (standing.count == before && second < look_at) {
-            continue;
-        }
-        let desk = RecipientView { account: account.clone(), ..desk(vec![standing]) };
-        let plan = plan(&desk, rhythm, Some(&budget), false, now);
-        if let Some((_, reason)) = plan.tell.first() {
-            history.push((second, *reason, standing.untold()));
-            standing = standing.told_now(*reason, Some(budget.share()), now);
-            account = plan.account.unwrap();
-        }
-        let [Some(due)] = plan.due.as_slice() else { break };
-        look_at = due.duration_since(t(0)).unwrap().as_secs();
-    }
-    history
-}
-
-#[test]
-fn an_error_every_ten_seconds_for_a_day_is_told_ever_more_rarely() {
-    let every_ten_seconds = || (0..24 * 360).map(|n| n * 10);
-    let minutes = |told: &[(u64, Reason, u64)]| told.iter().map(|(at, ..)| at / 60).collect::<Vec<_>>();
-    let by_mail = history(&EMAIL, every_ten_seconds());
-    assert_eq!(minutes(&by_mail)[..6], [0, 30, 90, 210, 450, 930], "{by_mail:?}");
-    assert_eq!(by_mail[0], (1, Reason::First, 1));
-    let by_sms = history(&SMS, every_ten_seconds());
-    assert_eq!(minutes(&by_sms), [0, 30, 90, 210, 450, 1440], "no more than a quarter of the day's");
-}
-
-#[test]
-fn a_burst_of_seven_and_then_nothing_is_reported_in_full() {
-    for rhythm in [SMS, EMAIL] {
-        let told = history(&rhythm, [0, 0, 0, 5, 6, 7, 8].into_iter());
-        assert_eq!(told.iter().map(|(_, _, count)| count).sum::<u64>(), 7, "{told:?}");
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn whatever_happens_every_event_is_told_in_the_end(
-        mut events in proptest::collection::vec(0_u64..6 * 3600, 1..200),
-        is_sms: bool,
-    ) {
-        events.sort_unstable();
-        // Pauses would end the incident, and open another one.
-        let pauses = events.windows(2).any(|pair| pair[1] - pair[0] >= QUIET_AFTER.as_secs());
-        let rhythm = if is_sms { SMS } else { EMAIL };
-        let told = history(&rhythm, events.iter().copied());
-        let sum: u64 = told.iter().map(|(_, _, count)| count).sum();
-        prop_assert!(pauses || sum == events.len() as u64, "{told:?}");
-        for pair in told.windows(2) {
-            prop_assert!(pair[1].0 - pair[0].0 >= rhythm.window.as_secs(), "{told:?}");
-        }
-    }
-}
+mod history;

@@ -291,7 +291,8 @@ fn storm() -> Notice {
 fn again() -> Notice {
     let mut again = failed_payment(3);
     (again.kind, again.total, again.today, again.this_week) = (Kind::Again, 41, 17, 41);
-    (again.event.at, again.last_at) = [0, 81].map(|more| from_millis(START_MILLIS + DAY_MILLIS + more * 1000)).into();
+    (again.event.at, again.last_at) =
+        [0, 81].map(|more| from_millis(START_MILLIS + DAY_MILLIS + more * 1000)).into();
     let made_at = again.event.at.later(Duration::from_secs(120));
     again.held_until = Some(made_at.later(Duration::from_secs(4 * 60 * 60)));
     again.last_hour = hour(again.event.at, again.last_at, made_at, 3);
@@ -303,7 +304,8 @@ const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 fn crash_loop() -> Notice {
     let message = "crash loop, last panic: no connection to the database at src/main.rs:23";
     let looping = event(Level::ERROR, "", "", 0, message);
-    let starts = "5 within 10 minutes; all but the last failed: they ended with an error, or were killed after one";
+    let starts =
+        "5 within 10 minutes; all but the last failed: they ended with an error, or were killed after one";
     let fields = vec![field("starts", starts)];
     let looping = Event { fields, file: None, line: None, module_path: None, thread: None, ..looping };
     notice(vec![sample(looping, "7K3Q", 5)])

@@ -186,9 +186,15 @@ fn fields_stand_where_there_is_room() {
     shop.samples[0].count = 37;
     shop.samples[0].total = 37;
     assert_eq!(short(&shop), told.replace(" - ", " (x37) - "));
-    assert_eq!(super::short(&shop, false, &Clock::default()), "[shop] ERROR: payment failed: connection refused (x37) #7K3Q");
+    assert_eq!(
+        super::short(&shop, false, &Clock::default()),
+        "[shop] ERROR: payment failed: connection refused (x37) #7K3Q"
+    );
     shop.samples[0].event.message.clear();
-    assert_eq!(super::short(&shop, false, &Clock::default()), "[shop] ERROR: request: connection refused (x37) #7K3Q");
+    assert_eq!(
+        super::short(&shop, false, &Clock::default()),
+        "[shop] ERROR: request: connection refused (x37) #7K3Q"
+    );
 }
 
 #[test]

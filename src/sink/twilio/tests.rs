@@ -128,7 +128,8 @@ fn a_country_that_a_short_code_does_not_reach_is_no_fault_of_the_sender() {
         let judged = |sender| judge(&answer, sender, &sink().scrub(TO));
         assert!(matches!(judged(Some("12345")), Err(SendError::Rejected { .. })), "{code}");
         for sender in [Some(FROM), Some("ACME"), None] {
-            let rests = |error: &SendError| matches!(error, SendError::NotProcessed { retry_after: Some(_), .. });
+            let rests =
+                |error: &SendError| matches!(error, SendError::NotProcessed { retry_after: Some(_), .. });
             assert!(judged(sender).as_ref().is_err_and(rests), "others may be reached: {code} {sender:?}");
         }
     }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use tracing_alert::{AlertLayer, Builder, DropReason, EMAIL_DEADLINE, MemorySink, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY, SendError};
+use tracing_alert::{
+    AlertLayer, Builder, DropReason, EMAIL_DEADLINE, MemorySink, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY,
+    SendError,
+};
 use tracing_subscriber::prelude::*;
 
 use super::{code, read, root, sources};

@@ -62,7 +62,14 @@ async fn persist(store: &mut Store, message: &str) {
 /// Returns when it is to be looked again.
 async fn tell(store: &mut Store) -> Option<SystemTime> {
     let deadline = Duration::from_secs(3600);
-    let channel = Channel { sink: "sms", rhythm: RHYTHM, budget: None, calendar: Calendar::default(), segments_per_day: None, deadline };
+    let channel = Channel {
+        sink: "sms",
+        rhythm: RHYTHM,
+        budget: None,
+        calendar: Calendar::default(),
+        segments_per_day: None,
+        deadline,
+    };
     store.tell(&channel, &maker(&Process::default()), true, now()).await.unwrap().next
 }
 
