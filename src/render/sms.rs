@@ -87,18 +87,24 @@ impl Frame<'_> {
         let mut fitting = self.fit(&texts)?;
         let (segments, is_plain) = (gsm7::segments(&fitting), gsm7::is_plain(&fitting));
         let longest = entries.iter().map(|entry| entry.details.len()).max().unwrap_or_default();
+        let mut add = |at: usize, mark: &str, detail: &str| {
+            let length = texts[at].details.len();
+            texts[at].details.push_str(if length == 0 { words::BEFORE_DETAILS } else { mark });
+            texts[at].details.push_str(detail);
+            let longer = self.compose(&texts);
+            if gsm7::segments(&longer) <= segments && gsm7::is_plain(&longer) == is_plain {
+                fitting = longer;
+            } else {
+                texts[at].details.truncate(length);
+            }
+        };
+        for (at, entry) in entries.iter().enumerate() {
+            entry.until.iter().for_each(|until| add(at, "", until));
+        }
         for detail in 0..longest {
             for (at, entry) in entries.iter().enumerate() {
-                let Some(detail) = entry.details.get(detail) else { continue };
-                let length = texts[at].details.len();
-                let mark = if length == 0 { words::BEFORE_DETAILS } else { " " };
-                texts[at].details.push_str(&format!("{mark}{detail}"));
-                let longer = self.compose(&texts);
-                if gsm7::segments(&longer) <= segments && gsm7::is_plain(&longer) == is_plain {
-                    fitting = longer;
-                } else {
-                    texts[at].details.truncate(length);
-                }
+                let mark = if detail == 0 { ", " } else { " " };
+                entry.details.get(detail).into_iter().for_each(|detail| add(at, mark, detail));
             }
         }
         Some(fitting)
@@ -180,20 +186,22 @@ struct Entry<'a> {
     count: String,
     /// What tells it from others of its kind.
     details: Vec<String>,
+    /// Until when nothing more is told of it.
+    until: Option<String>,
 }
 
 impl<'a> Entry<'a> {
     fn new(notice: &'a Notice, index: usize, tells_fields: bool, clock: &Clock) -> Self {
         let sample = &notice.samples[index];
         let headline = Headline::of(&sample.event, tells_fields);
-        let mut details = if tells_fields && notice.kind != Kind::Health {
+        let details = if tells_fields && notice.kind != Kind::Health {
             headline::details(sample, &headline).iter().map(|detail| gsm7::fold(detail)).collect()
         } else {
             Vec::new()
         };
-        if let (Some(until), [_]) = (sample.held_until, notice.samples.as_slice()) {
-            details.push(gsm7::fold(&words::silent_until(&clock.minute(until))));
-        }
+        // The first message keeps its room for what happened.
+        let until = sample.held_until.filter(|_| sample.kind != Kind::First && notice.samples.len() == 1);
+        let until = until.map(|until| gsm7::fold(&words::silent_until(&clock.minute(until))));
         let headline = headline.map(gsm7::fold);
         let word = match notice.kind {
             Kind::Health => String::new(),
@@ -213,7 +221,7 @@ impl<'a> Entry<'a> {
             _ => words::short_count(sample.count, sample.total),
         };
         let length = headline.whole().chars().count();
-        Self { index, sample, word, headline, length, place, count, details }
+        Self { index, sample, word, headline, length, place, count, details, until }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     },
     policy::{
         budget::Account,
-        incident::{MAX_HOLD, QUIET_AFTER, Recent, SAME_WITHIN, Standing, Window},
+        incident::{ANEW_AFTER, QUIET_AFTER, Recent, SAME_WITHIN, Standing, Window},
     },
 };
 
@@ -186,7 +186,7 @@ impl Page {
         let known = self.standings_of(id).filter(|(_, known)| known.told_at.is_some());
         let known: Vec<_> = known.map(|(recipient, _)| (id, recipient.clone())).collect();
         let Some(incident) = self.incidents.change(&id) else { return };
-        let begins_anew = incident.last_at.min(now).later(MAX_HOLD) <= arrival.first_at;
+        let begins_anew = incident.last_at.min(now).later(ANEW_AFTER) <= arrival.first_at;
         incident.closed_at = None;
         incident.back_at = Some(arrival.first_at.min(now));
         incident.run = maker.run;

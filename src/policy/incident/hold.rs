@@ -1,7 +1,7 @@
 //! How long nothing is told of a kind that was told just now.
 //!
 //! The hold doubles with each telling, and begins anew once the kind was silent for
-//! [`MAX_HOLD`]: an error that comes every hour must not be told every hour.
+//! [`ANEW_AFTER`]: an error that comes every hour must not be told every hour.
 //! Invariant: pure. It holds one kind and one recipient, never anything else.
 
 use std::time::{Duration, SystemTime};
@@ -12,8 +12,12 @@ use crate::{host::time::Saturating, policy::calendar::DAY};
 /// After the first telling.
 pub(crate) const FIRST_HOLD: Duration = Duration::from_secs(30 * 60);
 
-/// No hold is longer; and a kind that was silent for so long begins anew.
-pub(crate) const MAX_HOLD: Duration = DAY;
+/// No hold is longer.
+const MAX_HOLD: Duration = DAY;
+
+/// A kind that was silent for so long begins anew: less than a day, so that an error of a
+/// job that runs every night is told in each.
+pub(crate) const ANEW_AFTER: Duration = Duration::from_secs(18 * 60 * 60);
 
 /// The hold after so many tellings in a row, if of 24 hours' messages so many may be
 /// about one kind.

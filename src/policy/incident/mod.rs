@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::host::time::Saturating;
 
 mod hold;
-pub(crate) use hold::MAX_HOLD;
+pub(crate) use hold::ANEW_AFTER;
 
 mod plan;
 pub(crate) use plan::{PENDING_PAUSE, Plan, RecipientView, plan};
