@@ -215,6 +215,8 @@ impl Page {
     ) -> i64 {
         self.beyond.last_incident = self.beyond.last_incident.saturating_add(1);
         let id = self.beyond.last_incident;
+        let mut recent = Recent::default();
+        recent.add(arrival.count, maker.calendar.day_of(arrival.last_at.min(now)));
         let incident = IncidentRow {
             public_id: self.draw_for(Drawn::Incident(id), maker),
             fingerprint: arrival.fingerprint.clone(),
@@ -232,10 +234,8 @@ impl Page {
             closed_at: None,
             is_left: false,
             pace: arrival.pace.clone(),
-            recent: Recent::default(),
+            recent,
         };
-        let mut incident = incident;
-        incident.recent.add(arrival.count, maker.calendar.day_of(arrival.last_at.min(now)));
         self.incidents.insert(id, incident);
         if let Some(event) = arrival.event {
             self.firsts.insert(id, Event::unshared(event));
