@@ -94,7 +94,7 @@ fn what_a_look_up_proves_unsent_costs_nothing() {
     harness.provider.script_sms([Answer::status(500), Answer::status(502), Answer::status(500)]);
     let handle =
         with_layer(harness.builder().retry(quick()).sms_budget(Budget::new(9, Duration::ZERO, 9)), || {
-            error!("payment failed")
+            error!("payment failed");
         });
     assert!(handle.flush(PATIENCE).is_complete());
     assert_eq!((harness.provider.sms().len(), harness.provider.lookups().len()), (4, 3));

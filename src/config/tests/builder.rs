@@ -375,8 +375,7 @@ fn no_sink_has_the_name_of_another_kind() {
 
 #[test]
 fn the_days_of_budgets_are_the_recipients() {
-    let config = AlertLayer::builder().timezone("Europe/Riga").in_memory();
-    let config = config.sink(MemorySink::new(), ["on-call"]).check().unwrap();
+    let config = sound().timezone("Europe/Riga").check().unwrap();
     let at = crate::event::from_millis(1_700_000_000_000);
     let utc = crate::policy::calendar::Calendar::default();
     assert_eq!(config.setup.calendar.day_of(at), utc.day_of(at) + 1, "22:13 UTC is past midnight in Riga");

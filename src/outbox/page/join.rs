@@ -13,10 +13,7 @@ use crate::{
         MAX_INCIDENTS, Maker, Target,
         batch::{Arrival, overflow},
     },
-    policy::{
-        budget::Account,
-        incident::{ANEW_AFTER, QUIET_AFTER, Recent, SAME_WITHIN, Standing, Window},
-    },
+    policy::incident::{ANEW_AFTER, QUIET_AFTER, Recent, SAME_WITHIN, Standing, Window},
 };
 
 /// A target, and what is known of them.
@@ -135,8 +132,8 @@ impl Page {
 
     fn addressee<'a>(&self, target: &'a Target, now: SystemTime) -> Addressee<'a> {
         let recipient = Recipient::new(target.sink, &target.recipient);
-        let account = self.accounts.get(&recipient);
-        let window = Window::of(account.unwrap_or(&Account::default()), &target.rhythm, now);
+        let account = self.accounts.get(&recipient).cloned().unwrap_or_default();
+        let window = Window::of(&account, &target.rhythm, now);
         let has_open_message = self.open_notice(&recipient).is_some();
         Addressee { target, recipient, window, has_open_message }
     }

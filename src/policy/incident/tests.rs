@@ -128,7 +128,7 @@ fn windows_in_a_row_grow_only_while_something_new_comes_in_each() {
     let mut times = Vec::new();
     for second in 0..12 * 3600 {
         let now = t(second);
-        let came = account.heard_at.map_or(t(0), |at| at + SECOND);
+        let came = account.heard_at.map_or_else(|| t(0), |at| at + SECOND);
         let standing = Standing { opened_at: came, ..open(1, came) };
         let view = RecipientView { account: account.clone(), ..desk(vec![standing]) };
         if let Some(after) = plan(&view, &EMAIL, Some(&Budget::EMAIL), false, now).account {
