@@ -263,6 +263,7 @@ fn check<F: Future<Output = Bench>>(make: impl FnOnce() -> F, claim: impl AsyncF
     });
 }
 
+mod again;
 mod budgets;
 mod days;
 mod deliveries;

@@ -103,6 +103,24 @@ fn what_a_look_up_proves_unsent_costs_nothing() {
 }
 
 #[test]
+fn attempts_keep_to_what_a_day_may_cost() {
+    let harness = Harness::new();
+    harness.provider.script_sms((0..9).map(|_| Answer::status(500)));
+    harness.provider.always_lookups(Answer::twilio_error(403, 20403));
+    let budget = Budget::new(9, Duration::ZERO, 9);
+    let builder = harness.builder().retry(quick()).sms_budget(budget).sms_segments(4);
+    let _handle = with_layer(builder, || {
+        error!("payment failed");
+    });
+    let waits = "SELECT due_at >= min(expires_at, unixepoch('now', 'start of day', '+1 day') * 1000)
+                   FROM delivery WHERE sink = 'twilio'";
+    eventually("it waits for the next day, or its deadline", || {
+        rows(&harness.database(), waits) == ["1"] && rows(&harness.database(), SMS) == ["pending|3|NULL"]
+    });
+    assert_eq!(harness.provider.sms().len(), 3);
+}
+
+#[test]
 fn a_country_that_the_sender_does_not_reach_leaves_the_others_alone() {
     let harness = Harness::new();
     let heard = Arc::new(Mutex::new(Vec::new()));

@@ -78,7 +78,7 @@ impl Page {
             match open.get(&arrival.fingerprint) {
                 Some(id) => {
                     self.keep_learned(arrival.said.as_deref(), *id, learned, false);
-                    self.count(*id, &arrival, maker, &targets, now);
+                    self.count(*id, &arrival, arrival.latest, maker, &targets, now);
                 }
                 None if arrival.about.is_none() && room == 0 => overflow(&mut rest, arrival, now),
                 None => {
@@ -91,7 +91,7 @@ impl Page {
         }
         for arrival in rest {
             match open.get(&arrival.fingerprint) {
-                Some(id) => self.count(*id, &arrival, maker, &targets, now),
+                Some(id) => self.count(*id, &arrival, arrival.latest, maker, &targets, now),
                 None => {
                     self.begin(&arrival, ended.get(&arrival.fingerprint), maker, &targets, now);
                 }
@@ -142,6 +142,7 @@ impl Page {
         &mut self,
         id: i64,
         arrival: &Arrival<'_>,
+        latest: Option<&Event>,
         maker: &Maker<'_>,
         targets: &[Addressee<'_>],
         now: SystemTime,
@@ -151,7 +152,7 @@ impl Page {
         incident.last_at = incident.last_at.min(now).max(arrival.last_at);
         incident.pace.add(&arrival.pace, now);
         incident.recent.add(arrival.count, maker.calendar.day_of(arrival.last_at.min(now)));
-        if let Some(latest) = arrival.latest {
+        if let Some(latest) = latest {
             self.latests.insert(id, latest.bare());
         }
         self.look_sooner(id, targets, now);
@@ -170,7 +171,7 @@ impl Page {
         match ended {
             Some(id) => {
                 self.reopen(*id, arrival, maker, now);
-                self.count(*id, arrival, maker, targets, now);
+                self.count(*id, arrival, arrival.later(), maker, targets, now);
                 *id
             }
             None => self.open(arrival, maker, targets, now),

@@ -115,6 +115,10 @@ async fn every_hour(bench: &mut Bench) -> Outcome {
     periodic(bench, "one kind every hour, 30 days", 60, 30).await
 }
 
+async fn every_night(bench: &mut Bench) -> Outcome {
+    periodic(bench, "one kind every night, 30 days", 24 * 60, 30).await
+}
+
 async fn a_flood_of_new_kinds(bench: &mut Bench) -> Outcome {
     let mut story = Story::new(bench);
     for number in 0..2400 {
@@ -217,6 +221,7 @@ async fn all(make: impl AsyncFn() -> Bench, only_short: bool) -> Vec<Outcome> {
         true every_31_minutes ([14, 35], [1, 1]),
         true every_29_minutes ([14, 35], [1, 1]),
         true every_hour ([40, 80], [1, 1]),
+        true every_night ([30, 30], [1, 1]),
         true a_flood_of_new_kinds ([20, 60], [300, 30]),
         false a_deploy_every_10_minutes ([5, 12], [1, 1]),
         true a_channel_that_is_refused ([0, 60], [u64::MAX, 1]),
