@@ -34,9 +34,9 @@ every_store! {
 
     async fn after_a_week_it_is_new(bench: &mut Bench) {
         told(bench, "a", t(0)).await;
-        let again = told(bench, "a", t(10) + 7 * DAY - HOUR).await;
+        let again = told(bench, "a", t(10) + 6 * DAY).await;
         assert_eq!((again.kind, again.samples[0].today, again.samples[0].this_week), (Kind::Again, 1, 2));
-        let new = told(bench, "a", t(20) + 14 * DAY).await;
+        let new = told(bench, "a", t(20) + 13 * DAY).await;
         assert_eq!((new.kind, new.samples[0].total), (Kind::First, 1));
     }
 
