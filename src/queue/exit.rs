@@ -106,50 +106,9 @@ fn hook() {
     status::note_at_exit();
 }
 
+mod status;
 #[cfg(feature = "sqlite")]
 pub(crate) use status::status;
-
-/// With which status the process exits, where that can be told.
-mod status {
-    #[cfg(feature = "sqlite")]
-    use std::sync::atomic::Ordering;
-    use std::sync::atomic::{AtomicBool, AtomicI32};
-
-    static IS_KNOWN: AtomicBool = AtomicBool::new(false);
-    static STATUS: AtomicI32 = AtomicI32::new(0);
-
-    /// None before it exits, and where the system's library does not tell.
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn status() -> Option<i32> {
-        IS_KNOWN.load(Ordering::Acquire).then(|| STATUS.load(Ordering::Relaxed))
-    }
-
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[expect(unsafe_code, reason = "the standard library does not tell with which status it exits")]
-    pub(super) fn note_at_exit() {
-        use std::{
-            ffi::{c_int, c_void},
-            ptr,
-            sync::atomic::Ordering,
-        };
-
-        unsafe extern "C" {
-            fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
-        }
-
-        extern "C" fn note(status: c_int, _: *mut c_void) {
-            STATUS.store(status, Ordering::Relaxed);
-            IS_KNOWN.store(true, Ordering::Release);
-        }
-
-        // SAFETY: `note` lives as long as the process, takes no argument and does not
-        // unwind. If it cannot be set, the status stays unknown.
-        let _is_set = unsafe { on_exit(note, ptr::null_mut()) } == 0;
-    }
-
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    pub(super) fn note_at_exit() {}
-}
 
 const NO_HOOK: &str = "no exit hook could be set: call AlertHandle::flush before the program ends";
 
