@@ -101,7 +101,6 @@ struct Inbox {
     /// Whether an error was committed that nobody silenced.
     has_erred: bool,
     /// Whether one of them was a panic.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
     has_panicked: bool,
     /// When what is only counted is to be collected.
     collect_at: Option<Instant>,

@@ -138,6 +138,36 @@ fn a_process_that_restarts_with_the_same_error_sends_one_sms_and_one_mail() {
 }
 
 #[test]
+fn who_is_taken_out_of_the_settings_hears_no_more_of_what_goes_on() {
+    let harness = Harness::new();
+    let run = |recipients: &str| {
+        let mut child = limited(&harness, "return");
+        assert!(child.env("ALERT_EMAIL", recipients).output().unwrap().status.success());
+    };
+    let mails = || {
+        let mails = harness.provider.mails();
+        let whom = |mail: &crate::provider::Request| {
+            mail.json()["personalizations"][0]["to"][0]["email"].as_str().unwrap().to_owned()
+        };
+        let mut mails: Vec<_> = mails.iter().map(whom).collect();
+        mails.sort();
+        mails
+    };
+    run("a@example.com,b@example.com");
+    assert_eq!(mails(), ["a@example.com", "b@example.com"]);
+    // An hour later there is more to tell to both.
+    rows(&harness.database(), &time_passes(3_600_000));
+    rows(
+        &harness.database(),
+        "UPDATE standing SET data = json_set(data, '$.told', 0, '$.due_at', 1) WHERE sink = 'sendgrid'",
+    );
+    run("a@example.com");
+    assert_eq!(mails(), ["a@example.com", "a@example.com", "b@example.com"]);
+    let waits = "SELECT count(*) FROM standing WHERE recipient = 'b@example.com' AND due_at IS NOT NULL";
+    assert_eq!(rows(&harness.database(), waits), ["0"]);
+}
+
+#[test]
 fn a_process_that_restarts_with_other_errors_spends_from_one_budget() {
     let harness = Harness::new();
     for kind in 0..6 {
