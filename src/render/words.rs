@@ -193,10 +193,12 @@ pub(super) fn long_count(count: u64, total: u64) -> Option<String> {
 
 /// The same of what came back: what is told now, today and this week.
 pub(super) fn short_count_again(count: u64, today: u64, this_week: u64) -> String {
-    let now = (count > 1).then(|| format!("x{count}"));
-    let today = (today > count).then(|| format!("{today} today"));
-    let this_week = (this_week > 1).then(|| format!("{this_week} this week"));
-    let counts: Vec<_> = now.into_iter().chain(today).chain(this_week).collect();
+    let counts = [
+        (count > 1).then(|| format!("x{count}")),
+        (today > count).then(|| format!("{today} today")),
+        (this_week > count.max(today)).then(|| format!("{this_week} this week")),
+    ];
+    let counts: Vec<_> = counts.into_iter().flatten().collect();
     if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) }
 }
 

@@ -1,6 +1,6 @@
 //! What an SMS says, and what it says if it cannot say everything.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use proptest::{collection::vec, prelude::*};
 use tracing::Level;
@@ -244,4 +244,34 @@ proptest! {
         prop_assert_eq!(gsm7::is_plain(&with), gsm7::is_plain(&without));
         prop_assert!(with.len() >= without.len());
     }
+}
+
+#[test]
+fn what_came_back_says_how_often_and_until_when_nothing_more_comes() {
+    let again = |count, today, this_week, message: &str| {
+        let back = error(Level::ERROR, message, count);
+        let held_until = Some(back.event.at + Duration::from_secs(4 * 3600));
+        let back = Sample { kind: Kind::Again, today, this_week, held_until, ..back };
+        short(&Notice { kind: Kind::Again, ..notice(vec![back]) })
+    };
+    let until = again(1, 1, 1, "payment failed");
+    let (told, time) = until.split_once(" - next not before ").unwrap();
+    assert_eq!((told, &time[5..]), ("[MyApp] again: payment failed", " UTC #7K3Q"), "{until}");
+    let counts = |count, today, this_week| {
+        again(count, today, this_week, "payment failed").split(" - ").next().unwrap().to_owned()
+    };
+    assert_eq!(counts(3, 17, 41), "[MyApp] again: payment failed (x3, 17 today, 41 this week)");
+    assert_eq!(counts(1, 1, 41), "[MyApp] again: payment failed (41 this week)");
+    assert_eq!(counts(17, 17, 17), "[MyApp] again: payment failed (x17)");
+    let full = again(1, 1, 1, &"a".repeat(125));
+    assert!(full.ends_with("aaa #7K3Q") && gsm7::segments(&full) == 1, "it adds no segment: {full}");
+}
+
+#[test]
+fn what_comes_late_says_so() {
+    let late = Notice {
+        late_by: Some(Duration::from_secs(8 * 3600 + 59)),
+        ..notice(vec![error(Level::ERROR, "payment failed", 1)])
+    };
+    assert_eq!(short(&late), "[MyApp] ERROR: payment failed, 8h late #7K3Q");
 }

@@ -12,7 +12,7 @@ use super::{code, read, root, sources};
 use crate::support::rows;
 
 /// Numbers that are told: where they are, and which page of `src/docs` says what.
-const NUMBERS: [(&str, &str, &str, &str); 30] = [
+const NUMBERS: [(&str, &str, &str, &str); 33] = [
     ("src/queue/mod.rs", "MAX_EVENTS: usize = 8_192;", "guarantees.md", "8,192 events"),
     ("src/queue/mod.rs", "MAX_BYTES: usize = 8 * 1024 * 1024;", "guarantees.md", "8,192 events, 8 MiB"),
     ("src/outbox/memory.rs", "MAX_BYTES: usize = 32 * 1024 * 1024;", "guarantees.md", "held 32 MiB"),
@@ -28,6 +28,24 @@ const NUMBERS: [(&str, &str, &str, &str); 30] = [
         "QUIET_AFTER: Duration = Duration::from_secs(30 * 60);",
         "grouping.md",
         "after 30 min without an event",
+    ),
+    (
+        "src/policy/incident/hold.rs",
+        "FIRST_HOLD: Duration = Duration::from_secs(30 * 60);",
+        "grouping.md",
+        "then silence for | 30 min | 1 h |",
+    ),
+    (
+        "src/policy/incident/hold.rs",
+        "ANEW_AFTER: Duration = Duration::from_secs(18 * 60 * 60);",
+        "grouping.md",
+        "After 18 hours without an event",
+    ),
+    (
+        "src/policy/incident/mod.rs",
+        "SAME_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);",
+        "grouping.md",
+        "If it comes back within a week",
     ),
     ("src/queue/storm.rs", "DEFAULT_RATE: u32 = 100;", "settings.md", "the rest are only counted | `100` |"),
     ("src/capture/trail.rs", "MAX_BREADCRUMBS: usize = 64;", "settings_details.md", "the last 64 events"),
