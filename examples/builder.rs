@@ -54,6 +54,7 @@ fn main() -> Result<(), tracing_alert::Error> {
         .sms_window(Duration::from_secs(5 * 60))
         .email_window(Duration::from_secs(60))
         .sms_budget(Budget::new(2, Duration::from_secs(15 * 60), 10))
+        .sms_segments(40)
         .email_budget(Budget::EMAIL)
         // What nobody wants to hear of.
         .ignore(Matcher::new().target("builder::noise").message("connection reset"))
@@ -70,6 +71,7 @@ fn main() -> Result<(), tracing_alert::Error> {
         .redact_fields(["license_plate"])
         .safe_fields(["session"])
         .panics(true)
+        .crash_loops(true)
         // What it says of its own trouble would be on stderr.
         .on_trouble(|line| println!("trouble: {line}"));
     // Chats and pagers, and a sign of life, if the program has the feature for them.

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{recipients::Recipients, report::Origin};
+use super::{SMS_SEGMENTS_PER_DAY, recipients::Recipients, report::Origin};
 use crate::{
     capture::directives::Directives,
     error::Problem,
@@ -64,6 +64,8 @@ pub struct Builder {
     pub(super) sms_window: Duration,
     pub(super) email_window: Duration,
     pub(super) sms_budget: Option<Budget>,
+    pub(super) sms_segments: Option<u32>,
+    pub(super) crash_loops: bool,
     pub(super) email_budget: Option<Budget>,
     pub(super) wait_for_commit: Option<Duration>,
     pub(super) timezone: Option<String>,
@@ -96,6 +98,9 @@ impl Builder {
     /// A panic is an event.
     pub const DEFAULT_PANICS: bool = true;
 
+    /// A program that fails again and again is told of.
+    pub const DEFAULT_CRASH_LOOPS: bool = true;
+
     /// A hundred events a second of one callsite are captured in full.
     pub const DEFAULT_STORM_RATE: u32 = storm::DEFAULT_RATE;
 
@@ -127,6 +132,8 @@ impl Builder {
             sms_window: Self::DEFAULT_SMS_WINDOW,
             email_window: Self::DEFAULT_EMAIL_WINDOW,
             sms_budget: Some(Budget::SMS),
+            sms_segments: Some(SMS_SEGMENTS_PER_DAY),
+            crash_loops: Self::DEFAULT_CRASH_LOOPS,
             email_budget: Some(Budget::EMAIL),
             wait_for_commit: None,
             timezone: None,
@@ -247,6 +254,13 @@ impl Builder {
     /// [`DEFAULT_PANICS`](Self::DEFAULT_PANICS).
     pub fn panics(mut self, panics: bool) -> Self {
         self.panics = panics;
+        self
+    }
+
+    /// Whether it is told that the program starts again and again, because each run fails.
+    /// Default: [`DEFAULT_CRASH_LOOPS`](Self::DEFAULT_CRASH_LOOPS).
+    pub fn crash_loops(mut self, crash_loops: bool) -> Self {
+        self.crash_loops = crash_loops;
         self
     }
 

@@ -10,7 +10,7 @@ use std::{mem, ops::RangeInclusive, path::Path, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Config, EMAIL_DEADLINE,
+    Config, EMAIL_DEADLINE, SMS_SEGMENTS_PER_DAY,
     builder::{Builder, LINKS, Webhooks},
     env::is_target,
     recipients::{Defaults, Recipients},
@@ -129,6 +129,12 @@ impl Builder {
                 *budget = Some(default);
             }
         }
+        if let Some(segments) = self.sms_segments.filter(|segments| *segments < MIN_SEGMENTS) {
+            let what = format!("{segments} a day are too few: one SMS may have two, and a quarter is kept");
+            let default = format!("{SMS_SEGMENTS_PER_DAY} is used");
+            report.add(report::SMS_SEGMENTS, Fault::new(what), &default);
+            self.sms_segments = Some(SMS_SEGMENTS_PER_DAY);
+        }
         if let Some(name) = self.timezone.as_deref().filter(|name| Clock::named(name).is_none()) {
             let has_zones = !jiff::tz::db().is_definitively_empty();
             report.add(report::TIMEZONE, wrong_zone(name, has_zones), "times are shown in UTC");
@@ -196,12 +202,14 @@ impl Builder {
         let defaults = Defaults {
             settle: self.settle,
             sms: (self.sms_level, self.sms_window, self.sms_budget),
+            sms_segments: self.sms_segments,
             email: (self.email_level, self.email_window, self.email_budget),
             webhook: (self.webhooks.level, self.webhooks.window, self.webhooks.budget),
         };
         let routes = self.told.into_iter().map(|recipients| recipients.into_route(&defaults)).collect();
         let redaction = Policy::new(self.redaction, &self.redact_fields, &self.safe_fields);
         let clock = self.timezone.as_deref().and_then(Clock::named).unwrap_or_default();
+        let calendar = clock.calendar();
         let mut links = Links::default();
         for (label, template) in LINKS.into_iter().zip(self.link_templates) {
             template.into_iter().for_each(|template| links.add(label, template));
@@ -228,6 +236,8 @@ impl Builder {
                 ignored: self.ignored,
                 fingerprint: self.fingerprint,
                 renderer: Renderer::new(words, self.render),
+                calendar,
+                crash_loops: self.crash_loops,
                 retry: self.retry,
                 voice: self.voice,
                 redaction: redaction.credentials(self.credentials),
@@ -328,3 +338,6 @@ const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::
 
 /// A budget that takes longer to fill is no budget of a day.
 const MAX_REFILL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// With a quarter kept, enough for one SMS.
+const MIN_SEGMENTS: u32 = 4;

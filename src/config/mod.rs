@@ -48,6 +48,6 @@ pub const SMS_DEADLINE: Duration = Duration::from_secs(60 * 60);
 /// As [`SMS_DEADLINE`], for a mail, and for the messages of a sink of your own.
 pub const EMAIL_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// All SMS of one sink together cost at most so many segments a day, by UTC, unless their
-/// budget is off.
+/// The SMS to one recipient cost at most so many segments a day, unless
+/// [`Builder::sms_segments`] says otherwise or their budget is off.
 pub const SMS_SEGMENTS_PER_DAY: u32 = 60;

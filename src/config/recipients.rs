@@ -7,7 +7,7 @@ use std::{fmt, mem, ops::RangeInclusive, sync::Arc, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    EMAIL_DEADLINE, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY,
+    EMAIL_DEADLINE, SMS_DEADLINE,
     builder::Builder,
     check::wrong_budget,
     report::{self, Report, Setting},
@@ -80,6 +80,7 @@ pub(super) struct Defaults {
     pub(super) settle: Duration,
     pub(super) sms: (Option<LevelFilter>, Duration, Option<Budget>),
     pub(super) email: (Option<LevelFilter>, Duration, Option<Budget>),
+    pub(super) sms_segments: Option<u32>,
     pub(super) webhook: (Option<LevelFilter>, Duration, Option<Budget>),
 }
 
@@ -146,8 +147,8 @@ impl Recipients {
         self
     }
 
-    /// How many messages each of them may get; `None` means any number. With a budget, all
-    /// SMS of one sink together cost at most [`SMS_SEGMENTS_PER_DAY`]. Default:
+    /// How many messages each of them may get; `None` means any number. With a budget, the
+    /// SMS to each of them cost at most [`Builder::sms_segments`](crate::Builder::sms_segments) a day. Default:
     /// [`Builder::sms_budget`](crate::Builder::sms_budget), or
     /// [`Builder::email_budget`](crate::Builder::email_budget).
     pub fn budget(mut self, budget: impl Into<Option<Budget>>) -> Self {
@@ -197,7 +198,7 @@ impl Recipients {
             deadline: self.deadline.unwrap_or(deadline),
             rhythm: (self.rhythm)(defaults.settle, self.window.unwrap_or(default_window)),
             budget,
-            segments_per_day: budget.filter(|_| self.kind == Kind::Sms).map(|_| SMS_SEGMENTS_PER_DAY),
+            segments_per_day: budget.filter(|_| self.kind == Kind::Sms).and(defaults.sms_segments),
         }
     }
 }

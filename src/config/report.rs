@@ -70,6 +70,7 @@ pub(super) const SMS_WINDOW: Setting =
 pub(super) const EMAIL_WINDOW: Setting =
     Setting::new("email_window(Duration::from_secs(300))", "ALERT_EMAIL_WINDOW");
 pub(super) const SMS_BUDGET: Setting = Setting::new("sms_budget(Budget::SMS)", "ALERT_SMS_BUDGET");
+pub(super) const SMS_SEGMENTS: Setting = Setting::new("sms_segments(60)", "ALERT_SMS_SEGMENTS");
 pub(super) const EMAIL_BUDGET: Setting = Setting::new("email_budget(Budget::EMAIL)", "ALERT_EMAIL_BUDGET");
 pub(super) const TIMEZONE: Setting = Setting::new(r#"timezone("Europe/Riga")"#, "ALERT_TIMEZONE");
 pub(super) const SMS: Setting = Setting::new(r#"sms(twilio, ["+12065550147"])"#, "ALERT_PHONE");

@@ -34,7 +34,12 @@ impl Dispatcher<'_> {
                 continue;
             }
             let now = SystemTime::now();
-            let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
+            let maker = Maker {
+                new_id: &public_id,
+                run: self.inbox.run,
+                process: &self.process,
+                calendar: &self.calendar,
+            };
             let tell = |ill: &Ill| match ill {
                 Ill::Dead(dead) => captured(of_dead(sink, dead, now), dead.count, &self.process.app),
                 Ill::Failing(failing) => captured(of_failing(sink, failing, now), 1, &self.process.app),

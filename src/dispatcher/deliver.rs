@@ -22,7 +22,7 @@ use crate::{
     policy::{retry::Verdict, send_error::SendError},
     queue::stats::Counters,
     render::{Email, Rendered, segments},
-    sink::{Message, SEND_TIMEOUT},
+    sink::{LookUp, Message, SEND_TIMEOUT},
 };
 
 impl Dispatcher<'_> {
@@ -93,7 +93,14 @@ impl Dispatcher<'_> {
             true => SendError::ambiguous("its deadline passed before it could be sent again"),
             false => SendError::not_processed("its deadline passed before it could be sent"),
         });
-        self.unsettled.push_back(Attempted { lane, claim, result, segments: 0, is_old: false });
+        self.unsettled.push_back(Attempted {
+            lane,
+            claim,
+            result,
+            segments: 0,
+            is_absent: false,
+            is_old: false,
+        });
     }
 
     /// Starts one attempt.
@@ -105,10 +112,21 @@ impl Dispatcher<'_> {
             return Counters::count(&self.counters.dead);
         }
         let notice = match self.outbox.store.notice(&claim).await {
-            Ok(notice) => Arc::new(notice),
+            Ok(mut notice) => {
+                let age = now.duration_since(notice.made_at).unwrap_or_default();
+                notice.late_by = Some(age).filter(|age| *age > LATE);
+                Arc::new(notice)
+            }
             Err(error) => {
                 let result = Err(SendError::not_processed(error.to_string()));
-                self.unsettled.push_back(Attempted { lane, claim, result, segments: 0, is_old: false });
+                self.unsettled.push_back(Attempted {
+                    lane,
+                    claim,
+                    result,
+                    segments: 0,
+                    is_absent: false,
+                    is_old: false,
+                });
                 // Any other is this notice's own, or comes again at the next claim.
                 if matches!(error, StoreError::Damaged(_) | StoreError::Broken(_)) {
                     self.outbox.judge(&error);
@@ -140,13 +158,14 @@ impl Dispatcher<'_> {
                 html,
                 attachment,
                 notice,
+                found: LookUp::default(),
             };
             let segments = segments(&message.short);
             let result = match timeout(SEND_TIMEOUT, sink.send(&message)).await {
                 Ok(result) => result,
                 Err(_) => Err(SendError::ambiguous(format!("no answer within {SEND_TIMEOUT:?}"))),
             };
-            Sent { result, segments }
+            Sent { result, segments, is_absent: message.found.is_absent() }
         };
         // Sinks, and who renders, are the program's: its other layers hear them.
         let task = self.in_flight.spawn(Role::Guest.play_all(attempt));
@@ -172,13 +191,13 @@ impl Dispatcher<'_> {
                 unwind::discard(payload);
             }
             let result = Err(SendError::ambiguous("the sink, or the rendering, panicked"));
-            (id, Sent { result, segments: 0 })
+            (id, Sent { result, segments: 0, is_absent: false })
         });
         if let Some((lane, claim)) = self.attempts.remove(&id) {
             self.lanes[lane].in_flight -= 1;
             self.lanes[lane].ended_at = Some(Instant::now());
-            let Sent { result, segments } = sent;
-            self.unsettled.push_back(Attempted { lane, claim, result, segments, is_old: false });
+            let Sent { result, segments, is_absent } = sent;
+            self.unsettled.push_back(Attempted { lane, claim, result, segments, is_absent, is_old: false });
         }
     }
 
@@ -196,9 +215,12 @@ impl Dispatcher<'_> {
     }
 
     async fn settle(&mut self, attempted: &Attempted) -> Result<(), StoreError> {
-        let Attempted { lane, claim, result, segments, is_old } = attempted;
+        let Attempted { lane, claim, result, segments, is_absent, is_old } = attempted;
         let lane = *lane;
         let now = SystemTime::now();
+        if *is_absent {
+            self.outbox.with(async |store| store.refund(claim).await).await?;
+        }
         let (counter, valid) = match result {
             Ok(receipt) => {
                 let reference = receipt.reference.as_deref();
@@ -216,7 +238,13 @@ impl Dispatcher<'_> {
                 match self.verdict(claim, error, now) {
                     Verdict::RetryIn(pause) => {
                         self.lanes[lane].note_failing();
-                        let due_at = now.later(pause);
+                        let mut due_at = now.later(pause);
+                        if error.is_ambiguous()
+                            && let Some(tomorrow) = self.charge(lane, claim, *segments, now).await?
+                        {
+                            // At its deadline it is only looked up.
+                            due_at = due_at.max(tomorrow.min(claim.expires_at));
+                        }
                         let retry =
                             async |store: &mut Store| store.retry(claim, error, due_at, failed_at).await;
                         let valid = self.outbox.with(retry).await?;
@@ -284,10 +312,21 @@ impl Dispatcher<'_> {
             Err(error) => error.is_ambiguous(),
         };
         if may_have_cost && !is_deferred {
-            let sink = self.lanes[lane].sink.name();
-            drop(self.outbox.with(async |store| store.charge(sink, *segments, now).await).await);
+            drop(self.charge(lane, claim, *segments, now).await);
         }
         Ok(())
+    }
+
+    /// Counts what an attempt may have cost. Returns until when no other may be made.
+    async fn charge(
+        &mut self,
+        lane: usize,
+        claim: &Claim,
+        segments: u32,
+        now: SystemTime,
+    ) -> Result<Option<SystemTime>, StoreError> {
+        let limit = self.channels[lane].segments_per_day.map(|limit| (limit, &self.calendar));
+        self.outbox.with(async |store| store.charge(claim, segments, limit, now).await).await
     }
 
     /// A sink that fails again and again pauses, longer each time: then an outage
@@ -322,6 +361,9 @@ impl Dispatcher<'_> {
 fn jitter() -> f64 {
     f64::from(random()) / f64::from(u32::MAX)
 }
+
+/// A message that is sent so long after it was made says so.
+const LATE: Duration = Duration::from_secs(60 * 60);
 
 /// The last attempt is so long before the deadline.
 const LAST_ATTEMPT: Duration = Duration::from_secs(10);

@@ -109,7 +109,9 @@ impl Dispatcher<'_> {
     /// Gives back what is claimed, and attempts nothing more: the process ends, and
     /// says so. Nobody knows how far it came; who comes next takes it up at once.
     pub(super) async fn give_back(&mut self) {
-        self.has_given_back = true;
+        if !std::mem::replace(&mut self.has_given_back, true) {
+            self.say_what_is_left().await;
+        }
         self.in_flight.abort_all();
         // Whoever starts next asks on.
         self.asking.abort_all();
@@ -119,6 +121,19 @@ impl Dispatcher<'_> {
             drop(self.outbox.with(async |store| store.retry(&claim, &ended, now, None).await).await);
         }
         self.note_end().await;
+    }
+
+    /// Says how many messages are not sent, and where they are kept.
+    async fn say_what_is_left(&mut self) {
+        let (Some(place), Some(left)) = (self.outbox.kept_in(), self.pending(Mark::ALL).await) else {
+            return;
+        };
+        let messages = match left {
+            0 => return,
+            1 => "1 message was not sent before the program ended: it is".to_owned(),
+            left => format!("{left} messages were not sent before the program ended: they are"),
+        };
+        trouble::say(&format!("{messages} kept in {place}, for the next start to send"));
     }
 
     /// Writes down what came of the attempts, gives back what is claimed, answers

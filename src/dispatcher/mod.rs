@@ -23,6 +23,7 @@ use crate::{
     host::signal::Signal,
     outbox::{Captured, Channel, Claim, Inquiry, Mark, Outbox, Target},
     policy::{
+        calendar::Calendar,
         fingerprint::Grouping,
         matcher::Matcher,
         notice::Process,
@@ -68,21 +69,17 @@ mod storm;
 mod flush;
 use flush::{Ending, Waiter};
 
+#[cfg(feature = "sqlite")]
+mod known;
+
 mod lane;
 use lane::Lane;
 
 #[cfg(feature = "sqlite")]
 mod starts;
 
-/// Memory knows of no start but its own.
 #[cfg(not(feature = "sqlite"))]
-impl Dispatcher<'_> {
-    async fn note_start(&mut self) -> bool {
-        true
-    }
-
-    async fn note_end(&mut self) {}
-}
+mod memory_only;
 
 #[cfg(feature = "webhook")]
 mod heartbeat;
@@ -116,6 +113,8 @@ struct Inbox {
     since: Instant,
     /// Whether an error was committed that nobody silenced.
     has_erred: bool,
+    /// Whether one of them was a panic.
+    has_panicked: bool,
     /// When what is only counted is to be collected.
     collect_at: Option<Instant>,
     /// Which events are the same.
@@ -162,6 +161,8 @@ struct Attempted {
     result: Result<Receipt, SendError>,
     /// What its SMS costs, if it was one.
     segments: u32,
+    /// Whether the provider has no message of the attempts before.
+    is_absent: bool,
     /// It was over while its file failed: what it says of the sink is old.
     is_old: bool,
 }
@@ -170,6 +171,7 @@ struct Attempted {
 struct Sent {
     result: Result<Receipt, SendError>,
     segments: u32,
+    is_absent: bool,
 }
 
 /// The state of the one loop.
@@ -183,6 +185,11 @@ struct Dispatcher<'a> {
     process: Process,
     retry: RetryPolicy,
     renderer: Renderer,
+    /// When a day begins for the recipients.
+    calendar: Calendar,
+    /// Whether a program that fails again and again is told of.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
+    tells_crash_loops: bool,
     /// One per sink.
     lanes: Vec<Lane>,
     /// How each lane's recipients are told.

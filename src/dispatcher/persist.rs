@@ -41,7 +41,12 @@ impl Dispatcher<'_> {
     /// Commits the first of what waits, so many. False if it is to be tried again.
     async fn persist_batch(&mut self, length: usize, losses: Losses) -> bool {
         let now = SystemTime::now();
-        let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
+        let maker = Maker {
+            new_id: &public_id,
+            run: self.inbox.run,
+            process: &self.process,
+            calendar: &self.calendar,
+        };
         let (number, batch) = (self.inbox.batches + 1, &self.inbox.waiting[..length]);
         let (losses_of, targets) = (&losses, &self.targets);
         let persist =
@@ -56,6 +61,7 @@ impl Dispatcher<'_> {
                 let committed = self.inbox.waiting.drain(..length);
                 let events = committed.fold(0, |sum, captured| {
                     self.inbox.has_erred |= captured.is_error();
+                    self.inbox.has_panicked |= captured.is_error() && captured.event.panic;
                     sum + captured.count
                 });
                 self.counters.persisted.fetch_add(events, Ordering::Relaxed);

@@ -10,8 +10,8 @@ use crate::{
     host::trouble::Voice,
     outbox::{Channel, Database},
     policy::{
-        budget::Budget, fingerprint::Custom, incident::Rhythm, matcher::Matcher, redact::Policy,
-        retry::RetryPolicy,
+        budget::Budget, calendar::Calendar, fingerprint::Custom, incident::Rhythm, matcher::Matcher,
+        redact::Policy, retry::RetryPolicy,
     },
     render::Renderer,
     sink::DynSink,
@@ -32,6 +32,10 @@ pub(crate) struct Setup {
     /// The application's own idea of which events are the same.
     pub(crate) fingerprint: Option<Custom>,
     pub(crate) renderer: Renderer,
+    /// Whether a program that fails again and again is told of.
+    pub(crate) crash_loops: bool,
+    /// When a day begins for the recipients.
+    pub(crate) calendar: Calendar,
     pub(crate) retry: RetryPolicy,
     /// What is replaced before it is kept.
     pub(crate) redaction: Policy,
@@ -58,11 +62,12 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    pub(super) fn channel(&self) -> Channel {
+    pub(super) fn channel(&self, calendar: &Calendar) -> Channel {
         Channel {
             sink: self.sink.name(),
             rhythm: self.rhythm,
             budget: self.budget,
+            calendar: calendar.clone(),
             segments_per_day: self.segments_per_day,
             deadline: self.deadline,
         }

@@ -17,7 +17,7 @@ use super::Pulse;
 use super::starts;
 use super::{Clock, Dispatcher, Echoes, Inbox, Lane, STORE_RETRY, Upkeep, flush::MEMORY_PATIENCE, state_of};
 use crate::{
-    dispatcher::setup::{Route, Setup},
+    dispatcher::setup::Setup,
     event::loss::{DropReason, Losses},
     host::{
         executable, id,
@@ -147,6 +147,7 @@ impl Inbox {
             run,
             since: Instant::now(),
             has_erred: false,
+            has_panicked: false,
             collect_at: None,
             grouping,
             retold: Retold::default(),
@@ -213,9 +214,11 @@ impl<'a> Dispatcher<'a> {
             process,
             retry: setup.retry,
             renderer: setup.renderer.clone(),
+            calendar: setup.calendar.clone(),
+            tells_crash_loops: setup.crash_loops,
             lanes: setup.routes.iter().map(|route| Lane::new(Arc::clone(&route.sink))).collect(),
             targets: targets.collect(),
-            channels: setup.routes.iter().map(Route::channel).collect(),
+            channels: setup.routes.iter().map(|route| route.channel(&setup.calendar)).collect(),
             tell_at: None,
             must_hurry: false,
             in_flight: JoinSet::new(),

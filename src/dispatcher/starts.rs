@@ -1,8 +1,10 @@
 //! A program that starts again and again is told of, and not only what each run of
 //! it says.
 //!
-//! A start failed if its process is gone without a clean end, or if it ended after
-//! an error: whoever logs one and exits will be started again, too.
+//! A start failed if its process ended after an error with a status that says so, or after
+//! a panic; or if it is gone without an end, and an error was the last that was heard of
+//! it. Without that, it may have been ended by Ctrl-C or a service manager: nobody can
+//! tell that from a fault.
 //! Invariant: runs that end well never count, nor workers that live, nor those that
 //! alert and end beside us.
 
@@ -32,6 +34,9 @@ impl Dispatcher<'_> {
     /// Notes that this process has started, in a file that did not know. False if
     /// that is to be tried again.
     pub(super) async fn note_start(&mut self) -> bool {
+        if !self.tells_crash_loops {
+            return true;
+        }
         let age = self.inbox.since.elapsed();
         // An end with nothing to do may not wait until it is noted.
         let is_over = exit::has_begun() && self.counters.captured() == 0;
@@ -40,7 +45,7 @@ impl Dispatcher<'_> {
         }
         let now = SystemTime::now();
         let process = &self.process;
-        let maker = Maker { new_id: &public_id, run: self.inbox.run, process };
+        let maker = Maker { new_id: &public_id, run: self.inbox.run, process, calendar: &self.calendar };
         let first_run = self.first_run();
         let us = Us { process, first_run, since: now.earlier(age) };
         let have_failed = |start: &Start| has_failed(start, &us, is_alive);
@@ -61,13 +66,16 @@ impl Dispatcher<'_> {
 
     /// Notes that this process ends by itself: later it need not say so.
     pub(super) async fn note_end(&mut self) {
-        if self.upkeep.has_noted && self.inbox.since.elapsed() < LOOP_WINDOW {
-            let (run, has_erred) = (self.first_run(), self.inbox.has_erred);
-            drop(self.outbox.store.note_end(run, has_erred, SystemTime::now()).await);
+        if self.tells_crash_loops && self.upkeep.has_noted && self.inbox.since.elapsed() < LOOP_WINDOW {
+            let fails = match exit::status() {
+                Some(status) => self.inbox.has_erred && status != 0,
+                None => self.inbox.has_panicked,
+            };
+            drop(self.outbox.store.note_end(self.first_run(), fails, SystemTime::now()).await);
         }
     }
 
-    fn first_run(&self) -> Uuid {
+    pub(super) fn first_run(&self) -> Uuid {
         FIRST_RUN.get().get().copied().unwrap_or(self.inbox.run)
     }
 }
@@ -82,7 +90,7 @@ fn has_failed(start: &Start, us: &Us<'_>, is_alive: impl Fn(u32) -> bool) -> boo
     }
     match start.ended_at {
         Some(at) => at <= us.since,
-        None => has_our_number || (is_here && !is_alive(start.pid)),
+        None => start.erred_last && (has_our_number || (is_here && !is_alive(start.pid))),
     }
 }
 
@@ -95,7 +103,7 @@ struct Us<'a> {
 
 #[cfg(unix)]
 #[expect(unsafe_code, reason = "the standard library cannot ask whether a process is there")]
-fn is_alive(pid: u32) -> bool {
+pub(super) fn is_alive(pid: u32) -> bool {
     let Ok(pid) = libc::pid_t::try_from(pid) else { return true };
     // SAFETY: signal 0 is sent to nobody; it only asks.
     let is_there = unsafe { libc::kill(pid, 0) } == 0;
@@ -104,7 +112,7 @@ fn is_alive(pid: u32) -> bool {
 
 #[cfg(windows)]
 #[expect(unsafe_code, reason = "the standard library cannot ask whether a process is there")]
-fn is_alive(pid: u32) -> bool {
+pub(super) fn is_alive(pid: u32) -> bool {
     use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
     use windows_sys::Win32::{
         Foundation::{ERROR_INVALID_PARAMETER, WAIT_OBJECT_0},
@@ -125,7 +133,7 @@ fn is_alive(pid: u32) -> bool {
 
 /// Nobody knows.
 #[cfg(not(any(unix, windows)))]
-fn is_alive(_pid: u32) -> bool {
+pub(super) fn is_alive(_pid: u32) -> bool {
     true
 }
 
@@ -177,7 +185,10 @@ fn message(it: &CrashLoop) -> String {
 /// What the phone has no room for.
 fn explanation(it: &CrashLoop) -> String {
     let minutes = LOOP_WINDOW.as_secs() / 60;
-    format!("{} within {minutes} minutes; all but the last were killed, or ended after an error", it.starts)
+    format!(
+        "{} within {minutes} minutes; all but the last failed: they ended with an error, or were killed after one",
+        it.starts
+    )
 }
 
 #[cfg(test)]
@@ -193,11 +204,19 @@ mod tests {
         let (before, first_run, later) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let us = Us { process: &process, first_run, since: at(9) };
-        let start =
-            |run, host: &str, pid, ended_at| Start { run, host: host.to_owned(), pid, at: at(1), ended_at };
+        let start = |run, host: &str, pid, ended_at| Start {
+            run,
+            host: host.to_owned(),
+            pid,
+            at: at(1),
+            ended_at,
+            erred_last: true,
+        };
         let failed = |start: &Start| has_failed(start, &us, |pid| pid == 7);
         assert!(!failed(&start(before, "web-1", 7, None)), "it is alive");
         assert!(failed(&start(before, "web-1", 8, None)), "it is gone");
+        let ended_by_somebody = Start { erred_last: false, ..start(before, "web-1", 8, None) };
+        assert!(!failed(&ended_by_somebody), "for all that is known");
         assert!(failed(&start(before, "web-1", 7, Some(at(9)))), "it ended, and another has its number");
         assert!(!failed(&start(before, "web-1", 8, Some(at(10)))), "it began together with us");
         assert!(failed(&start(before, "web-1", 1, None)), "the container started again");

@@ -22,7 +22,12 @@ impl Dispatcher<'_> {
             return STORE_RETRY / 4;
         }
         let mut next = now.later(MAX_SLEEP);
-        let maker = Maker { new_id: &public_id, run: self.inbox.run, process: &self.process };
+        let maker = Maker {
+            new_id: &public_id,
+            run: self.inbox.run,
+            process: &self.process,
+            calendar: &self.calendar,
+        };
         let is_outage = self.outbox.is_outage();
         let hurried = self.must_hurry;
         for channel in &self.channels {
@@ -73,7 +78,7 @@ pub(super) fn public_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::incident::Rhythm;
+    use crate::policy::{calendar::Calendar, incident::Rhythm};
 
     #[test]
     fn what_costs_money_hardly_goes_while_nobody_knows_what_was_spent() {
@@ -83,6 +88,7 @@ mod tests {
             sink: "twilio",
             rhythm,
             budget: Some(Budget::SMS),
+            calendar: Calendar::default(),
             segments_per_day: Some(60),
             deadline,
         };

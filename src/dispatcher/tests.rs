@@ -277,6 +277,7 @@ fn what_waits_in_a_file_that_failed_is_pending_and_what_was_sent_is_not() {
             claim,
             result: Ok(Receipt::default()),
             segments: 0,
+            is_absent: false,
             is_old: false,
         });
         dispatcher.settle_finished().await;

@@ -125,8 +125,13 @@ impl Dispatcher<'_> {
             // Nobody knows by which clock it was decided.
             self.outbox.with(async |store| store.reconsider(now).await).await?;
             self.tell_at = None;
+            let deadlines: Vec<_> = self.channels.iter().map(|it| (it.sink, it.deadline)).collect();
+            let before = now.earlier(NOBODY_THERE);
+            self.outbox.with(async |store| store.prolong(&deadlines, before, now).await).await?;
+            self.note_known().await?;
             self.upkeep.has_reconsidered = true;
         }
+        self.forget_unknown().await?;
         if !self.upkeep.has_noted {
             self.upkeep.has_noted = self.note_start().await;
         }
@@ -191,6 +196,9 @@ fn longest_delay(retry: &RetryPolicy) -> Duration {
     let delay = |policy: &RetryPolicy| policy.cap.mul_f64(1.5).max(policy.probe);
     delay(retry).max(delay(&RetryPolicy::DEFAULT)).max(RetryPolicy::MAX_WISH).saturating_add(LEASE)
 }
+
+/// What was due so long ago, nobody took: twice as long as a process has it for.
+const NOBODY_THERE: Duration = LEASE.saturating_mul(2);
 
 /// How often due times and the file's size are looked at.
 const LOOK_PAUSE: Duration = Duration::from_secs(60);

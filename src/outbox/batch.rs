@@ -148,6 +148,11 @@ pub(super) struct Arrival<'a> {
 }
 
 impl Arrival<'_> {
+    /// Whether it is an error of the program's that nobody silenced.
+    pub(super) fn is_error(&self) -> bool {
+        self.level == Level::ERROR && self.not_before.is_none() && self.about.is_none()
+    }
+
     /// The last of them, if it is not the first.
     pub(super) fn later(&self) -> Option<&Event> {
         self.latest.filter(|latest| !self.event.is_some_and(|first| std::ptr::eq(first, *latest)))

@@ -1,7 +1,7 @@
 //! [`Memory`]: the outbox of a process that has no disk, as the page of everything.
 //!
-//! Invariant: bounded. A message is dropped when it is settled, and an incident
-//! when it has ended and nobody is to be told of it any more.
+//! Invariant: bounded. A message is dropped when it is settled, and the events of an
+//! incident when it has ended and nobody is to be told of it any more.
 
 use std::{collections::BTreeSet, time::SystemTime};
 
@@ -14,13 +14,20 @@ use super::{
     scope::{Question, Scope},
     upkeep::{Prune, Pruned},
 };
-use crate::{policy::notice::Notice, queue::stats::EventCounts};
+use crate::{
+    host::time::Saturating,
+    policy::{incident::SAME_WITHIN, notice::Notice},
+    queue::stats::EventCounts,
+};
 
 /// How many bytes of events are kept, but for one batch.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// How many fingerprints are remembered; then it begins anew.
 const MAX_SEEN: usize = 4096;
+
+/// How many incidents that ended are kept, as they may come back: the latest ones.
+const MAX_ENDED: usize = 1000;
 
 /// Incidents, notices and deliveries in memory.
 #[derive(Default)]
@@ -48,14 +55,23 @@ impl Memory {
         let told = page.items.keys().map(|(_, incident)| *incident);
         let needed: BTreeSet<i64> = live.chain(told).collect();
         let over = page.incidents.iter().filter(|(id, it)| it.closed_at.is_some() && !needed.contains(id));
-        let over: BTreeSet<i64> = over.map(|(id, _)| *id).collect();
+        let mut over: Vec<_> = over.map(|(id, it)| (it.last_at, *id)).collect();
+        over.sort_unstable();
+        let ended: BTreeSet<i64> = over.iter().map(|(_, id)| *id).collect();
+        page.firsts.retain(|id, _| !ended.contains(id));
+        page.latests.retain(|id, _| !ended.contains(id));
+        let surplus = over.len().saturating_sub(MAX_ENDED);
+        let last = over.last().map(|(last_at, _)| last_at.earlier(SAME_WITHIN));
+        let is_gone = |(place, (last_at, _)): &(usize, (SystemTime, i64))| {
+            *place < surplus || last.is_some_and(|last| *last_at < last)
+        };
+        let over = over.into_iter().enumerate().filter(is_gone);
+        let over: BTreeSet<i64> = over.map(|(_, (_, id))| id).collect();
         if !over.is_empty() {
             let past = over.iter().map(|id| page.events_of(*id, |_| 0));
             self.past = past.fold(self.past, |sum, events| sum + events);
             page.incidents.retain(|id, _| !over.contains(id));
             page.standings.retain(|(id, _), _| !over.contains(id));
-            page.firsts.retain(|id, _| !over.contains(id));
-            page.latests.retain(|id, _| !over.contains(id));
             page.learned.retain(|_, row| !over.contains(&row.incident));
         }
         if page.beyond.seen.len() > MAX_SEEN {

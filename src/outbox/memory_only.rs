@@ -58,6 +58,10 @@ impl Outbox {
         false
     }
 
+    pub(crate) fn kept_in(&self) -> Option<String> {
+        None
+    }
+
     pub(crate) fn changes(&self) -> u64 {
         0
     }

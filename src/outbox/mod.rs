@@ -40,12 +40,19 @@ use std::{
 use tracing::Level;
 use uuid::Uuid;
 
-use crate::policy::{budget::Budget, incident::Rhythm, notice::Process};
+use crate::policy::{
+    budget::{Budget, Limits},
+    calendar::Calendar,
+    incident::Rhythm,
+    notice::Process,
+};
 
 mod batch;
 #[cfg(feature = "sqlite")]
 mod failover;
 mod keep;
+#[cfg(feature = "sqlite")]
+mod known;
 mod memory;
 #[cfg(not(feature = "sqlite"))]
 mod memory_only;
@@ -118,6 +125,8 @@ pub(crate) struct Maker<'a> {
     pub(crate) new_id: &'a dyn Fn() -> String,
     pub(crate) run: Uuid,
     pub(crate) process: &'a Process,
+    /// When a day begins for the recipients.
+    pub(crate) calendar: &'a Calendar,
 }
 
 /// How often an id is drawn that nothing in the store has: by it, a message is
@@ -140,10 +149,18 @@ pub(crate) struct Channel {
     pub(crate) rhythm: Rhythm,
     /// What each recipient may get; none if that is not limited.
     pub(crate) budget: Option<Budget>,
-    /// What all of them together may cost a day, in segments.
+    /// When a day begins for them.
+    pub(crate) calendar: Calendar,
+    /// What the messages to each of them may cost a day, in segments.
     pub(crate) segments_per_day: Option<u32>,
     /// How long a delivery is repeated before it is dead.
     pub(crate) deadline: Duration,
+}
+
+impl Channel {
+    pub(crate) fn limits(&self) -> Limits<'_> {
+        Limits { budget: self.budget.as_ref(), calendar: &self.calendar }
+    }
 }
 
 /// What came of a look at what there is to tell.

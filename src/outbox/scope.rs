@@ -57,8 +57,8 @@ pub(super) enum Scope<'a> {
 pub(super) enum Key<'a> {
     /// A delivery.
     Delivery(Uuid),
-    /// What the recipients of a sink cost together.
-    Cost(&'a str),
+    /// What the recipient of a claimed delivery may still be sent.
+    Account(&'a Claim),
     /// What is dead in a sink.
     Dead(&'a str),
 }
@@ -76,6 +76,10 @@ pub(super) enum Question<'a> {
     /// A pending delivery is due after `first_by`, if it was never claimed, or after
     /// `again_by`.
     Late { first_by: SystemTime, again_by: SystemTime },
+    /// Something is to be told to a recipient who is none of `targets`, by a sink of theirs.
+    Unknown { targets: &'a [Target] },
+    /// A delivery of one of these sinks was due `before`.
+    Left { sinks: &'a [&'a str], before: SystemTime },
     /// Something of a sink that is none of `own` was due `before`.
     Abandoned { own: &'a [&'a str], before: SystemTime },
 }

@@ -22,8 +22,10 @@ pub(crate) struct Start {
     pub(crate) host: String,
     pub(crate) pid: u32,
     pub(crate) at: SystemTime,
-    /// When it ended by itself, after an error.
+    /// When it ended by itself, and failed.
     pub(crate) ended_at: Option<SystemTime>,
+    /// Whether an error was the last that was heard of it, until the next start.
+    pub(crate) erred_last: bool,
 }
 
 /// When a process began, and its first run.
@@ -64,22 +66,27 @@ impl Store {
         file.without_sync(async |file| turn_and_join(file, &scope, decide, maker, targets, now).await).await
     }
 
-    /// Notes that the process whose first run is `run` ends by itself.
+    /// Notes that the process whose first run is `run` ends by itself, and whether it
+    /// fails.
     pub(crate) async fn note_end(
         &mut self,
         run: Uuid,
-        has_erred: bool,
+        fails: bool,
         now: SystemTime,
     ) -> Result<(), StoreError> {
         let Self::Sqlite(file) = self else { return Ok(()) };
         let scope = Scope::Starts { since: now };
-        let note = |page: &mut Page| page.note_end(run, has_erred, now);
+        let note = |page: &mut Page| page.note_end(run, fails, now);
         file.without_sync(async |file| turn(file, &scope, &String::new, note).await).await
     }
 }
 
 /// So many may fail within [`LOOP_WINDOW`].
 pub(crate) const MAX_FAILED: usize = 3;
+
+/// A run that was killed failed if the next one began so soon after its last error.
+/// Else somebody may have ended it, which nobody can tell from a fault.
+pub(crate) const ERRED_LAST: Duration = Duration::from_secs(60);
 
 /// How long a start counts.
 pub(crate) const LOOP_WINDOW: Duration = Duration::from_secs(10 * 60);

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     event::loss::Losses,
-    policy::{notice::Notice, send_error::SendError},
+    policy::{calendar::Calendar, notice::Notice, send_error::SendError},
     queue::stats::EventCounts,
     sink::Fate,
 };
@@ -287,14 +287,23 @@ impl Store {
     }
 
     /// Counts what an attempt may have cost that did not end in
-    /// [`deliver`](Self::deliver).
+    /// [`deliver`](Self::deliver). Returns until when no other may be made, if they may
+    /// cost no more than `limit` a day.
     pub(crate) async fn charge(
         &mut self,
-        sink: &'static str,
+        claim: &Claim,
         segments: u32,
+        limit: Option<(u32, &Calendar)>,
         now: SystemTime,
-    ) -> Result<(), StoreError> {
-        decide!(self, Scope::Keys(&[Key::Cost(sink)]), |page| page.charge(sink, segments, now))
+    ) -> Result<Option<SystemTime>, StoreError> {
+        let keys = [Key::Delivery(claim.key), Key::Account(claim)];
+        decide!(self, Scope::Keys(&keys), |page| page.charge(claim, segments, limit, now))
+    }
+
+    /// Gives back what the attempts in doubt were counted for: surely nothing was sent.
+    pub(crate) async fn refund(&mut self, claim: &Claim) -> Result<(), StoreError> {
+        let keys = [Key::Delivery(claim.key), Key::Account(claim)];
+        decide!(self, Scope::Keys(&keys), |page| page.refund(claim))
     }
 
     /// Closes the file, if there is one.

@@ -31,6 +31,7 @@ struct Bench {
     run: Uuid,
     process: Process,
     targets: Vec<Target>,
+    calendar: Calendar,
     new_id: Box<dyn Fn() -> String>,
     /// Where its file is.
     directory: Option<tempfile::TempDir>,
@@ -81,7 +82,8 @@ impl Bench {
         let process = Process { app: "MyApp".to_owned(), pid: 7, ..Process::default() };
         // The first one, always.
         let new_id = Box::new(|| "7K3Q".to_owned());
-        Self { store, run: Uuid::from_u128(1), process, targets, new_id, directory }
+        let calendar = Calendar::default();
+        Self { store, run: Uuid::from_u128(1), process, targets, calendar, new_id, directory }
     }
 
     /// A file is closed and opened again; memory stays what it is.
@@ -98,7 +100,8 @@ impl Bench {
     }
 
     async fn persist_with(&mut self, batch: &[Captured], losses: &Losses, now: SystemTime) {
-        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
+        let maker =
+            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
         self.store.persist(next_batch(), batch, losses, &maker, &self.targets, now).await.unwrap();
     }
 
@@ -107,7 +110,8 @@ impl Bench {
     }
 
     async fn tell_with(&mut self, channel: &Channel, hurried: bool, now: SystemTime) -> Told {
-        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
+        let maker =
+            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
         self.store.tell(channel, &maker, hurried, now).await.unwrap()
     }
 
@@ -125,7 +129,8 @@ impl Bench {
             let message = format!("{} for {} in #{}", dead.reason, dead.recipient, dead.public_id);
             Captured { about: Some(About::Dead), ..captured(&message, Level::ERROR) }
         };
-        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
+        let maker =
+            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
         let told =
             self.store.tell_of_sink(sink, true, not_since, tell, &maker, &self.targets[1..], now).await;
         told.unwrap().then(|| count.get())
@@ -147,7 +152,8 @@ impl Bench {
             },
             ..captured_at("crash loop", now)
         };
-        let maker = Maker { new_id: &*self.new_id, run: self.run, process: &self.process };
+        let maker =
+            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
         let began = Began { at: now, run: self.run };
         self.store.note_start(began, have_failed, tell, &maker, &self.targets, now).await.unwrap()
     }
@@ -178,7 +184,14 @@ fn excess(cap_bytes: u64) -> Prune {
 
 /// Without windows and budgets.
 fn channel(sink: &'static str) -> Channel {
-    Channel { sink, rhythm: rhythm(sink), budget: None, segments_per_day: None, deadline: HOUR }
+    Channel {
+        sink,
+        rhythm: rhythm(sink),
+        budget: None,
+        calendar: Calendar::default(),
+        segments_per_day: None,
+        deadline: HOUR,
+    }
 }
 
 /// As it is by default.
@@ -250,6 +263,8 @@ fn check<F: Future<Output = Bench>>(make: impl FnOnce() -> F, claim: impl AsyncF
     });
 }
 
+mod again;
+mod budgets;
 mod days;
 mod deliveries;
 #[cfg(feature = "sqlite")]
@@ -257,6 +272,8 @@ mod extremes;
 mod fates;
 mod groups;
 mod incidents;
+#[cfg(feature = "sqlite")]
+mod known;
 #[cfg(feature = "sqlite")]
 mod model;
 #[cfg(feature = "sqlite")]
@@ -272,3 +289,5 @@ mod steps;
 #[cfg(feature = "sqlite")]
 mod turns;
 mod upkeep;
+mod weeks;
+mod world;

@@ -110,6 +110,21 @@ impl Store {
         decide!(self, Scope::Pending, |page| page.pull_forward(first_by, again_by, now))
     }
 
+    /// Gives more time to what was due `before` in one of these sinks, and nobody took: it
+    /// has the deadline of its sink from `now` on. Returns how many messages.
+    pub(crate) async fn prolong(
+        &mut self,
+        deadlines: &[(&str, Duration)],
+        before: SystemTime,
+        now: SystemTime,
+    ) -> Result<u64, StoreError> {
+        let sinks: Vec<&str> = deadlines.iter().map(|(sink, _)| *sink).collect();
+        if !keep!(self, keeper => keeper.ask(&Question::Left { sinks: &sinks, before }))? {
+            return Ok(0);
+        }
+        decide!(self, Scope::Pending, |page| page.prolong(deadlines, before, now))
+    }
+
     /// pending → dead, for what nobody claimed for a day after its deadline, and
     /// what was to be told a day ago is not any more: no process has its sink, nor
     /// is it of our `own`. Returns how many messages that were.

@@ -12,6 +12,11 @@ pub(crate) mod incident;
 
 pub(crate) mod budget;
 
+pub(crate) mod calendar;
+
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "memory is one process's own"))]
+pub(crate) mod known;
+
 pub(crate) mod notice;
 
 pub(crate) mod retold;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::event::{Event, loss::Losses, millis};
+use crate::event::{Event, loss::Losses, millis, millis_or_none};
 
 mod examples;
 
@@ -34,6 +34,10 @@ pub struct Notice {
     pub unsampled: u64,
     /// Events that could not be captured since the message before.
     pub losses: Losses,
+    /// How late it is sent, if that is more than an hour after it was made: nobody could
+    /// send it before, as no program ran, or no provider took it.
+    #[serde(serialize_with = "span::serialize")]
+    pub late_by: Option<Duration>,
     /// Whether this is the recipient's last message today, except for errors never
     /// seen before.
     pub is_last_today: bool,
@@ -47,6 +51,16 @@ impl Notice {
     }
 }
 
+/// A length of time, in milliseconds.
+mod span {
+    use super::*;
+
+    #[expect(clippy::ref_option, reason = "serde calls it")]
+    pub(super) fn serialize<S: Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)).serialize(to)
+    }
+}
+
 /// Why a message is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -55,6 +69,8 @@ pub enum Kind {
     First,
     /// Several incidents.
     Digest,
+    /// An incident that came back within a week after it had ended.
+    Again,
     /// An incident whose count crossed a power of ten.
     Update,
     /// An incident that goes on for hours.
@@ -72,6 +88,7 @@ impl Kind {
         match self {
             Self::First => "first",
             Self::Digest => "digest",
+            Self::Again => "again",
             Self::Update => "update",
             Self::Reminder => "reminder",
             Self::Quiet => "quiet",
@@ -108,6 +125,13 @@ pub struct Sample {
     pub count: u64,
     /// How many there are in all.
     pub total: u64,
+    /// How many there were on the recipients' day.
+    pub today: u64,
+    /// How many there were on that day and the six before it.
+    pub this_week: u64,
+    /// Until when the recipient is told no more of it, if that was decided.
+    #[serde(serialize_with = "millis_or_none::serialize")]
+    pub held_until: Option<SystemTime>,
     /// When the first one was committed.
     #[serde(serialize_with = "millis::serialize")]
     pub since: SystemTime,

@@ -102,7 +102,13 @@ fn hook() {
     if unsafe { libc::atexit(drain) } != 0 {
         trouble::say(NO_HOOK);
     }
+    // Later than ours, so that it runs before it.
+    status::note_at_exit();
 }
+
+mod status;
+#[cfg(feature = "sqlite")]
+pub(crate) use status::status;
 
 const NO_HOOK: &str = "no exit hook could be set: call AlertHandle::flush before the program ends";
 

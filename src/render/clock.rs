@@ -2,11 +2,12 @@
 //!
 //! Invariant: never the time of now; a time is an argument.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 use super::words;
+use crate::{host::time::Saturating, policy::calendar::Calendar};
 
 /// Writes times in UTC, and first in its readers' time zone if it has one.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,11 @@ impl Clock {
     /// That of the time zone with this IANA name; none if the system knows none.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(Self { zone: Some(TimeZone::get(name).ok()?) })
+    }
+
+    /// The days of its readers.
+    pub(crate) fn calendar(&self) -> Calendar {
+        Calendar::of(self.zone.clone())
     }
 
     /// Like `2026-11-22 21:41:03 EET (19:41:03 UTC)`; to the second.
@@ -41,6 +47,12 @@ impl Clock {
             return words::UNKNOWN_TIME.to_owned();
         };
         format!("{}–{}", since.strftime("%H:%M"), until.strftime("%H:%M %Z"))
+    }
+
+    /// Like `14:30 EET`, in the readers' zone only; to the next full minute.
+    pub(super) fn minute(&self, at: SystemTime) -> String {
+        let at = self.here(at.later(Duration::from_secs(59)));
+        at.map_or_else(|| words::UNKNOWN_TIME.to_owned(), |at| at.strftime("%H:%M %Z").to_string())
     }
 
     /// Like `21:41:02.113`, in the same zone as [`time`](Self::time) tells first;

@@ -9,8 +9,8 @@ use askama::Template;
 
 use super::{
     Attachment, Clock, DefaultRender, attachment, bars::Bars, before, clean, counted, environment, facts,
-    headline, headline_with_cause, link::Link, panic_place, silence_hint, space::Space, total, trace, word,
-    words,
+    headline, headline_with_cause, late, link::Link, panic_place, silence_hint, space::Space, total, trace,
+    word, words,
 };
 use crate::{
     event::Event,
@@ -366,6 +366,7 @@ fn reason(notice: &Notice, clock: &Clock) -> String {
     let since = clock.time(first.event.at);
     let (count, all) = (first.count, first.total);
     match first.kind {
+        Kind::Again => words::why::again(&from, first.today, first.this_week, count),
         Kind::Update => words::why::update(&from, all, count, &since),
         Kind::Reminder => words::why::reminder(&from, all, count, &since),
         Kind::Quiet => words::why::quiet(&from, all, count, &clock.time(first.last_at)),
@@ -379,7 +380,8 @@ fn reason(notice: &Notice, clock: &Clock) -> String {
 fn notes(notice: &Notice) -> Vec<String> {
     let losses = notice.losses.iter().filter(|(_, count)| **count > 0);
     let losses = losses.map(|(reason, count)| words::lost(*count, &reason.to_string()));
-    losses.chain(notice.is_last_today.then(|| words::LAST_TODAY.to_owned())).collect()
+    let late = late(notice).map(|by| words::late(&by));
+    late.into_iter().chain(losses).chain(notice.is_last_today.then(|| words::LAST_TODAY.to_owned())).collect()
 }
 
 fn omissions(omitted: &[Sample], backtraces: usize, unsampled: u64, file: &str) -> Vec<String> {

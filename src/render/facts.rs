@@ -9,7 +9,7 @@ use crate::{
     policy::{
         fingerprint::OVERRIDE,
         matcher::first_of_silenced,
-        notice::{Process, Sample},
+        notice::{Kind, Process, Sample},
     },
 };
 
@@ -160,13 +160,19 @@ pub(super) fn spans(event: &Event) -> String {
 /// How often, since when, and when last.
 pub(super) fn times(sample: &Sample, clock: &Clock) -> String {
     let first = clock.time(sample.event.at);
-    match words::long_count(sample.count, sample.total) {
+    let count = match sample.kind {
+        Kind::Again => Some(words::long_count_again(sample.count, sample.today, sample.this_week)),
+        _ => words::long_count(sample.count, sample.total),
+    };
+    let times = match count {
         None => first,
         Some(count) => {
             let last = words::last_at(&clock.time(sample.last_at));
             format!("{count}\n{}\n{last}", words::first_at(&first))
         }
-    }
+    };
+    let next = sample.held_until.map(|until| words::next_not_before(&clock.time(until)));
+    joined([times, next.unwrap_or_default()])
 }
 
 pub(super) fn process(process: &Process) -> String {

@@ -33,8 +33,11 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use crate::{
     event::{Event, loss::Losses},
+    host::time::spoken,
     policy::{
         fingerprint::cause,
         notice::{Kind, Notice, Process, Sample},
@@ -86,6 +89,11 @@ fn tag(app: &str, environment: &str) -> String {
         (true, false) => format!("[{environment}] "),
         (false, false) => format!("[{app}/{environment}] "),
     }
+}
+
+/// How late `notice` is, to the minute, if it is.
+fn late(notice: &Notice) -> Option<String> {
+    notice.late_by.map(|by| spoken(Duration::from_secs(by.as_secs() / 60 * 60)))
 }
 
 fn environment(process: &Process) -> &str {

@@ -147,7 +147,7 @@ impl DefaultRender {
     /// the room that is left stand fields, unless
     /// [`Builder::sms_fields`](crate::Builder::sms_fields) is off.
     pub fn sms(&self, notice: &Notice) -> String {
-        sms::short(notice, self.tells_fields)
+        sms::short(notice, self.tells_fields, &self.clock)
     }
 
     /// The mail.

@@ -5,7 +5,8 @@
 //! not bring.
 
 use super::{
-    Headline, clean, counted, environment, gsm7, headline, lost, panic_place, rank, tag, total, word, words,
+    Clock, Headline, clean, counted, environment, gsm7, headline, late, lost, panic_place, rank, tag, total,
+    word, words,
 };
 use crate::{
     event::loss::Losses,
@@ -33,7 +34,7 @@ const MAX_PLACE_CHARS: usize = 40;
 /// Renders the short text of `notice`: as many events as fit, each as long as
 /// fits, in their order; the worst ones if that is not all. In what is left of the
 /// segments that this takes stand the fields of the events, if they may.
-pub(super) fn short(notice: &Notice, tells_fields: bool) -> String {
+pub(super) fn short(notice: &Notice, tells_fields: bool, clock: &Clock) -> String {
     let app = gsm7::fold(&clean::line(&notice.process.app, 40));
     let environment = gsm7::fold(&clean::line(environment(&notice.process), 20));
     let full = tag(&cut(&app, 32), &cut(&environment, 16));
@@ -41,7 +42,7 @@ pub(super) fn short(notice: &Notice, tells_fields: bool) -> String {
     let mut worst: Vec<usize> = (0..notice.samples.len()).collect();
     worst.sort_by_key(|index| rank(&notice.samples[*index].event));
     let worst = worst.into_iter().take(MAX_ENTRIES);
-    let entries: Vec<Entry<'_>> = worst.map(|index| Entry::new(notice, index, tells_fields)).collect();
+    let entries: Vec<Entry<'_>> = worst.map(|index| Entry::new(notice, index, tells_fields, clock)).collect();
 
     // From all there is to say to what fits with any counts.
     let frames = [
@@ -86,18 +87,24 @@ impl Frame<'_> {
         let mut fitting = self.fit(&texts)?;
         let (segments, is_plain) = (gsm7::segments(&fitting), gsm7::is_plain(&fitting));
         let longest = entries.iter().map(|entry| entry.details.len()).max().unwrap_or_default();
+        let mut add = |at: usize, mark: &str, detail: &str| {
+            let length = texts[at].details.len();
+            texts[at].details.push_str(if length == 0 { words::BEFORE_DETAILS } else { mark });
+            texts[at].details.push_str(detail);
+            let longer = self.compose(&texts);
+            if gsm7::segments(&longer) <= segments && gsm7::is_plain(&longer) == is_plain {
+                fitting = longer;
+            } else {
+                texts[at].details.truncate(length);
+            }
+        };
+        for (at, entry) in entries.iter().enumerate() {
+            entry.until.iter().for_each(|until| add(at, "", until));
+        }
         for detail in 0..longest {
             for (at, entry) in entries.iter().enumerate() {
-                let Some(detail) = entry.details.get(detail) else { continue };
-                let length = texts[at].details.len();
-                let mark = if length == 0 { words::BEFORE_DETAILS } else { " " };
-                texts[at].details.push_str(&format!("{mark}{detail}"));
-                let longer = self.compose(&texts);
-                if gsm7::segments(&longer) <= segments && gsm7::is_plain(&longer) == is_plain {
-                    fitting = longer;
-                } else {
-                    texts[at].details.truncate(length);
-                }
+                let mark = if detail == 0 { ", " } else { " " };
+                entry.details.get(detail).into_iter().for_each(|detail| add(at, mark, detail));
             }
         }
         Some(fitting)
@@ -147,6 +154,7 @@ impl Frame<'_> {
         if items.is_empty() {
             items.push(words::events(0));
         }
+        items.extend(late(self.notice).filter(|_| self.places).map(|by| words::late_short(&by)));
         items.extend(self.says_last.then(|| words::LAST_TODAY_SHORT.to_owned()));
         format!("{}{} {}", self.tag, items.join(", "), id(self.notice))
     }
@@ -178,10 +186,12 @@ struct Entry<'a> {
     count: String,
     /// What tells it from others of its kind.
     details: Vec<String>,
+    /// Until when nothing more is told of it.
+    until: Option<String>,
 }
 
 impl<'a> Entry<'a> {
-    fn new(notice: &'a Notice, index: usize, tells_fields: bool) -> Self {
+    fn new(notice: &'a Notice, index: usize, tells_fields: bool, clock: &Clock) -> Self {
         let sample = &notice.samples[index];
         let headline = Headline::of(&sample.event, tells_fields);
         let details = if tells_fields && notice.kind != Kind::Health {
@@ -189,10 +199,14 @@ impl<'a> Entry<'a> {
         } else {
             Vec::new()
         };
+        // The first message keeps its room for what happened.
+        let until = sample.held_until.filter(|_| sample.kind != Kind::First && notice.samples.len() == 1);
+        let until = until.map(|until| gsm7::fold(&words::silent_until(&clock.minute(until))));
         let headline = headline.map(gsm7::fold);
         let word = match notice.kind {
             Kind::Health => String::new(),
             _ => match sample.kind {
+                Kind::Again => words::AGAIN.to_owned(),
                 Kind::Quiet => words::QUIET.to_owned(),
                 Kind::Reminder => words::GOES_ON.to_owned(),
                 Kind::First | Kind::Digest | Kind::Update | Kind::Health => {
@@ -202,9 +216,12 @@ impl<'a> Entry<'a> {
         };
         let place = gsm7::fold(&panic_place(&sample.event, MAX_PLACE_CHARS));
         let place = if place.is_empty() { place } else { words::at_place(&place) };
-        let count = words::short_count(sample.count, sample.total);
+        let count = match sample.kind {
+            Kind::Again => words::short_count_again(sample.count, sample.today, sample.this_week),
+            _ => words::short_count(sample.count, sample.total),
+        };
         let length = headline.whole().chars().count();
-        Self { index, sample, word, headline, length, place, count, details }
+        Self { index, sample, word, headline, length, place, count, details, until }
     }
 }
 

@@ -50,6 +50,9 @@ pub(super) fn sample(event: Event, count: u64) -> Sample {
     let kind = if count == 0 { Kind::Quiet } else { Kind::First };
     Sample {
         kind,
+        today: count,
+        this_week: count,
+        held_until: None,
         incident,
         count,
         total: count,
@@ -68,6 +71,7 @@ pub(super) fn notice(samples: Vec<Sample>) -> Notice {
     Notice {
         id: "7K3Q".into(),
         kind: Kind::First,
+        late_by: None,
         is_last_today: false,
         process,
         made_at,

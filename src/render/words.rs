@@ -11,6 +11,16 @@ pub(super) const LAST_TODAY_SHORT: &str = "Daily SMS limit reached; only new err
 /// The same in a mail.
 pub(super) const LAST_TODAY: &str = "Daily e-mail limit reached: from here, only errors never seen before. The rest is kept and reported tomorrow.";
 
+/// What an SMS says that was made so long ago.
+pub(super) fn late_short(by: &str) -> String {
+    format!("{by} late")
+}
+
+/// The same in a mail.
+pub(super) fn late(by: &str) -> String {
+    format!("This message is {by} late: it could not be sent before.")
+}
+
 pub(super) const NO_MESSAGE: &str = "(no message)";
 pub(super) const NOT_CAPTURED: &str = "Events not captured";
 pub(super) const EVENTS: &str = "Events";
@@ -97,6 +107,14 @@ pub(super) mod why {
         format!("{} in {from}: {} since {since}", kinds(different), events(count))
     }
 
+    pub(in super::super) fn again(from: &str, today: u64, this_week: u64, count: u64) -> String {
+        let often = match today {
+            0 => format!("{} this week", times(this_week)),
+            today => format!("{} today, {} this week", times(today), number(this_week)),
+        };
+        format!("Again in {from}: {often}; {}", not_told(count))
+    }
+
     pub(in super::super) fn update(from: &str, total: u64, count: u64, since: &str) -> String {
         format!("Happened {} so far in {from}, since {since}; {}", times(total), not_told(count))
     }
@@ -138,6 +156,7 @@ pub(super) fn overview(count: u64, what: &str, kind: Kind) -> String {
     let count = if count == 0 { String::new() } else { format!("{}x ", number(count)) };
     let end = match kind {
         Kind::First | Kind::Digest | Kind::Health => "",
+        Kind::Again => ", again",
         Kind::Update | Kind::Reminder => ", ongoing",
         Kind::Quiet => ", quiet",
     };
@@ -172,8 +191,35 @@ pub(super) fn long_count(count: u64, total: u64) -> Option<String> {
     }
 }
 
-/// What stands before the message in the SMS about an incident that is quiet,
-/// or that goes on.
+/// The same of what came back: what is told now, today and this week.
+pub(super) fn short_count_again(count: u64, today: u64, this_week: u64) -> String {
+    let counts = [
+        (count > 1).then(|| format!("x{count}")),
+        (today > count).then(|| format!("{today} today")),
+        (this_week > count.max(today)).then(|| format!("{this_week} this week")),
+    ];
+    let counts: Vec<_> = counts.into_iter().flatten().collect();
+    if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) }
+}
+
+/// The same in a mail.
+pub(super) fn long_count_again(count: u64, today: u64, this_week: u64) -> String {
+    format!("{} not reported before, {} today, {} this week", number(count), number(today), number(this_week))
+}
+
+/// Until when no other message comes about this kind of event, in an SMS.
+pub(super) fn silent_until(time: &str) -> String {
+    format!("next not before {time}")
+}
+
+/// The same in a mail.
+pub(super) fn next_not_before(time: &str) -> String {
+    format!("next message about it not before {time}")
+}
+
+/// What stands before the message in the SMS about an incident that came back, that
+/// is quiet, or that goes on.
+pub(super) const AGAIN: &str = "again: ";
 pub(super) const QUIET: &str = "quiet: ";
 pub(super) const GOES_ON: &str = "ongoing: ";
 

@@ -4,7 +4,17 @@
 //! Runs on the alert thread, one task per attempt. A sink makes one attempt;
 //! repeating it is the dispatcher's business.
 
-use std::{any::TypeId, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    any::TypeId,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::{
     policy::{notice::Notice, send_error::SendError},
@@ -151,6 +161,24 @@ pub struct Message {
     pub attachment: Option<Attachment>,
     /// What the texts were made from.
     pub notice: Arc<Notice>,
+    /// What a look-up found.
+    pub(crate) found: LookUp,
+}
+
+/// What a sink learned of the earlier attempts at a message; shared by its copies.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LookUp(Arc<AtomicBool>);
+
+impl LookUp {
+    /// Notes that the provider has no message of theirs.
+    pub(crate) fn note_absent(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether surely nothing was sent by them.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl fmt::Debug for Message {

@@ -99,12 +99,14 @@ pub(super) fn message(recipient: &str) -> Message {
             id: "7K3Q".to_owned(),
             kind: Kind::First,
             process: Process::default(),
+            late_by: None,
             is_last_today: false,
             made_at: SystemTime::UNIX_EPOCH,
             samples: vec![],
             unsampled: 0,
             losses: BTreeMap::new(),
         }),
+        found: Default::default(),
     }
 }
 

@@ -81,7 +81,7 @@ use tracing::Level;
 use uuid::Uuid;
 
 use outbox::{Captured, Channel, Maker, Mark, Prune, Sqlite, Store, Target};
-use policy::incident::Rhythm;
+use policy::{calendar::Calendar, incident::Rhythm};
 
 fn main() {
     let rows = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(1_000);
@@ -107,13 +107,15 @@ async fn measure(rows: u32) {
         ids.set(ids.get() + 1);
         format!("x{}", ids.get())
     };
-    let maker = Maker { new_id: &new_id, run: Uuid::from_u128(1), process: &process };
+    let calendar = Calendar::default();
+    let maker = Maker { new_id: &new_id, run: Uuid::from_u128(1), process: &process, calendar: &calendar };
     let to = |sink, level| Target { sink, recipient: format!("{sink}@example.com"), level, rhythm: RHYTHM };
     let targets = [to("sms", Level::ERROR), to("mail", Level::ERROR)];
     let channel = |sink| Channel {
         sink,
         rhythm: RHYTHM,
         budget: None,
+        calendar: Calendar::default(),
         segments_per_day: Some(1_000_000),
         deadline: Duration::from_secs(3600),
     };

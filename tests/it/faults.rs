@@ -1,16 +1,21 @@
 //! What a lost answer, a refusal and an outage of a provider lead to.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use tracing::error;
-use tracing_alert::{AlertHandle, AlertLayer, Builder, MemorySink, RetryPolicy, SendError, TwilioSink};
+use tracing_alert::{
+    AlertHandle, AlertLayer, Budget, Builder, MemorySink, RetryPolicy, SendError, TwilioSink,
+};
 
 use crate::support::{
     ACCOUNT_SID, AUTH_TOKEN, Answer, EMAIL, Harness, PATIENCE, Provider, Reaped, SENDER, eventually, rows,
-    with_layer, word,
+    try_rows, with_layer, word,
 };
 
 /// Retries that a test can wait for.
@@ -81,6 +86,59 @@ fn what_cannot_be_looked_up_is_sent_again() {
         alert(&harness);
         assert_eq!((harness.provider.sms().len(), harness.provider.lookups().len()), (2, 1));
     }
+}
+
+#[test]
+fn what_a_look_up_proves_unsent_costs_nothing() {
+    let harness = Harness::new();
+    harness.provider.script_sms([Answer::status(500), Answer::status(502), Answer::status(500)]);
+    let handle =
+        with_layer(harness.builder().retry(quick()).sms_budget(Budget::new(9, Duration::ZERO, 9)), || {
+            error!("payment failed");
+        });
+    assert!(handle.flush(PATIENCE).is_complete());
+    assert_eq!((harness.provider.sms().len(), harness.provider.lookups().len()), (4, 3));
+    let spent = "SELECT sum(slot.value ->> 1) FROM account, json_each(account.data, '$.segments') AS slot WHERE sink = 'twilio'";
+    assert_eq!(rows(&harness.database(), spent), ["1"], "only that of the message that was accepted");
+}
+
+#[test]
+fn attempts_keep_to_what_a_day_may_cost() {
+    let harness = Harness::new();
+    harness.provider.script_sms((0..9).map(|_| Answer::status(500)));
+    harness.provider.always_lookups(Answer::twilio_error(403, 20403));
+    let budget = Budget::new(9, Duration::ZERO, 9);
+    let builder = harness.builder().retry(quick()).sms_budget(budget).sms_segments(4);
+    let _handle = with_layer(builder, || {
+        error!("payment failed");
+    });
+    let waits = "SELECT due_at >= min(expires_at, unixepoch('now', 'start of day', '+1 day') * 1000)
+                   FROM delivery WHERE sink = 'twilio'";
+    eventually("it waits for the next day, or its deadline", || {
+        let is = |sql, row: &str| try_rows(&harness.database(), sql).is_ok_and(|rows| rows == [row]);
+        is(waits, "1") && is(SMS, "pending|3|NULL")
+    });
+    assert_eq!(harness.provider.sms().len(), 3);
+}
+
+#[test]
+fn a_country_that_the_sender_does_not_reach_leaves_the_others_alone() {
+    let harness = Harness::new();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&heard);
+    harness.provider.script_sms([Answer::twilio_error(400, 21606)]);
+    let twilio = TwilioSink::new(ACCOUNT_SID, AUTH_TOKEN).sender_number(SENDER);
+    let builder = AlertLayer::builder()
+        .database(harness.database())
+        .settle(Duration::ZERO)
+        .panics(false)
+        .sms(twilio.base_url(harness.provider.url()), ["+12065550147", "+12065550148"])
+        .on_trouble(move |line| hears.lock().unwrap().push(line.to_owned()));
+    let handle = with_layer(builder, || error!("payment failed"));
+    harness.provider.wait_for(2, 0);
+    eventually("the other one is told", || handle.stats().delivered == 1);
+    assert!(heard.lock().unwrap().iter().all(|line| !line.contains("paused")), "{heard:?}");
+    assert_eq!(handle.stats().retried, 1, "and who was not is tried again");
 }
 
 #[test]

@@ -35,35 +35,59 @@ fn noted(harness: &Harness) -> Vec<String> {
     rows(&harness.database(), "SELECT count FROM incident WHERE about = 'crash_loop'")
 }
 
-#[test]
-fn runs_that_are_killed_before_they_say_a_word_are_a_crash_loop_told_once() {
-    let harness = Harness::new();
-    for _ in 0..4 {
-        drop(stays(&harness));
-    }
-    assert_eq!(noted(&harness), [""; 0], "four may be");
-    let _fifth = stays(&harness);
-    harness.provider.wait_for(1, 1);
-    for _ in 5..9 {
-        drop(stays(&harness));
-    }
-    assert_eq!(told(&harness), ["[MyApp] ERROR: crash loop, and no run logged why (x5)"]);
-    assert_eq!(noted(&harness), ["9"], "each further start is counted");
-    let mail = harness.provider.mails()[0].json();
-    let text = mail["content"][0]["value"].as_str().unwrap();
-    let explained = "starts = 5 within 10 minutes; all but the last were killed, or ended after an error";
-    assert!(text.contains(explained), "{text}");
+/// A run that ends in a fault, after an error.
+fn aborts(harness: &Harness) {
+    assert!(!child(harness, "abort-after-commit").output().unwrap().status.success());
 }
 
 #[test]
-fn runs_that_abort_are_a_crash_loop_that_says_what_they_said_last() {
+fn runs_that_are_killed_before_they_say_a_word_may_have_been_ended_by_somebody() {
+    let harness = Harness::new();
+    for _ in 0..8 {
+        drop(stays(&harness));
+    }
+    assert_eq!(noted(&harness), [""; 0]);
+}
+
+#[test]
+fn runs_that_abort_are_a_crash_loop_that_is_told_once_and_says_what_they_said_last() {
     let harness = Harness::new();
     for _ in 0..4 {
-        assert!(!child(&harness, "abort-after-commit").output().unwrap().status.success());
+        aborts(&harness);
     }
-    let _last = stays(&harness);
+    assert_eq!(noted(&harness), [""; 0], "four may be");
+    let _fifth = stays(&harness);
     eventually("it is told", || told(&harness).len() == 1);
+    for _ in 5..9 {
+        drop(stays(&harness));
+    }
     assert_eq!(told(&harness), ["[MyApp] ERROR: crash loop, last error: the last words (x5)"]);
+    assert_eq!(noted(&harness), ["9"], "each further start is counted");
+    let mails = harness.provider.mails();
+    let texts = mails.iter().map(|mail| mail.json()["content"][0]["value"].as_str().unwrap().to_owned());
+    let explained = "starts = 5 within 10 minutes; all but the last failed: they ended with an error, or were killed after one";
+    assert!(texts.into_iter().any(|text| text.contains(explained)), "{mails:?}");
+}
+
+#[test]
+fn runs_that_log_an_error_and_end_well_are_no_crash_loop() {
+    let harness = Harness::new();
+    for _ in 0..8 {
+        assert!(child(&harness, "return").output().unwrap().status.success());
+    }
+    assert_eq!(noted(&harness), [""; 0]);
+}
+
+#[test]
+#[cfg(unix)]
+fn who_wants_to_hear_of_no_crash_loop_does_not() {
+    let harness = Harness::new();
+    for _ in 0..6 {
+        let mut child = child(&harness, "processes-exit");
+        assert_eq!(child.env("ALERT_CRASH_LOOPS", "off").output().unwrap().status.code(), Some(1));
+    }
+    assert_eq!(noted(&harness), [""; 0]);
+    assert_eq!(rows(&harness.database(), "SELECT count(*) FROM start"), ["0"]);
 }
 
 // On Windows, `exit` leaves an error no time to be committed.
@@ -101,7 +125,7 @@ fn workers_that_start_together_and_live_are_no_crash_loop() {
 fn runs_that_failed_long_ago_are_forgotten() {
     let harness = Harness::new();
     for _ in 0..4 {
-        drop(stays(&harness));
+        aborts(&harness);
     }
     rows(&harness.database(), &time_passes(600_000));
     let _last = stays(&harness);

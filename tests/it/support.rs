@@ -252,7 +252,7 @@ pub(crate) fn try_rows(database: &Path, sql: &str) -> Result<Vec<String>, sqlx::
 /// for the programs that share it, so much time has passed.
 pub(crate) fn time_passes(millis: i64) -> String {
     let columns = [
-        ("incident", &["opened_at", "last_at", "closed_at"][..]),
+        ("incident", &["opened_at", "back_at", "last_at", "closed_at"][..]),
         ("standing", &["told_at", "not_before", "due_at"]),
         ("account", &["heard_at", "full_at"]),
         ("notice", &["made_at"]),
@@ -260,6 +260,7 @@ pub(crate) fn time_passes(millis: i64) -> String {
         ("refusal", &["since"]),
         ("dead_told", &["told_at", "failing_since", "failed_at", "failure_told_at"]),
         ("start", &["started_at"]),
+        ("batch", &["at", "erred_at"]),
     ];
     let earlier = |column: &&str| format!("'$.{column}', data ->> '{column}' - ({millis})");
     let update = |(table, columns): (&str, &[&str])| {

@@ -93,11 +93,19 @@ impl Builder {
     }
 
     /// How many SMS one recipient may get. What exceeds it waits, and comes with the
-    /// next one. With a budget, all SMS of one sink together cost at most
-    /// [`SMS_SEGMENTS_PER_DAY`](crate::SMS_SEGMENTS_PER_DAY); `None` lifts both limits.
+    /// next one. `None` means any number, of any [cost](Self::sms_segments).
     /// Default: [`Budget::SMS`].
     pub fn sms_budget(mut self, budget: impl Into<Option<Budget>>) -> Self {
         self.sms_budget = budget.into();
+        self
+    }
+
+    /// What the SMS to each recipient may cost a day, in segments; at least 4, or `None` for
+    /// any number. A quarter of them is kept for errors never seen before. An SMS has one
+    /// or two. With [`sms_budget`](Self::sms_budget) `None`, it is not limited either.
+    /// Default: [`SMS_SEGMENTS_PER_DAY`](crate::SMS_SEGMENTS_PER_DAY).
+    pub fn sms_segments(mut self, segments: impl Into<Option<u32>>) -> Self {
+        self.sms_segments = segments.into();
         self
     }
 
@@ -109,8 +117,9 @@ impl Builder {
     }
 
     /// The recipients' time zone, by its IANA name, like `Europe/Riga`: mails show
-    /// times in it and in UTC. It is read from the system's time zone database; on
-    /// Windows, which has none, from one that is compiled in. Default: UTC only.
+    /// times in it and in UTC, and the days of budgets are its own. It is read from the
+    /// system's time zone database; on Windows, which has none, from one that is compiled
+    /// in. Default: UTC only.
     pub fn timezone(mut self, name: impl Into<String>) -> Self {
         self.timezone = Some(name.into());
         self

@@ -144,6 +144,16 @@ pub(super) fn budget(text: &str) -> Result<Option<Budget>, Fault> {
     Ok(Some(Budget::new(burst, refill, per_day)))
 }
 
+/// Like `60`, or `off`.
+pub(super) fn segments(text: &str) -> Result<Option<u32>, Fault> {
+    if switch(text) == Ok(false) && text != "0" {
+        return Ok(None);
+    }
+    let what = || Fault::new(format!("{} is not `off`, or a number of segments a day", shown(text)));
+    let repaired = UNLIMITED.contains(&text).then_some("off");
+    text.parse().map(Some).map_err(|_| meant(what(), repaired, text))
+}
+
 /// `fault` with what was probably meant by `text`.
 fn meant(fault: Fault, meant: Option<&str>, text: &str) -> Fault {
     match meant.filter(|_| is_showable(text)) {

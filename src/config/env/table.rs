@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::{
     clean,
-    parse::{budget, duration, level, levels, switch},
+    parse::{budget, duration, level, levels, segments, switch},
     path::path,
 };
 use crate::{
@@ -85,7 +85,7 @@ impl Variable {
 use Role::{Entries, Part, Recipients, Secret, Secrets, Setting};
 
 #[rustfmt::skip]
-pub(in crate::config) const VARIABLES: [Variable; 45] = [
+pub(in crate::config) const VARIABLES: [Variable; 47] = [
     Variable::new("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>", "", Secret),
     Variable::new("TWILIO_AUTH_TOKEN", "<from console.twilio.com>", "", Secret),
     Variable::new("TWILIO_API_KEY", "SK<32 hexadecimal digits>", "", Secret),
@@ -143,6 +143,10 @@ pub(in crate::config) const VARIABLES: [Variable; 45] = [
         Setting(|to, it| budget(it.text).map(|budget| to.email_budget = budget))),
     Variable::new("ALERT_WEBHOOK_BUDGET", "10,1m,200", "10,1m,200",
         Setting(|to, it| budget(it.text).map(|budget| to.webhooks.budget = budget))),
+    Variable::new("ALERT_SMS_SEGMENTS", "60", "60",
+        Setting(|to, it| segments(it.text).map(|segments| to.sms_segments = segments))),
+    Variable::new("ALERT_CRASH_LOOPS", "off", "on",
+        Setting(|to, it| switch(it.text).map(|crash_loops| to.crash_loops = crash_loops))),
     Variable::new("ALERT_SMS_FIELDS", "off", "on",
         Setting(|to, it| switch(it.text).map(|sms_fields| to.sms_fields = sms_fields))),
     Variable::new("ALERT_LINK_LOGS", "https://logs.example.com/?from={first_ms}", "",

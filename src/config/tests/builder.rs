@@ -372,3 +372,11 @@ fn no_sink_has_the_name_of_another_kind() {
     let both = sound().sms(twilio().named("twilio"), [PHONE]).email(sendgrid().named("sendgrid"), [EMAIL]);
     assert_eq!(both.check().unwrap().setup.routes.len(), 3);
 }
+
+#[test]
+fn the_days_of_budgets_are_the_recipients() {
+    let config = sound().timezone("Europe/Riga").check().unwrap();
+    let at = crate::event::from_millis(1_700_000_000_000);
+    let utc = crate::policy::calendar::Calendar::default();
+    assert_eq!(config.setup.calendar.day_of(at), utc.day_of(at) + 1, "22:13 UTC is past midnight in Riga");
+}

@@ -206,6 +206,8 @@ const SWITCHES: &[Row] = &[
     ("ALERT_REDACTION", "disable", Refused(&["did you mean off?"])),
     ("ALERT_REDACTION", "maybe", Refused(&["`on` or `off`", "ALERT_REDACTION=on"])),
     ("ALERT_REDACTION", "off", Is("is_on: false")),
+    ("ALERT_CRASH_LOOPS", "off", Is("false")),
+    ("ALERT_CRASH_LOOPS", "never", Refused(&["`on` or `off`", "did you mean off?", "on is used"])),
     ("ALERT_SMS_FIELDS", "off", Is("tells_fields: false")),
     ("ALERT_SMS_FIELDS", "none", Refused(&["`on` or `off`", "did you mean off?", "on is used"])),
 ];
@@ -235,6 +237,11 @@ const BUDGETS: &[Row] = &[
     ("ALERT_SMS_BUDGET", "three,10m,20", Refused(&["first part", "is not a number"])),
     ("ALERT_EMAIL_BUDGET", "unlimited", Refused(&["did you mean off?"])),
     ("ALERT_EMAIL_BUDGET", "0,1m,5", Refused(&["no message at all"])),
+    ("ALERT_SMS_SEGMENTS", "120", Is("Some(120)")),
+    ("ALERT_SMS_SEGMENTS", "off", Is("None")),
+    ("ALERT_SMS_SEGMENTS", "none", Refused(&["a number of segments a day", "did you mean off?", "60 is used"])),
+    ("ALERT_SMS_SEGMENTS", "3", Refused(&["3 a day are too few", "60 is used"])),
+    ("ALERT_SMS_SEGMENTS", "0", Refused(&["too few"])),
     ("ALERT_EMAIL_BUDGET", "5", Refused(&["messages at once, a duration, messages a day", "ALERT_EMAIL_BUDGET=10,1m,200"])),
 ];
 

@@ -58,6 +58,8 @@ fn view(name: &str, config: &Config) -> String {
         "ALERT_EMAIL_WINDOW" => format!("{:?}", route("sendgrid").unwrap().rhythm.window),
         "ALERT_SMS_BUDGET" => budget("twilio"),
         "ALERT_EMAIL_BUDGET" => budget("sendgrid"),
+        "ALERT_SMS_SEGMENTS" => format!("{:?}", route("twilio").unwrap().segments_per_day),
+        "ALERT_CRASH_LOOPS" => config.setup.crash_loops.to_string(),
         "ALERT_REDACT_FIELDS" | "ALERT_SAFE_FIELDS" | "ALERT_REDACTION" => {
             format!("{:?}", config.setup.redaction)
         }

@@ -158,6 +158,12 @@ impl Outbox {
         !matches!(self.store, Store::Memory(_))
     }
 
+    /// Where what is committed is kept.
+    pub(crate) fn kept_in(&self) -> Option<String> {
+        let path = self.path.as_ref().filter(|_| self.is_durable());
+        path.map(|path| path.display().to_string())
+    }
+
     /// Gives up what is only in memory.
     pub(crate) fn forget(&mut self) {
         self.store = Store::Memory(Memory::default());

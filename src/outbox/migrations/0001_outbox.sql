@@ -4,7 +4,8 @@
 -- ones are for people who ask.
 -- Times are milliseconds since the Unix epoch.
 
--- The group of events with one fingerprint: open until `closed_at`.
+-- The group of events with one fingerprint: open until `closed_at`, and again if it comes
+-- back within a week.
 CREATE TABLE incident (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     data        TEXT    NOT NULL,
@@ -63,6 +64,8 @@ CREATE TABLE standing (
     told        INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'told') STORED CHECK (told >= 0),
     reported    INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'reported') STORED CHECK (reported >= 0),
     told_at     INTEGER          GENERATED ALWAYS AS (data ->> 'told_at') STORED,
+    -- 1 if it came back and nobody was told.
+    is_back     INTEGER          GENERATED ALWAYS AS (data ->> 'is_back') STORED,
     not_before  INTEGER          GENERATED ALWAYS AS (data ->> 'not_before') STORED,
     due_at      INTEGER          GENERATED ALWAYS AS (data ->> 'due_at') STORED,
     PRIMARY KEY (incident_id, sink, recipient)
@@ -87,7 +90,7 @@ CREATE TABLE notice (
     public_id TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'public_id') STORED,
     run       TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'run') STORED,
     kind      TEXT    NOT NULL GENERATED ALWAYS AS (data ->> 'kind') STORED
-        CHECK (kind IN ('first', 'digest', 'update', 'reminder', 'quiet', 'health')),
+        CHECK (kind IN ('first', 'digest', 'again', 'update', 'reminder', 'quiet', 'health')),
     made_at   INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'made_at') STORED
 ) STRICT;
 

@@ -8,7 +8,11 @@ use std::{collections::BTreeMap, time::SystemTime};
 use uuid::Uuid;
 
 use super::{DeliveryRow, FirstBatch, IncidentRow, ItemRow, Page, Recipient, StandingRow, State};
-use crate::{event::to_millis, outbox::Target, policy::budget::Account};
+use crate::{
+    event::to_millis,
+    outbox::Target,
+    policy::budget::{Account, Spent},
+};
 
 /// Which incidents there are, as they are looked for.
 #[derive(Default)]
@@ -89,10 +93,12 @@ impl Page {
             Some(own) => {
                 if let Some(row) = self.incidents.change(&own) {
                     row.last_at = row.last_at.max(theirs.last_at);
+                    row.back_at = row.back_at.max(theirs.back_at);
                     if same.is_some() {
                         row.count = row.count.max(theirs.count);
                     } else {
                         row.count = row.count.saturating_add(theirs.count.saturating_sub(known));
+                        row.recent.absorb(&theirs.recent);
                         let until = row.last_at;
                         row.pace.add(&theirs.pace, until);
                     }
@@ -151,7 +157,11 @@ impl Page {
             true => own.tellings.max(theirs.tellings),
             false => own.tellings.saturating_add(theirs.tellings),
         };
-        own.told_at = own.told_at.max(theirs.told_at);
+        if own.told_at < theirs.told_at {
+            (own.told_at, own.hold) = (theirs.told_at, theirs.hold);
+        }
+        own.holds = own.holds.max(theirs.holds);
+        own.is_back |= theirs.is_back;
         own.due_at = own.due_at.into_iter().chain(theirs.due_at).min();
         let most = own.reported;
         self.note_reported(incident, most);
@@ -203,16 +213,11 @@ impl Page {
     /// What both stores spent was spent, if they are not the same.
     fn absorb_accounts(&mut self, other: &Self) {
         for (recipient, theirs) in other.accounts.iter() {
-            let today = other.spent_here(recipient, theirs, theirs.day);
+            let (messages, segments) = other.spent_here(recipient, theirs);
             let own = self.accounts.change_or_insert(recipient.clone(), Account::default);
-            let day = own.day.max(theirs.day);
-            let (before, more) = (own.on(day), if theirs.day == day { today } else { 0 });
-            *own = Account {
-                heard_at: own.heard_at.max(theirs.heard_at),
-                full_at: own.full_at.max(theirs.full_at),
-                day,
-                today: if other.is_copy { before.max(more) } else { before.saturating_add(more) },
-            };
+            own.hear(theirs);
+            own.spent = own.spent.with(&messages, other.is_copy);
+            own.segments = own.segments.with(&segments, other.is_copy);
         }
     }
 
@@ -229,15 +234,15 @@ impl Page {
     #[cfg(feature = "sqlite")]
     pub(in crate::outbox) fn inherit(&mut self, other: &Self) {
         for (recipient, theirs) in other.accounts.iter() {
-            let own = self.accounts.get(recipient).copied().unwrap_or_default();
-            let known = self.inherited.get(recipient).copied().unwrap_or_default();
-            let day = own.day.max(theirs.day);
-            let inherited = Account { day, today: known.on(day).max(theirs.on(day)), ..Account::default() };
-            let today = inherited.today.saturating_add(self.spent_here(recipient, &own, day));
-            let heard_at = own.heard_at.max(theirs.heard_at);
-            let full_at = own.full_at.max(theirs.full_at);
-            self.inherited.insert(recipient.clone(), inherited);
-            self.accounts.insert(recipient.clone(), Account { heard_at, full_at, day, today });
+            let mut own = self.accounts.get(recipient).cloned().unwrap_or_default();
+            let (messages, segments) = self.spent_here(recipient, &own);
+            let known = self.inherited.entry(recipient.clone()).or_default();
+            known.spent = known.spent.with(&theirs.spent, true);
+            known.segments = known.segments.with(&theirs.segments, true);
+            own.hear(theirs);
+            own.spent = known.spent.with(&messages, false);
+            own.segments = known.segments.with(&segments, false);
+            self.accounts.insert(recipient.clone(), own);
         }
         self.absorb_refusals(other);
         for (sink, theirs) in other.dead.iter().filter(|(_, theirs)| theirs.told_at.is_some()) {
@@ -247,9 +252,9 @@ impl Page {
     }
 
     /// How much of `account` no other store knows of.
-    fn spent_here(&self, recipient: &Recipient, account: &Account, day: u32) -> u32 {
-        let inherited = self.inherited.get(recipient).map_or(0, |inherited| inherited.on(day));
-        account.on(day).saturating_sub(inherited)
+    fn spent_here(&self, recipient: &Recipient, account: &Account) -> (Spent, Spent) {
+        let inherited = self.inherited.get(recipient).cloned().unwrap_or_default();
+        (account.spent.without(&inherited.spent), account.segments.without(&inherited.segments))
     }
 
     /// Takes from `known` what is not on the page, as it could not be read.

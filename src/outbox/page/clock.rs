@@ -1,11 +1,11 @@
 //! Times that move along with a clock that jumped, or that it left behind.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
 use super::{DeliveryRow, Page, State};
-use crate::{event::moved, policy::budget::Account};
+use crate::{event::moved, host::time::Saturating, policy::budget::Account};
 
 impl Page {
     /// Moves what is pending of notices that `run` made, with its deadlines, and what
@@ -59,6 +59,7 @@ impl Page {
             {
                 incident.opened_at = incident.opened_at.min(now);
                 incident.last_at = incident.last_at.min(now);
+                incident.back_at = incident.back_at.map(|at| at.min(now));
             }
             let is_later = |at: Option<SystemTime>| at > Some(now);
             if self.standings.get(&key).is_some_and(|it| is_later(it.due_at) || is_later(it.told_at))
@@ -69,7 +70,7 @@ impl Page {
             }
         }
         let ahead = self.accounts.iter().filter(|(_, account)| account.heard_at > Some(now));
-        let ahead: Vec<_> = ahead.map(|(recipient, account)| (recipient.clone(), *account)).collect();
+        let ahead: Vec<_> = ahead.map(|(recipient, account)| (recipient.clone(), account.clone())).collect();
         for (recipient, account) in ahead {
             self.accounts.insert(recipient, Account::heard_by(&account, now));
         }
@@ -97,6 +98,28 @@ impl Page {
         late.len() as u64
     }
 
+    /// Gives more time to what was due `before`, and nobody took: nobody was there who could
+    /// send it. It has the deadline of its sink from `now` on. Returns how many messages.
+    pub(in crate::outbox) fn prolong(
+        &mut self,
+        deadlines: &[(&str, Duration)],
+        before: SystemTime,
+        now: SystemTime,
+    ) -> u64 {
+        let left = self.deliveries.iter().filter_map(|(key, it)| {
+            let deadline = deadlines.iter().find(|(sink, _)| **sink == *it.recipient.sink)?.1;
+            let is_left = it.state == State::Pending && it.due_at <= before;
+            is_left.then(|| (*key, now.later(deadline)))
+        });
+        let left: Vec<_> = left.collect();
+        for (key, expires_at) in &left {
+            if let Some(delivery) = self.deliveries.change(key) {
+                delivery.expires_at = delivery.expires_at.max(*expires_at);
+            }
+        }
+        left.len() as u64
+    }
+
     /// Leaves what a file holds to those who have its copy, until `later`: another
     /// process may work with the file until it notices that it was moved. What comes
     /// meanwhile is an incident of its own, and adds up.
@@ -107,6 +130,7 @@ impl Page {
         for id in open {
             if let Some(incident) = self.incidents.change(&id) {
                 incident.closed_at = Some(now);
+                incident.is_left = true;
             }
         }
         let live = self.standings.iter().filter(|(_, known)| known.due_at.is_some_and(|at| at < later));

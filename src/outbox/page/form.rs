@@ -69,6 +69,26 @@ pub(super) mod count {
     }
 }
 
+/// A length of time, in milliseconds.
+pub(super) mod span {
+    use std::time::Duration;
+
+    use super::*;
+
+    pub(in crate::outbox::page) fn serialize<S: Serializer>(
+        span: &Duration,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_u32(u32::try_from(span.as_millis()).unwrap_or(u32::MAX))
+    }
+
+    pub(in crate::outbox::page) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Duration, D::Error> {
+        u32::deserialize(from).map(|millis| Duration::from_millis(millis.into()))
+    }
+}
+
 /// By its name; one that only a newer version knows is as good as the first.
 macro_rules! by_name {
     ($module:ident, $of:ty, $name:path, $all:expr) => {
@@ -97,13 +117,19 @@ by_name!(
     kind,
     Kind,
     Kind::name,
-    [Kind::First, Kind::Digest, Kind::Update, Kind::Reminder, Kind::Quiet, Kind::Health]
+    [Kind::First, Kind::Digest, Kind::Again, Kind::Update, Kind::Reminder, Kind::Quiet, Kind::Health]
 );
-by_name!(reason, Reason, reason_name, [Reason::First, Reason::Update, Reason::Reminder, Reason::Quiet]);
+by_name!(
+    reason,
+    Reason,
+    reason_name,
+    [Reason::First, Reason::Again, Reason::Update, Reason::Reminder, Reason::Quiet]
+);
 
 fn reason_name(reason: Reason) -> &'static str {
     match reason {
         Reason::First => "first",
+        Reason::Again => "again",
         Reason::Update => "update",
         Reason::Reminder => "reminder",
         Reason::Quiet => "quiet",

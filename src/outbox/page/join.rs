@@ -1,6 +1,9 @@
 //! Events join their incidents; whoever is concerned gets a standing.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use super::{BatchRow, Drawn, FirstBatch, IncidentRow, Page, Recipient, StandingRow};
 use crate::{
@@ -8,16 +11,16 @@ use crate::{
     host::time::Saturating,
     outbox::{
         MAX_INCIDENTS, Maker, Target,
-        batch::{About, Arrival, overflow},
+        batch::{Arrival, overflow},
     },
-    policy::incident::{QUIET_AFTER, Standing},
+    policy::incident::{ANEW_AFTER, QUIET_AFTER, Recent, SAME_WITHIN, Standing, Window},
 };
 
 /// A target, and what is known of them.
 struct Addressee<'a> {
     target: &'a Target,
     recipient: Recipient,
-    heard_at: Option<SystemTime>,
+    window: Window,
     /// Whether there is a message for them that did not leave yet: it takes more.
     has_open_message: bool,
 }
@@ -41,11 +44,15 @@ impl Page {
                 self.first_batch = Some(FirstBatch { run: maker.run, number, counts: counts.collect() });
             }
         }
-        self.batches.insert(maker.run, BatchRow { number, at: now });
+        let errors = arrivals.iter().filter(|arrival| arrival.is_error());
+        let erred_at = errors.map(|arrival| arrival.last_at.min(now)).max();
+        let known = self.batches.get(&maker.run).and_then(|last| last.erred_at);
+        self.batches.insert(maker.run, BatchRow { number, at: now, erred_at: known.max(erred_at) });
         self.join(arrivals, maker, targets, now);
     }
 
-    /// Adds `arrivals` to their open incidents, and opens those that are missing: no
+    /// Adds `arrivals` to their open incidents, or to those that ended within
+    /// [`SAME_WITHIN`] and come back, and opens those that are missing: no
     /// more than [`MAX_INCIDENTS`], and what has no room is counted in one for its
     /// level. Each of `targets` whom an incident concerns gets a standing, and those
     /// who were told are told again in time.
@@ -57,10 +64,13 @@ impl Page {
         now: SystemTime,
     ) {
         self.close_ended(now);
-        let targets: Vec<_> = targets.iter().map(|target| self.addressee(target)).collect();
+        let targets: Vec<_> = targets.iter().map(|target| self.addressee(target, now)).collect();
         let are_open = self.incidents.iter().filter(|(_, incident)| incident.closed_at.is_none());
         let mut open: BTreeMap<_, _> =
             are_open.map(|(id, incident)| (incident.fingerprint.clone(), *id)).collect();
+        let may_return = self.incidents.iter().filter(|(_, incident)| incident.may_return(now));
+        let ended: BTreeMap<_, _> =
+            may_return.map(|(id, incident)| (incident.fingerprint.clone(), *id)).collect();
         let mut room = MAX_INCIDENTS.saturating_sub(self.beyond.open.saturating_add(self.count_open()));
         let mut rest = Vec::new();
         for mut arrival in arrivals {
@@ -68,12 +78,12 @@ impl Page {
             match open.get(&arrival.fingerprint) {
                 Some(id) => {
                     self.keep_learned(arrival.said.as_deref(), *id, learned, false);
-                    self.count(*id, &arrival, &targets, now);
+                    self.count(*id, &arrival, arrival.latest, maker, &targets, now);
                 }
                 None if arrival.about.is_none() && room == 0 => overflow(&mut rest, arrival, now),
                 None => {
                     room = room.saturating_sub(usize::from(arrival.about.is_none()));
-                    let id = self.open(&arrival, maker, &targets, now);
+                    let id = self.begin(&arrival, ended.get(&arrival.fingerprint), maker, &targets, now);
                     self.keep_learned(arrival.said.as_deref(), id, learned, true);
                     open.insert(arrival.fingerprint, id);
                 }
@@ -81,9 +91,9 @@ impl Page {
         }
         for arrival in rest {
             match open.get(&arrival.fingerprint) {
-                Some(id) => self.count(*id, &arrival, &targets, now),
+                Some(id) => self.count(*id, &arrival, arrival.latest, maker, &targets, now),
                 None => {
-                    self.open(&arrival, maker, &targets, now);
+                    self.begin(&arrival, ended.get(&arrival.fingerprint), maker, &targets, now);
                 }
             }
         }
@@ -120,23 +130,78 @@ impl Page {
         }
     }
 
-    fn addressee<'a>(&self, target: &'a Target) -> Addressee<'a> {
+    fn addressee<'a>(&self, target: &'a Target, now: SystemTime) -> Addressee<'a> {
         let recipient = Recipient::new(target.sink, &target.recipient);
-        let heard_at = self.accounts.get(&recipient).and_then(|account| account.heard_at);
+        let account = self.accounts.get(&recipient).cloned().unwrap_or_default();
+        let window = Window::of(&account, &target.rhythm, now);
         let has_open_message = self.open_notice(&recipient).is_some();
-        Addressee { target, recipient, heard_at, has_open_message }
+        Addressee { target, recipient, window, has_open_message }
     }
 
-    fn count(&mut self, id: i64, arrival: &Arrival<'_>, targets: &[Addressee<'_>], now: SystemTime) {
+    fn count(
+        &mut self,
+        id: i64,
+        arrival: &Arrival<'_>,
+        latest: Option<&Event>,
+        maker: &Maker<'_>,
+        targets: &[Addressee<'_>],
+        now: SystemTime,
+    ) {
         let Some(incident) = self.incidents.change(&id) else { return };
         incident.count = incident.count.saturating_add(arrival.count);
         incident.last_at = incident.last_at.min(now).max(arrival.last_at);
         incident.pace.add(&arrival.pace, now);
-        if let Some(latest) = arrival.latest {
+        incident.recent.add(arrival.count, maker.calendar.day_of(arrival.last_at.min(now)));
+        if let Some(latest) = latest {
             self.latests.insert(id, latest.bare());
         }
         self.look_sooner(id, targets, now);
         self.concern(id, arrival, targets, now);
+    }
+
+    /// Has the incident that `ended` come back, or opens a new one.
+    fn begin(
+        &mut self,
+        arrival: &Arrival<'_>,
+        ended: Option<&i64>,
+        maker: &Maker<'_>,
+        targets: &[Addressee<'_>],
+        now: SystemTime,
+    ) -> i64 {
+        match ended {
+            Some(id) => {
+                self.reopen(*id, arrival, maker, now);
+                self.count(*id, arrival, arrival.later(), maker, targets, now);
+                *id
+            }
+            None => self.open(arrival, maker, targets, now),
+        }
+    }
+
+    /// Has an incident come back: whoever was told of it is told that, once they are not
+    /// held any more.
+    fn reopen(&mut self, id: i64, arrival: &Arrival<'_>, maker: &Maker<'_>, now: SystemTime) {
+        let known = self.standings_of(id).filter(|(_, known)| known.told_at.is_some());
+        let known: Vec<_> = known.map(|(recipient, _)| (id, recipient.clone())).collect();
+        let Some(incident) = self.incidents.change(&id) else { return };
+        let begins_anew = incident.last_at.min(now).later(ANEW_AFTER) <= arrival.first_at;
+        incident.closed_at = None;
+        incident.back_at = Some(arrival.first_at.min(now));
+        incident.run = maker.run;
+        incident.process = maker.process.clone();
+        incident.is_new &= known.is_empty();
+        if let Some(event) = arrival.event {
+            self.firsts.insert(id, Event::unshared(event));
+        }
+        for key in known {
+            let is_held = self.standing(id, &key.1).is_some_and(|standing| standing.is_held(now));
+            let Some(known) = self.standings.change(&key) else { continue };
+            if begins_anew {
+                (known.holds, known.hold) = (0, Duration::ZERO);
+            }
+            known.is_back = begins_anew || !is_held;
+            known.not_before = arrival.not_before;
+        }
     }
 
     fn open(
@@ -148,6 +213,8 @@ impl Page {
     ) -> i64 {
         self.beyond.last_incident = self.beyond.last_incident.saturating_add(1);
         let id = self.beyond.last_incident;
+        let mut recent = Recent::default();
+        recent.add(arrival.count, maker.calendar.day_of(arrival.last_at.min(now)));
         let incident = IncidentRow {
             public_id: self.draw_for(Drawn::Incident(id), maker),
             fingerprint: arrival.fingerprint.clone(),
@@ -158,10 +225,14 @@ impl Page {
             is_new: self.beyond.seen.insert(arrival.fingerprint.clone()),
             count: arrival.count,
             reported: 0,
+            is_panic: arrival.event.is_some_and(|event| event.panic),
             opened_at: arrival.first_at.min(now),
+            back_at: None,
             last_at: arrival.last_at,
             closed_at: None,
+            is_left: false,
             pace: arrival.pace.clone(),
+            recent,
         };
         self.incidents.insert(id, incident);
         if let Some(event) = arrival.event {
@@ -177,18 +248,21 @@ impl Page {
     /// Gives each target whom `arrival` concerns a standing, unless they have one; one
     /// that was abandoned is taken up again.
     fn concern(&mut self, id: i64, arrival: &Arrival<'_>, targets: &[Addressee<'_>], now: SystemTime) {
-        let Some(opened_at) = self.incidents.get(&id).map(|incident| incident.opened_at) else { return };
-        for Addressee { target, recipient, heard_at, .. } in targets {
+        for Addressee { target, recipient, window, has_open_message } in targets {
             let key = (id, recipient.clone());
             let known = self.standings.get(&key);
             if arrival.level > target.level || known.is_some_and(|known| known.due_at.is_some()) {
                 continue;
             }
-            let is_urgent = arrival.about.is_some_and(About::is_urgent);
-            let fresh = Standing { is_urgent, ..Standing::fresh(opened_at, arrival.not_before) };
-            let due_at = Some(fresh.next(&target.rhythm, *heard_at, now).at());
             let make = || StandingRow { not_before: arrival.not_before, ..StandingRow::default() };
-            self.standings.change_or_insert(key, make).due_at = due_at;
+            self.standings.change_or_insert(key.clone(), make);
+            let Some(standing) = self.standing(id, recipient) else { continue };
+            // What did not leave may tell of it already.
+            let joins = *has_open_message && standing.told_at.is_some();
+            let due_at = if joins { now } else { standing.next(&target.rhythm, window, now).at() };
+            if let Some(known) = self.standings.change(&key) {
+                known.due_at = Some(due_at);
+            }
         }
     }
 
@@ -199,10 +273,10 @@ impl Page {
         let told: Vec<_> = told.filter_map(|(it, known)| Some((it.clone(), known.due_at?))).collect();
         for (recipient, known) in told {
             let due_at = match targets.iter().find(|addressee| addressee.recipient == recipient) {
-                Some(Addressee { target, heard_at, has_open_message: false, .. }) => {
+                Some(Addressee { target, window, has_open_message: false, .. }) => {
                     let Some(standing) = self.standing(id, &recipient) else { continue };
                     let standing = Standing { is_covered: false, ..standing };
-                    standing.next(&target.rhythm, *heard_at, now).at()
+                    standing.next(&target.rhythm, window, now).at()
                 }
                 // Of another process's recipient only that process knows the rhythm.
                 Some(Addressee { has_open_message: true, .. }) | None => now,
@@ -213,5 +287,12 @@ impl Page {
                 standing.due_at = Some(due_at);
             }
         }
+    }
+}
+
+impl IncidentRow {
+    /// Whether it ended not long ago.
+    pub(in crate::outbox) fn may_return(&self, now: SystemTime) -> bool {
+        self.closed_at.is_some() && !self.is_left && now <= self.last_at.later(SAME_WITHIN)
     }
 }

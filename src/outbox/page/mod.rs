@@ -13,7 +13,11 @@ use uuid::Uuid;
 use super::{MAX_DRAWS, Maker, batch::About};
 use crate::{
     event::Event,
-    policy::{budget::Account, fingerprint::Fingerprint, incident::Standing},
+    policy::{
+        budget::Account,
+        fingerprint::Fingerprint,
+        incident::{Rank, Standing},
+    },
 };
 
 mod absorb;
@@ -22,6 +26,8 @@ mod dead;
 mod fates;
 mod form;
 mod join;
+#[cfg(feature = "sqlite")]
+mod known;
 mod learn;
 mod read;
 mod rows;
@@ -90,8 +96,6 @@ pub(super) struct Beyond {
     pub(super) last_notice: i64,
     /// How many incidents are open that are events of one kind.
     pub(super) open: usize,
-    /// How many messages are pending, by sink; no more than count.
-    pub(super) under_way: BTreeMap<String, u64>,
     /// Fingerprints there were.
     pub(super) seen: BTreeSet<Vec<u8>>,
     /// Incidents and notices whose public id was drawn.
@@ -127,16 +131,24 @@ impl Page {
         let mut others = self.standings_of(incident).filter(|(other, _)| other.sink != recipient.sink);
         Some(Standing {
             opened_at: row.opened_at,
+            back_at: row.back_at,
             last_at: row.last_at,
+            rank: Rank::of(row.level, row.is_panic),
             count: row.count,
             told: known.told,
             told_at: known.told_at,
             tellings: known.tellings,
+            holds: known.holds,
+            hold: known.hold,
+            is_back: known.is_back,
+            went_on: known.went_on,
             is_pending: false,
+            is_in_doubt: false,
+            is_crowd: row.about == Some(About::Overflow),
             is_new: row.is_new,
             not_before: known.not_before,
-            // Not by what was only made.
-            is_covered: others.any(|(_, other)| other.reported > 0),
+            // Not by what was only made, nor by what was said before it came back.
+            is_covered: others.any(|(_, other)| other.reported > 0 && other.told_at >= row.back_at),
             is_urgent: row.about.is_some_and(About::is_urgent),
         })
     }

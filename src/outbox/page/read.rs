@@ -42,6 +42,7 @@ impl Page {
             samples: Vec::new(),
             unsampled: items.is_empty().into(),
             losses: Losses::new(),
+            late_by: None,
             is_last_today: kept.is_last,
         };
         for (id, item) in items {
@@ -56,11 +57,15 @@ impl Page {
                 (Some(incident), Some(event)) => notice.samples.push(Sample {
                     kind: kind_of(item.reason),
                     event: event.clone(),
-                    latest: self.latests.get(&id).cloned(),
+                    // One from before it came back is not.
+                    latest: self.latests.get(&id).filter(|latest| latest.at >= event.at).cloned(),
                     in_common: self.in_common(&incident.fingerprint, event, &incident.process.app),
                     incident: incident.public_id.clone(),
                     count: item.count,
                     total: item.total,
+                    today: item.today,
+                    this_week: item.this_week,
+                    held_until: item.held_until,
                     since: incident.opened_at,
                     last_at: item.last_at,
                     last_hour: item.pace.hour(kept.made_at.max(item.last_at)),
@@ -73,7 +78,12 @@ impl Page {
 
     fn items_in_order(&self, notice: i64) -> Vec<(i64, &ItemRow)> {
         let mut items: Vec<_> = self.items_of(notice).collect();
-        items.sort_by_key(|(id, item)| (item.reason != Reason::First, *id));
+        let place = |reason| match reason {
+            Reason::First => 0,
+            Reason::Again => 1,
+            Reason::Update | Reason::Reminder | Reason::Quiet => 2,
+        };
+        items.sort_by_key(|(id, item)| (place(item.reason), *id));
         items
     }
 

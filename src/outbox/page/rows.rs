@@ -4,7 +4,10 @@
 //! Invariant: what only a newer version may have written is read as the nearest thing
 //! that this one knows. A row that no version writes cannot be read at all.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Serialize};
 use tracing::Level;
@@ -16,12 +19,12 @@ use crate::{
     outbox::{batch::About, pace::Pace},
     policy::{
         fingerprint::Learned,
-        incident::Reason,
+        incident::{Reason, Recent},
         notice::{Kind, Process},
     },
 };
 
-/// Whom a sink tells; with no address, all of them together.
+/// Whom a sink tells.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "(Arc<str>, Arc<str>)", into = "(Arc<str>, Arc<str>)")]
 pub(in crate::outbox) struct Recipient {
@@ -32,11 +35,6 @@ pub(in crate::outbox) struct Recipient {
 impl Recipient {
     pub(in crate::outbox) fn new(sink: &str, address: &str) -> Self {
         Self { sink: sink.into(), address: address.into() }
-    }
-
-    /// Stands for all recipients of `sink`: its account counts segments.
-    pub(in crate::outbox) fn all_of(sink: &str) -> Self {
-        Self::new(sink, "")
     }
 }
 
@@ -72,14 +70,25 @@ pub(in crate::outbox) struct IncidentRow {
     /// How many of these one recipient was delivered: the one who was most.
     #[serde(with = "form::count")]
     pub(in crate::outbox) reported: u64,
+    /// Whether its events are panics.
+    #[serde(default)]
+    pub(in crate::outbox) is_panic: bool,
     #[serde(with = "millis")]
     pub(in crate::outbox) opened_at: SystemTime,
+    /// When it came back, after it had ended; the last time.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) back_at: Option<SystemTime>,
     #[serde(with = "millis")]
     pub(in crate::outbox) last_at: SystemTime,
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) closed_at: Option<SystemTime>,
+    /// It does not come back: another store goes on with it.
+    #[serde(default)]
+    pub(in crate::outbox) is_left: bool,
     #[serde(with = "form::whole")]
     pub(in crate::outbox) pace: Pace,
+    #[serde(default)]
+    pub(in crate::outbox) recent: Recent,
 }
 
 /// How the messages of a callsite are grouped.
@@ -104,6 +113,18 @@ pub(in crate::outbox) struct StandingRow {
     pub(in crate::outbox) told_at: Option<SystemTime>,
     /// How many messages those are.
     pub(in crate::outbox) tellings: u32,
+    /// How many holds there were in a row.
+    #[serde(default)]
+    pub(in crate::outbox) holds: u32,
+    /// How long nothing is told after `told_at`.
+    #[serde(with = "form::span", default)]
+    pub(in crate::outbox) hold: Duration,
+    /// Whether it came back when it was not held, and nothing was told since.
+    #[serde(default)]
+    pub(in crate::outbox) is_back: bool,
+    /// Whether the last message told that it goes on.
+    #[serde(default)]
+    pub(in crate::outbox) went_on: bool,
     /// Not told sooner: it was silenced.
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) not_before: Option<SystemTime>,
@@ -113,9 +134,10 @@ pub(in crate::outbox) struct StandingRow {
 }
 
 impl StandingRow {
-    /// Whether this recipient is still to be told for the first time.
+    /// Whether this recipient is still to be told for the first time, or that it came
+    /// back.
     pub(in crate::outbox) fn is_untold(&self) -> bool {
-        self.told_at.is_none() && self.due_at.is_some()
+        (self.told_at.is_none() || self.is_back) && self.due_at.is_some()
     }
 }
 
@@ -150,6 +172,14 @@ pub(in crate::outbox) struct ItemRow {
     pub(in crate::outbox) last_at: SystemTime,
     #[serde(with = "form::whole")]
     pub(in crate::outbox) pace: Pace,
+    /// How many events there were on the readers' day, and on seven days.
+    #[serde(with = "form::count", default)]
+    pub(in crate::outbox) today: u64,
+    #[serde(with = "form::count", default)]
+    pub(in crate::outbox) this_week: u64,
+    /// Until when the recipient is told no more of it.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) held_until: Option<SystemTime>,
 }
 
 /// Where a delivery is in its life.
@@ -202,6 +232,12 @@ pub(in crate::outbox) struct DeliveryRow {
     /// What the provider calls it.
     pub(in crate::outbox) reference: Option<String>,
     pub(in crate::outbox) last_error: Option<String>,
+    /// What its attempts may have cost that are in doubt, and the last claim of which that
+    /// was counted.
+    #[serde(default)]
+    pub(in crate::outbox) charged: u32,
+    #[serde(default)]
+    pub(in crate::outbox) charged_claim: i64,
     /// When the provider is asked what became of it, and the end of the lease of who
     /// asks; none once that is known.
     #[serde(with = "millis_or_none", default)]
@@ -256,7 +292,7 @@ pub(in crate::outbox) struct StartRow {
     pub(in crate::outbox) pid: u32,
     #[serde(with = "millis")]
     pub(in crate::outbox) started_at: SystemTime,
-    /// When it ended by itself. Else it runs, or was killed.
+    /// When it ended by itself, and failed. Else it runs, or was killed.
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) ended_at: Option<SystemTime>,
 }
@@ -268,4 +304,7 @@ pub(in crate::outbox) struct BatchRow {
     pub(in crate::outbox) number: u64,
     #[serde(with = "millis")]
     pub(in crate::outbox) at: SystemTime,
+    /// When the last error of the run happened.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) erred_at: Option<SystemTime>,
 }

@@ -10,7 +10,7 @@ use super::{DeliveryRow, Page, Recipient, RefusalRow, State};
 use crate::{
     host::time::Saturating,
     outbox::Claim,
-    policy::{budget::day_of, incident::PENDING_PAUSE, send_error::SendError},
+    policy::{budget::MAX_SEGMENTS, calendar::Calendar, incident::PENDING_PAUSE, send_error::SendError},
 };
 
 /// How an answer to a claim is to be taken.
@@ -44,7 +44,7 @@ impl Page {
         let recipient = claim.whom();
         self.report(notice, &recipient);
         self.accounts.change_or_insert(recipient, Default::default).heard_at = Some(now);
-        self.charge(&claim.sink, segments, now);
+        self.cost(claim, segments, now);
         self.note_working(&claim.sink);
         self.settle(claim, State::Delivered, now, |delivery| {
             delivery.reference = reference.map(str::to_owned);
@@ -55,10 +55,43 @@ impl Page {
     }
 
     /// Counts what an attempt may have cost that did not end in
-    /// [`deliver`](Self::deliver).
-    pub(in crate::outbox) fn charge(&mut self, sink: &str, segments: u32, now: SystemTime) {
-        let cost = self.accounts.change_or_insert(Recipient::all_of(sink), Default::default);
-        *cost = cost.spent(segments, day_of(now));
+    /// [`deliver`](Self::deliver), once. Returns until when no other attempt may be made,
+    /// if they may cost no more than `limit` a day.
+    pub(in crate::outbox) fn charge(
+        &mut self,
+        claim: &Claim,
+        segments: u32,
+        limit: Option<(u32, &Calendar)>,
+        now: SystemTime,
+    ) -> Option<SystemTime> {
+        let is_counted = self.deliveries.get(&claim.key).is_some_and(|it| it.charged_claim >= claim.token);
+        if !is_counted {
+            if let Some(delivery) = self.deliveries.change(&claim.key) {
+                delivery.charged = delivery.charged.saturating_add(segments);
+                delivery.charged_claim = claim.token;
+            }
+            self.cost(claim, segments, now);
+        }
+        let (limit, calendar) = limit?;
+        let account = self.accounts.get(&claim.whom())?;
+        let next = account.segments.today(calendar, now).saturating_add(MAX_SEGMENTS);
+        (next > limit).then(|| account.segments.tomorrow(calendar, now))
+    }
+
+    /// Gives back what the attempts in doubt were counted for: surely nothing was sent.
+    pub(in crate::outbox) fn refund(&mut self, claim: &Claim) {
+        let Some(delivery) = self.deliveries.get(&claim.key).filter(|it| it.charged > 0) else { return };
+        let charged = delivery.charged;
+        if let Some(account) = self.accounts.change(&claim.whom()) {
+            account.segments.refund(charged);
+        }
+        if let Some(delivery) = self.deliveries.change(&claim.key) {
+            delivery.charged = 0;
+        }
+    }
+
+    fn cost(&mut self, claim: &Claim, segments: u32, now: SystemTime) {
+        self.accounts.change_or_insert(claim.whom(), Default::default).segments.add(segments, now);
     }
 
     /// pending → pending, due again at `due_at`; in doubt if `error` is ambiguous.

@@ -9,7 +9,7 @@ use crate::{
     host::time::Saturating,
     outbox::{
         batch::About,
-        starts::{Began, CrashLoop, LOOP_WINDOW, MAX_FAILED, Start},
+        starts::{Began, CrashLoop, ERRED_LAST, LOOP_WINDOW, MAX_FAILED, Start},
     },
 };
 
@@ -36,8 +36,14 @@ impl Page {
         if self.starts.get(&began.run).is_some() {
             return None;
         }
-        let failed: Vec<_> =
-            self.starts.iter().map(|(run, row)| row.start(*run)).filter(have_failed).collect();
+        let erred_last = |run: &Uuid, row: &StartRow| {
+            let later = self.starts.values().map(|other| other.started_at);
+            let next = later.filter(|at| *at > row.started_at).min().unwrap_or(began.at);
+            let erred_at = self.batches.get(run).and_then(|batch| batch.erred_at);
+            erred_at.is_some_and(|at| next <= at.later(ERRED_LAST))
+        };
+        let starts = self.starts.iter().map(|(run, row)| row.start(*run, erred_last(run, row)));
+        let failed: Vec<_> = starts.filter(have_failed).collect();
         let row = StartRow { host: host.to_owned(), pid, started_at: began.at, ended_at: None };
         self.starts.insert(began.run, row);
         if failed.len() <= MAX_FAILED {
@@ -53,10 +59,10 @@ impl Page {
         })
     }
 
-    /// Notes that the process whose first run is `run` ends by itself. If it has not
-    /// erred, it need not be known any more; but another layer of it may have.
-    pub(in crate::outbox) fn note_end(&mut self, run: Uuid, has_erred: bool, now: SystemTime) {
-        if has_erred {
+    /// Notes that the process whose first run is `run` ends by itself. If it does not
+    /// fail, it need not be known any more; but another layer of it may know better.
+    pub(in crate::outbox) fn note_end(&mut self, run: Uuid, fails: bool, now: SystemTime) {
+        if fails {
             if let Some(start) = self.starts.change(&run) {
                 start.ended_at = Some(now);
             }
@@ -78,7 +84,14 @@ impl Page {
 }
 
 impl StartRow {
-    fn start(&self, run: Uuid) -> Start {
-        Start { run, host: self.host.clone(), pid: self.pid, at: self.started_at, ended_at: self.ended_at }
+    fn start(&self, run: Uuid, erred_last: bool) -> Start {
+        Start {
+            run,
+            host: self.host.clone(),
+            pid: self.pid,
+            at: self.started_at,
+            ended_at: self.ended_at,
+            erred_last,
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! What there is to tell becomes notices, one delivery each.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
 
 use super::{DeliveryRow, Drawn, IncidentRow, ItemRow, Page, Recipient, State, StoredNotice};
 use crate::{
@@ -11,8 +14,8 @@ use crate::{
         pace::Pace,
     },
     policy::{
-        budget::day_of,
-        incident::{Plan, Reason, RecipientView, Standing, blocked_until, plan},
+        budget::Budget,
+        incident::{Plan, Reason, RecipientView, Room, Standing, plan},
         notice::Kind,
     },
 };
@@ -51,7 +54,7 @@ impl Page {
     /// something nobody was told of.
     fn due_in(&self, sink: &str) -> impl Iterator<Item = (&Recipient, SystemTime, bool)> {
         let all = self.standings.iter().filter(move |((_, recipient), _)| *recipient.sink == *sink);
-        all.filter_map(|((_, recipient), known)| Some((recipient, known.due_at?, known.told_at.is_none())))
+        all.filter_map(|((_, recipient), known)| Some((recipient, known.due_at?, known.is_untold())))
     }
 
     /// Decides for one recipient. Returns the notice that there is now, or more of.
@@ -67,18 +70,30 @@ impl Page {
         let open = self.open_notice(recipient);
         let (ids, standings): (Vec<i64>, Vec<Standing>) = self.undecided(recipient, open).unzip();
         let view = RecipientView {
-            account: self.accounts.get(recipient).copied().unwrap_or_default(),
+            account: self.accounts.get(recipient).cloned().unwrap_or_default(),
             standings,
             has_open_message: open.is_some(),
-            blocked_until: self.blocked_until(recipient, channel, now),
+            room: Room {
+                pending: self.pending_to(recipient).count() as u64,
+                segments_per_day: channel.segments_per_day,
+            },
         };
-        let plan = plan(&view, &channel.rhythm, channel.budget.as_ref(), hurried, now);
+        let limits = channel.limits();
+        let plan = plan(&view, &channel.rhythm, &limits, hurried, now);
+        let told_now =
+            |standing: &Standing, reason| standing.told_now(reason, limits.budget.map(Budget::share), now);
         let notice = (!plan.tell.is_empty())
             .then(|| open.unwrap_or_else(|| self.insert_notice(recipient, channel, maker, &plan, now)));
         if let Some(notice) = notice {
             for (index, reason) in &plan.tell {
-                if let Some(incident) = ids.get(*index) {
-                    self.add_item(notice, *incident, recipient, *reason);
+                if let (Some(incident), Some(standing)) = (ids.get(*index), view.standings.get(*index)) {
+                    let held_until = told_now(standing, *reason).held_until(now).filter(|until| *until > now);
+                    let day = channel.calendar.day_of(now);
+                    self.add_item(notice, *incident, recipient, *reason, |item, row| {
+                        item.today = row.recent.today(day);
+                        item.this_week = row.recent.this_week(day);
+                        item.held_until = held_until;
+                    });
                 }
             }
             self.name_notice(notice, maker);
@@ -87,20 +102,26 @@ impl Page {
         if let Some(account) = plan.account {
             self.accounts.insert(recipient.clone(), account);
         }
-        let told: BTreeSet<usize> = plan.tell.iter().map(|(index, _)| *index).collect();
+        let told: BTreeMap<usize, Reason> = plan.tell.iter().copied().collect();
         let all = ids.iter().zip(&view.standings).zip(&plan.due).enumerate();
         for (index, ((incident, standing), due_at)) in all {
             let key = (*incident, recipient.clone());
-            let is_told = told.contains(&index);
+            let reason = told.get(&index);
             let has_moved = self.standings.get(&key).is_some_and(|known| known.due_at != *due_at);
-            let Some(known) = (is_told || has_moved).then(|| self.standings.change(&key)).flatten() else {
+            let Some(known) = (reason.is_some() || has_moved).then(|| self.standings.change(&key)).flatten()
+            else {
                 continue;
             };
             known.due_at = *due_at;
-            if is_told {
-                known.told = standing.count;
-                known.told_at = Some(now);
-                known.tellings = standing.next_tellings();
+            if let Some(reason) = reason {
+                let standing = told_now(standing, *reason);
+                known.told = standing.told;
+                known.told_at = standing.told_at;
+                known.tellings = standing.tellings;
+                known.holds = standing.holds;
+                known.hold = standing.hold;
+                known.is_back = standing.is_back;
+                known.went_on = standing.went_on;
             }
         }
         notice
@@ -126,21 +147,15 @@ impl Page {
         recipient: &'a Recipient,
         open: Option<i64>,
     ) -> impl Iterator<Item = (i64, Standing)> + 'a {
+        let in_doubt = self.pending_to(recipient).filter(|delivery| delivery.doubtful > 0);
+        let in_doubt = in_doubt.flat_map(|delivery| self.items_of(delivery.notice_id));
+        let in_doubt: BTreeSet<i64> = in_doubt.map(|(incident, _)| incident).collect();
         let of = self.standings.iter().filter(move |((_, other), _)| other == recipient);
         of.filter(|(_, known)| known.due_at.is_some()).filter_map(move |((id, _), _)| {
             let is_pending = open.is_some_and(|notice| self.items.get(&(notice, *id)).is_some());
-            Some((*id, Standing { is_pending, ..self.standing(*id, recipient)? }))
+            let is_in_doubt = in_doubt.contains(id);
+            Some((*id, Standing { is_pending, is_in_doubt, ..self.standing(*id, recipient)? }))
         })
-    }
-
-    fn blocked_until(&self, recipient: &Recipient, channel: &Channel, now: SystemTime) -> Option<SystemTime> {
-        let pending = self.deliveries.values().filter(|it| it.state == State::Pending);
-        let here = pending.filter(|it| it.recipient.sink == recipient.sink).count() as u64;
-        let in_sink = here.saturating_add(self.beyond.under_way.get(channel.sink).copied().unwrap_or(0));
-        let cost = self.accounts.get(&Recipient::all_of(channel.sink));
-        let spent = cost.map_or(0, |cost| cost.on(day_of(now)));
-        let own = self.pending_to(recipient).count() as u64;
-        blocked_until(own, spent, in_sink, channel.segments_per_day, now)
     }
 
     fn insert_notice(
@@ -176,6 +191,8 @@ impl Page {
             settled_at: None,
             reference: None,
             last_error: None,
+            charged: 0,
+            charged_claim: 0,
             ask_at: None,
             asked: 0,
             fate: None,
@@ -185,7 +202,14 @@ impl Page {
         id
     }
 
-    fn add_item(&mut self, notice: i64, incident: i64, recipient: &Recipient, reason: Reason) {
+    fn add_item(
+        &mut self,
+        notice: i64,
+        incident: i64,
+        recipient: &Recipient,
+        reason: Reason,
+        note: impl FnOnce(&mut ItemRow, &IncidentRow),
+    ) {
         let Some(row) = self.incidents.get(&incident) else { return };
         let Some(known) = self.standings.get(&(incident, recipient.clone())) else { return };
         let item = self.items.change_or_insert((notice, incident), || ItemRow {
@@ -195,14 +219,18 @@ impl Page {
             total: 0,
             last_at: row.last_at,
             pace: Pace::default(),
+            today: 0,
+            this_week: 0,
+            held_until: None,
         });
-        if reason == Reason::Quiet && item.reason != Reason::First {
+        if matches!(reason, Reason::Quiet | Reason::Again) && item.reason != Reason::First {
             item.reason = reason;
         }
         item.count = item.count.saturating_add(row.count.saturating_sub(known.told));
         item.total = row.count;
         item.last_at = row.last_at;
         item.pace = row.pace.clone();
+        note(item, row);
     }
 
     /// Says what a notice is, from what it tells: with one incident it bears that
@@ -248,6 +276,7 @@ impl Page {
 pub(super) fn kind_of(reason: Reason) -> Kind {
     match reason {
         Reason::First => Kind::First,
+        Reason::Again => Kind::Again,
         Reason::Update => Kind::Update,
         Reason::Reminder => Kind::Reminder,
         Reason::Quiet => Kind::Quiet,

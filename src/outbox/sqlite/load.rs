@@ -21,7 +21,7 @@ use super::{
 use crate::{
     event::to_millis,
     host::time::Saturating,
-    policy::incident::{MAX_PENDING, PENDING_PAUSE, QUIET_AFTER, max_under_way},
+    policy::incident::{MAX_PENDING, PENDING_PAUSE, QUIET_AFTER},
 };
 
 /// A row of the table `tab`: its key and what it says, as JSON. Of `needed` it is the
@@ -56,9 +56,6 @@ struct Beyond {
     /// Of the fingerprints that were asked about those that there were.
     #[serde(default)]
     seen: Vec<String>,
-    /// How many messages of the sink are pending that the page does not hold.
-    #[serde(default)]
-    under_way: u64,
 }
 
 /// Reads a scope with one of the statements below.
@@ -86,12 +83,11 @@ pub(super) async fn load(
     page: &mut Page,
     scope: &Scope<'_>,
 ) -> Result<(), StoreError> {
-    let mut sink = "";
     let rows = match scope {
         Scope::Keys(keys) => by_key(connection, keys).await,
         Scope::Batch { run, fingerprints, said, targets, now } => {
             let callsites: Vec<_> = said.iter().map(|(said, _)| said.callsite).collect();
-            keep_all(page, learned(connection, &callsites).await, sink)?;
+            keep_all(page, learned(connection, &callsites).await)?;
             let groups = page.groups_of(said);
             let all: Vec<_> =
                 fingerprints.iter().copied().chain(groups.iter().map(<[u8; 16]>::as_slice)).collect();
@@ -99,10 +95,7 @@ pub(super) async fn load(
         }
         Scope::Learned(callsites) => learned(connection, callsites).await,
         Scope::FirstEvent(fingerprint) => first_event(connection, fingerprint).await,
-        Scope::Desk { channel, hurried, now } => {
-            sink = channel.sink;
-            desk(connection, channel, *hurried, *now).await
-        }
+        Scope::Desk { channel, hurried, now } => desk(connection, channel, *hurried, *now).await,
         Scope::Settled { claim, now } => settled(connection, claim, *now).await,
         Scope::Inquiries { sink, limit, now } => questions(connection, sink, *limit, *now).await,
         Scope::Fate { key, sink } => fate(connection, *key, sink).await,
@@ -114,15 +107,15 @@ pub(super) async fn load(
         Scope::Events(incidents) => events(connection, incidents).await,
         Scope::Absorb(others) => absorb(connection, others).await,
     };
-    keep_all(page, rows, sink)
+    keep_all(page, rows)
 }
 
-fn keep_all(page: &mut Page, rows: Rows, sink: &str) -> Result<(), StoreError> {
+fn keep_all(page: &mut Page, rows: Rows) -> Result<(), StoreError> {
     let rows = rows?.unwrap_or_default();
-    split(&rows).try_for_each(|row| keep(page, &row, sink))
+    split(&rows).try_for_each(|row| keep(page, &row))
 }
 
-fn keep(page: &mut Page, row: &Loaded<'_>, sink: &str) -> Result<(), StoreError> {
+fn keep(page: &mut Page, row: &Loaded<'_>) -> Result<(), StoreError> {
     let unreadable = |error| StoreError::Broken(format!("{} {}: {error}", row.tab, row.key));
     match row.tab {
         "needed" => return version::is_known(row.data.parse().unwrap_or(i64::MAX), &MIGRATOR),
@@ -133,7 +126,6 @@ fn keep(page: &mut Page, row: &Loaded<'_>, sink: &str) -> Result<(), StoreError>
             (known.last_incident, known.last_notice) = (beyond.last_incident, beyond.last_notice);
             known.open = beyond.open.saturating_sub(here);
             known.seen.extend(beyond.seen.iter().filter_map(|print| hex::bytes(print)));
-            known.under_way.insert(sink.to_owned(), beyond.under_way);
         }
         // An event that cannot be understood is none: its message only counts it. What was
         // learned so is learned anew.
@@ -144,29 +136,29 @@ fn keep(page: &mut Page, row: &Loaded<'_>, sink: &str) -> Result<(), StoreError>
 }
 
 async fn by_key(connection: &mut SqliteConnection, keys: &[Key<'_>]) -> Rows {
-    let (mut deliveries, mut costs, mut dead) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut deliveries, mut accounts, mut dead) = (Vec::new(), Vec::new(), Vec::new());
     for key in keys {
         match key {
             Key::Delivery(key) => deliveries.push(key),
-            Key::Cost(sink) => costs.push(sink),
+            Key::Account(claim) => accounts.push((&claim.sink, &claim.recipient)),
             Key::Dead(sink) => dead.push(sink),
         }
     }
-    let (deliveries, costs, dead) = (json(&deliveries), json(&costs), json(&dead));
+    let (deliveries, accounts, dead) = (json(&deliveries), json(&accounts), json(&dead));
     rows!(
         connection,
         "SELECT 'delivery' AS tab, json_quote(key) AS key, data
              FROM delivery WHERE key IN (SELECT value FROM json_each(?1))
             UNION ALL
-           SELECT 'account', json_array(sink, recipient), data FROM account
-            WHERE sink IN (SELECT value FROM json_each(?2)) AND recipient = ''
+           SELECT 'account', json_array(sink, recipient), data FROM json_each(?2) AS whom
+            CROSS JOIN account ON sink = whom.value ->> 0 AND recipient = whom.value ->> 1
             UNION ALL
            SELECT 'dead_told', json_quote(sink), data FROM dead_told
             WHERE sink IN (SELECT value FROM json_each(?3))
             UNION ALL
            SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         deliveries,
-        costs,
+        accounts,
         dead
     )
 }
@@ -189,6 +181,9 @@ async fn batch(
         "WITH chosen (id) AS MATERIALIZED (
                SELECT id FROM incident
                 WHERE closed_at IS NULL AND fingerprint IN (SELECT value FROM json_each(?1))
+                UNION
+               SELECT (SELECT max(last.id) FROM incident AS last WHERE last.fingerprint = print.value)
+                 FROM json_each(?1) AS print
                 UNION
                SELECT id FROM incident WHERE closed_at IS NULL AND last_at <= ?2)
            SELECT 'incident' AS tab, CAST(id AS TEXT) AS key, data
@@ -242,18 +237,16 @@ async fn first_event(connection: &mut SqliteConnection, fingerprint: &[u8]) -> R
     )
 }
 
-/// Of those who got a message of an incident through another sink one is enough: it makes no
-/// difference who.
+/// Of those who got a message of an incident through another sink the last one is enough.
 async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: bool, now: SystemTime) -> Rows {
     let (sink, ended_by) = (channel.sink, to_millis(now.earlier(QUIET_AFTER)));
     let now = to_millis(now);
-    let enough = channel.segments_per_day.map_or(0, max_under_way);
-    let enough = i64::try_from(enough).unwrap_or(i64::MAX);
     rows!(
         connection,
         "WITH waiting (recipient) AS MATERIALIZED (
                SELECT DISTINCT recipient FROM standing
-                WHERE sink = ?1 AND due_at IS NOT NULL AND (due_at <= ?2 OR (?3 AND told_at IS NULL))),
+                WHERE sink = ?1 AND due_at IS NOT NULL
+                  AND (due_at <= ?2 OR (?3 AND (told_at IS NULL OR is_back)))),
            live (incident_id, recipient, data) AS MATERIALIZED (
                SELECT incident_id, recipient, data FROM standing
                 WHERE sink = ?1 AND due_at IS NOT NULL AND recipient IN waiting),
@@ -278,12 +271,15 @@ async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: boo
             UNION ALL
            SELECT 'standing', json_array(incident_id, json_array(?1, recipient)), data FROM live
             UNION ALL
-           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM standing
-            WHERE incident_id IN (SELECT incident_id FROM live) AND sink <> ?1 AND reported > 0
-            GROUP BY incident_id
+           SELECT tab, key, data
+             FROM (SELECT 'standing' AS tab, json_array(incident_id, json_array(sink, recipient)) AS key, data,
+                          max(coalesce(told_at, 0))
+                     FROM standing
+                    WHERE incident_id IN (SELECT incident_id FROM live) AND sink <> ?1 AND reported > 0
+                    GROUP BY incident_id)
             UNION ALL
            SELECT 'account', json_array(sink, recipient), data FROM account
-            WHERE sink = ?1 AND (recipient = '' OR recipient IN waiting)
+            WHERE sink = ?1 AND recipient IN waiting
             UNION ALL
            SELECT 'notice', CAST(notice.id AS TEXT), notice.data
              FROM pending CROSS JOIN notice ON notice.id = notice_id
@@ -294,19 +290,14 @@ async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: boo
             UNION ALL
            SELECT 'beyond', '', json_object(
                'last_incident', (SELECT coalesce(max(id), 0) FROM incident),
-               'last_notice', (SELECT coalesce(max(id), 0) FROM notice),
-               'under_way', (SELECT count(*)
-                               FROM (SELECT 1 FROM delivery WHERE state = 'pending' AND sink = ?1
-                                      LIMIT ?6 + (SELECT count(*) FROM pending)))
-                          - (SELECT count(*) FROM pending))
+               'last_notice', (SELECT coalesce(max(id), 0) FROM notice))
             UNION ALL
            SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         sink,
         now,
         hurried,
         MAX_PENDING_LOADED,
-        ended_by,
-        enough
+        ended_by
     )
 }
 
@@ -330,7 +321,7 @@ async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTi
             WHERE sink = ?2 AND due_at > ?4 AND due_at <= ?5 AND recipient = ?3
             UNION ALL
            SELECT 'account', json_array(sink, recipient), data FROM account
-            WHERE sink = ?2 AND recipient IN ('', ?3)
+            WHERE sink = ?2 AND recipient = ?3
             UNION ALL
            SELECT 'notice', CAST(id AS TEXT), notice.data FROM own CROSS JOIN notice ON id = notice_id
             UNION ALL
@@ -351,8 +342,8 @@ async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTi
     )
 }
 
-/// One more than may be under way to a recipient, so that it shows.
-const MAX_PENDING_LOADED: i64 = MAX_PENDING.cast_signed() + 1;
+/// Many more than are under way to a recipient: of more, the number makes no difference.
+const MAX_PENDING_LOADED: i64 = MAX_PENDING.cast_signed() + 13;
 
 mod more;
 use more::{absorb, events, fate, learned, live, notice, pending, questions, recipients, starts};

@@ -41,7 +41,7 @@ impl Keep for Sqlite {
                 let any = sqlx::query_scalar!(
                     r#"SELECT EXISTS (SELECT 1 FROM standing
                                        WHERE sink = ?1 AND due_at IS NOT NULL
-                                         AND (due_at <= ?2 OR (?3 AND told_at IS NULL))) AS "any!: bool""#,
+                                         AND (due_at <= ?2 OR (?3 AND (told_at IS NULL OR is_back)))) AS "any!: bool""#,
                     sink,
                     now,
                     hurried
@@ -85,6 +85,33 @@ impl Keep for Sqlite {
                                          AND due_at > iif(claims = 0, ?1, ?2)) AS "any!: bool""#,
                     first_by,
                     again_by
+                );
+                any.fetch_one(&mut self.connection).await?
+            }
+            Question::Unknown { targets } => {
+                let own: Vec<_> =
+                    targets.iter().map(|target| (target.sink, target.recipient.as_str())).collect();
+                let own = json(&own);
+                let any = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT 1 FROM (SELECT DISTINCT value ->> 0 AS sink FROM json_each(?1)) AS own
+                                       CROSS JOIN standing USING (sink)
+                                       WHERE due_at IS NOT NULL
+                                         AND NOT EXISTS (SELECT 1 FROM json_each(?1) AS whom
+                                                          WHERE whom.value ->> 0 = standing.sink
+                                                            AND whom.value ->> 1 = standing.recipient))
+                           AS "any!: bool""#,
+                    own
+                );
+                any.fetch_one(&mut self.connection).await?
+            }
+            Question::Left { sinks, before } => {
+                let (sinks, before) = (json(sinks), to_millis(before));
+                let any = sqlx::query_scalar!(
+                    r#"SELECT EXISTS (SELECT 1 FROM json_each(?1) AS own
+                                       CROSS JOIN delivery ON sink = own.value AND due_at <= ?2
+                                              AND state = 'pending') AS "any!: bool""#,
+                    sinks,
+                    before
                 );
                 any.fetch_one(&mut self.connection).await?
             }
@@ -219,7 +246,7 @@ impl Keep for Sqlite {
                                            WHERE item.notice_id = notice.id AND incident.run = ?1))
                           AND key NOT IN (SELECT value FROM json_each(?4)))
                     + (SELECT count(*) FROM standing CROSS JOIN incident ON incident.id = incident_id
-                        WHERE due_at IS NOT NULL AND told_at IS NULL AND not_before IS NULL
+                        WHERE due_at IS NOT NULL AND (told_at IS NULL OR is_back) AND not_before IS NULL
                           AND +incident_id <= ?3 AND incident.run = ?1) AS "count!: i64""#,
             run,
             mark.notice,

@@ -23,7 +23,7 @@ use super::{
     load::split,
 };
 use crate::policy::{
-    incident::Reason,
+    incident::{Reason, Recent},
     notice::{Kind, Process},
 };
 
@@ -293,16 +293,29 @@ fn unreadable_incident(fingerprint: Vec<u8>, count: u64, at: SystemTime) -> Inci
         is_new: true,
         count,
         reported: 0,
+        is_panic: false,
         opened_at: at,
+        back_at: None,
         last_at: at,
         closed_at: Some(at),
+        is_left: true,
         pace: Pace::default(),
+        recent: Recent::default(),
     }
 }
 
 fn unreadable_item(count: u64, at: SystemTime) -> ItemRow {
-    let pace = Pace::default();
-    ItemRow { reason: Reason::First, tellings: 0, count, total: count, last_at: at, pace }
+    ItemRow {
+        reason: Reason::First,
+        tellings: 0,
+        count,
+        total: count,
+        last_at: at,
+        pace: Pace::default(),
+        today: 0,
+        this_week: 0,
+        held_until: None,
+    }
 }
 
 #[cfg(test)]

@@ -231,10 +231,14 @@ fn incident(id: i64) -> IncidentRow {
         is_new: true,
         count: 1,
         reported: 0,
+        is_panic: false,
         opened_at: at,
+        back_at: None,
         last_at: at,
         closed_at: None,
+        is_left: false,
         pace: Default::default(),
+        recent: Default::default(),
     }
 }
 
@@ -251,8 +255,18 @@ fn add_message(page: &mut Page, number: u8) {
         is_last: false,
     };
     page.notices.insert(id, notice);
-    let (reason, pace) = (Reason::First, Default::default());
-    page.items.insert((id, id), ItemRow { reason, tellings: 0, count: 7, total: 7, last_at: at, pace });
+    let item = ItemRow {
+        reason: Reason::First,
+        tellings: 0,
+        count: 7,
+        total: 7,
+        last_at: at,
+        pace: Default::default(),
+        today: 7,
+        this_week: 7,
+        held_until: None,
+    };
+    page.items.insert((id, id), item);
     let delivery = DeliveryRow {
         notice_id: id,
         recipient: Recipient::new("memory", "on-call"),
@@ -267,6 +281,8 @@ fn add_message(page: &mut Page, number: u8) {
         settled_at: None,
         reference: None,
         last_error: None,
+        charged: 0,
+        charged_claim: 0,
         ask_at: None,
         asked: 0,
         fate: None,

@@ -150,4 +150,61 @@ every_store! {
         assert_eq!(bench.told("sms", t(60)).await, told);
         assert_eq!(bench.store.pending(Uuid::from_u128(3), Mark::ALL).await.unwrap(), 0);
     }
+
+    async fn an_attempt_that_may_have_cost_counts_once_and_not_if_surely_nothing_was_sent(bench: &mut Bench) {
+        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+        let (calendar, tomorrow) = (Calendar::default(), Calendar::default().next_day(t(0)));
+        let limit = Some((6, &calendar));
+        let mut now = 1;
+        for until in [None, None, Some(tomorrow)] {
+            let claim = bench.claim("sms", t(now)).await.unwrap();
+            for _ in 0..2 {
+                assert_eq!(bench.store.charge(&claim, 2, limit, t(now)).await.unwrap(), until);
+            }
+            now += 10;
+            let cut = SendError::ambiguous("cut");
+            assert!(bench.store.retry(&claim, &cut, t(now), None).await.unwrap());
+        }
+        let claim = bench.claim("sms", t(now)).await.unwrap();
+        for _ in 0..2 {
+            bench.store.refund(&claim).await.unwrap();
+        }
+        assert_eq!(bench.store.charge(&claim, 2, limit, t(now)).await.unwrap(), None, "all of it is back");
+        assert!(bench.store.deliver(&claim, None, 2, None, t(now)).await.unwrap());
+        bench.persist(&[captured_at("b", t(now))], t(now)).await;
+        let other = bench.claim("sms", t(now + 1)).await.unwrap();
+        bench.store.refund(&other).await.unwrap();
+        assert_eq!(bench.store.charge(&other, 0, limit, t(now)).await.unwrap(), None);
+        let more = bench.store.charge(&other, 1, Some((5, &calendar)), t(now)).await.unwrap();
+        assert_eq!(more, Some(tomorrow), "what was accepted is never given back");
+    }
+
+    async fn what_nobody_could_send_has_its_whole_deadline_from_the_next_start_on(bench: &mut Bench) {
+        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        let error = SendError::not_processed("503");
+        assert!(bench.store.retry(&claim, &error, t(60), None).await.unwrap());
+        let (day, sms) = (86_400, [("sms", HOUR)]);
+        assert_eq!(bench.store.prolong(&sms, t(59), t(199)).await.unwrap(), 0, "somebody may be about to");
+        assert_eq!(bench.store.prolong(&[("mail", HOUR)], t(day), t(day)).await.unwrap(), 0, "another's");
+        assert_eq!(bench.store.prolong(&sms, t(day - 140), t(day)).await.unwrap(), 1);
+        let claim = bench.claim("sms", t(day)).await.unwrap();
+        assert_eq!(claim.expires_at, t(day) + HOUR);
+    }
+
+    async fn messages_of_one_incident_leave_in_order(bench: &mut Bench) {
+        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+        let first = bench.claim("mail", t(1)).await.unwrap();
+        let late = t(5000);
+        assert!(bench.store.retry(&first, &SendError::ambiguous("cut"), late, None).await.unwrap());
+        bench.persist(&[Captured { count: 99, ..captured_at("a", t(1900)) }, captured_at("b", t(1900))], t(1900)).await;
+        let other = bench.claim("mail", t(1901)).await.unwrap();
+        assert_ne!(other.key, first.key, "another one is told");
+        assert!(bench.store.deliver(&other, None, 1, None, t(1901)).await.unwrap());
+        assert_eq!(bench.claim("mail", t(4999)).await, None);
+        let again = bench.claim("mail", late).await.unwrap();
+        assert_eq!(again.key, first.key);
+        assert!(bench.store.deliver(&again, None, 1, None, late).await.unwrap());
+        assert_eq!(bench.told("mail", late).await, [("a".to_owned(), 99)]);
+    }
 }

@@ -100,7 +100,7 @@ fn what_was_spent_before_and_during_an_outage_is_spent_once() {
     let spent = async |store: &mut Store| {
         let ledger = store.ledger().await.unwrap();
         let account = ledger.accounts.get(&Recipient::new("sms", "+1")).unwrap();
-        (account.today, account.full_at)
+        (account.spent.today(&Calendar::default(), t(1)), account.full_at)
     };
     check_moves(async |_, mut file| {
         let budget = Budget::new(2, HOUR, 9);
@@ -148,10 +148,14 @@ fn page_of((count, told, closed_at, due_at): Brought) -> Page {
         is_new: true,
         count,
         reported: 0,
+        is_panic: false,
         opened_at: at(0),
+        back_at: None,
         last_at: at(count),
         closed_at: closed_at.map(at),
+        is_left: false,
         pace: Default::default(),
+        recent: Default::default(),
     };
     let standing = StandingRow {
         told,
@@ -223,7 +227,7 @@ fn what_several_processes_bring_of_one_file_was_spent_once() {
     check_moves(async |_, mut bench| {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
-        bench.store.charge("sms", 7, t(1)).await.unwrap();
+        bench.store.charge(&claim, 7, None, t(1)).await.unwrap();
         bench.store.bury(&claim, "21211", t(1)).await.unwrap();
         let Store::Sqlite(mut old) = bench.store else { panic!("no file") };
         let page = old.export().await;
@@ -234,8 +238,9 @@ fn what_several_processes_bring_of_one_file_was_spent_once() {
             new.import(&[&page], &[], t(10)).await.unwrap();
         }
         let ledger = new.ledger().await.unwrap();
-        let all = ledger.accounts.get(&Recipient::all_of("sms")).unwrap();
-        assert_eq!((all.today, ledger.dead.get(&"sms".to_owned()).unwrap().count), (7, 1));
+        let account = ledger.accounts.get(&Recipient::new("sms", "+1")).unwrap();
+        let cost = account.segments.today(&Calendar::default(), t(1));
+        assert_eq!((cost, ledger.dead.get(&"sms".to_owned()).unwrap().count), (7, 1));
         new.shut().await;
     });
 }

@@ -90,3 +90,39 @@ fn a_clock_that_was_set_back_forgets_what_is_still_to_come() {
         assert!(start_next(bench, 9, t(5)).await);
     });
 }
+
+#[test]
+fn a_run_that_was_killed_erred_last_if_the_next_one_began_soon_after_its_error() {
+    with_file(async |bench| {
+        let erred = std::cell::RefCell::new(Vec::new());
+        let begin = async |bench: &mut Bench, now| {
+            bench.run = Uuid::from_u128(bench.run.as_u128() + 1);
+            erred.borrow_mut().clear();
+            let note = |start: &Start| {
+                erred.borrow_mut().push(start.erred_last);
+                false
+            };
+            let maker = Maker {
+                new_id: &*bench.new_id,
+                run: bench.run,
+                process: &bench.process,
+                calendar: &bench.calendar,
+            };
+            let (began, tell) = (Began { at: now, run: bench.run }, |_| captured("crash loop", Level::ERROR));
+            bench.store.note_start(began, note, tell, &maker, &bench.targets, now).await.unwrap();
+            erred.borrow().clone()
+        };
+        begin(bench, t(0)).await;
+        bench.persist(&[captured_at("no database", t(5))], t(5)).await;
+        assert_eq!(begin(bench, t(65)).await, [true]);
+        bench.persist(&[captured_at("no database", t(70))], t(70)).await;
+        assert_eq!(begin(bench, t(131)).await, [true, false], "it went on after its error");
+        bench
+            .persist(
+                &[Captured { event: Event { level: Level::WARN, ..event("a") }, ..captured_at("a", t(132)) }],
+                t(132),
+            )
+            .await;
+        assert_eq!(begin(bench, t(133)).await, [true, false, false], "a warning is no error");
+    });
+}

@@ -30,7 +30,7 @@ fn a_file_that_a_newer_version_takes_over_while_we_run_is_not_written_to() {
             bench.store.claim("mail", 1, t(9), t(2)).await.err(),
             bench.store.retry(&claim, &error, t(9), None).await.err(),
             bench.store.deliver(&claim, None, 1, None, t(2)).await.err(),
-            bench.store.charge("sms", 1, t(2)).await.err(),
+            bench.store.charge(&claim, 1, None, t(2)).await.err(),
         ];
         for error in refused {
             assert!(
@@ -49,7 +49,10 @@ fn an_answer_that_comes_again_counts_once() {
     check(sqlite_bench, async |bench| {
         let account = async |bench: &mut Bench, address| {
             let ledger = bench.store.ledger().await.unwrap();
-            ledger.accounts.get(&Recipient::new("sms", address)).map(|account| account.today)
+            ledger
+                .accounts
+                .get(&Recipient::new("sms", address))
+                .map(|account| account.segments.today(&Calendar::default(), t(2)))
         };
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();
@@ -67,7 +70,7 @@ fn an_answer_that_comes_again_counts_once() {
         for _ in 0..3 {
             assert!(bench.store.deliver(&claim, Some("SM1"), 2, None, t(4)).await.unwrap());
         }
-        assert_eq!(account(bench, "").await, Some(2), "it cost once");
+        assert_eq!(account(bench, "+1").await, Some(2), "it cost once");
         assert!(!bench.store.bury(&claim, "no", t(4)).await.unwrap(), "it was delivered");
         let claim = bench.claim("mail", t(5)).await.unwrap();
         for _ in 0..3 {
@@ -84,7 +87,12 @@ fn a_batch_that_was_committed_although_it_said_an_error_counts_once() {
         let losses = Losses::from([(DropReason::QueueFull, 3)]);
         let batch = [Captured { count: 5, ..captured("a", Level::ERROR) }];
         let persist = async |bench: &mut Bench, number: u64| {
-            let maker = Maker { new_id: &*bench.new_id, run: bench.run, process: &bench.process };
+            let maker = Maker {
+                new_id: &*bench.new_id,
+                run: bench.run,
+                process: &bench.process,
+                calendar: &bench.calendar,
+            };
             bench.store.persist(number, &batch, &losses, &maker, &bench.targets, t(0)).await
         };
         for number in [1, 2] {

@@ -4,22 +4,21 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Next, Reason, Rhythm, Standing};
+use super::{Heard, Next, Reason, Rhythm, Room, Standing, Window, window::in_a_row};
 use crate::{
     host::time::Saturating,
-    policy::budget::{Account, Allowance, Budget, MAX_SEGMENTS, day_of, start_of},
+    policy::budget::{Account, Allowance, Budget, Limits},
 };
 
 /// Everything that is known of one recipient of one sink.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RecipientView {
     pub(crate) account: Account,
     /// Their incidents that are not over.
     pub(crate) standings: Vec<Standing>,
     /// Whether there is a message for them that did not leave yet: it takes more.
     pub(crate) has_open_message: bool,
-    /// No new message is made before then.
-    pub(crate) blocked_until: Option<SystemTime>,
+    pub(crate) room: Room,
 }
 
 /// What is to be done.
@@ -41,45 +40,59 @@ pub(crate) struct Plan {
 pub(crate) fn plan(
     view: &RecipientView,
     rhythm: &Rhythm,
-    budget: Option<&Budget>,
+    limits: &Limits<'_>,
     hurried: bool,
     now: SystemTime,
 ) -> Plan {
+    let window = Window::with(&view.account, rhythm, limits.budget, &view.standings, now);
     let nexts: Vec<Next> =
-        view.standings.iter().map(|standing| standing.next(rhythm, view.account.heard_at, now)).collect();
+        view.standings.iter().map(|standing| standing.next(rhythm, &window, now)).collect();
     let is_due = |index: usize| nexts[index].at() <= now;
-    let due = |next: &Next| match next {
+    let soon = now.later(PENDING_PAUSE);
+    let due = |(next, standing): (&Next, &Standing)| match next {
         Next::Close(at) if *at <= now => None,
+        Next::Tell(_, at) if standing.is_in_doubt => Some((*at).max(soon)),
         Next::Close(at) | Next::Tell(_, at) => Some(*at),
     };
-    let mut plan = Plan { due: nexts.iter().map(due).collect(), ..Plan::default() };
-    let may_join = |standing: &Standing| standing.not_before.is_none_or(|at| at <= now);
-    let is_first = |index: usize| matches!(nexts[index], Next::Tell(Reason::First, _));
+    let mut plan = Plan { due: nexts.iter().zip(&view.standings).map(due).collect(), ..Plan::default() };
+    let may_join =
+        |standing: &Standing| standing.not_before.is_none_or(|at| at <= now) && !standing.is_in_doubt;
+    let is_news = |index: usize| {
+        let is_new = matches!(nexts[index], Next::Tell(Reason::First | Reason::Again, _));
+        is_new && view.standings[index].is_news(now)
+    };
     let tells = |index: usize| matches!(nexts[index], Next::Tell(..));
     let joins = |index: usize| {
         let standing = &view.standings[index];
-        let has_news = is_first(index) || (view.has_open_message && standing.untold() > 0);
+        let is_free = standing.is_pending || !standing.is_held(now);
+        let has_news = is_news(index) || (view.has_open_message && standing.untold() > 0 && is_free);
         may_join(standing) && has_news
     };
     let calls = |index: usize| {
-        tells(index) && (is_due(index) || (hurried && is_first(index) && may_join(&view.standings[index])))
+        let standing = &view.standings[index];
+        let is_called = is_due(index) || (hurried && is_news(index) && may_join(standing));
+        tells(index) && is_called && !standing.is_in_doubt
     };
     let all = 0..view.standings.len();
     let has_call = all.clone().any(calls) || (view.has_open_message && all.clone().any(joins));
     if !has_call {
         return plan;
     }
+    let told: Vec<usize> = all.clone().filter(|index| calls(*index) || joins(*index)).collect();
     if !view.has_open_message {
-        let is_told = |index: usize| calls(index) || joins(index);
-        let is_new =
-            all.clone().any(|index| is_told(index) && is_first(index) && view.standings[index].is_new);
-        let until = match view.account.allows(budget, is_new, now) {
-            _ if view.blocked_until.is_some() => view.blocked_until,
+        let is_new = told.iter().any(|index| view.standings[*index].is_never_seen());
+        let until = match view.account.allows(limits, is_new, now) {
             Allowance::NotBefore(at) => Some(at),
             Allowance::Message { after, is_last } => {
-                plan.account = Some(after);
-                plan.is_last = is_last;
-                None
+                let blocked = view.room.blocked_until(&view.account, rhythm, limits, is_new, now);
+                if blocked.is_none() {
+                    let told = told.iter().map(|index| &view.standings[*index]);
+                    let in_a_row = in_a_row(&view.account, rhythm, told.clone(), now);
+                    let heard = told.fold(Heard::default(), Heard::with);
+                    plan.account = Some(Account { heard, in_a_row, ..after });
+                    plan.is_last = is_last || view.room.is_last(&view.account, limits, now);
+                }
+                blocked
             }
         };
         if let Some(until) = until {
@@ -89,58 +102,23 @@ pub(crate) fn plan(
             return plan;
         }
     }
-    for index in all.filter(|index| calls(*index) || joins(*index)) {
+    let window = plan.account.as_ref().map_or(window, |account| Window::of(account, rhythm, now));
+    for index in told {
         let standing = view.standings[index];
         let is_over = standing.is_over(now);
         let reason = match nexts[index] {
-            Next::Tell(reason, _) if is_first(index) || is_due(index) => reason,
+            Next::Tell(reason, _) if is_news(index) || is_due(index) || reason == Reason::Again => reason,
             // It joins a message that had another reason.
             Next::Tell(..) | Next::Close(_) if is_over => Reason::Quiet,
             Next::Tell(..) | Next::Close(_) => Reason::Update,
         };
         plan.tell.push((index, reason));
-        let told = Standing {
-            told: standing.count,
-            told_at: Some(now),
-            tellings: standing.next_tellings(),
-            ..standing
-        };
-        plan.due[index] = (!is_over).then(|| told.next(rhythm, Some(now), now).at());
+        let told = standing.told_now(reason, limits.budget.map(Budget::share), now);
+        plan.due[index] = (!is_over).then(|| told.next(rhythm, &window, now).at());
     }
     plan
 }
 
-/// Until when no new message is made for a recipient with `pending` ones, in a
-/// sink that cost `spent` of the `limit` segments of the day and has `under_way`
-/// messages, which count as what they may cost.
-pub(crate) fn blocked_until(
-    pending: u64,
-    spent: u32,
-    under_way: u64,
-    limit: Option<u32>,
-    now: SystemTime,
-) -> Option<SystemTime> {
-    let exceeds = |messages: u64| {
-        let cost = u64::from(spent) + messages.saturating_mul(u64::from(MAX_SEGMENTS));
-        limit.is_some_and(|limit| cost > u64::from(limit))
-    };
-    if exceeds(1) {
-        return Some(start_of(day_of(now).saturating_add(1)));
-    }
-    (exceeds(under_way + 1) || pending >= MAX_PENDING).then(|| now.later(PENDING_PAUSE))
-}
-
-/// How many pending messages of a sink [`blocked_until`] has to know of, if it may
-/// cost so many segments a day: of more, the number makes no difference.
-#[cfg(feature = "sqlite")]
-pub(crate) fn max_under_way(limit: u32) -> u64 {
-    u64::from(limit / MAX_SEGMENTS).saturating_add(1)
-}
-
-/// So many messages to one recipient may be under way or in doubt; one that
-/// nobody can send must not hold up all others.
-pub(crate) const MAX_PENDING: u64 = 3;
-
-/// How soon is looked again whether there are fewer, unless one of them is
-/// settled before.
+/// How soon is looked again whether a message may be made that had to wait for others,
+/// unless one of them is settled before.
 pub(crate) const PENDING_PAUSE: Duration = Duration::from_secs(30);

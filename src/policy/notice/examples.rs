@@ -37,11 +37,13 @@ impl Notice {
             ("panic", panic()),
             ("digest", digest()),
             ("storm", storm()),
+            ("again", again()),
             ("update", told_again(Kind::Update, "7K3Q.2", 963, 1_000, 41)),
             ("reminder", told_again(Kind::Reminder, "7K3Q.3", 187, 1_187, 240)),
             ("quiet", told_again(Kind::Quiet, "7K3Q.4", 17, 1_204, 285)),
             ("quiet-digest", quiet_digest()),
             ("last-today", Self { is_last_today: true, ..notice(vec![failed_payment(1)]) }),
+            ("late", Self { late_by: Some(Duration::from_secs(23 * 3600)), ..first() }),
             ("crash-loop", crash_loop()),
             ("health", health()),
             ("losses", losses()),
@@ -71,6 +73,7 @@ fn notice(samples: Vec<Sample>) -> Notice {
         samples,
         unsampled: 0,
         losses: Losses::new(),
+        late_by: None,
         is_last_today: false,
     }
 }
@@ -104,6 +107,9 @@ fn sample(event: Event, incident: &str, count: u64) -> Sample {
         incident,
         count,
         total: count,
+        today: count,
+        this_week: count,
+        held_until: None,
         since,
         last_at,
         last_hour,
@@ -281,10 +287,25 @@ fn storm() -> Notice {
     storm
 }
 
+/// The next day, and not for the first time.
+fn again() -> Notice {
+    let mut again = failed_payment(3);
+    (again.kind, again.total, again.today, again.this_week) = (Kind::Again, 41, 17, 41);
+    (again.event.at, again.last_at) =
+        [0, 81].map(|more| from_millis(START_MILLIS + DAY_MILLIS + more * 1000)).into();
+    let made_at = again.event.at.later(Duration::from_secs(120));
+    again.held_until = Some(made_at.later(Duration::from_secs(4 * 60 * 60)));
+    again.last_hour = hour(again.event.at, again.last_at, made_at, 3);
+    Notice { id: "7K3Q.7".to_owned(), kind: Kind::Again, made_at, ..notice(vec![again]) }
+}
+
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
 fn crash_loop() -> Notice {
     let message = "crash loop, last panic: no connection to the database at src/main.rs:23";
     let looping = event(Level::ERROR, "", "", 0, message);
-    let starts = "5 within 10 minutes; all but the last were killed, or ended after an error";
+    let starts =
+        "5 within 10 minutes; all but the last failed: they ended with an error, or were killed after one";
     let fields = vec![field("starts", starts)];
     let looping = Event { fields, file: None, line: None, module_path: None, thread: None, ..looping };
     notice(vec![sample(looping, "7K3Q", 5)])

@@ -1,6 +1,6 @@
 //! What an SMS says, and what it says if it cannot say everything.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use proptest::{collection::vec, prelude::*};
 use tracing::Level;
@@ -12,7 +12,7 @@ use super::{
 use crate::event::{Field, SpanFrame, Value, loss::DropReason};
 
 fn short(notice: &Notice) -> String {
-    super::short(notice, true)
+    super::short(notice, true, &Clock::default())
 }
 
 fn failing_with(value: Value) -> Notice {
@@ -186,9 +186,15 @@ fn fields_stand_where_there_is_room() {
     shop.samples[0].count = 37;
     shop.samples[0].total = 37;
     assert_eq!(short(&shop), told.replace(" - ", " (x37) - "));
-    assert_eq!(super::short(&shop, false), "[shop] ERROR: payment failed: connection refused (x37) #7K3Q");
+    assert_eq!(
+        super::short(&shop, false, &Clock::default()),
+        "[shop] ERROR: payment failed: connection refused (x37) #7K3Q"
+    );
     shop.samples[0].event.message.clear();
-    assert_eq!(super::short(&shop, false), "[shop] ERROR: request: connection refused (x37) #7K3Q");
+    assert_eq!(
+        super::short(&shop, false, &Clock::default()),
+        "[shop] ERROR: request: connection refused (x37) #7K3Q"
+    );
 }
 
 #[test]
@@ -233,9 +239,39 @@ proptest! {
         let fields: Vec<Field> = values.iter().map(|value| text("name", value)).collect();
         let samples = messages.iter().map(|message| failed(&format!("m {message}"), fields.clone()));
         let notice = notice(samples.collect());
-        let (with, without) = (short(&notice), super::short(&notice, false));
+        let (with, without) = (short(&notice), super::short(&notice, false, &Clock::default()));
         prop_assert_eq!(gsm7::segments(&with), gsm7::segments(&without));
         prop_assert_eq!(gsm7::is_plain(&with), gsm7::is_plain(&without));
         prop_assert!(with.len() >= without.len());
     }
+}
+
+#[test]
+fn what_came_back_says_how_often_and_until_when_nothing_more_comes() {
+    let again = |count, today, this_week, message: &str| {
+        let back = error(Level::ERROR, message, count);
+        let held_until = Some(back.event.at + Duration::from_secs(4 * 3600));
+        let back = Sample { kind: Kind::Again, today, this_week, held_until, ..back };
+        short(&Notice { kind: Kind::Again, ..notice(vec![back]) })
+    };
+    let until = again(1, 1, 1, "payment failed");
+    let (told, time) = until.split_once(" - next not before ").unwrap();
+    assert_eq!((told, &time[5..]), ("[MyApp] again: payment failed", " UTC #7K3Q"), "{until}");
+    let counts = |count, today, this_week| {
+        again(count, today, this_week, "payment failed").split(" - ").next().unwrap().to_owned()
+    };
+    assert_eq!(counts(3, 17, 41), "[MyApp] again: payment failed (x3, 17 today, 41 this week)");
+    assert_eq!(counts(1, 1, 41), "[MyApp] again: payment failed (41 this week)");
+    assert_eq!(counts(17, 17, 17), "[MyApp] again: payment failed (x17)");
+    let full = again(1, 1, 1, &"a".repeat(125));
+    assert!(full.ends_with("aaa #7K3Q") && gsm7::segments(&full) == 1, "it adds no segment: {full}");
+}
+
+#[test]
+fn what_comes_late_says_so() {
+    let late = Notice {
+        late_by: Some(Duration::from_secs(8 * 3600 + 59)),
+        ..notice(vec![error(Level::ERROR, "payment failed", 1)])
+    };
+    assert_eq!(short(&late), "[MyApp] ERROR: payment failed, 8h late #7K3Q");
 }

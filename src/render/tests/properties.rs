@@ -64,7 +64,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn any_short_text_is_two_segments_at_most_and_ends_with_its_id(notice in any_notice()) {
-        let short = sms::short(&notice, true);
+        let short = sms::short(&notice, true, &Clock::default());
         prop_assert!(segments(&short) <= 2, "{}", short);
         prop_assert!(short.encode_utf16().count() <= 1600);
         prop_assert!(short.ends_with(" #7K3Q"), "{}", short);
@@ -77,7 +77,7 @@ proptest! {
     #[test]
     fn any_short_text_accounts_for_each_event(counts in vec(1..1000_u64, 1..60), message in hostile(120)) {
         let notice = notice(counts.iter().map(|count| error(Level::ERROR, &message, *count)).collect());
-        let short = sms::short(&notice, true);
+        let short = sms::short(&notice, true, &Clock::default());
         let hidden = short.rsplit_once(", +").and_then(|(_, rest)| rest.split_once(" more #"));
         let hidden = hidden.and_then(|(number, _)| number.parse().ok()).unwrap_or(0_u64);
         let all: u64 = counts.iter().sum();
@@ -181,6 +181,6 @@ proptest! {
         }
         prop_assert_eq!(lines.iter().filter(|line| line.starts_with('#')).count(), 1, "{}", email.text);
         prop_assert!(lines.iter().all(|line| *line != words::label::BACKTRACE), "{}", email.text);
-        prop_assert!(!email.subject.contains(['\n', '\r']) && !sms::short(&notice, true).contains(['\n', '\r']));
+        prop_assert!(!email.subject.contains(['\n', '\r']) && !sms::short(&notice, true, &Clock::default()).contains(['\n', '\r']));
     }
 }

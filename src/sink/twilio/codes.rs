@@ -61,11 +61,12 @@ pub(super) fn meaning(code: u32) -> Option<(Class, &'static str)> {
         21617 => (Rejected, "the message is too long"),
         21658 => (Rejected, "the message is too long"),
 
-        // The sender and the request's settings.
+        // The sender, of which these may be about one country only: they leave the other
+        // recipients alone.
         21212 => (Misconfigured, "invalid From number"),
-        21606 => (Misconfigured, "the From number cannot send messages"),
+        21606 => (Resting(MINUTES), "the From number cannot send messages there"),
         21609 => (Misconfigured, "invalid status callback URL"),
-        21659 => (Misconfigured, "the From number does not belong to the account"),
+        21659 => (Resting(MINUTES), "the From number is none of the account's for that country"),
         21660 => (Misconfigured, "the From number belongs to another account"),
         21661 => (Misconfigured, "the From number cannot send SMS"),
         21663 => (Misconfigured, "the From number belongs to another region"),

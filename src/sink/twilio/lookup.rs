@@ -32,9 +32,14 @@ const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) const UNDELIVERED: [&str; 3] = ["failed", "undelivered", "canceled"];
 
 impl TwilioSink {
-    /// The receipt of `message`, if Twilio has it.
+    /// The receipt of `message`, if Twilio has it. Notes that it has not, if it says so.
     pub(super) async fn look_up(&self, message: &Message, scrub: &Scrub<'_>) -> Option<Receipt> {
-        find(&self.latest(&message.recipient, scrub).await.ok()?, message)
+        let list = self.latest(&message.recipient, scrub).await.ok()?;
+        let found = find(&list, message);
+        if found.is_none() && list["messages"].is_array() {
+            message.found.note_absent();
+        }
+        found
     }
 
     /// The latest messages to `recipient`.

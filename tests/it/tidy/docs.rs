@@ -2,14 +2,17 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use tracing_alert::{AlertLayer, Builder, DropReason, EMAIL_DEADLINE, MemorySink, SMS_DEADLINE, SendError};
+use tracing_alert::{
+    AlertLayer, Builder, DropReason, EMAIL_DEADLINE, MemorySink, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY,
+    SendError,
+};
 use tracing_subscriber::prelude::*;
 
 use super::{code, read, root, sources};
 use crate::support::rows;
 
 /// Numbers that are told: where they are, and which page of `src/docs` says what.
-const NUMBERS: [(&str, &str, &str, &str); 30] = [
+const NUMBERS: [(&str, &str, &str, &str); 33] = [
     ("src/queue/mod.rs", "MAX_EVENTS: usize = 8_192;", "guarantees.md", "8,192 events"),
     ("src/queue/mod.rs", "MAX_BYTES: usize = 8 * 1024 * 1024;", "guarantees.md", "8,192 events, 8 MiB"),
     ("src/outbox/memory.rs", "MAX_BYTES: usize = 32 * 1024 * 1024;", "guarantees.md", "held 32 MiB"),
@@ -31,6 +34,23 @@ const NUMBERS: [(&str, &str, &str, &str); 30] = [
         "DEFAULT_RATE: u32 = 100;",
         "settings_code.md",
         "the rest are only counted | `100` |",
+    ),
+        "src/policy/incident/hold.rs",
+        "FIRST_HOLD: Duration = Duration::from_secs(30 * 60);",
+        "grouping.md",
+        "then silence for | 30 min | 1 h |",
+    ),
+    (
+        "src/policy/incident/hold.rs",
+        "ANEW_AFTER: Duration = Duration::from_secs(18 * 60 * 60);",
+        "grouping.md",
+        "After 18 hours without an event",
+    ),
+    (
+        "src/policy/incident/mod.rs",
+        "SAME_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);",
+        "grouping.md",
+        "If it comes back within a week",
     ),
     ("src/capture/trail.rs", "MAX_BREADCRUMBS: usize = 64;", "settings_details.md", "the last 64 events"),
     (
@@ -270,6 +290,8 @@ fn the_settings_have_every_setter_and_the_defaults() {
         ("ALERT_BREADCRUMBS", Builder::DEFAULT_BREADCRUMBS.to_string()),
         ("ALERT_PANICS", switch(Builder::DEFAULT_PANICS)),
         ("ALERT_REDACTION", switch(Builder::DEFAULT_REDACTION)),
+        ("ALERT_SMS_SEGMENTS", SMS_SEGMENTS_PER_DAY.to_string()),
+        ("ALERT_CRASH_LOOPS", switch(Builder::DEFAULT_CRASH_LOOPS)),
         ("ALERT_SMS_FIELDS", switch(Builder::DEFAULT_SMS_FIELDS)),
         ("ALERT_SETTLE", format!("{:?}", Builder::DEFAULT_SETTLE)),
     ] {

@@ -70,6 +70,9 @@ pub(super) async fn starts(connection: &mut SqliteConnection, since: SystemTime)
                 ORDER BY last_at DESC, id DESC LIMIT 1)
            SELECT 'start' AS tab, json_quote(run) AS key, data FROM start
             UNION ALL
+           SELECT 'batch', json_quote(batch.run), batch.data
+             FROM start CROSS JOIN batch ON batch.run = start.run
+            UNION ALL
            SELECT 'incident', CAST(id AS TEXT), data FROM incident
             WHERE closed_at IS NULL AND about = 'crash_loop'
             UNION ALL

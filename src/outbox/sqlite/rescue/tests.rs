@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    sync::OnceLock,
     time::{Duration, SystemTime},
 };
 
@@ -14,7 +15,7 @@ use crate::{
     event::{from_millis, loss::Losses, tests::event},
     host::permit::Permit,
     outbox::{Captured, Channel, Maker, Store, Target},
-    policy::{incident::Rhythm, notice::Process},
+    policy::{calendar::Calendar, incident::Rhythm, notice::Process},
 };
 
 const RHYTHM: Rhythm = Rhythm::sms(Duration::ZERO, Duration::ZERO);
@@ -24,7 +25,9 @@ fn now() -> SystemTime {
 }
 
 fn maker(process: &Process) -> Maker<'_> {
-    Maker { new_id: &|| "7K3Q".to_owned(), run: Uuid::nil(), process }
+    static CALENDAR: OnceLock<Calendar> = OnceLock::new();
+    let calendar = CALENDAR.get_or_init(Calendar::default);
+    Maker { new_id: &|| "7K3Q".to_owned(), run: Uuid::nil(), process, calendar }
 }
 
 fn targets() -> Vec<Target> {
@@ -59,7 +62,14 @@ async fn persist(store: &mut Store, message: &str) {
 /// Returns when it is to be looked again.
 async fn tell(store: &mut Store) -> Option<SystemTime> {
     let deadline = Duration::from_secs(3600);
-    let channel = Channel { sink: "sms", rhythm: RHYTHM, budget: None, segments_per_day: None, deadline };
+    let channel = Channel {
+        sink: "sms",
+        rhythm: RHYTHM,
+        budget: None,
+        calendar: Calendar::default(),
+        segments_per_day: None,
+        deadline,
+    };
     store.tell(&channel, &maker(&Process::default()), true, now()).await.unwrap().next
 }
 
