@@ -50,7 +50,7 @@ mod persist;
 use persist::Late;
 
 mod silence;
-use silence::ActiveSilence;
+use silence::{ActiveSilence, Silencing};
 
 mod echo;
 use echo::Echoes;
@@ -127,8 +127,10 @@ struct Inbox {
     told: Losses,
     /// What is never told.
     ignored: Vec<Matcher>,
-    /// What is not told yet.
+    /// What this process alone does not tell yet.
     silences: Vec<ActiveSilence>,
+    /// What the store is still to be told of silences.
+    silencing: VecDeque<Silencing>,
     /// What may be an alert about alerting.
     echoes: Echoes,
     /// What is replaced before anything is kept.
@@ -266,7 +268,8 @@ impl Dispatcher<'_> {
                     self.inbox.add_within(&spans, event, permit, &self.counters);
                 }
                 Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit, &self.counters),
-                Item::Silence(silence) => self.inbox.begin_silence(ActiveSilence::new(*silence)),
+                Item::Silence(silence) => self.take_silence(*silence).await,
+                Item::Unsilence(matcher) => self.end_silence(*matcher).await,
                 Item::Counted => (),
                 Item::Flush(flush) => {
                     flushed = true;

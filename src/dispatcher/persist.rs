@@ -30,7 +30,8 @@ impl Dispatcher<'_> {
             let (length, losses) = tried.unwrap_or_else(|| (self.inbox.waiting.len(), self.untold_losses()));
             if length == 0 && losses.is_empty() {
                 // What they wait for is ignored, or committed.
-                return self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
+                self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
+                return self.keep_silences().await;
             }
             if !self.persist_batch(length, losses).await {
                 return;

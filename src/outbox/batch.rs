@@ -142,6 +142,8 @@ pub(super) struct Arrival<'a> {
     pub(super) count: u64,
     pub(super) pace: Pace,
     pub(super) not_before: Option<SystemTime>,
+    /// What its first event says instead of its own message, if it is silenced.
+    pub(super) headline: Option<String>,
     pub(super) event: Option<&'a Event>,
     /// The last of them that is known.
     pub(super) latest: Option<&'a Event>,
@@ -183,6 +185,7 @@ pub(super) fn arrivals<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTi
                 count: captured.count,
                 pace,
                 not_before: captured.not_before,
+                headline: None,
                 event: Some(&captured.event),
                 latest,
             }),
@@ -199,6 +202,7 @@ pub(super) fn arrivals<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTi
         count: *count,
         pace: Pace::of(*count, now, now),
         not_before: None,
+        headline: None,
         event: None,
         latest: None,
     }));
@@ -225,6 +229,7 @@ pub(super) fn overflow<'a>(rest: &mut Vec<Arrival<'a>>, arrival: Arrival<'a>, no
             about: Some(About::Overflow),
             // What is silenced must not silence the others.
             not_before: None,
+            headline: None,
             ..arrival
         }),
     }

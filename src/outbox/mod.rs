@@ -75,7 +75,7 @@ pub(crate) use failover::Outbox;
 pub(crate) use memory::Memory;
 #[cfg(not(feature = "sqlite"))]
 pub(crate) use memory_only::Outbox;
-pub(crate) use page::{Learned, Page, Sequel};
+pub(crate) use page::{Learned, Page, Sequel, SilenceRow};
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::Sqlite;
 #[cfg(feature = "sqlite")]

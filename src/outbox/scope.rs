@@ -49,6 +49,8 @@ pub(super) enum Scope<'a> {
     Events(&'a [i64]),
     /// What was learned of callsites.
     Learned(&'a [Fingerprint]),
+    /// All silences, and what is open or still to be told.
+    Silences,
     /// What another store's rows meet here.
     Absorb(&'a [&'a Page]),
 }

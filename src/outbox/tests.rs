@@ -265,6 +265,7 @@ mod moves;
 mod plans;
 #[cfg(feature = "sqlite")]
 mod pruning;
+mod silences;
 #[cfg(feature = "sqlite")]
 mod starts;
 #[cfg(feature = "sqlite")]

@@ -154,6 +154,14 @@ pub struct Process {
     pub pid: u32,
 }
 
+impl Process {
+    /// Who it is, in a few words.
+    pub(crate) fn name(&self) -> String {
+        let host = self.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+        format!("{} (process {}){host}", self.app, self.pid)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -47,6 +47,8 @@ pub(crate) enum Item {
     /// A wish to see everything before it through.
     Flush(Flush),
     Silence(Box<Silence>),
+    /// A wish to hear again of what this matcher silenced.
+    Unsilence(Box<Matcher>),
 }
 
 impl Item {
@@ -55,7 +57,7 @@ impl Item {
         match self {
             Self::Event(event, _) => Some(event.open()),
             Self::Awaited(awaited, _) => Some(awaited.event.open()),
-            Self::Flush(_) | Self::Silence(_) | Self::Counted => None,
+            Self::Flush(_) | Self::Silence(_) | Self::Unsilence(_) | Self::Counted => None,
         }
     }
 }
@@ -188,6 +190,11 @@ impl Queue {
     /// As [`flush`](Self::flush), for which there has to be room before `deadline`.
     pub(crate) fn silence(&self, silence: Silence, deadline: Instant) -> bool {
         send(&self.sender, Item::Silence(Box::new(silence)), deadline)
+    }
+
+    /// As [`silence`](Self::silence).
+    pub(crate) fn unsilence(&self, matcher: Matcher, deadline: Instant) -> bool {
+        send(&self.sender, Item::Unsilence(Box::new(matcher)), deadline)
     }
 }
 

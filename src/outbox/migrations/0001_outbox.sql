@@ -185,6 +185,18 @@ CREATE TABLE batch (
 
 CREATE INDEX batch_at ON batch (at);
 
+-- A wish not to hear of some events for a while. Its events are counted in the incident
+-- whose fingerprint is its key, without the dashes.
+CREATE TABLE silence (
+    key       TEXT    NOT NULL PRIMARY KEY,
+    data      TEXT    NOT NULL,
+    until     INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'until') STORED,
+    public_id TEXT GENERATED ALWAYS AS (data ->> 'public_id') VIRTUAL,
+    held      INTEGER GENERATED ALWAYS AS (data ->> 'held') VIRTUAL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX silence_until ON silence (until);
+
 -- What a turn saves, in one statement: each row goes to its table. It is merged with
 -- what is there, so that what only a newer version knows of a row stays.
 CREATE VIEW saved (tab, key, data) AS SELECT NULL, NULL, NULL WHERE false;
@@ -255,7 +267,16 @@ CREATE TRIGGER save_batch INSTEAD OF INSERT ON saved WHEN new.tab = 'batch' BEGI
         ON CONFLICT (run) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
+CREATE TRIGGER save_silence INSTEAD OF INSERT ON saved WHEN new.tab = 'silence' AND new.data IS NOT NULL BEGIN
+    INSERT INTO silence (key, data) VALUES (new.key ->> '$', new.data)
+        ON CONFLICT (key) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
 -- The only rows that a decision removes.
+CREATE TRIGGER forget_silence INSTEAD OF INSERT ON saved WHEN new.tab = 'silence' AND new.data IS NULL BEGIN
+    DELETE FROM silence WHERE key = new.key ->> '$';
+END;
+
 CREATE TRIGGER forget_start INSTEAD OF INSERT ON saved WHEN new.tab = 'start' AND new.data IS NULL BEGIN
     DELETE FROM start WHERE run = new.key ->> '$';
 END;

@@ -28,13 +28,17 @@ impl Page {
     pub(in crate::outbox) fn join_once(
         &mut self,
         number: u64,
-        arrivals: Vec<Arrival<'_>>,
+        mut arrivals: Vec<Arrival<'_>>,
         maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
     ) {
-        match self.batches.get(&maker.run) {
-            Some(last) if last.number >= number => return,
+        let known = self.batches.get(&maker.run).map(|last| last.number);
+        if known.is_some_and(|known| known >= number) {
+            return;
+        }
+        self.hold_back(&mut arrivals, now);
+        match known {
             Some(_) => (),
             None => {
                 let counts = arrivals.iter().map(|arrival| (arrival.fingerprint.clone(), arrival.count));
@@ -98,7 +102,9 @@ impl Page {
     /// Closes the incidents that had no event for [`QUIET_AFTER`].
     pub(super) fn close_ended(&mut self, now: SystemTime) {
         let has_ended = |incident: &IncidentRow| {
-            incident.closed_at.is_none() && incident.last_at.later(QUIET_AFTER) <= now
+            incident.closed_at.is_none()
+                && incident.last_at.later(QUIET_AFTER) <= now
+                && incident.held_until.is_none_or(|until| until <= now)
         };
         let ended = self.incidents.iter().filter(|(_, incident)| has_ended(incident));
         let ended: Vec<_> = ended.map(|(id, _)| *id).collect();
@@ -161,11 +167,16 @@ impl Page {
             opened_at: arrival.first_at.min(now),
             last_at: arrival.last_at,
             closed_at: None,
+            held_until: arrival.not_before,
             pace: arrival.pace.clone(),
         };
         self.incidents.insert(id, incident);
         if let Some(event) = arrival.event {
-            self.firsts.insert(id, Event::unshared(event));
+            let mut event = Event::unshared(event);
+            if let Some(headline) = &arrival.headline {
+                event.message.clone_from(headline);
+            }
+            self.firsts.insert(id, event);
         }
         if let Some(latest) = arrival.later() {
             self.latests.insert(id, latest.bare());

@@ -26,6 +26,7 @@ mod learn;
 mod read;
 mod rows;
 mod settle;
+mod silences;
 #[cfg(feature = "sqlite")]
 mod starts;
 mod table;
@@ -38,6 +39,7 @@ pub(super) use rows::{
     BatchRow, DeadRow, DeliveryRow, IncidentRow, ItemRow, LearnedRow, Recipient, RefusalRow, StandingRow,
     StartRow, State, StoredNotice,
 };
+pub(crate) use silences::SilenceRow;
 pub(super) use table::{Kept, Table};
 
 /// Rows of the outbox, by their keys.
@@ -61,6 +63,8 @@ pub(crate) struct Page {
     /// By sink.
     pub(super) dead: Table<String, DeadRow>,
     pub(super) starts: Table<Uuid, StartRow>,
+    /// By what their events are counted under.
+    pub(super) silences: Table<Uuid, SilenceRow>,
     /// By run.
     pub(super) batches: Table<Uuid, BatchRow>,
     /// The first batch that was added, where none of its run was before: another store may
@@ -203,7 +207,7 @@ impl Page {
     }
 
     /// Every table by its name, in the order of their references.
-    pub(super) fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 13] {
+    pub(super) fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 14] {
         [
             ("incident", &mut self.incidents),
             ("first_event", &mut self.firsts),
@@ -218,6 +222,7 @@ impl Page {
             ("dead_told", &mut self.dead),
             ("start", &mut self.starts),
             ("batch", &mut self.batches),
+            ("silence", &mut self.silences),
         ]
     }
 

@@ -78,6 +78,9 @@ pub(in crate::outbox) struct IncidentRow {
     pub(in crate::outbox) last_at: SystemTime,
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) closed_at: Option<SystemTime>,
+    /// Until when it is silenced, if it is: it stays open as long.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) held_until: Option<SystemTime>,
     #[serde(with = "form::whole")]
     pub(in crate::outbox) pace: Pace,
 }

@@ -234,6 +234,7 @@ fn incident(id: i64) -> IncidentRow {
         opened_at: at,
         last_at: at,
         closed_at: None,
+        held_until: None,
         pace: Default::default(),
     }
 }

@@ -151,6 +151,7 @@ fn page_of((count, told, closed_at, due_at): Brought) -> Page {
         opened_at: at(0),
         last_at: at(count),
         closed_at: closed_at.map(at),
+        held_until: None,
         pace: Default::default(),
     };
     let standing = StandingRow {

@@ -97,6 +97,8 @@ pub(super) async fn pending(connection: &mut SqliteConnection) -> Rows {
            SELECT 'incident', CAST(id AS TEXT), data FROM incident
             WHERE id IN (SELECT incident_id FROM standing WHERE due_at IS NOT NULL AND not_before IS NOT NULL)
             UNION ALL
+           SELECT 'silence', json_quote(key), data FROM silence
+            UNION ALL
            SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"
     )
 }
@@ -141,7 +143,30 @@ pub(super) async fn recipients(connection: &mut SqliteConnection) -> Rows {
             UNION ALL
            SELECT 'refusal', json_array(sink, recipient), data FROM refusal
             UNION ALL
-           SELECT 'dead_told', json_quote(sink), data FROM dead_told"
+           SELECT 'dead_told', json_quote(sink), data FROM dead_told
+            UNION ALL
+           SELECT 'silence', json_quote(key), data FROM silence"
+    )
+}
+
+pub(super) async fn silences(connection: &mut SqliteConnection) -> Rows {
+    rows!(
+        connection,
+        "WITH told (incident_id, sink, recipient, data) AS MATERIALIZED (
+               SELECT incident_id, sink, recipient, data FROM standing WHERE due_at IS NOT NULL),
+           open (id) AS MATERIALIZED (SELECT id FROM incident WHERE closed_at IS NULL)
+           SELECT 'silence' AS tab, json_quote(key) AS key, data
+             FROM silence
+            UNION ALL
+           SELECT 'incident', CAST(id AS TEXT), data FROM incident
+            WHERE id IN (SELECT incident_id FROM told UNION SELECT id FROM open)
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM told
+            UNION ALL
+           SELECT 'first_event', CAST(incident_id AS TEXT), payload
+             FROM open CROSS JOIN first_event ON incident_id = open.id
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"
     )
 }
 
@@ -220,6 +245,8 @@ pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) 
            SELECT 'dead_told', json_quote(sink), data FROM dead_told
             UNION ALL
            SELECT 'learned', callsite, data FROM learned WHERE callsite IN (SELECT value FROM json_each(?4))
+            UNION ALL
+           SELECT 'silence', json_quote(key), data FROM silence
             UNION ALL
            SELECT 'batch', json_quote(run), data FROM batch WHERE run IN (SELECT value FROM json_each(?3))
             UNION ALL
