@@ -160,6 +160,11 @@ pub use config::{Builder, EMAIL_DEADLINE, Recipients, SMS_DEADLINE, SMS_SEGMENTS
 // Settings become a running layer.
 mod assemble;
 
+// What the command `tracing-alert` does. No promise: it may change with any release.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod operate;
+
 pub mod docs;
 
 #[cfg(doctest)]

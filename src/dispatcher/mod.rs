@@ -56,6 +56,8 @@ mod echo;
 use echo::Echoes;
 
 mod tell;
+#[cfg(feature = "cli")]
+pub(crate) use tell::public_id;
 
 mod dead;
 mod deliver;

@@ -160,6 +160,21 @@ pub(super) fn lock(path: &Path) -> Result<Option<LockedFile>, StoreError> {
     }
 }
 
+/// As [`lock`], but makes none: who has only a look must leave nothing.
+#[cfg(feature = "cli")]
+pub(super) fn lock_existing(path: &Path) -> Result<Option<LockedFile>, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    let Ok(file) = open_as_it_is(&mut options, &with_suffix(path, LOCK)).map(LockedFile::new) else {
+        return Ok(None);
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Busy),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
 /// Takes the lock for us alone, to replace a damaged file.
 pub(super) fn lock_alone(path: &Path) -> Result<LockedFile, StoreError> {
     let lock =

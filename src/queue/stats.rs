@@ -31,7 +31,7 @@ pub enum StoreState {
 /// lost is in none of them.
 ///
 /// Of each incident counts the recipient who was told the most of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct EventCounts {
     /// In messages that a provider accepted.

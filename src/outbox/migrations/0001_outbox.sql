@@ -247,7 +247,7 @@ CREATE TRIGGER save_delivery INSTEAD OF INSERT ON saved WHEN new.tab = 'delivery
         ON CONFLICT (key) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
-CREATE TRIGGER save_refusal INSTEAD OF INSERT ON saved WHEN new.tab = 'refusal' BEGIN
+CREATE TRIGGER save_refusal INSTEAD OF INSERT ON saved WHEN new.tab = 'refusal' AND new.data IS NOT NULL BEGIN
     INSERT INTO refusal (sink, recipient, data) VALUES (new.key ->> 0, new.key ->> 1, new.data)
         ON CONFLICT (sink, recipient) DO UPDATE SET data = json_patch(data, new.data);
 END;
@@ -273,6 +273,10 @@ CREATE TRIGGER save_silence INSTEAD OF INSERT ON saved WHEN new.tab = 'silence' 
 END;
 
 -- The only rows that a decision removes.
+CREATE TRIGGER forget_refusal INSTEAD OF INSERT ON saved WHEN new.tab = 'refusal' AND new.data IS NULL BEGIN
+    DELETE FROM refusal WHERE sink = new.key ->> 0 AND recipient = new.key ->> 1;
+END;
+
 CREATE TRIGGER forget_silence INSTEAD OF INSERT ON saved WHEN new.tab = 'silence' AND new.data IS NULL BEGIN
     DELETE FROM silence WHERE key = new.key ->> '$';
 END;
@@ -280,6 +284,14 @@ END;
 CREATE TRIGGER forget_start INSTEAD OF INSERT ON saved WHEN new.tab = 'start' AND new.data IS NULL BEGIN
     DELETE FROM start WHERE run = new.key ->> '$';
 END;
+
+-- Which release of the crate brought each migration: for whoever does not know it.
+CREATE TABLE release (
+    migration INTEGER PRIMARY KEY,
+    version   TEXT NOT NULL
+) STRICT;
+
+INSERT INTO release (migration, version) VALUES (1, '0.1.0');
 
 -- How many events all incidents have, and how many of them were reported: counted
 -- by triggers, as to sum them up would take longer with each incident.

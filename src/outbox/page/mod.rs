@@ -23,6 +23,8 @@ mod fates;
 mod form;
 mod join;
 mod learn;
+#[cfg(feature = "cli")]
+mod overview;
 mod read;
 mod rows;
 mod settle;
@@ -39,6 +41,8 @@ pub(super) use rows::{
     BatchRow, DeadRow, DeliveryRow, IncidentRow, ItemRow, LearnedRow, Recipient, RefusalRow, StandingRow,
     StartRow, State, StoredNotice,
 };
+#[cfg(feature = "cli")]
+pub use overview::{IncidentView, MessageView, Revived, SilenceView, WaitingView};
 pub(crate) use silences::SilenceRow;
 pub(super) use table::{Kept, Table};
 

@@ -164,6 +164,30 @@ pub(in crate::outbox) enum State {
     Dead,
 }
 
+#[cfg(feature = "cli")]
+impl State {
+    /// Its name, as a keeper has it.
+    pub(in crate::outbox) fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+#[cfg(feature = "cli")]
+impl Known {
+    /// Its name, as a keeper has it.
+    pub(in crate::outbox) fn name(self) -> &'static str {
+        match self {
+            Self::Arrived => "arrived",
+            Self::Failed => "failed",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+}
+
 /// What is known of a message after it was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -113,6 +113,8 @@ pub(super) async fn load(
         Scope::Notice(id) => notice(connection, *id).await,
         Scope::Events(incidents) => events(connection, incidents).await,
         Scope::Silences => silences(connection).await,
+        #[cfg(feature = "cli")]
+        Scope::Shown(shown) => more::shown(connection, shown).await,
         Scope::Absorb(others) => absorb(connection, others).await,
     };
     keep_all(page, rows, sink)
