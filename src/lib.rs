@@ -133,6 +133,7 @@ mod queue;
 pub use queue::{
     flush::FlushReport,
     stats::{EventCounts, Stats, StoreState},
+    trial::{TestMessage, TestReport},
 };
 
 // What `tracing` and the panic hook call, and the handle.

@@ -86,6 +86,10 @@ impl Dispatcher<'_> {
     async fn note_end(&mut self) {}
 }
 
+mod trial;
+#[cfg(feature = "cli")]
+pub(crate) use trial::attempt;
+
 mod upkeep;
 use upkeep::Upkeep;
 
@@ -272,6 +276,7 @@ impl Dispatcher<'_> {
                 Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit, &self.counters),
                 Item::Silence(silence) => self.take_silence(*silence).await,
                 Item::Unsilence(matcher) => self.end_silence(*matcher).await,
+                Item::Trial(trial) => self.begin_trial(trial),
                 Item::Counted => (),
                 Item::Flush(flush) => {
                     flushed = true;

@@ -25,6 +25,7 @@ use crate::{
         flush::{Flush, FlushReport, Goal},
         shared::Shared,
         stats::Stats,
+        trial::{TestReport, Trial},
     },
 };
 
@@ -194,6 +195,30 @@ impl AlertHandle {
         self.queue().is_some_and(|queue| queue.unsilence(matcher, from_now(SILENCE_PATIENCE)))
     }
 
+    /// Sends a real test message to every recipient of every sink, whatever their levels,
+    /// budgets and silences, and waits until the providers accepted it or said why not, at
+    /// most `timeout`. It is not kept: what is not accepted is not tried again. Where
+    /// [`flush`](Self::flush) does not wait, nothing is sent.
+    ///
+    /// The command `tracing-alert test` does the same from outside, and says of each hop
+    /// how it went.
+    ///
+    /// ```
+    /// # use tracing_alert::{AlertLayer, MemorySink};
+    /// # let layer: AlertLayer = AlertLayer::builder().in_memory().sink(MemorySink::new(), ["on-call"]).build().unwrap();
+    /// let report = layer.handle().send_test(std::time::Duration::from_secs(30));
+    /// assert!(report.is_complete(), "{report:?}");
+    /// ```
+    pub fn send_test(&self, timeout: Duration) -> TestReport {
+        let deadline = Instant::now().later(timeout);
+        let done = Arc::new(Signal::new());
+        let trial = Trial { deadline, done: Arc::clone(&done) };
+        let is_queued = self.may_wait() && self.queue().is_some_and(|queue| queue.trial(trial));
+        // The report of what there was until the deadline comes right after that.
+        let patience = deadline.later(REPORT_PATIENCE);
+        is_queued.then(|| done.wait_until(patience)).flatten().unwrap_or_default()
+    }
+
     /// The way to the alert thread, if that is in this process.
     fn queue(&self) -> Option<&Queue> {
         self.shared.queue.as_ref().filter(|_| !self.shared.birth.is_elsewhere())
@@ -263,6 +288,9 @@ impl fmt::Debug for AlertHandle {
         f.debug_struct("AlertHandle").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
+
+/// How long the report of a test is waited for that is not complete.
+const REPORT_PATIENCE: Duration = Duration::from_millis(250);
 
 /// How long a silence waits for room in the queue.
 const SILENCE_PATIENCE: Duration = Duration::from_secs(1);

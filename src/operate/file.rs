@@ -132,12 +132,15 @@ impl File {
         let matcher = match of {
             SilenceOf::Matcher(matcher) => matcher,
             SilenceOf::Incident(id) => {
-                let no_event = failed("this incident has no event of one kind: silence it by --target or --message");
+                let no_event =
+                    failed("this incident has no event of one kind: silence it by --target or --message");
                 let found = self.incident(&id)?;
                 let [incident] = found.as_slice() else {
                     return match found.len() {
                         0 => Ok(None),
-                        _ => Err(failed("a message with this id tells of several incidents: name one of them")),
+                        _ => {
+                            Err(failed("a message with this id tells of several incidents: name one of them"))
+                        }
                     };
                 };
                 match &incident.code {
@@ -234,4 +237,3 @@ impl std::fmt::Debug for File {
         f.debug_struct("File").field("path", &self.path).finish_non_exhaustive()
     }
 }
-

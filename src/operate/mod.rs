@@ -5,13 +5,18 @@
 
 mod file;
 mod find;
+mod health;
+mod probe;
 
 pub use file::{File, SilenceOf};
 pub use find::{Found, find};
+pub use health::examine_file;
+pub use probe::{Probe, Way};
 
 pub use crate::outbox::{
     IncidentView, MessageView, Overview, Revived, SilenceView, SinkView, Unusable, WaitingView,
 };
+pub use crate::sink::{Finding, Verdict};
 
 /// `text` as one line of a terminal, of at most `limit` characters: no control character
 /// of an event reaches it.

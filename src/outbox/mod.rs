@@ -92,6 +92,8 @@ pub(crate) use sqlite::{database_path, owner_of};
 pub(crate) use starts::{Began, CrashLoop, LOOP_WINDOW, Start};
 pub(crate) use store::Store;
 pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, MAX_LOG_BYTES, Prune};
+#[cfg(feature = "cli")]
+pub(crate) use volume::is_on_network;
 
 /// Where events are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,7 +32,9 @@ pub enum Unusable {
     #[error("{0}: {1}")]
     Version(PathBuf, String),
     /// Who runs the command could leave files there that the programs cannot write.
-    #[error("{path}: it belongs to user {owner}: run the command as that user (or root), like sudo -u '#{owner}' tracing-alert …")]
+    #[error(
+        "{path}: it belongs to user {owner}: run the command as that user (or root), like sudo -u '#{owner}' tracing-alert …"
+    )]
     User {
         /// The file.
         path: PathBuf,
@@ -101,7 +103,11 @@ impl Sqlite {
     }
 
     /// What a message would say that told all of an incident.
-    pub(crate) async fn account_of(&mut self, id: &str, now: SystemTime) -> Result<Option<Notice>, StoreError> {
+    pub(crate) async fn account_of(
+        &mut self,
+        id: &str,
+        now: SystemTime,
+    ) -> Result<Option<Notice>, StoreError> {
         Ok(self.page_of(&Shown::Ids(&[id.to_owned()])).await?.account_of(id, now))
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::event::{Event, loss::Losses, millis};
 
 mod examples;
+mod trial;
 
 /// What one message reports: all that its recipient was not told before.
 ///

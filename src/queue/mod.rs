@@ -16,6 +16,8 @@ pub(crate) mod tally;
 
 pub(crate) mod stats;
 
+pub(crate) mod trial;
+
 use std::{
     sync::{
         Arc,
@@ -32,7 +34,7 @@ use crate::{
     event::{Event, loss::DropReason},
     host::{permit::Permit, signal::Signal, sync, time::from_now},
     policy::matcher::Matcher,
-    queue::{flush::Flush, stats::Counters, storm::Admission},
+    queue::{flush::Flush, stats::Counters, storm::Admission, trial::Trial},
 };
 
 /// What travels through the queue.
@@ -49,6 +51,8 @@ pub(crate) enum Item {
     Silence(Box<Silence>),
     /// A wish to hear again of what this matcher silenced.
     Unsilence(Box<Matcher>),
+    /// A wish for test messages.
+    Trial(Trial),
 }
 
 impl Item {
@@ -57,7 +61,7 @@ impl Item {
         match self {
             Self::Event(event, _) => Some(event.open()),
             Self::Awaited(awaited, _) => Some(awaited.event.open()),
-            Self::Flush(_) | Self::Silence(_) | Self::Unsilence(_) | Self::Counted => None,
+            Self::Flush(_) | Self::Silence(_) | Self::Unsilence(_) | Self::Trial(_) | Self::Counted => None,
         }
     }
 }
@@ -195,6 +199,12 @@ impl Queue {
     /// As [`silence`](Self::silence).
     pub(crate) fn unsilence(&self, matcher: Matcher, deadline: Instant) -> bool {
         send(&self.sender, Item::Unsilence(Box::new(matcher)), deadline)
+    }
+
+    /// As [`flush`](Self::flush).
+    pub(crate) fn trial(&self, trial: Trial) -> bool {
+        let deadline = trial.deadline;
+        send(&self.sender, Item::Trial(trial), deadline)
     }
 }
 

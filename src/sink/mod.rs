@@ -17,6 +17,11 @@ pub use fate::{Accepted, Fate};
 mod address;
 pub(crate) use address::{email_fault, is_invisible, is_phone_number, mask_phone, phone_number};
 
+#[cfg(feature = "cli")]
+mod finding;
+#[cfg(feature = "cli")]
+pub use finding::{Finding, Verdict};
+
 mod http;
 
 mod reason;
@@ -181,6 +186,9 @@ pub(crate) trait DynSink: Send + Sync + 'static {
     /// Whether it is the program's own, and may log whatever it likes.
     fn is_of_the_program(&self) -> bool;
 
+    /// For who knows more of some sink.
+    #[cfg(feature = "cli")]
+    fn as_any(&self) -> &dyn std::any::Any;
     fn looks_up(&self) -> bool;
 
     fn send<'a>(
@@ -204,6 +212,11 @@ impl<T: Sink> DynSink for T {
     fn is_of_the_program(&self) -> bool {
         let ours = [TypeId::of::<TwilioSink>(), TypeId::of::<SendGridSink>(), TypeId::of::<MemorySink>()];
         !ours.contains(&TypeId::of::<T>())
+    }
+
+    #[cfg(feature = "cli")]
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
     }
 
     fn looks_up(&self) -> bool {

@@ -31,7 +31,9 @@ pub(crate) fn retry(file: &mut File, ids: &[String], look: &Look) -> Result<(), 
                     "{to}: refused, so it will not be attempted: tracing-alert allow {}",
                     cell(&message.recipient, 60)
                 ))?,
-                (true, false) => look.line(&format!("{to}: due now; a program that runs takes it within 30 s"))?,
+                (true, false) => {
+                    look.line(&format!("{to}: due now; a program that runs takes it within 30 s"))?
+                }
                 (false, _) => look.line(&format!("{to}: under way, or delivered: left alone"))?,
             }
         }
@@ -76,7 +78,9 @@ pub(crate) fn silence(file: &mut File, args: &args::Silence, look: &Look) -> Res
     };
     let Some(silence) = file.silence(of, args.lasts, args.why.clone(), who())? else {
         let id = args.id.as_deref().unwrap_or_default();
-        return Err(Failure::Say(format!("nothing has the id {id}; `tracing-alert list` has those there are")));
+        return Err(Failure::Say(format!(
+            "nothing has the id {id}; `tracing-alert list` has those there are"
+        )));
     };
     if look.is_json {
         return look.json(&silence);

@@ -21,7 +21,8 @@ pub(crate) fn database(common: &Common, settings: &Variables) -> Result<PathBuf,
         && let Some(path) = set("ALERT_DATABASE")
     {
         if path == ":memory:" {
-            let why = "ALERT_DATABASE is :memory:, so the program keeps its alerts where nobody else sees them";
+            let why =
+                "ALERT_DATABASE is :memory:, so the program keeps its alerts where nobody else sees them";
             return Err(Failure::Say(why.to_owned()));
         }
         return Ok(path.into());
@@ -33,7 +34,10 @@ pub(crate) fn database(common: &Common, settings: &Variables) -> Result<PathBuf,
         0 => Err(Failure::Say(none(app.as_deref()))),
         1 => Ok(found.remove(0).path),
         _ if io::stdin().is_terminal() && io::stderr().is_terminal() && !common.json => ask(&found),
-        _ => Err(Failure::Say(format!("there are several databases; name one by --database:\n{}", listed(&found)))),
+        _ => Err(Failure::Say(format!(
+            "there are several databases; name one by --database:\n{}",
+            listed(&found)
+        ))),
     }
 }
 

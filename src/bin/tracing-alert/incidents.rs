@@ -47,9 +47,12 @@ fn told(incident: &IncidentView, look: &Look) -> String {
         () if dead > 0 => format!("{dead} failed"),
         () if pending > 0 => format!("{pending} pending"),
         () if delivered > 0 => delivered.to_string(),
-        () => incident.waiting.iter().map(|it| it.at).min().map_or("nobody".to_owned(), |at| {
-            format!("at {}", look.time(at))
-        }),
+        () => incident
+            .waiting
+            .iter()
+            .map(|it| it.at)
+            .min()
+            .map_or("nobody".to_owned(), |at| format!("at {}", look.time(at))),
     }
 }
 
@@ -57,7 +60,9 @@ pub(crate) fn show(file: &mut File, id: &str, html: Option<&Path>, look: &Look) 
     let id = id.trim_start_matches('#');
     let incidents = file.incident(id)?;
     if incidents.is_empty() {
-        return Err(Failure::Say(format!("nothing has the id {id}; `tracing-alert list` has those there are")));
+        return Err(Failure::Say(format!(
+            "nothing has the id {id}; `tracing-alert list` has those there are"
+        )));
     }
     if let Some(path) = html {
         let Some((_, html)) = mail(file, &incidents, look)? else {

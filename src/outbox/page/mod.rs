@@ -37,12 +37,12 @@ mod tell;
 pub(crate) use fates::{Learned, Sequel};
 #[cfg(feature = "sqlite")]
 pub(super) use form::hex;
+#[cfg(feature = "cli")]
+pub use overview::{IncidentView, MessageView, Revived, SilenceView, WaitingView};
 pub(super) use rows::{
     BatchRow, DeadRow, DeliveryRow, IncidentRow, ItemRow, LearnedRow, Recipient, RefusalRow, StandingRow,
     StartRow, State, StoredNotice,
 };
-#[cfg(feature = "cli")]
-pub use overview::{IncidentView, MessageView, Revived, SilenceView, WaitingView};
 pub(crate) use silences::SilenceRow;
 pub(super) use table::{Kept, Table};
 

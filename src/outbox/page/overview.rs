@@ -263,9 +263,9 @@ impl Page {
     pub(in crate::outbox) fn revive(&mut self, public_id: &str, now: SystemTime) -> Vec<Revived> {
         let is_meant = |notice: i64| {
             self.notices.get(&notice).is_some_and(|it| it.public_id == public_id)
-                || self.items_of(notice).any(|(id, _)| {
-                    self.incidents.get(&id).is_some_and(|it| it.public_id == public_id)
-                })
+                || self
+                    .items_of(notice)
+                    .any(|(id, _)| self.incidents.get(&id).is_some_and(|it| it.public_id == public_id))
         };
         let meant = self.deliveries.iter().filter(|(_, it)| is_meant(it.notice_id));
         let meant: Vec<Uuid> = meant.map(|(key, _)| *key).collect();

@@ -71,8 +71,7 @@ impl Sqlite {
             .thread_name(thread_name)
             .disable_statement_logging();
         let open = OpenFile::new();
-        let mut connection =
-            options.connect().await.map_err(|error| failed(StoreError::from(error)))?;
+        let mut connection = options.connect().await.map_err(|error| failed(StoreError::from(error)))?;
         if let Err(why) = version::must_be_ours(&mut connection).await {
             drop(connection.close().await);
             return Err(match why {
@@ -103,9 +102,10 @@ impl Sqlite {
 
     /// How many incidents are open, and of each sink with pending messages how many.
     pub(in crate::outbox) async fn counts(&mut self) -> Result<(u64, Vec<SinkView>), StoreError> {
-        let open = sqlx::query_scalar!(r#"SELECT count(*) AS "open!: i64" FROM incident WHERE closed_at IS NULL"#)
-            .fetch_one(&mut self.connection)
-            .await?;
+        let open =
+            sqlx::query_scalar!(r#"SELECT count(*) AS "open!: i64" FROM incident WHERE closed_at IS NULL"#)
+                .fetch_one(&mut self.connection)
+                .await?;
         let sinks = sqlx::query!(
             r#"SELECT sink AS "sink!", count(*) AS "pending!: i64", min(due_at) AS "next_at!: i64"
                  FROM delivery WHERE state = 'pending' GROUP BY sink ORDER BY sink"#
@@ -131,4 +131,3 @@ pub(super) async fn release(connection: &mut SqliteConnection) -> Option<String>
         .ok()
         .flatten()
 }
-
