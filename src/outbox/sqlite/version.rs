@@ -58,6 +58,13 @@ pub(super) fn is_known(needed: i64, migrator: &Migrator) -> Result<(), StoreErro
 pub(super) async fn must_be_ours(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let ours = env!("CARGO_PKG_VERSION");
     let refused = |what: String| Err(StoreError::Failed(what));
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_tracing_alert_migrations'")
+            .fetch_one(&mut *connection)
+            .await?;
+    if tables == 0 {
+        return refused("a program is about to make it: try again".to_owned());
+    }
     let there: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _tracing_alert_migrations")
         .fetch_one(&mut *connection)
         .await?;
