@@ -73,6 +73,10 @@ impl Program {
         program
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Has it do something, and waits until it did.
     pub(crate) fn tell(&mut self, line: &str) {
         writeln!(self.stdin, "{line}").unwrap();

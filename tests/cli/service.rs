@@ -45,24 +45,30 @@ impl Service {
 
     /// Speaks TLS with a certificate that is made for this, and that nobody trusts.
     pub(crate) fn start_tls(names: &[&str]) -> Self {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        Self::start_certified(names).0
+    }
+
+    /// As [`start_tls`](Self::start_tls), with the certificate, in PEM.
+    pub(crate) fn start_certified(names: &[&str]) -> (Self, String) {
+        let all: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let made = rcgen::generate_simple_self_signed(all).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let provider = Arc::new(ring::default_provider());
         let config =
             ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config =
             config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
-        Self::start_with(Some(Arc::new(config)))
+        (Self::start_with(Some((names[0], Arc::new(config)))), made.cert.pem())
     }
 
-    fn start_with(tls: Option<Arc<ServerConfig>>) -> Self {
+    fn start_with(tls: Option<(&str, Arc<ServerConfig>)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let url = match tls {
-            Some(_) => format!("https://localhost:{port}"),
+            Some((name, _)) => format!("https://{name}:{port}"),
             None => format!("http://127.0.0.1:{port}"),
         };
+        let tls = tls.map(|(_, config)| config);
         let service = Self { url, state: Arc::default() };
         let serving = service.clone();
         thread::spawn(move || {

@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     process::{Command, Output},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
@@ -85,7 +85,7 @@ impl Stage {
     /// The command, with the settings of the program in its environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-alert"));
-        command.args(arguments).env_clear().env("TZ", "UTC").env("USER", "ann");
+        command.args(arguments).env_clear().env("TZ", noon()).env("USER", "ann");
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -100,6 +100,12 @@ impl Stage {
         assert!(ran.is_well, "{arguments:?}: {}", ran.text);
         serde_json::from_str(&ran.text).unwrap_or_else(|error| panic!("{error}: {}", ran.text))
     }
+}
+
+/// A zone where it is about noon: so that what is two hours away is on the same day.
+fn noon() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    format!("NOON{:+}", i64::try_from(seconds / 3600 % 24).unwrap() - 12)
 }
 
 /// What a command said, and how it ended.

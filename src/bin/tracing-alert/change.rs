@@ -27,18 +27,18 @@ pub(crate) fn retry(file: &mut File, ids: &[String], look: &Look) -> Result<(), 
         for message in &all {
             let to = format!("#{} to {}", message.id, cell(&message.recipient, 60));
             match (message.is_due, message.is_refused) {
-                (true, true) => look.line(&format!(
+                (true, true) => look.say(&format!(
                     "{to}: refused, so it will not be attempted: tracing-alert allow {}",
                     cell(&message.recipient, 60)
                 ))?,
                 (true, false) => {
-                    look.line(&format!("{to}: due now; a program that runs takes it within 30 s"))?
+                    look.say(&format!("{to}: due now; a program that runs takes it within 30 s"))?
                 }
-                (false, _) => look.line(&format!("{to}: under way, or delivered: left alone"))?,
+                (false, _) => look.say(&format!("{to}: under way, or delivered: left alone"))?,
             }
         }
         for id in &unknown {
-            look.line(&look.bad(&format!("#{id}: no message has or tells of it")))?;
+            look.say(&look.bad(&format!("#{id}: no message has or tells of it")))?;
         }
     }
     if unknown.is_empty() { Ok(()) } else { Err(Failure::Said) }
@@ -54,7 +54,7 @@ pub(crate) fn allow(file: &mut File, recipient: &str, look: &Look) -> Result<(),
     if look.is_json {
         return look.json(&json!({ "allowed": recipient, "refusals": count }));
     }
-    look.line(&format!(
+    look.say(&format!(
         "{recipient}: attempted again from the next message on; `tracing-alert retry` has those that failed attempted"
     ))
 }
@@ -85,7 +85,7 @@ pub(crate) fn silence(file: &mut File, args: &args::Silence, look: &Look) -> Res
     if look.is_json {
         return look.json(&silence);
     }
-    look.line(&format!(
+    look.say(&format!(
         "Silence {}: {} until {}. Its end tells how many events there were.\nTo end it now: tracing-alert unsilence {}",
         silence.id,
         cell(&silence.what, 120),
@@ -97,8 +97,7 @@ pub(crate) fn silence(file: &mut File, args: &args::Silence, look: &Look) -> Res
 /// Who runs the command: `sudo` keeps the name of the one behind it.
 fn who() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let host = hostname::get().ok().map(|host| format!(" on {}", host.to_string_lossy())).unwrap_or_default();
-    format!("{}{host}", user.unwrap_or_else(|| "somebody".to_owned()))
+    user.unwrap_or_else(|| "somebody".to_owned())
 }
 
 pub(crate) fn unsilence(file: &mut File, ids: &[String], look: &Look) -> Result<(), Failure> {
@@ -117,9 +116,9 @@ pub(crate) fn unsilence(file: &mut File, ids: &[String], look: &Look) -> Result<
         look.json(&json!({ "ended": ended, "unknown": unknown }))?;
     } else {
         let silences = number(ended as u64, "silence");
-        look.line(&format!("{silences} ended; what they held back is told within 30 s, if a program runs"))?;
+        look.say(&format!("{silences} ended; what they held back is told within 30 s, if a program runs"))?;
         for id in &unknown {
-            look.line(&look.bad(&format!("{id}: no silence in force has this id")))?;
+            look.say(&look.bad(&format!("{id}: no silence in force has this id")))?;
         }
     }
     if unknown.is_empty() { Ok(()) } else { Err(Failure::Said) }
@@ -131,5 +130,5 @@ pub(crate) fn purge(file: &mut File, look: &Look) -> Result<(), Failure> {
         return look.json(&json!({ "messages": messages, "incidents": incidents }));
     }
     let (messages, incidents) = (number(messages, "message"), number(incidents, "incident"));
-    look.line(&format!("{messages} and {incidents} deleted; the last ones stay, and all that is not settled"))
+    look.say(&format!("{messages} and {incidents} deleted; the last ones stay, and all that is not settled"))
 }

@@ -16,7 +16,7 @@ pub(crate) fn list(file: &mut File, last: u32, look: &Look) -> Result<(), Failur
         return look.json(&incidents);
     }
     if incidents.is_empty() {
-        return look.line("No incident. Nothing alerted, or all of it was deleted for its age.");
+        return look.say("No incident. Nothing alerted, or all of it was deleted for its age.");
     }
     look.line(&incident_table(&incidents, look))
 }
@@ -101,26 +101,37 @@ fn show_one(file: &mut File, incident: &IncidentView, look: &Look) -> Result<(),
     };
     let events = number(incident.count, "event");
     let (from, to) = (look.time(incident.opened_at), look.time(incident.last_at));
-    look.line(&format!("#{}  {state}, {events} from {from} to {to}", incident.id))?;
+    look.say(&format!("#{}  {state}, {events} from {from} to {to}", incident.id))?;
     look.line("")?;
     match mail(file, std::slice::from_ref(incident), look)? {
-        Some((text, _)) => look.line(text.trim_end())?,
-        None => look.line(&format!("{}: {}", incident.level, cell(&incident.message, 400)))?,
+        // How to silence it is said below.
+        Some((text, _)) => {
+            let foot = format!("\n#{}", incident.id);
+            look.say(text.split_once(foot.as_str()).map_or(&*text, |(text, _)| text).trim_end())?;
+        }
+        None => look.say(&format!("{}: {}", incident.level, cell(&incident.message, 400)))?,
     }
     look.line("")?;
     if incident.messages.is_empty() {
-        look.line("No message tells of it.")?;
+        look.say("No message tells of it.")?;
     } else {
         look.line(&message_table(&incident.messages, look))?;
     }
     for message in incident.messages.iter().filter(|it| it.state != "delivered") {
         if let Some(error) = &message.error {
-            look.line(&format!("{} to {}: {}", message.id, cell(&message.recipient, 60), cell(error, 300)))?;
+            look.say(&format!("{} to {}: {}", message.id, cell(&message.recipient, 60), cell(error, 300)))?;
         }
     }
     for waiting in &incident.waiting {
         let (sink, recipient) = (cell(&waiting.sink, 40), cell(&waiting.recipient, 60));
-        look.line(&format!("{sink} tells {recipient} more at {} or later", look.time(waiting.at)))?;
+        look.say(&format!("{sink} tells {recipient} more at {} or later", look.time(waiting.at)))?;
+    }
+    if incident.code.is_some() && incident.silenced_until.is_none() {
+        look.line("")?;
+        look.say(&format!(
+            "To hear no more of its kind for a while: tracing-alert silence {} --for 2h",
+            incident.id
+        ))?;
     }
     Ok(())
 }
@@ -151,7 +162,7 @@ pub(crate) fn silences(file: &mut File, look: &Look) -> Result<(), Failure> {
         return look.json(&silences);
     }
     if silences.is_empty() {
-        return look.line("No silence.");
+        return look.say("No silence.");
     }
     let mut rows = table(&["id", "what", "until", "held back", "by", "why"]);
     for silence in &silences {
@@ -181,7 +192,7 @@ pub(crate) fn stats(file: &mut File, look: &Look) -> Result<(), Failure> {
     if look.is_json {
         return look.json(&overview);
     }
-    look.line(&counts(file, &overview, look))
+    look.say(&counts(file, &overview, look))
 }
 
 /// The counts, some lines.

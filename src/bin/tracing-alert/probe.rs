@@ -57,7 +57,7 @@ impl<'a> Report<'a> {
 
     fn add(&mut self, finding: Finding) {
         if !self.look.is_json && self.written.is_ok() {
-            self.written = self.look.line(&self.lines(&finding));
+            self.written = self.look.say(&self.lines(&finding));
         }
         self.all.push(finding);
     }
