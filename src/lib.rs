@@ -72,6 +72,7 @@
 //! | `rustls-aws-lc` | off | TLS by rustls with AWS-LC |
 //! | `rustls-no-provider` | off | TLS by rustls with the provider that the program installs |
 //! | `native-tls` | off | TLS by the system's library |
+//! | `cli` | off | the command `tracing-alert`, by `cargo install`; a program has no use for it |
 //!
 //! A program with rustls and AWS-LC only, or with a reqwest 0.13 without TLS, would panic beside the
 //! default features: [`docs::tls`] has the line that fixes it.
@@ -90,7 +91,8 @@
 //! [Lambda](docs::recipes#lambda) ·
 //! [tests](docs::recipes#tests)
 //!
-//! To run it, there is [`docs::operating`]: the file, the lines on stderr, questions to the database.
+//! To run it, there is [`docs::operating`]: the file, and the lines on stderr; and a command that
+//! tests, lists, retries and silences: [`docs::command`].
 //! To read or change it, there are two tours, [`docs::the_idea`] and [`docs::the_rest`].
 
 // Whole numbers have lints of their own: this one keeps times to `time.rs`.

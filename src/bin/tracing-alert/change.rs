@@ -32,7 +32,7 @@ pub(crate) fn retry(file: &mut File, ids: &[String], look: &Look) -> Result<(), 
                     cell(&message.recipient, 60)
                 ))?,
                 (true, false) => {
-                    look.say(&format!("{to}: due now; a program that runs takes it within 30 s"))?
+                    look.say(&format!("{to}: due now; a program that runs takes it within 30 s"))?;
                 }
                 (false, _) => look.say(&format!("{to}: under way, or delivered: left alone"))?,
             }

@@ -52,7 +52,7 @@ fn told(incident: &IncidentView, look: &Look) -> String {
             .iter()
             .map(|it| it.at)
             .min()
-            .map_or("nobody".to_owned(), |at| format!("at {}", look.time(at))),
+            .map_or_else(|| "nobody".to_owned(), |at| format!("at {}", look.time(at))),
     }
 }
 

@@ -230,7 +230,7 @@ impl Page {
     /// What a message would say that told all of an incident at `now`; none if it has
     /// nothing to show.
     pub(in crate::outbox) fn account_of(&self, public_id: &str, now: SystemTime) -> Option<Notice> {
-        let found = self.incidents.iter().filter(|(_, it)| it.public_id == public_id).next_back();
+        let found = self.incidents.iter().rfind(|(_, it)| it.public_id == public_id);
         let (id, row) = found?;
         let event = self.firsts.get(id)?;
         let sample = Sample {
