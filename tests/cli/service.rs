@@ -203,7 +203,7 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
         reader.read_line(&mut header).ok().filter(|read| *read > 0)?;
         match header.trim_end().split_once(':') {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                length = value.trim().parse().ok()?
+                length = value.trim().parse().ok()?;
             }
             Some(_) => (),
             None => break,

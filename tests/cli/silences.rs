@@ -7,8 +7,8 @@ use crate::stage::{Stage, eventually};
 /// What the SMS say that were sent, without their tag and id.
 fn told(stage: &Stage) -> Vec<String> {
     let strip = |text: String| {
-        let text = text.split_once("] ").map_or(text.clone(), |(_, rest)| rest.to_owned());
-        text.rsplit_once(" #").map_or(text.clone(), |(text, _)| text.to_owned())
+        let text = text.split_once("] ").map_or_else(|| text.clone(), |(_, rest)| rest.to_owned());
+        text.rsplit_once(" #").map_or_else(|| text.clone(), |(text, _)| text.to_owned())
     };
     stage.service.sms().into_iter().map(strip).collect()
 }

@@ -57,7 +57,7 @@ fn only_what_was_asked_for_is_sent() {
 #[test]
 fn a_setting_that_is_missing_or_wrong() {
     fails_at("settings TWILIO_SENDER_NUMBER", "is not set", &[], |stage| {
-        stage.set("TWILIO_SENDER_NUMBER", "")
+        stage.set("TWILIO_SENDER_NUMBER", "");
     });
     fails_at("settings ALERT_PHONE", "has no recipients", &["--sms"], |stage| stage.set("ALERT_PHONE", ""));
     fails_at("settings ALERT_PHONE", "is not set: no SMS is sent", &["--sms"], |stage| {
@@ -92,9 +92,9 @@ fn a_certificate_that_nobody_trusts() {
 fn a_server_that_is_none() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || listener.incoming().for_each(|stream| drop(stream)));
+    std::thread::spawn(move || listener.incoming().for_each(drop));
     fails_at("twilio HTTP", "the connection broke off", &["--sms"], |stage| {
-        stage.set("TWILIO_BASE_URL", &url)
+        stage.set("TWILIO_BASE_URL", &url);
     });
 }
 
