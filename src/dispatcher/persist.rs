@@ -48,17 +48,15 @@ impl Dispatcher<'_> {
         let persist =
             async |store: &mut Store| store.persist(number, batch, losses_of, &maker, targets, now).await;
         match self.outbox.with(persist).await {
-            Ok(()) => {
+            Ok(has_error) => {
+                self.inbox.has_erred |= has_error;
                 self.tell_at = None;
                 self.inbox.batches = number;
                 for (reason, count) in losses {
                     *self.inbox.told.entry(reason).or_default() += count;
                 }
                 let committed = self.inbox.waiting.drain(..length);
-                let events = committed.fold(0, |sum, captured| {
-                    self.inbox.has_erred |= captured.is_error();
-                    sum + captured.count
-                });
+                let events = committed.map(|captured| captured.count).sum();
                 self.counters.persisted.fetch_add(events, Ordering::Relaxed);
                 if self.inbox.waiting.is_empty() {
                     self.inbox.late.iter_mut().for_each(|late| late.is_committed = true);

@@ -39,13 +39,6 @@ pub(crate) struct Captured {
     pub(crate) permit: Permit,
 }
 
-impl Captured {
-    /// Whether it is an error of the program's that nobody silenced.
-    pub(crate) fn is_error(&self) -> bool {
-        self.event.level == Level::ERROR && self.not_before.is_none() && self.about.is_none()
-    }
-}
-
 /// What an incident counts that is not one kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum About {
@@ -150,6 +143,11 @@ pub(super) struct Arrival<'a> {
 }
 
 impl Arrival<'_> {
+    /// Whether it is an error of the program's that nobody silenced.
+    pub(super) fn is_error(&self) -> bool {
+        self.level == Level::ERROR && self.not_before.is_none() && self.about.is_none()
+    }
+
     /// The last of them, if it is not the first.
     pub(super) fn later(&self) -> Option<&Event> {
         self.latest.filter(|latest| !self.event.is_some_and(|first| std::ptr::eq(first, *latest)))

@@ -60,7 +60,8 @@ pub(super) use decide;
 impl Store {
     /// Commits `batch` and `losses`, which are the maker's batch `number`, to their
     /// incidents, unless they are there already; opens those that are
-    /// new, for the recipients whom their levels concern.
+    /// new, for the recipients whom their levels concern. True if one of them is an error of
+    /// the program's that nobody silenced.
     pub(crate) async fn persist(
         &mut self,
         number: u64,
@@ -69,7 +70,7 @@ impl Store {
         maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         match self {
             Self::Memory(memory) => memory.must_have_room()?,
             #[cfg(feature = "sqlite")]

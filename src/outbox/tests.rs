@@ -261,6 +261,8 @@ mod incidents;
 mod model;
 #[cfg(feature = "sqlite")]
 mod moves;
+#[cfg(feature = "cli")]
+mod overview;
 #[cfg(feature = "sqlite")]
 mod plans;
 #[cfg(feature = "sqlite")]

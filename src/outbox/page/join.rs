@@ -25,6 +25,7 @@ struct Addressee<'a> {
 impl Page {
     /// Adds the `arrivals` of batch `number` of the maker's run, unless they are here: it
     /// may be that whoever brought them was told of an error, although they were saved.
+    /// True if one of them is an error of the program's that nobody silenced.
     pub(in crate::outbox) fn join_once(
         &mut self,
         number: u64,
@@ -32,12 +33,13 @@ impl Page {
         maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
-    ) {
+    ) -> bool {
         let known = self.batches.get(&maker.run).map(|last| last.number);
         if known.is_some_and(|known| known >= number) {
-            return;
+            return arrivals.iter().any(Arrival::is_error);
         }
         self.hold_back(&mut arrivals, now);
+        let has_error = arrivals.iter().any(Arrival::is_error);
         match known {
             Some(_) => (),
             None => {
@@ -47,6 +49,7 @@ impl Page {
         }
         self.batches.insert(maker.run, BatchRow { number, at: now });
         self.join(arrivals, maker, targets, now);
+        has_error
     }
 
     /// Adds `arrivals` to their open incidents, and opens those that are missing: no

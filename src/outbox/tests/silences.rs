@@ -137,6 +137,67 @@ every_store! {
     }
 }
 
+/// Memory knows the silences of a file that failed, and each event of theirs is counted
+/// once.
+#[cfg(feature = "sqlite")]
+#[test]
+fn it_holds_while_the_file_fails_and_afterwards() {
+    check(sqlite_bench, async |bench| {
+        bench.silence(3600, t(0)).await;
+        bench.persist(&[captured_at("b", t(1))], t(1)).await;
+        let ledger = bench.store.ledger().await.unwrap();
+        let file = std::mem::replace(&mut bench.store, Store::Memory(Memory::default()));
+        let Store::Sqlite(file) = file else { panic!("no file") };
+        bench.store.inherit(&ledger);
+        bench.persist(&[captured_at("b", t(2)), captured_at("b", t(2))], t(2)).await;
+        assert_eq!(bench.told_until(3, 60).await, []);
+        bench.store.move_to(file, &[], &bench.targets, t(61)).await.unwrap();
+        bench.persist(&[captured_at("b", t(62))], t(62)).await;
+        let Store::Sqlite(file) = &mut bench.store else { panic!("no file") };
+        let held = file.ledger().await.unwrap().silences.values().map(|it| it.held).collect::<Vec<_>>();
+        assert_eq!(held, [4]);
+        assert_eq!(bench.told_until(63, 3599).await, []);
+        assert_eq!(bench.told_until(3600, 4000).await.iter().map(|(_, count)| count).sum::<u64>(), 4);
+    });
+}
+
+/// Of a file that is moved or damaged, the silences go along.
+#[cfg(feature = "sqlite")]
+#[test]
+fn it_goes_along_to_another_file() {
+    check(sqlite_bench, async |bench| {
+        bench.silence(3600, t(0)).await;
+        bench.persist(&[captured_at("b", t(1))], t(1)).await;
+        let left = bench.store.leave(t(2)).await;
+        let directory = tempfile::tempdir().unwrap();
+        let Store::Sqlite(file) = open(&directory).await else { panic!("no file") };
+        bench.store.move_to(file, &[left], &bench.targets, t(3)).await.unwrap();
+        bench.directory = Some(directory);
+        bench.persist(&[captured_at("b", t(4))], t(4)).await;
+        assert_eq!(bench.told_until(5, 3599).await, []);
+        assert_eq!(bench.told_until(3600, 3600).await.iter().map(|(_, count)| count).sum::<u64>(), 2);
+    });
+}
+
+#[test]
+fn an_error_that_is_silenced_is_none_by_which_a_run_ended_badly() {
+    check(
+        || async { Bench::new(Store::Memory(Memory::default()), None) },
+        async |bench| {
+            bench.silence(3600, t(0)).await;
+            let maker = Maker { new_id: &*bench.new_id, run: bench.run, process: &bench.process };
+            for (message, is_error) in [("b", false), ("a", true)] {
+                let batch = [captured_at(message, t(1))];
+                let persisted = bench
+                    .store
+                    .persist(next_batch(), &batch, &Losses::new(), &maker, &bench.targets, t(1))
+                    .await;
+                assert_eq!(persisted.unwrap(), is_error, "{message}");
+            }
+        },
+    );
+}
+
 impl Bench {
     /// How many silences are known.
     async fn silences(&mut self) -> usize {
