@@ -77,6 +77,7 @@ impl Dispatcher<'_> {
             by: self.process.name(),
             held: 0,
             kinds: Vec::new(),
+            open: Vec::new(),
         };
         self.inbox.silencing.push_back(Silencing::Begins(id::next(), row));
         self.keep_silences().await;

@@ -164,6 +164,7 @@ impl File {
             by,
             held: 0,
             kinds: Vec::new(),
+            open: Vec::new(),
         };
         let view = SilenceView::of(&row);
         let begins = self.with(async |store| store.silence_for(id::next(), row, now).await)?;

@@ -138,6 +138,8 @@ pub(super) struct Arrival<'a> {
     /// What its first event says instead of its own message, if it is silenced.
     pub(super) headline: Option<String>,
     pub(super) event: Option<&'a Event>,
+    /// Only the callsite of the event is known.
+    pub(super) is_stand_in: bool,
     /// The last of them that is known.
     pub(super) latest: Option<&'a Event>,
 }
@@ -185,6 +187,7 @@ pub(super) fn arrivals<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTi
                 not_before: captured.not_before,
                 headline: None,
                 event: Some(&captured.event),
+                is_stand_in: captured.is_stand_in,
                 latest,
             }),
         }
@@ -202,6 +205,7 @@ pub(super) fn arrivals<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTi
         not_before: None,
         headline: None,
         event: None,
+        is_stand_in: false,
         latest: None,
     }));
     arrivals

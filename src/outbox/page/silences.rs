@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Page, Recipient, form};
+use super::{IncidentRow, Page, Recipient, form};
 use crate::{
     event::{millis, millis_or_none, moved},
     host::time::Saturating,
@@ -52,9 +52,13 @@ pub(crate) struct SilenceRow {
     /// How many events it held back.
     #[serde(with = "form::count")]
     pub(crate) held: u64,
-    /// The fingerprints of what it held back.
+    /// The fingerprints of what it held back: an event of which only the callsite is known
+    /// goes with those of its kind.
     #[serde(with = "form::whole")]
     pub(crate) kinds: Vec<String>,
+    /// The fingerprints of what was open when it began, and is put off.
+    #[serde(with = "form::whole")]
+    pub(crate) open: Vec<String>,
 }
 
 impl SilenceRow {
@@ -62,10 +66,25 @@ impl SilenceRow {
         self.until > now
     }
 
-    fn note_kind(&mut self, kind: String) {
-        if self.kinds.len() < MAX_KINDS && !self.kinds.contains(&kind) {
-            self.kinds.push(kind);
+    /// Whether it means `arrival`: all of it that is known, or what was known of its kind.
+    fn means(&self, arrival: &Arrival<'_>, kind: &String) -> bool {
+        let first = arrival.event.filter(|_| !arrival.is_stand_in);
+        let mut known = first.into_iter().chain(arrival.latest).peekable();
+        match known.peek() {
+            Some(_) => known.all(|event| self.conditions.mean(event)),
+            None => self.kinds.contains(kind) || arrival.event.is_some_and(|it| self.conditions.mean(it)),
         }
+    }
+
+    fn puts_off(&self, incident: &IncidentRow) -> bool {
+        incident.opened_at <= self.from && self.open.contains(&form::hex::of(&incident.fingerprint))
+    }
+}
+
+/// Adds a fingerprint, unless it is there or there are too many.
+fn note(kinds: &mut Vec<String>, kind: String) {
+    if kinds.len() < MAX_KINDS && !kinds.contains(&kind) {
+        kinds.push(kind);
     }
 }
 
@@ -83,7 +102,7 @@ impl Page {
         for (id, incident) in self.incidents.iter().filter(|(_, it)| it.about.is_none()) {
             let is_meant = self.firsts.get(id).is_some_and(|event| silence.conditions.mean(event));
             if is_meant && incident.closed_at.is_none() && self.silence_of(&incident.fingerprint).is_none() {
-                silence.note_kind(form::hex::of(&incident.fingerprint));
+                note(&mut silence.open, form::hex::of(&incident.fingerprint));
             }
         }
         self.silences.insert(key, silence);
@@ -103,21 +122,21 @@ impl Page {
             let Some(silence) = self.silences.change(key) else { continue };
             silence.until = now;
             silence.undone_at = Some(now);
-            let kinds = silence.kinds.clone();
-            self.release_silenced(key.as_bytes(), &kinds, now);
+            let open = silence.open.clone();
+            self.release_silenced(key.as_bytes(), &open, now);
         }
         meant.len()
     }
 
     /// Has whoever is concerned told, at `now`, of what counts under `fingerprint` and of
-    /// what is of one of `kinds`.
+    /// what was put off under one of those of `open`.
     pub(in crate::outbox) fn release_silenced(
         &mut self,
         fingerprint: &[u8],
-        kinds: &[String],
+        open: &[String],
         now: SystemTime,
     ) {
-        let is_held = |of: &[u8]| of == fingerprint || kinds.contains(&form::hex::of(of));
+        let is_held = |of: &[u8]| of == fingerprint || open.contains(&form::hex::of(of));
         let held = self.incidents.iter().filter(|(_, it)| is_held(&it.fingerprint));
         for id in held.map(|(id, _)| *id).collect::<BTreeSet<_>>() {
             if self.incidents.get(&id).is_some_and(|it| it.held_until.is_some())
@@ -143,15 +162,11 @@ impl Page {
         }
         for arrival in arrivals.iter_mut().filter(|it| it.about.is_none() && it.not_before.is_none()) {
             let kind = form::hex::of(&arrival.fingerprint);
-            let means = |silence: &SilenceRow| {
-                silence.kinds.contains(&kind)
-                    || arrival.event.is_some_and(|event| silence.conditions.mean(event))
-            };
-            let found = self.silences.iter().find(|(_, it)| it.is_in_force(now) && means(it));
+            let found = self.silences.iter().find(|(_, it)| it.is_in_force(now) && it.means(arrival, &kind));
             let Some(key) = found.map(|(key, _)| *key) else { continue };
             let Some(silence) = self.silences.change(&key) else { continue };
             silence.held = silence.held.saturating_add(arrival.count);
-            silence.note_kind(kind);
+            note(&mut silence.kinds, kind);
             let lasts = silence.until.duration_since(silence.from).unwrap_or_default();
             let first = arrival.event.map_or("", |event| &event.message);
             arrival.headline = Some(silenced_message(&silence.conditions, lasts, first));
@@ -165,11 +180,9 @@ impl Page {
     /// nothing is decided of them before the silence ends. Returns which they are.
     pub(super) fn put_off(&mut self, recipient: &Recipient, now: SystemTime) -> BTreeSet<i64> {
         let mut put_off: BTreeMap<i64, SystemTime> = BTreeMap::new();
-        for silence in self.silences.values().filter(|it| it.is_in_force(now) && !it.kinds.is_empty()) {
+        for silence in self.silences.values().filter(|it| it.is_in_force(now) && !it.open.is_empty()) {
             let of = self.standings.iter().filter(|((id, other), known)| {
-                let incident = self.incidents.get(id);
-                let is_meant =
-                    incident.is_some_and(|it| silence.kinds.contains(&form::hex::of(&it.fingerprint)));
+                let is_meant = self.incidents.get(id).is_some_and(|it| silence.puts_off(it));
                 other == recipient && known.due_at.is_some() && is_meant
             });
             for ((id, _), _) in of {
@@ -221,7 +234,8 @@ impl Page {
                 true => own.held.max(theirs.held),
                 false => own.held.saturating_add(theirs.held),
             };
-            theirs.kinds.iter().for_each(|kind| own.note_kind(kind.clone()));
+            theirs.kinds.iter().for_each(|kind| note(&mut own.kinds, kind.clone()));
+            theirs.open.iter().for_each(|kind| note(&mut own.open, kind.clone()));
         }
     }
 

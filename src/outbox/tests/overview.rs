@@ -59,10 +59,7 @@ fn what_is_settled_is_purged_but_for_what_somebody_is_to_hear_of_or_is_asked_abo
             let at = t(second + 2);
             match message {
                 "pending" => drop(
-                    bench
-                        .store
-                        .retry(&claim, &SendError::ambiguous("cut"), at + 10_000 * SETTLE, None)
-                        .await,
+                    bench.store.retry(&claim, &SendError::ambiguous("cut"), at + 10_000 * SETTLE, None).await,
                 ),
                 "dead" => drop(bench.store.bury(&claim, "no", at).await),
                 "asked after" => drop(bench.store.deliver(&claim, Some("x"), 1, Some(t(100_000)), at).await),

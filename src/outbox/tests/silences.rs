@@ -17,6 +17,7 @@ pub(super) fn silence(matcher: &Matcher, from: SystemTime, until: SystemTime) ->
         by: "a test".to_owned(),
         held: 0,
         kinds: Vec::new(),
+        open: Vec::new(),
     }
 }
 
@@ -108,6 +109,19 @@ every_store! {
         bench.persist(&[counted()], t(2)).await;
         assert_eq!(bench.told_until(3, 3599).await, []);
         assert_eq!(bench.told_until(3600, 3600).await[0].1, 1001);
+    }
+
+    async fn of_one_kind_only_what_it_means_is_silenced(bench: &mut Bench) {
+        bench.silence(3600, t(0)).await;
+        let of_kind = |message: &str, at| Captured { fingerprint: [7; 16], ..captured_at(message, at) };
+        bench.persist(&[of_kind("order b failed", t(1))], t(1)).await;
+        bench.persist(&[of_kind("order 18 failed", t(2))], t(2)).await;
+        // What is told of one of them is not held back.
+        bench.persist(&[of_kind("order b failed", t(3)), of_kind("order 18 failed", t(3))], t(3)).await;
+        let told = bench.told_until(4, 3599).await;
+        assert_eq!(told.first(), Some(&("order 18 failed".to_owned(), 3)), "{told:?}");
+        let told = bench.told_until(3600, 3600).await;
+        assert_eq!(told[0].1, 1, "{told:?}");
     }
 
     async fn there_are_not_too_many_and_old_ones_are_forgotten(bench: &mut Bench) {
