@@ -1,7 +1,9 @@
 //! Which files there are: where programs look for theirs.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -31,12 +33,12 @@ pub fn find(app: Option<&str>) -> Vec<Found> {
         homes.extend(services.map(|entry| entry.path().join("tracing-alert")));
         homes.push("/var/lib/tracing-alert".into());
     }
+    let wanted = app.and_then(directory_of);
     let mut found = Vec::new();
     for home in homes {
         for directory in fs::read_dir(home).into_iter().flatten().filter_map(Result::ok) {
             let name = directory.file_name().to_string_lossy().into_owned();
-            let own_name = own.as_deref().and_then(|path| path.parent()?.file_name());
-            if app.is_some() && own_name != Some(&*directory.file_name()) {
+            if wanted.as_ref().is_some_and(|wanted| *wanted != directory.file_name()) {
                 continue;
             }
             let files = fs::read_dir(directory.path()).into_iter().flatten().filter_map(Result::ok);
@@ -51,6 +53,13 @@ pub fn find(app: Option<&str>) -> Vec<Found> {
     found
 }
 
+/// What the directory of `app` is called, wherever it is.
+fn directory_of(app: &str) -> Option<OsString> {
+    let anywhere = if cfg!(windows) { "C:\\" } else { "/" };
+    let path = database_path(app, |name| (name == "STATE_DIRECTORY").then(|| anywhere.into()))?;
+    Some(path.parent()?.file_name()?.to_owned())
+}
+
 /// `alerts.db`, `alerts-2.db` and so on.
 fn is_database(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -58,4 +67,24 @@ fn is_database(path: &Path) -> bool {
     number.is_some_and(|number| {
         number.is_empty() || number.strip_prefix('-').is_some_and(|it| it.bytes().all(|b| b.is_ascii_digit()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_called_as_its_program_makes_it() {
+        assert_eq!(directory_of("My/App"), Some("My_App".into()));
+    }
+
+    #[test]
+    fn only_databases_are_found() {
+        for name in ["alerts.db", "alerts-2.db"] {
+            assert!(is_database(Path::new("/x").join(name).as_path()), "{name}");
+        }
+        for name in ["alerts.db.lock", "alerts.db-wal", "alerts-x.db", "alerts.db.damaged-1", "other.db"] {
+            assert!(!is_database(Path::new("/x").join(name).as_path()), "{name}");
+        }
+    }
 }
