@@ -2,11 +2,13 @@
 
 use std::{
     fs,
+    io::Write,
     os::unix::{
         fs::{MetadataExt, chown},
         process::CommandExt,
     },
     path::Path,
+    process::{Command, Stdio},
 };
 
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
@@ -124,6 +126,31 @@ fn the_file_is_found_by_the_name_of_the_program() {
 }
 
 #[test]
+fn on_a_terminal_it_asks_which_file_is_meant() {
+    let mut stage = Stage::new();
+    stage.set("ALERT_DATABASE", "");
+    let home = stage.directory().display().to_string();
+    stage.set("XDG_STATE_HOME", &home);
+    for name in ["shop", "till"] {
+        stage.set("ALERT_APP_NAME", name);
+        stage.program().end();
+    }
+    stage.set("ALERT_APP_NAME", "");
+    // It makes a terminal; where there is none of it, nobody can sit at one either.
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("{} stats", env!("CARGO_BIN_EXE_tracing-alert")), "/dev/null"]);
+    command.envs(stage.settings.iter().map(|(name, value)| (name, value)));
+    let Ok(mut child) = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else { return };
+    // Kept open: a terminal that is gone answers nothing.
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"2\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("Which one?"), "{text}");
+    assert!(text.contains("/tracing-alert/till/alerts.db\r\n0 events"), "{text}");
+}
+
+#[test]
 fn settings_come_from_a_file_of_variables() {
     let mut stage = Stage::new();
     stage.program().end();
@@ -168,8 +195,7 @@ fn whoever_runs_it_leaves_nothing_that_the_programs_user_cannot_write() {
         assert_eq!(all_theirs(), None, "{command:?}");
     }
     // One that is killed cannot tidy up.
-    let mut watch =
-        stage.command(&["watch", "--every", "1h"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut watch = stage.command(&["watch", "--every", "1h"]).stdout(Stdio::piped()).spawn().unwrap();
     std::io::Read::read_exact(&mut watch.stdout.take().unwrap(), &mut [0]).unwrap();
     watch.kill().unwrap();
     watch.wait().unwrap();
@@ -189,7 +215,7 @@ fn another_user_is_told_whose_it_is() {
     let command = Path::new(env!("CARGO_BIN_EXE_tracing-alert"));
     let copy = stage.directory().join("command");
     fs::copy(command, &copy).unwrap();
-    let mut as_nobody = std::process::Command::new(copy);
+    let mut as_nobody = Command::new(copy);
     as_nobody.args(["list", "--database", stage.database().to_str().unwrap()]).env_clear().uid(NOBODY);
     let ran = Ran::of(as_nobody.output().unwrap());
     assert!(!ran.is_well && ran.errors.contains("it belongs to user 0"), "{ran:?}");

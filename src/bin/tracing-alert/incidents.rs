@@ -18,14 +18,17 @@ pub(crate) fn list(file: &mut File, last: u32, look: &Look) -> Result<(), Failur
     if incidents.is_empty() {
         return look.say("No incident. Nothing alerted, or all of it was deleted for its age.");
     }
-    look.line(&incident_table(&incidents, look))
+    look.line(&incident_table(&incidents, MAX_MESSAGE, look))
 }
 
-/// A line for each incident.
-pub(crate) fn incident_table(incidents: &[IncidentView], look: &Look) -> String {
+/// How much of a message is listed, in characters.
+const MAX_MESSAGE: usize = 160;
+
+/// A line for each incident, or several, with at most so many characters of its message.
+pub(crate) fn incident_table(incidents: &[IncidentView], limit: usize, look: &Look) -> String {
     let mut rows = table(&["id", "level", "last", "events", "told", "what"]);
     for incident in incidents {
-        let what = format!("{} {}", cell(&incident.app, 24), cell(&incident.message, 160));
+        let what = format!("{} {}", cell(&incident.app, 24), cell(&incident.message, limit));
         rows.add_row([
             incident.id.clone(),
             incident.level.clone(),

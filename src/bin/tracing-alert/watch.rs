@@ -12,6 +12,7 @@ use crate::{
     Failure,
     incidents::{counts, incident_table},
     look::Look,
+    table::width,
 };
 
 /// On a terminal each look replaces the one before; else one follows the other, as JSON a
@@ -29,7 +30,8 @@ pub(crate) fn watch(file: &mut File, every: Duration, look: &Look) -> Result<(),
             let look = Look::new(false, is_terminal);
             let mut text = counts(file, &overview, &look);
             text.push_str("\n\n");
-            text.push_str(&incident_table(incidents.get(..SHOWN).unwrap_or(&incidents), &look));
+            let room = width().unwrap_or(WIDTH).saturating_sub(OTHER_COLUMNS).max(MIN_MESSAGE);
+            text.push_str(&incident_table(incidents.get(..SHOWN).unwrap_or(&incidents), room, &look));
             // From the upper left corner; what was there before is cleared line by line, so
             // that nothing flickers.
             if is_terminal {
@@ -46,4 +48,13 @@ pub(crate) fn watch(file: &mut File, every: Duration, look: &Look) -> Result<(),
 
 /// How many incidents that are over are read, and how many lines are shown.
 const LAST: u32 = 20;
-const SHOWN: usize = 20;
+const SHOWN: usize = 15;
+
+/// How wide a terminal is taken to be that does not say.
+const WIDTH: usize = 80;
+
+/// What the other columns and the application's name take of a line.
+const OTHER_COLUMNS: usize = 60;
+
+/// Of a message so much is shown at least.
+const MIN_MESSAGE: usize = 20;
