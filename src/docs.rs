@@ -5,7 +5,8 @@
 //! | [`settings`] | which variables and methods there are |
 //! | [`grouping`] | which errors are the same, and who hears of them when |
 //! | [`guarantees`] | what holds, and where it ends |
-//! | [`operating`] | where the file is, what stderr says, what to ask the database |
+//! | [`operating`] | where the file is, what stderr says, what a dead delivery is |
+//! | [`command`] | the command `tracing-alert`: test, doctor, list, retry, silence |
 //! | [`recipes`] | axum, actix, `log`, cron, Docker, Kubernetes, systemd, Lambda |
 //! | [`webhooks`] | Slack, Discord, Teams, Mattermost, ntfy, PagerDuty, your own address, a heartbeat |
 //! | [`accounts`] | what has to be ready at Twilio and SendGrid, US registration included |
@@ -38,6 +39,11 @@ pub mod guarantees {}
 ///
 #[doc = include_str!("docs/operating.md")]
 pub mod operating {}
+
+/// The command `tracing-alert`.
+///
+#[doc = include_str!("docs/command.md")]
+pub mod command {}
 
 /// Recipes.
 ///

@@ -75,6 +75,7 @@
 //! | `rustls-aws-lc` | off | TLS by rustls with AWS-LC |
 //! | `rustls-no-provider` | off | TLS by rustls with the provider that the program installs |
 //! | `native-tls` | off | TLS by the system's library |
+//! | `cli` | off | the command `tracing-alert`, by `cargo install`; a program has no use for it |
 //!
 //! A program with rustls and AWS-LC only, or with a reqwest 0.13 without TLS, would panic beside the
 //! default features: [`docs::tls`] has the line that fixes it.
@@ -95,7 +96,8 @@
 //! [accounts at Twilio and SendGrid](docs::accounts) ·
 //! [chats and pagers](docs::webhooks)
 //!
-//! To run it, there is [`docs::operating`]: the file, the lines on stderr, questions to the database.
+//! To run it, there is [`docs::operating`]: the file, and the lines on stderr; and a command that
+//! tests, lists, retries and silences: [`docs::command`].
 //! To read or change it, there are two tours, [`docs::the_idea`] and [`docs::the_rest`].
 
 // Whole numbers have lints of their own: this one keeps times to `time.rs`.
@@ -138,6 +140,7 @@ mod queue;
 pub use queue::{
     flush::FlushReport,
     stats::{EventCounts, Stats, StoreState},
+    trial::{TestMessage, TestReport},
 };
 
 // What `tracing` and the panic hook call, and the handle.
@@ -166,6 +169,11 @@ pub use config::{Builder, EMAIL_DEADLINE, Recipients, SMS_DEADLINE, SMS_SEGMENTS
 
 // Settings become a running layer.
 mod assemble;
+
+// What the command `tracing-alert` does. No promise: it may change with any release.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod operate;
 
 pub mod docs;
 

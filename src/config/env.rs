@@ -57,7 +57,7 @@ impl Builder {
 
 /// Reads the settings from `vars`. But for the problems that are noted in it, the
 /// builder passes [`Builder::check`]; it may have no sink: that, `check` tells.
-pub(super) fn read(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Builder {
+pub(crate) fn read(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Builder {
     let mut vars = Variables::sort(vars);
     let mut builder = Builder::new();
     builder.origin = Origin::Environment;

@@ -15,6 +15,8 @@ mod recipients;
 pub use recipients::Recipients;
 
 mod env;
+#[cfg(feature = "cli")]
+pub(crate) use env::read as read_settings;
 
 mod report;
 

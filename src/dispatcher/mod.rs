@@ -51,12 +51,14 @@ mod persist;
 use persist::Late;
 
 mod silence;
-use silence::ActiveSilence;
+use silence::{ActiveSilence, Silencing};
 
 mod echo;
 use echo::Echoes;
 
 mod tell;
+#[cfg(feature = "cli")]
+pub(crate) use tell::public_id;
 
 mod dead;
 mod deliver;
@@ -93,6 +95,10 @@ impl Dispatcher<'_> {
         MAX_SLEEP
     }
 }
+
+mod trial;
+#[cfg(feature = "cli")]
+pub(crate) use trial::attempt;
 
 mod upkeep;
 use upkeep::Upkeep;
@@ -139,8 +145,10 @@ struct Inbox {
     told: Losses,
     /// What is never told.
     ignored: Vec<Matcher>,
-    /// What is not told yet.
+    /// What this process alone does not tell yet.
     silences: Vec<ActiveSilence>,
+    /// What the store is still to be told of silences.
+    silencing: VecDeque<Silencing>,
     /// What may be an alert about alerting.
     echoes: Echoes,
     /// What is replaced before anything is kept.
@@ -288,7 +296,9 @@ impl Dispatcher<'_> {
                     self.inbox.add_within(&spans, event, permit, &self.counters);
                 }
                 Item::Awaited(awaited, permit) => self.inbox.add_awaited(*awaited, permit, &self.counters),
-                Item::Silence(silence) => self.inbox.begin_silence(ActiveSilence::new(*silence)),
+                Item::Silence(silence) => self.take_silence(*silence).await,
+                Item::Unsilence(matcher) => self.end_silence(*matcher).await,
+                Item::Trial(trial) => self.begin_trial(trial),
                 Item::Counted => (),
                 Item::Flush(flush) => {
                     flushed = true;

@@ -30,7 +30,8 @@ impl Dispatcher<'_> {
             let (length, losses) = tried.unwrap_or_else(|| (self.inbox.waiting.len(), self.untold_losses()));
             if length == 0 && losses.is_empty() {
                 // What they wait for is ignored, or committed.
-                return self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
+                self.inbox.acknowledge.drain(..).for_each(|waits| waits.set(()));
+                return self.keep_silences().await;
             }
             if !self.persist_batch(length, losses).await {
                 return;
@@ -52,7 +53,8 @@ impl Dispatcher<'_> {
         let persist =
             async |store: &mut Store| store.persist(number, batch, losses_of, &maker, targets, now).await;
         match self.outbox.with(persist).await {
-            Ok(()) => {
+            Ok(has_error) => {
+                self.inbox.has_erred |= has_error;
                 self.tell_at = None;
                 self.inbox.batches = number;
                 for (reason, count) in losses {
@@ -60,8 +62,7 @@ impl Dispatcher<'_> {
                 }
                 let committed = self.inbox.waiting.drain(..length);
                 let events = committed.fold(0, |sum, captured| {
-                    self.inbox.has_erred |= captured.is_error();
-                    self.inbox.has_panicked |= captured.is_error() && captured.event.panic;
+                    self.inbox.has_panicked |= has_error && captured.event.panic;
                     sum + captured.count
                 });
                 self.counters.persisted.fetch_add(events, Ordering::Relaxed);

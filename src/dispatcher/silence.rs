@@ -1,11 +1,17 @@
 //! What nobody wants to hear of: ignored for good, or silenced for a while.
+//!
+//! A silence lives in the store, where all processes see it. One with a predicate cannot
+//! be kept: this process alone knows it, as it does those of echoes.
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Inbox;
+use uuid::Uuid;
+
+use super::{Dispatcher, Inbox, tell::public_id};
 use crate::{
     event::Event,
-    host::{id, time::Saturating},
+    host::{id, time::Saturating, trouble},
+    outbox::{SilenceRow, Store},
     policy::{
         fingerprint::{Fate, Fingerprint},
         matcher::{Matcher, silenced as silenced_message},
@@ -38,6 +44,83 @@ impl ActiveSilence {
 
     fn means(&self, event: &Event) -> bool {
         self.silence.matcher.means(event)
+    }
+}
+
+/// What the store is to be told of a silence.
+#[derive(Debug)]
+pub(super) enum Silencing {
+    Begins(Uuid, SilenceRow),
+    Ends(Matcher),
+    /// What counts under this is silenced no more.
+    Over(Fingerprint),
+}
+
+impl Dispatcher<'_> {
+    /// From now on, nobody is told of what `silence` means.
+    pub(super) async fn take_silence(&mut self, silence: Silence) {
+        let Some(conditions) = silence.matcher.conditions().cloned() else {
+            return self.inbox.begin_silence(ActiveSilence::new(silence));
+        };
+        // What came before it is told.
+        self.persist().await;
+        let now = SystemTime::now();
+        let left = silence.ends.saturating_duration_since(Instant::now());
+        let row = SilenceRow {
+            public_id: public_id(),
+            run: self.inbox.run,
+            conditions,
+            from: now.later(left).earlier(silence.lasts),
+            until: now.later(left),
+            undone_at: None,
+            why: None,
+            by: self.process.name(),
+            held: 0,
+            kinds: Vec::new(),
+            open: Vec::new(),
+        };
+        self.inbox.silencing.push_back(Silencing::Begins(id::next(), row));
+        self.keep_silences().await;
+    }
+
+    /// Ends the silences that began with such a matcher, wherever they did.
+    pub(super) async fn end_silence(&mut self, matcher: Matcher) {
+        let is_same =
+            |active: &mut ActiveSilence| active.of_echo.is_none() && active.silence.matcher.is_same(&matcher);
+        let ended: Vec<_> = self.inbox.silences.extract_if(.., is_same).collect();
+        if !ended.is_empty() {
+            self.inbox.grouping.forget_fates();
+        }
+        let over = ended.into_iter().map(|active| Silencing::Over(active.fingerprint));
+        self.inbox.silencing.extend(over);
+        self.inbox.silencing.push_back(Silencing::Ends(matcher));
+        // What it held back until now is counted with the rest.
+        self.persist().await;
+    }
+
+    /// Tells the store of silences what it does not know yet.
+    pub(super) async fn keep_silences(&mut self) {
+        while let Some(silencing) = self.inbox.silencing.front() {
+            let now = SystemTime::now();
+            let keep = async |store: &mut Store| match silencing {
+                Silencing::Begins(key, row) => store.silence(*key, row.clone(), now).await,
+                Silencing::Ends(matcher) => {
+                    let conditions = matcher.conditions();
+                    let is_meant = |_, row: &SilenceRow| Some(&row.conditions) == conditions;
+                    store.unsilence(is_meant, now).await.map(|_| true)
+                }
+                Silencing::Over(fingerprint) => store.release_silenced(fingerprint, now).await.map(|()| true),
+            };
+            // It is tried again with the next batch.
+            let Ok(is_kept) = self.outbox.with(keep).await else { return };
+            if !is_kept {
+                trouble::say(
+                    "a silence does not begin: there are too many; end some by `tracing-alert unsilence`",
+                );
+            }
+            self.tell_at = None;
+            self.inbox.silencing.pop_front();
+        }
     }
 }
 

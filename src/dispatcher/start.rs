@@ -161,6 +161,7 @@ impl Inbox {
             told: Losses::new(),
             ignored,
             silences: Vec::new(),
+            silencing: VecDeque::new(),
             echoes: Echoes::default(),
             redaction,
             items: Vec::new(),

@@ -63,7 +63,7 @@ impl Channel {
 }
 
 /// Four letters that are easy to read aloud, and spell no word.
-pub(super) fn public_id() -> String {
+pub(crate) fn public_id() -> String {
     const LETTERS: &[u8; 30] = b"0123456789BCDFGHJKMNPQRSTVWXYZ";
     let mut number = random() as usize;
     std::iter::repeat_with(|| {

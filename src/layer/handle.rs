@@ -21,10 +21,11 @@ use crate::{
     layer::hook,
     policy::matcher::Matcher,
     queue::{
-        Silence,
+        Queue, Silence,
         flush::{Flush, FlushReport, Goal},
         shared::Shared,
         stats::Stats,
+        trial::{TestReport, Trial},
     },
 };
 
@@ -160,10 +161,13 @@ impl AlertHandle {
     }
 
     /// Tells nobody of the events that `matcher` means, for so long from now, and
-    /// then how many there were, in one message that shows the first. Other
-    /// processes do not know of it, nor does the next start. Waits for room in the
-    /// queue, if it is full, for a second at most. False if that came to nothing,
-    /// or if there is no alert thread.
+    /// then how many there were, in one message that shows the first. The silence is kept
+    /// with the alerts: all programs that share the file honour it, and so does the next
+    /// start. One with a [predicate](Matcher::when) cannot be kept: this process alone
+    /// knows it. Waits for room in the queue, if it is full, for a second at most. False
+    /// if that came to nothing, or if there is no alert thread.
+    ///
+    /// The command `tracing-alert silence` does the same from outside.
     ///
     /// ```
     /// # use tracing_alert::{AlertLayer, MemorySink};
@@ -173,14 +177,51 @@ impl AlertHandle {
     /// use tracing_alert::Matcher;
     ///
     /// // While the database is migrated.
-    /// let silenced = layer.handle().silence(Matcher::new().target("my_app::db"), Duration::from_secs(600));
-    /// assert!(silenced);
+    /// let migration = Matcher::new().target("my_app::db");
+    /// let alerts = layer.handle();
+    /// assert!(alerts.silence(migration.clone(), Duration::from_secs(600)));
+    /// // It took less time.
+    /// assert!(alerts.unsilence(migration));
     /// ```
     pub fn silence(&self, matcher: Matcher, duration: Duration) -> bool {
         let silence = Silence::new(matcher, duration.min(FOR_EVER));
-        let deadline = from_now(SILENCE_PATIENCE);
-        let queue = self.shared.queue.as_ref().filter(|_| !self.shared.birth.is_elsewhere());
-        queue.is_some_and(|queue| queue.silence(silence, deadline))
+        self.queue().is_some_and(|queue| queue.silence(silence, from_now(SILENCE_PATIENCE)))
+    }
+
+    /// Ends the silences that were begun with such a matcher, by whatever program of the
+    /// file: what they held back is told now. Waits, and fails, as
+    /// [`silence`](Self::silence) does.
+    pub fn unsilence(&self, matcher: Matcher) -> bool {
+        self.queue().is_some_and(|queue| queue.unsilence(matcher, from_now(SILENCE_PATIENCE)))
+    }
+
+    /// Sends a real test message to every recipient of every sink, whatever their levels,
+    /// budgets and silences, and waits until the providers accepted it or said why not, at
+    /// most `timeout`. It is not kept: what is not accepted is not tried again. Where
+    /// [`flush`](Self::flush) does not wait, nothing is sent.
+    ///
+    /// The command `tracing-alert test` does the same from outside, and says of each hop
+    /// how it went.
+    ///
+    /// ```
+    /// # use tracing_alert::{AlertLayer, MemorySink};
+    /// # let layer: AlertLayer = AlertLayer::builder().in_memory().sink(MemorySink::new(), ["on-call"]).build().unwrap();
+    /// let report = layer.handle().send_test(std::time::Duration::from_secs(30));
+    /// assert!(report.is_complete(), "{report:?}");
+    /// ```
+    pub fn send_test(&self, timeout: Duration) -> TestReport {
+        let deadline = Instant::now().later(timeout);
+        let done = Arc::new(Signal::new());
+        let trial = Trial { deadline, done: Arc::clone(&done) };
+        let is_queued = self.may_wait() && self.queue().is_some_and(|queue| queue.trial(trial));
+        // The report of what there was until the deadline comes right after that.
+        let patience = deadline.later(REPORT_PATIENCE);
+        is_queued.then(|| done.wait_until(patience)).flatten().unwrap_or_default()
+    }
+
+    /// The way to the alert thread, if that is in this process.
+    fn queue(&self) -> Option<&Queue> {
+        self.shared.queue.as_ref().filter(|_| !self.shared.birth.is_elsewhere())
     }
 
     /// Has a thread wait. It begins at once, not when the future is polled first.
@@ -247,6 +288,9 @@ impl fmt::Debug for AlertHandle {
         f.debug_struct("AlertHandle").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
+
+/// How long the report of a test is waited for that is not complete.
+const REPORT_PATIENCE: Duration = Duration::from_millis(250);
 
 /// How long a silence waits for room in the queue.
 const SILENCE_PATIENCE: Duration = Duration::from_secs(1);

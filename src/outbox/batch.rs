@@ -39,13 +39,6 @@ pub(crate) struct Captured {
     pub(crate) permit: Permit,
 }
 
-impl Captured {
-    /// Whether it is an error of the program's that nobody silenced.
-    pub(crate) fn is_error(&self) -> bool {
-        self.event.level == Level::ERROR && self.not_before.is_none() && self.about.is_none()
-    }
-}
-
 /// What an incident counts that is not one kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum About {
@@ -142,7 +135,11 @@ pub(super) struct Arrival<'a> {
     pub(super) count: u64,
     pub(super) pace: Pace,
     pub(super) not_before: Option<SystemTime>,
+    /// What its first event says instead of its own message, if it is silenced.
+    pub(super) headline: Option<String>,
     pub(super) event: Option<&'a Event>,
+    /// Only the callsite of the event is known.
+    pub(super) is_stand_in: bool,
     /// The last of them that is known.
     pub(super) latest: Option<&'a Event>,
 }
@@ -188,7 +185,9 @@ pub(super) fn arrivals<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTi
                 count: captured.count,
                 pace,
                 not_before: captured.not_before,
+                headline: None,
                 event: Some(&captured.event),
+                is_stand_in: captured.is_stand_in,
                 latest,
             }),
         }
@@ -204,7 +203,9 @@ pub(super) fn arrivals<'a>(batch: &'a [Captured], losses: &Losses, now: SystemTi
         count: *count,
         pace: Pace::of(*count, now, now),
         not_before: None,
+        headline: None,
         event: None,
+        is_stand_in: false,
         latest: None,
     }));
     arrivals
@@ -230,6 +231,7 @@ pub(super) fn overflow<'a>(rest: &mut Vec<Arrival<'a>>, arrival: Arrival<'a>, no
             about: Some(About::Overflow),
             // What is silenced must not silence the others.
             not_before: None,
+            headline: None,
             ..arrival
         }),
     }

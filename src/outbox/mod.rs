@@ -58,6 +58,8 @@ mod memory;
 mod memory_only;
 #[cfg(feature = "sqlite")]
 mod moves;
+#[cfg(feature = "cli")]
+mod operate;
 mod pace;
 #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "some is for files only"))]
 mod page;
@@ -82,13 +84,23 @@ pub(crate) use failover::Outbox;
 pub(crate) use memory::Memory;
 #[cfg(not(feature = "sqlite"))]
 pub(crate) use memory_only::Outbox;
-pub(crate) use page::{Learned, Page, Sequel};
+#[cfg(feature = "cli")]
+pub(crate) use operate::Shown;
+#[cfg(feature = "cli")]
+pub use operate::{Overview, SinkView, Unusable};
+#[cfg(feature = "cli")]
+pub use page::{IncidentView, MessageView, Revived, SilenceView, WaitingView};
+pub(crate) use page::{Learned, Page, Sequel, SilenceRow};
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::Sqlite;
+#[cfg(feature = "cli")]
+pub(crate) use sqlite::{database_path, owner_of};
 #[cfg(feature = "sqlite")]
 pub(crate) use starts::{Began, CrashLoop, LOOP_WINDOW, Start};
 pub(crate) use store::Store;
 pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, MAX_LOG_BYTES, Prune};
+#[cfg(feature = "cli")]
+pub(crate) use volume::is_on_network;
 
 /// Where events are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -149,9 +149,18 @@ fn look_up(_path: &Path) -> io::Result<Identity> {
 /// own: locking the database itself would drop SQLite's locks. None where there
 /// can be no lock.
 pub(super) fn lock(path: &Path) -> Result<Option<LockedFile>, StoreError> {
-    let Some(file) = open_lock(path)? else {
-        return Ok(None);
-    };
+    share(open_lock(path)?)
+}
+
+/// As [`lock`], but makes no file.
+#[cfg(feature = "cli")]
+pub(super) fn lock_existing(path: &Path) -> Result<Option<LockedFile>, StoreError> {
+    let file = open_as_it_is(OpenOptions::new().read(true), &with_suffix(path, LOCK));
+    share(file.ok().map(LockedFile::new))
+}
+
+fn share(lock: Option<LockedFile>) -> Result<Option<LockedFile>, StoreError> {
+    let Some(file) = lock else { return Ok(None) };
     match file.try_lock_shared() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::Busy),

@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+#[cfg(feature = "cli")]
+use super::operate::Shown;
 use super::{Channel, Claim, Target, page::Page};
 use crate::policy::fingerprint::{Fingerprint, Said};
 
@@ -49,6 +51,11 @@ pub(super) enum Scope<'a> {
     Events(&'a [i64]),
     /// What was learned of callsites.
     Learned(&'a [Fingerprint]),
+    /// All silences, and what is open or still to be told.
+    Silences,
+    /// Some incidents, what is sent of them, and their events.
+    #[cfg(feature = "cli")]
+    Shown(&'a Shown<'a>),
     /// What another store's rows meet here.
     Absorb(&'a [&'a Page]),
 }

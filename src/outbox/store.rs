@@ -11,8 +11,8 @@ use uuid::Uuid;
 #[cfg(feature = "sqlite")]
 use super::Sqlite;
 use super::{
-    Captured, Channel, Claim, Ill, Inquiry, Learned, Maker, Mark, Memory, Page, Sequel, StoreError, Target,
-    Told,
+    Captured, Channel, Claim, Ill, Inquiry, Learned, Maker, Mark, Memory, Page, Sequel, SilenceRow,
+    StoreError, Target, Told,
     batch::arrivals,
     keep::{Keep, turn, turn_and_join},
     scope::{Key, Question, Scope},
@@ -60,7 +60,8 @@ pub(super) use decide;
 impl Store {
     /// Commits `batch` and `losses`, which are the maker's batch `number`, to their
     /// incidents, unless they are there already; opens those that are
-    /// new, for the recipients whom their levels concern.
+    /// new, for the recipients whom their levels concern. True if one of them is an error of
+    /// the program's that nobody silenced.
     pub(crate) async fn persist(
         &mut self,
         number: u64,
@@ -69,7 +70,7 @@ impl Store {
         maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         match self {
             Self::Memory(memory) => memory.must_have_room()?,
             #[cfg(feature = "sqlite")]
@@ -227,6 +228,36 @@ impl Store {
         };
         let scope = Scope::Keys(&[Key::Dead(sink)]);
         keep!(self, keeper => turn_and_join(keeper, &scope, decide, maker, targets, now))
+    }
+
+    /// Begins a silence, whose events are counted under `key`. False if there are too many
+    /// already.
+    pub(crate) async fn silence(
+        &mut self,
+        key: Uuid,
+        silence: SilenceRow,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        decide!(self, Scope::Silences, |page| page.silence(key, silence, now))
+    }
+
+    /// Ends the silences in force that `is_meant`, so that what they held back is told at
+    /// `now`. Returns how many that were.
+    pub(crate) async fn unsilence(
+        &mut self,
+        is_meant: impl Fn(Uuid, &SilenceRow) -> bool,
+        now: SystemTime,
+    ) -> Result<usize, StoreError> {
+        decide!(self, Scope::Silences, |page| page.unsilence(is_meant, now))
+    }
+
+    /// Has what counts under `fingerprint` told at `now`: it is silenced no more.
+    pub(crate) async fn release_silenced(
+        &mut self,
+        fingerprint: &[u8],
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        decide!(self, Scope::Silences, |page| page.release_silenced(fingerprint, &[], now))
     }
 
     /// When the next message of `sink` is to be asked after, leases included.

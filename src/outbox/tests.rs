@@ -278,10 +278,13 @@ mod known;
 mod model;
 #[cfg(feature = "sqlite")]
 mod moves;
+#[cfg(feature = "cli")]
+mod overview;
 #[cfg(feature = "sqlite")]
 mod plans;
 #[cfg(feature = "sqlite")]
 mod pruning;
+mod silences;
 #[cfg(feature = "sqlite")]
 mod starts;
 #[cfg(feature = "sqlite")]

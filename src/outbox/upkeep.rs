@@ -46,6 +46,10 @@ pub(crate) enum Prune {
         /// The same of a delivery that is dead.
         dead_by: SystemTime,
     },
+    /// All that are settled by then, but for what somebody is still to be told of or asked
+    /// after.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the command has somebody ask for it"))]
+    Settled { by: SystemTime },
     /// The oldest, as many as a file that may have this many bytes has too many.
     Excess {
         cap_bytes: u64,

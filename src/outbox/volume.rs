@@ -6,12 +6,12 @@ use std::path::Path;
 /// True if the file at `path` is known to be on a network file system; it is not
 /// opened.
 #[cfg(target_os = "linux")]
-pub(super) fn is_on_network(path: &Path) -> bool {
+pub(crate) fn is_on_network(path: &Path) -> bool {
     file_system(path).is_some_and(is_network)
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn is_on_network(_path: &Path) -> bool {
+pub(crate) fn is_on_network(_path: &Path) -> bool {
     false
 }
 

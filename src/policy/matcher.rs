@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     event::Event,
     host::{thread::Role, time::spoken, unwind::caught},
@@ -23,10 +25,20 @@ use crate::{
 #[derive(Clone, Default)]
 #[must_use]
 pub struct Matcher {
-    target: Option<String>,
-    message: Option<String>,
-    kind: Option<String>,
+    conditions: Conditions,
     when: Option<Arc<Predicate>>,
+}
+
+/// The conditions of a [`Matcher`] that another process can read; all of them are to be
+/// met.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Conditions {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<String>,
 }
 
 type Predicate = dyn Fn(&Event) -> bool + Send + Sync;
@@ -40,13 +52,13 @@ impl Matcher {
     /// The target is this one or that of a module below it: `my_app::payment` also
     /// matches `my_app::payment::card`, but not `my_app::payments`.
     pub fn target(mut self, target: impl Into<String>) -> Self {
-        self.target = Some(target.into());
+        self.conditions.target = Some(target.into());
         self
     }
 
     /// The message contains this text.
     pub fn message(mut self, part: impl Into<String>) -> Self {
-        self.message = Some(part.into());
+        self.conditions.message = Some(part.into());
         self
     }
 
@@ -54,7 +66,7 @@ impl Matcher {
     /// the same level, target, file, message and root error, apart from numbers and ids.
     /// Another release of this crate may have other codes.
     pub fn kind(mut self, code: impl Into<String>) -> Self {
-        self.kind = Some(code.into().to_ascii_lowercase());
+        self.conditions.kind = Some(code.into().to_ascii_lowercase());
         self
     }
 
@@ -65,14 +77,22 @@ impl Matcher {
         self
     }
 
-    pub(crate) fn means(&self, event: &Event) -> bool {
-        let is_target = |target: &String| {
-            let rest = event.target.strip_prefix(target.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    /// The conditions, if they are all there is: a predicate cannot be kept.
+    pub(crate) fn conditions(&self) -> Option<&Conditions> {
+        self.when.is_none().then_some(&self.conditions)
+    }
+
+    /// Whether it is `other`, or has the same conditions.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let is_same_predicate = match (&self.when, &other.when) {
+            (Some(own), Some(theirs)) => Arc::ptr_eq(own, theirs),
+            (own, theirs) => own.is_none() && theirs.is_none(),
         };
-        self.target.as_ref().is_none_or(is_target)
-            && self.message.as_ref().is_none_or(|part| event.message.contains(part.as_str()))
-            && self.kind.as_ref().is_none_or(|code| fingerprint::code(event) == *code)
+        is_same_predicate && self.conditions == other.conditions
+    }
+
+    pub(crate) fn means(&self, event: &Event) -> bool {
+        self.conditions.mean(event)
             && self
                 .when
                 .as_ref()
@@ -80,8 +100,26 @@ impl Matcher {
     }
 }
 
+impl Conditions {
+    /// Whether they mean one kind of event, and nothing else is asked of it.
+    pub(crate) fn is_of_kind(&self) -> bool {
+        self.kind.is_some() && self.target.is_none() && self.message.is_none()
+    }
+
+    /// Whether `event` meets all of them.
+    pub(crate) fn mean(&self, event: &Event) -> bool {
+        let is_target = |target: &String| {
+            let rest = event.target.strip_prefix(target.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        };
+        self.target.as_ref().is_none_or(is_target)
+            && self.message.as_ref().is_none_or(|part| event.message.contains(part.as_str()))
+            && self.kind.as_ref().is_none_or(|code| fingerprint::code(event) == *code)
+    }
+}
+
 /// The message of what stands for all that `matcher` means, while it is silenced.
-pub(crate) fn silenced(matcher: &Matcher, lasts: Duration, first: &str) -> String {
+pub(crate) fn silenced(matcher: &impl fmt::Display, lasts: Duration, first: &str) -> String {
     format!("{SILENCED}{}: {matcher}{FIRST}{first}", spoken(lasts))
 }
 
@@ -96,6 +134,12 @@ const FIRST: &str = "; the first: ";
 
 /// Shows what it means, as a message can tell it.
 impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.conditions.fmt(f)
+    }
+}
+
+impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.target, &self.message) {
             (None, None) if self.kind.is_some() => {
@@ -112,9 +156,9 @@ impl fmt::Display for Matcher {
 impl fmt::Debug for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Matcher")
-            .field("target", &self.target)
-            .field("message", &self.message)
-            .field("kind", &self.kind)
+            .field("target", &self.conditions.target)
+            .field("message", &self.conditions.message)
+            .field("kind", &self.conditions.kind)
             .field("when", &self.when.is_some())
             .finish()
     }

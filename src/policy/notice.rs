@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::event::{Event, loss::Losses, millis, millis_or_none};
 
 mod examples;
+mod trial;
 
 /// What one message reports: all that its recipient was not told before.
 ///
@@ -176,6 +177,14 @@ pub struct Process {
     pub host: Option<String>,
     /// The process id.
     pub pid: u32,
+}
+
+impl Process {
+    /// Who it is, in a few words.
+    pub(crate) fn name(&self) -> String {
+        let host = self.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+        format!("{} (process {}){host}", self.app, self.pid)
+    }
 }
 
 #[cfg(test)]

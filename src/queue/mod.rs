@@ -16,6 +16,8 @@ pub(crate) mod tally;
 
 pub(crate) mod stats;
 
+pub(crate) mod trial;
+
 use std::{
     sync::{
         Arc,
@@ -32,7 +34,7 @@ use crate::{
     event::{Event, loss::DropReason},
     host::{permit::Permit, signal::Signal, sync, time::from_now},
     policy::matcher::Matcher,
-    queue::{flush::Flush, stats::Counters, storm::Admission},
+    queue::{flush::Flush, stats::Counters, storm::Admission, trial::Trial},
 };
 
 /// What travels through the queue.
@@ -47,6 +49,10 @@ pub(crate) enum Item {
     /// A wish to see everything before it through.
     Flush(Flush),
     Silence(Box<Silence>),
+    /// A wish to hear again of what this matcher silenced.
+    Unsilence(Box<Matcher>),
+    /// A wish for test messages.
+    Trial(Trial),
 }
 
 impl Item {
@@ -55,7 +61,7 @@ impl Item {
         match self {
             Self::Event(event, _) => Some(event.open()),
             Self::Awaited(awaited, _) => Some(awaited.event.open()),
-            Self::Flush(_) | Self::Silence(_) | Self::Counted => None,
+            Self::Flush(_) | Self::Silence(_) | Self::Unsilence(_) | Self::Trial(_) | Self::Counted => None,
         }
     }
 }
@@ -188,6 +194,17 @@ impl Queue {
     /// As [`flush`](Self::flush), for which there has to be room before `deadline`.
     pub(crate) fn silence(&self, silence: Silence, deadline: Instant) -> bool {
         send(&self.sender, Item::Silence(Box::new(silence)), deadline)
+    }
+
+    /// As [`silence`](Self::silence).
+    pub(crate) fn unsilence(&self, matcher: Matcher, deadline: Instant) -> bool {
+        send(&self.sender, Item::Unsilence(Box::new(matcher)), deadline)
+    }
+
+    /// As [`flush`](Self::flush).
+    pub(crate) fn trial(&self, trial: Trial) -> bool {
+        let deadline = trial.deadline;
+        send(&self.sender, Item::Trial(trial), deadline)
     }
 }
 

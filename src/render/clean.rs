@@ -11,7 +11,7 @@ const CUT_LINE: char = '…';
 
 /// `text` on one line of at most `max_chars`: each run of white space is a
 /// space; cut at the end with an ellipsis.
-pub(super) fn line(text: &str, max_chars: usize) -> String {
+pub(crate) fn line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
     let (mut chars, mut gap) = (0, false);
     for c in safe(text) {

@@ -13,6 +13,8 @@ pub use attachment::Attachment;
 mod bars;
 mod before;
 mod clean;
+#[cfg(feature = "cli")]
+pub(crate) use clean::line as one_line;
 mod clock;
 pub(crate) use clock::Clock;
 mod email;

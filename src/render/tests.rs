@@ -197,7 +197,7 @@ Process
 Backtrace (PANIC: index out of bounds)
     1: my_app::main
 
-#7K3Q · To hear no more of one kind, restart the program with ALERT_IGNORE and its code (below)
+#7K3Q · To hear no more of one kind: tracing-alert silence --for 2h --kind and its code (below); or for good, restart the program with ALERT_IGNORE and its code
 
 Grouping and silence
     Events with the same level, target, file, message and root error are reported as one; numbers, ids and addresses in the texts may differ, and so may other fields. To group by something else, set the field alert.fingerprint, or use Builder::fingerprint.

@@ -326,12 +326,15 @@ pub(super) fn one_grouped_by_field(incident: &str, fingerprint: &str) -> String 
 
 /// What can be done now about one kind of event, after its id.
 pub(super) fn silence_now(code: &str) -> String {
-    format!(" · To hear no more of this kind, restart the program with ALERT_IGNORE={code}")
+    format!(
+        " · To hear no more of this kind: tracing-alert silence --kind {code} --for 2h; or for good, restart the \
+         program with ALERT_IGNORE={code}"
+    )
 }
 
 /// The same with several kinds.
-pub(super) const SILENCE_ONE_NOW: &str =
-    " · To hear no more of one kind, restart the program with ALERT_IGNORE and its code (below)";
+pub(super) const SILENCE_ONE_NOW: &str = " · To hear no more of one kind: tracing-alert silence --for 2h --kind and its code (below); or for good, restart the \
+     program with ALERT_IGNORE and its code";
 
 /// The code of one of several kinds.
 pub(super) fn kind(incident: &str, code: &str) -> String {

@@ -25,6 +25,9 @@ use crate::{
 mod connection;
 pub(crate) use connection::{Connection, Names, connection_setters};
 
+#[cfg(feature = "cli")]
+mod hops;
+
 mod failure;
 use failure::{chain, failure};
 

@@ -27,6 +27,11 @@ pub use fate::{Accepted, Fate};
 mod address;
 pub(crate) use address::{email_fault, is_invisible, is_phone_number, mask_phone, phone_number};
 
+#[cfg(feature = "cli")]
+mod finding;
+#[cfg(feature = "cli")]
+pub use finding::{Finding, Verdict};
+
 mod http;
 
 mod reason;
@@ -222,6 +227,9 @@ pub(crate) trait DynSink: Send + Sync + 'static {
     /// Whether it is the program's own, and may log whatever it likes.
     fn is_of_the_program(&self) -> bool;
 
+    /// For who knows more of some sink.
+    #[cfg(feature = "cli")]
+    fn as_any(&self) -> &dyn std::any::Any;
     fn looks_up(&self) -> bool;
 
     fn send<'a>(
@@ -247,6 +255,11 @@ impl<T: Sink> DynSink for T {
         #[cfg(feature = "webhook")]
         let ours = [&ours[..], &[TypeId::of::<WebhookSink>()]].concat();
         !ours.contains(&TypeId::of::<T>())
+    }
+
+    #[cfg(feature = "cli")]
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
     }
 
     fn looks_up(&self) -> bool {

@@ -17,6 +17,9 @@ use super::{
 };
 use crate::{error::Problem, host::secret::Secret, policy::send_error::SendError, render::Attachment};
 
+#[cfg(feature = "cli")]
+mod doctor;
+
 mod headers;
 use headers::headers;
 

@@ -18,6 +18,8 @@ use super::{
 use crate::{error::Problem, host::secret::Secret, policy::send_error::SendError};
 
 mod codes;
+#[cfg(feature = "cli")]
+mod doctor;
 mod fates;
 mod lookup;
 

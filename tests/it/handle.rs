@@ -153,3 +153,25 @@ fn a_task_that_flushes_holds_up_no_other() {
     // The file, if there is one, is closed then.
     assert!(handle.shutdown(Duration::ZERO).in_time);
 }
+
+#[test]
+fn a_test_message_reaches_everybody_and_says_who_was_not_reached() {
+    let harness = Harness::new();
+    let alerts = with_layer(harness.builder(), || ());
+    let report = alerts.send_test(PATIENCE);
+    assert!(report.is_complete(), "{report:?}");
+    let mut sinks: Vec<_> = report.messages.iter().map(|it| (it.sink, it.reference.is_some())).collect();
+    sinks.sort_unstable();
+    assert_eq!(sinks, [("sendgrid", true), ("twilio", true)]);
+    assert!(harness.provider.sms()[0].form("Body").unwrap().contains("this is a test"));
+    harness.provider.always_sms(Answer::twilio_error(400, 21_606));
+    let report = alerts.send_test(PATIENCE);
+    let error = report.messages.iter().find_map(|it| it.error.as_ref()).unwrap();
+    assert!(!report.is_complete() && error.to_string().contains("21606"), "{report:?}");
+    assert!(!format!("{report:?}").contains("5551230001"), "{report:?}");
+    assert_eq!(alerts.stats().captured, 0, "it is no event");
+    // In a report that is cut short there is what there was until then.
+    harness.provider.always_sms(Answer::Never);
+    let report = alerts.send_test(Duration::from_secs(2));
+    assert_eq!(report.messages.iter().map(|it| it.sink).collect::<Vec<_>>(), ["sendgrid"]);
+}

@@ -132,3 +132,30 @@ fn a_silence_holds_for_what_was_told_before_it() {
     let first = "silenced for 3s: \"payment\"; the first: payment failed".to_owned();
     assert_eq!(told(&sink), [("payment failed".to_owned(), 1), (first, 1000)]);
 }
+
+#[test]
+fn a_silence_that_is_undone_tells_what_it_held_back_also_if_it_has_a_predicate() {
+    for matcher in [Matcher::new().message("migration"), Matcher::new().when(|event| !event.panic)] {
+        let sink = MemorySink::new();
+        let layer = builder(&sink).build().unwrap();
+        let handle = layer.handle();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            assert!(handle.silence(matcher.clone(), Duration::from_secs(3600)));
+            error!("the migration is at work");
+            assert!(handle.flush(PATIENCE).is_complete());
+            assert_eq!(told(&sink), []);
+            // A matcher of its own with other conditions ends nothing.
+            assert!(handle.unsilence(Matcher::new().message("another")));
+            error!("the migration is at work");
+            assert!(handle.flush(PATIENCE).is_complete());
+            assert_eq!(told(&sink), []);
+            assert!(handle.unsilence(matcher.clone()));
+            sink.wait_for(1, PATIENCE);
+            let first = told(&sink).remove(0);
+            assert!(first.0.starts_with("silenced for 1h: ") && first.1 == 2, "{first:?}");
+            error!("the migration is at work");
+            assert!(handle.flush(PATIENCE).is_complete());
+            assert_eq!(told(&sink).last(), Some(&("the migration is at work".to_owned(), 1)));
+        });
+    }
+}

@@ -47,11 +47,20 @@ const BOUNDARIES: [(&[&str], &[&str]); 9] = [
     ),
     (&["tokio::spawn", "thread::spawn", ".spawn("], &["src/dispatcher/", "src/host/thread.rs"]),
     // In `queue`, a flush waits for room on its caller's behalf.
-    (&["thread::sleep", "time::sleep"], &["src/dispatcher/", "src/queue/mod.rs"]),
+    // The command is a program of its own.
+    (&["thread::sleep", "time::sleep"], &["src/dispatcher/", "src/queue/mod.rs", "src/operate/", "src/bin/"]),
     // An event's own time, and a header that names a time of day.
     (
         &["SystemTime::now"],
-        &["src/dispatcher/", "src/host/id.rs", "src/layer/mod.rs", "src/layer/panic.rs", "src/sink/http.rs"],
+        &[
+            "src/dispatcher/",
+            "src/host/id.rs",
+            "src/layer/mod.rs",
+            "src/layer/panic.rs",
+            "src/sink/http.rs",
+            "src/operate/",
+            "src/bin/",
+        ],
     ),
     // `now_v7` takes a lock that a forked child may find locked for ever.
     (&["Uuid::new_v4", " rand::"], &["src/dispatcher/", "src/outbox/", "src/host/id.rs"]),

@@ -188,6 +188,18 @@ CREATE TABLE batch (
 
 CREATE INDEX batch_at ON batch (at);
 
+-- A wish not to hear of some events for a while. Its events are counted in the incident
+-- whose fingerprint is its key, without the dashes.
+CREATE TABLE silence (
+    key       TEXT    NOT NULL PRIMARY KEY,
+    data      TEXT    NOT NULL,
+    until     INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'until') STORED,
+    public_id TEXT GENERATED ALWAYS AS (data ->> 'public_id') VIRTUAL,
+    held      INTEGER GENERATED ALWAYS AS (data ->> 'held') VIRTUAL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX silence_until ON silence (until);
+
 -- What a turn saves, in one statement: each row goes to its table. It is merged with
 -- what is there, so that what only a newer version knows of a row stays.
 CREATE VIEW saved (tab, key, data) AS SELECT NULL, NULL, NULL WHERE false;
@@ -238,7 +250,7 @@ CREATE TRIGGER save_delivery INSTEAD OF INSERT ON saved WHEN new.tab = 'delivery
         ON CONFLICT (key) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
-CREATE TRIGGER save_refusal INSTEAD OF INSERT ON saved WHEN new.tab = 'refusal' BEGIN
+CREATE TRIGGER save_refusal INSTEAD OF INSERT ON saved WHEN new.tab = 'refusal' AND new.data IS NOT NULL BEGIN
     INSERT INTO refusal (sink, recipient, data) VALUES (new.key ->> 0, new.key ->> 1, new.data)
         ON CONFLICT (sink, recipient) DO UPDATE SET data = json_patch(data, new.data);
 END;
@@ -258,10 +270,31 @@ CREATE TRIGGER save_batch INSTEAD OF INSERT ON saved WHEN new.tab = 'batch' BEGI
         ON CONFLICT (run) DO UPDATE SET data = json_patch(data, new.data);
 END;
 
+CREATE TRIGGER save_silence INSTEAD OF INSERT ON saved WHEN new.tab = 'silence' AND new.data IS NOT NULL BEGIN
+    INSERT INTO silence (key, data) VALUES (new.key ->> '$', new.data)
+        ON CONFLICT (key) DO UPDATE SET data = json_patch(data, new.data);
+END;
+
 -- The only rows that a decision removes.
+CREATE TRIGGER forget_refusal INSTEAD OF INSERT ON saved WHEN new.tab = 'refusal' AND new.data IS NULL BEGIN
+    DELETE FROM refusal WHERE sink = new.key ->> 0 AND recipient = new.key ->> 1;
+END;
+
+CREATE TRIGGER forget_silence INSTEAD OF INSERT ON saved WHEN new.tab = 'silence' AND new.data IS NULL BEGIN
+    DELETE FROM silence WHERE key = new.key ->> '$';
+END;
+
 CREATE TRIGGER forget_start INSTEAD OF INSERT ON saved WHEN new.tab = 'start' AND new.data IS NULL BEGIN
     DELETE FROM start WHERE run = new.key ->> '$';
 END;
+
+-- Which release of the crate brought each migration: for whoever does not know it.
+CREATE TABLE release (
+    migration INTEGER PRIMARY KEY,
+    version   TEXT NOT NULL
+) STRICT;
+
+INSERT INTO release (migration, version) VALUES (1, '0.1.0');
 
 -- How many events all incidents have, and how many of them were reported: counted
 -- by triggers, as to sum them up would take longer with each incident.

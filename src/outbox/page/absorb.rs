@@ -63,6 +63,7 @@ impl Page {
         self.absorb_learned(other, &ids);
         self.absorb_accounts(other);
         self.absorb_refusals(other);
+        self.absorb_silences(other);
         for (sink, theirs) in other.dead.iter() {
             let own = self.dead.change_or_insert(sink.clone(), Default::default);
             own.told_at = own.told_at.max(theirs.told_at);
@@ -245,6 +246,7 @@ impl Page {
             self.accounts.insert(recipient.clone(), own);
         }
         self.absorb_refusals(other);
+        self.inherit_silences(other);
         for (sink, theirs) in other.dead.iter().filter(|(_, theirs)| theirs.told_at.is_some()) {
             let own = self.dead.change_or_insert(sink.clone(), Default::default);
             own.told_at = own.told_at.max(theirs.told_at);

@@ -1,10 +1,13 @@
 //! Times that move along with a clock that jumped, or that it left behind.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use uuid::Uuid;
 
-use super::{DeliveryRow, Page, State};
+use super::{DeliveryRow, IncidentRow, Page, State};
 use crate::{event::moved, host::time::Saturating, policy::budget::Account};
 
 impl Page {
@@ -22,14 +25,26 @@ impl Page {
                 delivery.ask_at = delivery.ask_at.map(|at| moved(at, millis));
             }
         }
-        let is_ours = |incident: i64| self.incidents.get(&incident).is_some_and(|it| it.run == run);
+        self.shift_silences(run, millis);
+        // What counts for a silence goes with that.
+        let is_ours = |incident: i64| {
+            let of_silence = |it: &IncidentRow| self.silence_of(&it.fingerprint).map(|silence| silence.run);
+            self.incidents.get(&incident).is_some_and(|it| of_silence(it).unwrap_or(it.run) == run)
+        };
         let silenced = self.standings.iter().filter(|((incident, _), known)| {
             known.not_before.is_some() && known.due_at.is_some() && is_ours(*incident)
         });
         let silenced: Vec<_> = silenced.map(|(key, _)| key.clone()).collect();
+        let mut held = BTreeSet::new();
         for key in silenced {
             if let Some(known) = self.standings.change(&key) {
                 known.not_before = known.not_before.map(|at| moved(at, millis));
+            }
+            if self.incidents.get(&key.0).is_some_and(|it| it.held_until.is_some())
+                && held.insert(key.0)
+                && let Some(incident) = self.incidents.change(&key.0)
+            {
+                incident.held_until = incident.held_until.map(|at| moved(at, millis));
             }
         }
     }

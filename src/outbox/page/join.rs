@@ -28,16 +28,22 @@ struct Addressee<'a> {
 impl Page {
     /// Adds the `arrivals` of batch `number` of the maker's run, unless they are here: it
     /// may be that whoever brought them was told of an error, although they were saved.
+    /// True if one of them is an error of the program's that nobody silenced.
     pub(in crate::outbox) fn join_once(
         &mut self,
         number: u64,
-        arrivals: Vec<Arrival<'_>>,
+        mut arrivals: Vec<Arrival<'_>>,
         maker: &Maker<'_>,
         targets: &[Target],
         now: SystemTime,
-    ) {
-        match self.batches.get(&maker.run) {
-            Some(last) if last.number >= number => return,
+    ) -> bool {
+        let known = self.batches.get(&maker.run).map(|last| last.number);
+        if known.is_some_and(|known| known >= number) {
+            return arrivals.iter().any(Arrival::is_error);
+        }
+        self.hold_back(&mut arrivals, now);
+        let has_error = arrivals.iter().any(Arrival::is_error);
+        match known {
             Some(_) => (),
             None => {
                 let counts = arrivals.iter().map(|arrival| (arrival.fingerprint.clone(), arrival.count));
@@ -49,6 +55,7 @@ impl Page {
         let known = self.batches.get(&maker.run).and_then(|last| last.erred_at);
         self.batches.insert(maker.run, BatchRow { number, at: now, erred_at: known.max(erred_at) });
         self.join(arrivals, maker, targets, now);
+        has_error
     }
 
     /// Adds `arrivals` to their open incidents, or to those that ended within
@@ -108,7 +115,9 @@ impl Page {
     /// Closes the incidents that had no event for [`QUIET_AFTER`].
     pub(super) fn close_ended(&mut self, now: SystemTime) {
         let has_ended = |incident: &IncidentRow| {
-            incident.closed_at.is_none() && incident.last_at.later(QUIET_AFTER) <= now
+            incident.closed_at.is_none()
+                && incident.last_at.later(QUIET_AFTER) <= now
+                && incident.held_until.is_none_or(|until| until <= now)
         };
         let ended = self.incidents.iter().filter(|(_, incident)| has_ended(incident));
         let ended: Vec<_> = ended.map(|(id, _)| *id).collect();
@@ -190,6 +199,7 @@ impl Page {
         incident.run = maker.run;
         incident.process = maker.process.clone();
         incident.is_new &= known.is_empty();
+        incident.held_until = arrival.not_before;
         if let Some(event) = arrival.event {
             self.firsts.insert(id, Event::unshared(event));
         }
@@ -231,12 +241,17 @@ impl Page {
             last_at: arrival.last_at,
             closed_at: None,
             is_left: false,
+            held_until: arrival.not_before,
             pace: arrival.pace.clone(),
             recent,
         };
         self.incidents.insert(id, incident);
         if let Some(event) = arrival.event {
-            self.firsts.insert(id, Event::unshared(event));
+            let mut event = Event::unshared(event);
+            if let Some(headline) = &arrival.headline {
+                event.message.clone_from(headline);
+            }
+            self.firsts.insert(id, event);
         }
         if let Some(latest) = arrival.later() {
             self.latests.insert(id, latest.bare());

@@ -26,6 +26,12 @@ impl Page {
         is_news.then_some(map)
     }
 
+    /// The group that `arrival` would join.
+    pub(super) fn group_of(&self, arrival: &Arrival<'_>) -> Option<fingerprint::Fingerprint> {
+        let said = arrival.said.as_deref()?;
+        self.learned.get(&said.callsite)?.map.clone().note(said, arrival.count).0
+    }
+
     /// Keeps what was learned from an event of the incident `id`; a new one is its
     /// callsite's last one.
     pub(super) fn keep_learned(

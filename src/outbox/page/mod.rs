@@ -29,9 +29,12 @@ mod join;
 #[cfg(feature = "sqlite")]
 mod known;
 mod learn;
+#[cfg(feature = "cli")]
+mod overview;
 mod read;
 mod rows;
 mod settle;
+mod silences;
 #[cfg(feature = "sqlite")]
 mod starts;
 mod table;
@@ -40,10 +43,13 @@ mod tell;
 pub(crate) use fates::{Learned, Sequel};
 #[cfg(feature = "sqlite")]
 pub(super) use form::hex;
+#[cfg(feature = "cli")]
+pub use overview::{IncidentView, MessageView, Revived, SilenceView, WaitingView};
 pub(super) use rows::{
     BatchRow, DeadRow, DeliveryRow, IncidentRow, ItemRow, LearnedRow, Recipient, RefusalRow, StandingRow,
     StartRow, State, StoredNotice,
 };
+pub(crate) use silences::SilenceRow;
 pub(super) use table::{Kept, Table};
 
 /// Rows of the outbox, by their keys.
@@ -67,6 +73,8 @@ pub(crate) struct Page {
     /// By sink.
     pub(super) dead: Table<String, DeadRow>,
     pub(super) starts: Table<Uuid, StartRow>,
+    /// By what their events are counted under.
+    pub(super) silences: Table<Uuid, SilenceRow>,
     /// By run.
     pub(super) batches: Table<Uuid, BatchRow>,
     /// The first batch that was added, where none of its run was before: another store may
@@ -215,7 +223,7 @@ impl Page {
     }
 
     /// Every table by its name, in the order of their references.
-    pub(super) fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 13] {
+    pub(super) fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 14] {
         [
             ("incident", &mut self.incidents),
             ("first_event", &mut self.firsts),
@@ -230,6 +238,7 @@ impl Page {
             ("dead_told", &mut self.dead),
             ("start", &mut self.starts),
             ("batch", &mut self.batches),
+            ("silence", &mut self.silences),
         ]
     }
 

@@ -85,6 +85,9 @@ pub(in crate::outbox) struct IncidentRow {
     /// It does not come back: another store goes on with it.
     #[serde(default)]
     pub(in crate::outbox) is_left: bool,
+    /// Until when it is silenced, if it is: it stays open as long.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) held_until: Option<SystemTime>,
     #[serde(with = "form::whole")]
     pub(in crate::outbox) pace: Pace,
     #[serde(default)]
@@ -189,6 +192,30 @@ pub(in crate::outbox) enum State {
     Pending,
     Delivered,
     Dead,
+}
+
+#[cfg(feature = "cli")]
+impl State {
+    /// Its name, as a keeper has it.
+    pub(in crate::outbox) fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+#[cfg(feature = "cli")]
+impl Known {
+    /// Its name, as a keeper has it.
+    pub(in crate::outbox) fn name(self) -> &'static str {
+        match self {
+            Self::Arrived => "arrived",
+            Self::Failed => "failed",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
 }
 
 /// What is known of a message after it was accepted.

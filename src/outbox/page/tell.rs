@@ -67,8 +67,10 @@ impl Page {
         now: SystemTime,
     ) -> Option<i64> {
         self.drop_orphans(recipient);
+        let put_off = self.put_off(recipient, now);
         let open = self.open_notice(recipient);
-        let (ids, standings): (Vec<i64>, Vec<Standing>) = self.undecided(recipient, open).unzip();
+        let undecided = self.undecided(recipient, open).filter(|(id, _)| !put_off.contains(id));
+        let (ids, standings): (Vec<i64>, Vec<Standing>) = undecided.unzip();
         let view = RecipientView {
             account: self.accounts.get(recipient).cloned().unwrap_or_default(),
             standings,

@@ -105,6 +105,9 @@ pub(super) async fn load(
         Scope::Recipients => recipients(connection).await,
         Scope::Notice(id) => notice(connection, *id).await,
         Scope::Events(incidents) => events(connection, incidents).await,
+        Scope::Silences => silences(connection).await,
+        #[cfg(feature = "cli")]
+        Scope::Shown(shown) => more::shown(connection, shown).await,
         Scope::Absorb(others) => absorb(connection, others).await,
     };
     keep_all(page, rows)
@@ -175,15 +178,19 @@ async fn batch(
     let fingerprints = json(&all.map(hex::of).collect::<Vec<_>>());
     let recipients: Vec<_> = targets.iter().map(|target| (target.sink, &*target.recipient)).collect();
     let (recipients, ended_by) = (json(&recipients), to_millis(now.earlier(QUIET_AFTER)));
-    let run = run.to_string();
+    let (run, now) = (run.to_string(), to_millis(now));
     rows!(
         connection,
-        "WITH chosen (id) AS MATERIALIZED (
+        "WITH silent (key, data) AS MATERIALIZED (SELECT key, data FROM silence WHERE until > ?6),
+           chosen (id) AS MATERIALIZED (
                SELECT id FROM incident
                 WHERE closed_at IS NULL AND fingerprint IN (SELECT value FROM json_each(?1))
                 UNION
                SELECT (SELECT max(last.id) FROM incident AS last WHERE last.fingerprint = print.value)
                  FROM json_each(?1) AS print
+                UNION
+               SELECT id FROM incident
+                WHERE closed_at IS NULL AND fingerprint IN (SELECT replace(key, '-', '') FROM silent)
                 UNION
                SELECT id FROM incident WHERE closed_at IS NULL AND last_at <= ?2)
            SELECT 'incident' AS tab, CAST(id AS TEXT) AS key, data
@@ -204,6 +211,8 @@ async fn batch(
             UNION ALL
            SELECT 'batch', json_quote(run), data FROM batch WHERE run = ?5
             UNION ALL
+           SELECT 'silence', json_quote(key), data FROM silent
+            UNION ALL
            SELECT 'beyond', '', json_object(
                'last_incident', max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'incident'), 0),
                                     (SELECT coalesce(max(id), 0) FROM incident)),
@@ -217,7 +226,8 @@ async fn batch(
         ended_by,
         recipients,
         MAX_PENDING_LOADED,
-        run
+        run,
+        now
     )
 }
 
@@ -288,6 +298,8 @@ async fn desk(connection: &mut SqliteConnection, channel: &Channel, hurried: boo
             UNION ALL
            SELECT 'delivery', json_quote(key), data FROM pending
             UNION ALL
+           SELECT 'silence', json_quote(key), data FROM silence WHERE until > ?2
+            UNION ALL
            SELECT 'beyond', '', json_object(
                'last_incident', (SELECT coalesce(max(id), 0) FROM incident),
                'last_notice', (SELECT coalesce(max(id), 0) FROM notice))
@@ -346,4 +358,4 @@ async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTi
 const MAX_PENDING_LOADED: i64 = MAX_PENDING.cast_signed() + 13;
 
 mod more;
-use more::{absorb, events, fate, learned, live, notice, pending, questions, recipients, starts};
+use more::{absorb, events, fate, learned, live, notice, pending, questions, recipients, silences, starts};

@@ -25,6 +25,8 @@ use sqlx::{
 };
 use uuid::Uuid;
 
+#[cfg(feature = "cli")]
+mod existing;
 mod journal;
 mod load;
 mod mode;
@@ -42,6 +44,8 @@ mod turn;
 mod version;
 
 pub(crate) use path::database_path;
+#[cfg(feature = "cli")]
+pub(crate) use program::owner_of;
 pub(crate) use program::{Place, Program, choose};
 
 static MIGRATOR: Migrator = {
@@ -186,7 +190,7 @@ impl Sqlite {
         self.identity
     }
 
-    pub(in crate::outbox) async fn shut(self) {
+    pub(crate) async fn shut(self) {
         // What is committed is safe either way: closing tidies the WAL away.
         if let Err(error) = self.connection.close().await {
             crate::host::trouble::report(

@@ -18,6 +18,13 @@ pub(super) fn is_planted(_path: &Path, _metadata: &Metadata) -> bool {
     false
 }
 
+#[cfg(all(feature = "cli", not(unix)))]
+pub(super) fn other_owner(_metadata: &Metadata) -> Option<u32> {
+    None
+}
+
+#[cfg(all(feature = "cli", unix))]
+pub(super) use unix::other_owner;
 #[cfg(unix)]
 pub(super) use unix::{is_planted, tighten};
 
@@ -96,6 +103,13 @@ mod unix {
     pub(in crate::outbox) fn is_planted(path: &Path, metadata: &Metadata) -> bool {
         let is_open = fs::metadata(directory(path)).is_ok_and(|it| it.mode() & 0o002 != 0);
         is_open && ![0, user()].contains(&metadata.uid())
+    }
+
+    /// Whose a file is, if who asks is neither that user nor root: what SQLite makes
+    /// beside it would be of the one who asks. As root it gives that to the owner.
+    #[cfg(feature = "cli")]
+    pub(in crate::outbox) fn other_owner(metadata: &Metadata) -> Option<u32> {
+        Some(metadata.uid()).filter(|owner| ![0, *owner].contains(&user()))
     }
 
     /// Has whoever may write the database lock it, too. Of one who may not lock it is not

@@ -88,6 +88,13 @@ pub(super) async fn judge_damaged(path: &Path, is_marked: bool) -> Result<(), St
     version::is_known(needed.max(added).unwrap_or(0), &MIGRATOR)
 }
 
+/// Whether a newer version of this crate wants the file to itself.
+#[cfg(feature = "cli")]
+pub(super) async fn is_of_newer(path: &Path) -> bool {
+    let header = read_header(path).await;
+    header.is_ok_and(|header| version::is_known(header.user_version, &MIGRATOR).is_err())
+}
+
 /// Writes our application id to an empty database, if it is still that.
 ///
 /// # Errors

@@ -116,6 +116,16 @@ pub(crate) fn choose(first: &Path, program: &Program) -> Result<Place, StoreErro
     slot.label(beside)
 }
 
+/// Whose file the one at `path` is, as is noted beside it. It is only read: who starts
+/// takes a lock on it for a program that runs.
+#[cfg(feature = "cli")]
+pub(crate) fn owner_of(path: &Path) -> Option<String> {
+    let record = std::fs::File::open(with_suffix(path, CLAIM)).ok()?;
+    let mut bytes = Vec::new();
+    record.take(MAX_RECORD_BYTES).read_to_end(&mut bytes).ok()?;
+    (!bytes.is_empty()).then(|| Program::recorded(&bytes).to_string())
+}
+
 fn failed(error: io::Error) -> StoreError {
     StoreError::Failed(error.to_string())
 }

@@ -20,11 +20,14 @@ impl Sqlite {
             Prune::Expired { delivered_by, dead_by } => {
                 (to_millis(delivered_by), to_millis(dead_by), i64::MAX, BYTES_PER_STEP)
             }
+            Prune::Settled { by } => (to_millis(by), to_millis(by), 0, BYTES_PER_STEP),
             Prune::Excess { cap_bytes, untold_since } => {
                 let excess = before.used_bytes().saturating_sub(cap_bytes / 100 * ROOM_PERCENT);
                 (i64::MAX, i64::MAX, to_millis(untold_since), excess.min(BYTES_PER_STEP))
             }
         };
+        // Who is asked after is known some day.
+        let is_late = !matches!(what, Prune::Settled { .. });
         if let Prune::Expired { .. } = what {
             self.forget_batches(delivered_by).await?;
         }
@@ -34,7 +37,7 @@ impl Sqlite {
             pruned.incidents = self.delete_incidents(delivered_by, enough).await?;
         }
         if enough > 0 && pruned.incidents == 0 {
-            pruned.notices = self.delete_notices(delivered_by, dead_by, untold_by, enough).await?;
+            pruned.notices = self.delete_notices(delivered_by, dead_by, untold_by, is_late, enough).await?;
         }
         let has_deleted = pruned.incidents + pruned.notices > 0;
         if !has_deleted && before.free_pages < PAGES_PER_STEP {
@@ -113,6 +116,7 @@ impl Sqlite {
         delivered_by: i64,
         dead_by: i64,
         untold_by: i64,
+        is_late: bool,
         enough: u64,
     ) -> Result<u64, StoreError> {
         let rows = sqlx::query!(
@@ -130,12 +134,14 @@ impl Sqlite {
                   AND state IS NOT 'pending'
                   AND NOT (state IS 'dead' AND kind <> 'health' AND settled_at > ?4
                            AND EXISTS (SELECT 1 FROM dead_told WHERE dead_told.sink = delivery.sink AND count > 0))
+                  AND (?5 OR ask_at IS NULL)
                   AND delivery.id IS NOT (SELECT max(id) FROM delivery)
                 ORDER BY notice.id LIMIT ?3"#,
             delivered_by,
             dead_by,
             ROWS_PER_STEP,
-            untold_by
+            untold_by,
+            is_late
         )
         .fetch_all(&mut self.connection)
         .await?;

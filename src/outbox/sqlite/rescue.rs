@@ -115,6 +115,12 @@ impl Sqlite {
             )
             .fetch_one(&mut *connection)
             .await,
+            sqlx::query_scalar!(
+                r#"SELECT group_concat('silence' || char(31) || json_quote(key) || char(31) || data, char(30))
+                          AS "rows?: String" FROM silence"#
+            )
+            .fetch_one(&mut *connection)
+            .await,
         ];
         for rows in recipients.into_iter().filter_map(|rows| rows.ok().flatten()) {
             split(&rows).for_each(|row| drop(page.read(row.tab, row.key, row.data)));
@@ -299,6 +305,7 @@ fn unreadable_incident(fingerprint: Vec<u8>, count: u64, at: SystemTime) -> Inci
         last_at: at,
         closed_at: Some(at),
         is_left: true,
+        held_until: None,
         pace: Pace::default(),
         recent: Recent::default(),
     }

@@ -237,6 +237,7 @@ fn incident(id: i64) -> IncidentRow {
         last_at: at,
         closed_at: None,
         is_left: false,
+        held_until: None,
         pace: Default::default(),
         recent: Default::default(),
     }

@@ -4,6 +4,8 @@ use std::sync::Once;
 
 use sqlx::{SqliteConnection, migrate::Migrator};
 
+#[cfg(feature = "cli")]
+use super::MIGRATOR;
 use super::{super::StoreError, path};
 use crate::host::fork::LockedFile;
 
@@ -49,6 +51,42 @@ pub(super) fn is_known(needed: i64, migrator: &Migrator) -> Result<(), StoreErro
         "a newer version of tracing-alert needs schema {needed} in it, and this one knows {known}: update \
          tracing-alert, or set ALERT_DATABASE to another path"
     )))
+}
+
+/// Refuses a file that is not as this version makes it, with the version that does.
+#[cfg(feature = "cli")]
+pub(super) async fn must_be_ours(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let ours = env!("CARGO_PKG_VERSION");
+    let refused = |what: String| Err(StoreError::Failed(what));
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_tracing_alert_migrations'")
+            .fetch_one(&mut *connection)
+            .await?;
+    if tables == 0 {
+        return refused("a program is about to make it: try again".to_owned());
+    }
+    let there: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _tracing_alert_migrations")
+        .fetch_one(&mut *connection)
+        .await?;
+    let there = there.unwrap_or(0);
+    let known = newest(&MIGRATOR);
+    if there > known || needed(&mut *connection).await? > known {
+        let release = super::existing::release(connection).await;
+        let install = match &release {
+            Some(release) => format!("cargo install tracing-alert --features cli --version {release}"),
+            None => "cargo install tracing-alert --features cli".to_owned(),
+        };
+        let by = release.map(|release| format!(" ({release})")).unwrap_or_default();
+        return refused(format!(
+            "a newer version of tracing-alert{by} made it, and this command is {ours}. Install that one: {install}"
+        ));
+    }
+    if there < known {
+        return refused(format!(
+            "an older version of tracing-alert made it, and this command is {ours}: start a program that is built with              {ours}, which brings it up to date, or install the command of that version"
+        ));
+    }
+    Ok(())
 }
 
 /// What is to be said of a defective SQLite where it can do harm.

@@ -71,6 +71,7 @@ fn content(page: &Page, knows_the_past: bool) -> Vec<String> {
         }));
     }
     lines.extend(page.accounts.iter().map(|(whom, it)| format!("account {whom:?} {it:?}")));
+    lines.extend(page.silences.iter().map(|it| format!("silence {it:?}")));
     lines.extend(page.refusals.iter().map(|it| format!("refusal {it:?}")));
     lines.extend(page.dead.iter().map(|(sink, it)| {
         format!("dead {sink} {:?} {} {} {} {}", it.told_at, it.count, it.recipient, it.public_id, it.reason)

@@ -154,6 +154,7 @@ fn page_of((count, told, closed_at, due_at): Brought) -> Page {
         last_at: at(count),
         closed_at: closed_at.map(at),
         is_left: false,
+        held_until: None,
         pace: Default::default(),
         recent: Default::default(),
     };

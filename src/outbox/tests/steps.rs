@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{silences::silence, *};
+use crate::policy::matcher::{Matcher, first_of_silenced};
 
 mod books;
 
@@ -14,6 +15,9 @@ pub(super) enum Step {
     /// Events are captured: which, how many, and whether they are silenced.
     Persist(Vec<(u8, u8, bool)>),
     Lose(u8),
+    /// A kind is silenced for so many seconds; or it is no more.
+    Silence(u8, u64),
+    Unsilence(u8),
     Tell {
         sink: Sink,
         hurried: bool,
@@ -59,6 +63,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => proptest::collection::vec((0_u8..6, 1_u8..40, silent()), 1..4).prop_map(Step::Persist),
         1 => (1_u8..9).prop_map(Step::Lose),
+        1 => (0_u8..6, 1_u64..10_000).prop_map(|(kind, seconds)| Step::Silence(kind, seconds)),
+        1 => (0_u8..6).prop_map(Step::Unsilence),
         8 => (sink(), proptest::bool::weighted(0.2)).prop_map(|(sink, hurried)| Step::Tell { sink, hurried }),
         1 => sink().prop_map(Step::TellOfDead),
         6 => (sink(), 1_usize..4).prop_map(|(sink, limit)| Step::Claim { sink, limit }),
@@ -85,6 +91,7 @@ pub(super) enum Did {
     Claimed(Vec<String>),
     Settled(bool),
     PulledForward(u64),
+    Silenced(usize),
     Nothing,
 }
 
@@ -106,6 +113,8 @@ pub(super) struct Side {
     pub(super) past: EventCounts,
     /// How many events there were.
     events: u64,
+    /// How many silences were begun.
+    silences: u128,
     /// How many of them were delivered, by incident and recipient.
     delivered: Counts,
     captured: Counts,
@@ -132,6 +141,7 @@ impl Side {
             deferred: VecDeque::new(),
             past: EventCounts::default(),
             events: 0,
+            silences: 0,
             delivered: Counts::new(),
             captured: Counts::new(),
             settled: Counts::new(),
@@ -170,6 +180,18 @@ impl Side {
                 self.capture("lost", Level::ERROR, (*count).into());
                 self.bench.persist_with(&[], &losses, now).await;
                 Did::Nothing
+            }
+            Step::Silence(kind, seconds) => {
+                self.silences += 1;
+                let matcher = Matcher::new().message(kind_name(*kind));
+                let row = silence(&matcher, now, now + Duration::from_secs(*seconds));
+                let key = Uuid::from_u128(self.silences);
+                Did::Silenced(usize::from(self.bench.store.silence(key, row, now).await.unwrap()))
+            }
+            Step::Unsilence(kind) => {
+                let name = Some(kind_name(*kind));
+                let is_meant = |_, row: &SilenceRow| row.conditions.message == name;
+                Did::Silenced(self.bench.store.unsilence(is_meant, now).await.unwrap())
             }
             Step::Tell { sink, hurried } => {
                 let told = self.bench.tell_with(&self.channel(sink), *hurried, now).await;
@@ -247,7 +269,7 @@ impl Side {
             let samples = notice
                 .samples
                 .iter()
-                .map(|sample| (sample.event.message.clone(), sample.incident.clone(), sample.count));
+                .map(|sample| (kind_in(&sample.event.message), sample.incident.clone(), sample.count));
             let losses = notice.losses.values().map(|count| ("lost".to_owned(), String::new(), *count));
             let counts = samples.chain(losses).collect();
             self.claims.push_back((claim, counts));
@@ -281,6 +303,11 @@ impl Side {
 /// Whether it is one of those that are captured.
 fn is_event(kind: &str) -> bool {
     kind.len() == 1
+}
+
+/// The kind of the event that says this, also if it stands for what was silenced.
+fn kind_in(message: &str) -> String {
+    first_of_silenced(message).unwrap_or(message).to_owned()
 }
 
 fn kind_name(kind: u8) -> String {

@@ -51,7 +51,10 @@ fn the_foot_is_one_line_that_says_what_can_be_done_now() {
     };
     let mut failed = notice(vec![error(Level::ERROR, "order 17 failed", 1)]);
     let code = silence_hint::code(&failed.samples[0]).unwrap();
-    let now = format!("7K3Q · To hear no more of this kind, restart the program with ALERT_IGNORE={code}");
+    let now = format!(
+        "7K3Q · To hear no more of this kind: tracing-alert silence --kind {code} --for 2h; or for good, restart the \
+         program with ALERT_IGNORE={code}"
+    );
     assert_eq!(foot(&failed), now);
     let text = texts(&failed).text;
     let silence = format!("\n\n    let these = Matcher::new().kind(\"{code}\");\n    alerts.silence(these, ");

@@ -58,10 +58,10 @@ pub(super) struct Known {
 
 /// An address on a list.
 #[derive(Clone, Debug)]
-struct Entry {
-    is_block: bool,
+pub(super) struct Entry {
+    pub(super) is_block: bool,
     created_at: Option<SystemTime>,
-    reason: String,
+    pub(super) reason: String,
 }
 
 impl Known {
@@ -110,6 +110,13 @@ impl SendGridSink {
         Ok(accepted.iter().map(fate).collect())
     }
 
+    /// What became of a mail, by what the lists say now.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn fate_now(&self, accepted: &Accepted) -> Result<Fate, SendError> {
+        let entries = self.entries(&accepted.recipient).await?;
+        Ok(Known { asked_at: None, times: 0, entries }.fate(accepted.accepted_at))
+    }
+
     fn known(&self, address: &str) -> Known {
         let suppressions = self.suppressions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         suppressions.get(address).cloned().unwrap_or_default()
@@ -124,7 +131,7 @@ impl SendGridSink {
     }
 
     /// Asks each list for `address`.
-    async fn entries(&self, address: &str) -> Result<Vec<Entry>, SendError> {
+    pub(super) async fn entries(&self, address: &str) -> Result<Vec<Entry>, SendError> {
         let scrub = self.scrub(address);
         let mut entries = Vec::new();
         for (list, why) in LISTS {

@@ -100,6 +100,8 @@ pub(super) async fn pending(connection: &mut SqliteConnection) -> Rows {
            SELECT 'incident', CAST(id AS TEXT), data FROM incident
             WHERE id IN (SELECT incident_id FROM standing WHERE due_at IS NOT NULL AND not_before IS NOT NULL)
             UNION ALL
+           SELECT 'silence', json_quote(key), data FROM silence
+            UNION ALL
            SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"
     )
 }
@@ -144,7 +146,30 @@ pub(super) async fn recipients(connection: &mut SqliteConnection) -> Rows {
             UNION ALL
            SELECT 'refusal', json_array(sink, recipient), data FROM refusal
             UNION ALL
-           SELECT 'dead_told', json_quote(sink), data FROM dead_told"
+           SELECT 'dead_told', json_quote(sink), data FROM dead_told
+            UNION ALL
+           SELECT 'silence', json_quote(key), data FROM silence"
+    )
+}
+
+pub(super) async fn silences(connection: &mut SqliteConnection) -> Rows {
+    rows!(
+        connection,
+        "WITH told (incident_id, sink, recipient, data) AS MATERIALIZED (
+               SELECT incident_id, sink, recipient, data FROM standing WHERE due_at IS NOT NULL),
+           open (id) AS MATERIALIZED (SELECT id FROM incident WHERE closed_at IS NULL)
+           SELECT 'silence' AS tab, json_quote(key) AS key, data
+             FROM silence
+            UNION ALL
+           SELECT 'incident', CAST(id AS TEXT), data FROM incident
+            WHERE id IN (SELECT incident_id FROM told UNION SELECT id FROM open)
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data FROM told
+            UNION ALL
+           SELECT 'first_event', CAST(incident_id AS TEXT), payload
+             FROM open CROSS JOIN first_event ON incident_id = open.id
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version"
     )
 }
 
@@ -173,6 +198,60 @@ pub(super) async fn events(connection: &mut SqliteConnection, incidents: &[i64])
            SELECT 'latest_event', CAST(incident_id AS TEXT), payload
              FROM latest_event WHERE incident_id IN (SELECT value FROM json_each(?1))",
         incidents
+    )
+}
+
+#[cfg(feature = "cli")]
+pub(super) async fn shown(
+    connection: &mut SqliteConnection,
+    shown: &crate::outbox::operate::Shown<'_>,
+) -> Rows {
+    use crate::outbox::operate::Shown;
+    let (last, ids) = match shown {
+        Shown::Last(last) => (i64::from(*last), "[]".to_owned()),
+        Shown::Ids(ids) => (-1, json(ids)),
+    };
+    rows!(
+        connection,
+        "WITH chosen (id) AS MATERIALIZED (
+               SELECT id FROM incident
+                WHERE ?1 >= 0 AND id > (SELECT coalesce(max(id), 0) FROM incident) - ?1
+                UNION
+               SELECT id FROM incident WHERE ?1 >= 0 AND closed_at IS NULL
+                UNION
+               SELECT id FROM incident WHERE public_id IN (SELECT value FROM json_each(?2))
+                UNION
+               SELECT incident_id FROM json_each(?2) AS theirs
+                CROSS JOIN notice ON public_id = theirs.value
+                CROSS JOIN item ON notice_id = notice.id),
+           told (notice_id) AS MATERIALIZED (
+               SELECT DISTINCT notice_id FROM chosen CROSS JOIN item ON incident_id = chosen.id)
+           SELECT 'incident' AS tab, CAST(id AS TEXT) AS key, data
+             FROM incident WHERE id IN chosen
+            UNION ALL
+           SELECT 'first_event', CAST(incident_id AS TEXT), payload
+             FROM first_event WHERE incident_id IN chosen
+            UNION ALL
+           SELECT 'latest_event', CAST(incident_id AS TEXT), payload
+             FROM latest_event WHERE incident_id IN chosen AND ?1 < 0
+            UNION ALL
+           SELECT 'standing', json_array(incident_id, json_array(sink, recipient)), data
+             FROM standing WHERE incident_id IN chosen
+            UNION ALL
+           SELECT 'notice', CAST(notice.id AS TEXT), notice.data
+             FROM told CROSS JOIN notice ON notice.id = notice_id
+            UNION ALL
+           SELECT 'item', json_array(item.notice_id, incident_id), item.data
+             FROM told CROSS JOIN item ON item.notice_id = told.notice_id
+            UNION ALL
+           SELECT 'delivery', json_quote(key), data
+             FROM told CROSS JOIN delivery ON delivery.notice_id = told.notice_id
+            UNION ALL
+           SELECT 'refusal', json_array(sink, recipient), data FROM refusal
+            UNION ALL
+           SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
+        last,
+        ids
     )
 }
 
@@ -223,6 +302,8 @@ pub(super) async fn absorb(connection: &mut SqliteConnection, others: &[&Page]) 
            SELECT 'dead_told', json_quote(sink), data FROM dead_told
             UNION ALL
            SELECT 'learned', callsite, data FROM learned WHERE callsite IN (SELECT value FROM json_each(?4))
+            UNION ALL
+           SELECT 'silence', json_quote(key), data FROM silence
             UNION ALL
            SELECT 'batch', json_quote(run), data FROM batch WHERE run IN (SELECT value FROM json_each(?3))
             UNION ALL

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{super::*, Counts, SINKS, Side};
+use super::{super::*, Counts, SINKS, Side, kind_in};
 use crate::outbox::page::{Page, State};
 
 impl Side {
@@ -132,7 +132,7 @@ fn most(counts: &Counts) -> u64 {
 
 fn kind_of(page: &Page, incident: i64) -> String {
     match (page.incidents.get(&incident).unwrap().about, page.firsts.get(&incident)) {
-        (None, Some(event)) => event.message.clone(),
+        (None, Some(event)) => kind_in(&event.message),
         (Some(About::Loss(_)), _) => "lost".to_owned(),
         (about, _) => format!("{about:?}"),
     }
