@@ -1,4 +1,4 @@
-//! What the two providers share of HTTP: one bounded exchange, and what its
+//! What the sinks share of HTTP: one bounded exchange, and what its
 //! failure means.
 //!
 //! Runs on the alert thread. Invariant: an exchange ends by itself before

@@ -1,7 +1,7 @@
 //! [`WebhookSink`]: messages to chats, pagers and addresses of one's own, by HTTP.
 //!
 //! Runs on the alert thread. Invariant: only the label is in a row, an error, a line or
-//! a `Debug`; the URL is a secret. One message of an event pings nobody.
+//! a `Debug`; the URL is a secret. No text of an event pings anybody.
 
 use std::{
     collections::BTreeSet,
