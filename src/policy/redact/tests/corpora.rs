@@ -164,7 +164,7 @@ fn the_harmless_lines_of_the_first_corpus_stay_as_they_are() {
 }
 
 /// Wants at most so many thousandths of the lines of `name` to have what `fault`
-/// finds. Shows which.
+/// finds. Shows which, unless nobody who writes rules may see them.
 fn assert_at_most(thousandths: usize, name: &str, fault: impl Fn(&str) -> Option<String>) {
     let corpus = corpus(name);
     let pairs: Vec<_> = lines(&corpus).filter_map(|line| line.split_once('\t')).collect();
@@ -173,7 +173,7 @@ fn assert_at_most(thousandths: usize, name: &str, fault: impl Fn(&str) -> Option
     let kinds = pairs.iter().map(|(kind, _)| kind).collect::<BTreeSet<_>>().len();
     let share = 100.0 * found.len() as f64 / pairs.len() as f64;
     println!("{name}: {} of {} lines of {kinds} kinds ({share:.1} %)", found.len(), pairs.len());
-    let shown = found.join("\n");
+    let shown = if name.contains("unseen") { String::new() } else { found.join("\n") };
     println!("{shown}");
     assert!(1000 * found.len() <= thousandths * pairs.len(), "{name}: {share:.1} %\n{shown}");
 }
