@@ -12,7 +12,7 @@ pub(super) struct Row {
     pub(super) nature: Nature,
     pub(super) place: Place,
     /// In lower case and with plain letters; a `*` stands for the beginning of a
-    /// longer word.
+    /// longer word, or for its ending.
     pub(super) phrases: &'static [&'static str],
 }
 
@@ -29,21 +29,21 @@ pub(super) const KEYS: &[Row] = &[
     row("connection_string", StrongLine, Anywhere, &["*connectionstring", "connection string", "connstr", "conn str"]),
     row("password", Strong, Anywhere, &[
         "*password", "*passwd", "*passcode", "identified by", "requirepass", "masterauth",
-        "*passwort", "*kennwort", "losungswort", "zugangscode", // German
-        "mot de passe", "motdepasse", "mdp", "code secret", // French
-        "contrasena", "contrasenya", "palabra de paso", // Spanish, Catalan
-        "senha", "palavra passe", // Portuguese
-        "parola", "parola chiave", "parola d ordine", // Italian, Romanian, Turkish
-        "wachtwoord", "toegangscode", // Dutch
-        "haslo", "hasla", "hasle", "heslo", "hesla", "lozinka", "lozinku", "zaporka", "geslo", // Polish, Czech, Croatian, Slovene
-        "losenord", "losenordet", "adgangskode", "adgangskoden", "kodeord", "passord", "passordet", "lykilord", // Nordic
-        "salasana", "parool", "salasona", "slaptazodis", "parole", "jelszo", "sifre", "sifresi", // Finnish to Turkish
-        "пароль", "пароля", "пароли", "паролем", "паролю", "парола", "паролата", "лозинка", // Cyrillic
-        "κωδικος", "κωδικοσ", "κωδικος προσβασης", "συνθηματικο", "κωδικός", "συνθηματικό", "סיסמה", "סיסמא", "הסיסמה", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლი", "գաղտնաբառ", "құпиясөз", "pasahitza", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "salasanasi", "sifreniz", "parol", "wachtwrd", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel",
-        "mat khau", "kata sandi", "kata laluan", "รหัสผ่าน",
-        "密码", "密碼", "口令", "パスワード", "パスコード", "暗証番号", "비밀번호", "암호", "패스워드",
+        "pasword*", "passwor*", "passowrd*", "passwrod*", "passwird*", "paswrd", "passwort*", "*passwort", "*kennwort", "*kennw", "*paswort", "losungswort", "losungswortes", "zugangscode", "zugangswort", "schlusselwort", // English slips, German
+        "mot de passe", "mots de passe", "motdepasse", "mdp", "code secret", "mot secret", "phrase de passe", "*mdp", // French
+        "contrasen*", "*contrasena", "palabra de paso", "clave de acceso", "claves de acceso", // Spanish, Catalan
+        "senha", "*senha", "senhas", "palavra passe", "palavrapasse", "chave de acesso", // Portuguese
+        "parola*", "parola chiave", "parola d ordine", "parolal*", // Italian, Romanian, Turkish
+        "wachtwoord*", "*wachtwoord", "wachtwrd", "toegangscode", "ww", // Dutch
+        "haslo", "hasla", "hasle", "haslem", "haselko", "haslu", "heslo", "hesla", "heslu", "hesle", "heslem", "lozink*", "zapork*", "geslo", "gesla", // Polish, Czech, Croatian, Slovene
+        "losenord*", "adgangskod*", "kodeord*", "passord*", "lykilord*", // Nordic
+        "salasan*", "parool*", "slaptazod*", "parole", "paroles", "jelszo*", "jelszav*", "sifre*", "sifresi*", // Finnish to Turkish
+        "парол*", "пасс", "пасса", "лозинк*", "кодовое слово", "кодовым словом", "гасло", // Cyrillic
+        "κωδικος", "κωδικοσ", "κωδικου", "κωδικο", "συνθηματικ*", "κωδικός", "κωδικό", "κωδικού", "סיסמ*", "הסיסמ*", "كلمة المرور", "كلمة السر", "كلمة مرور", "كلمة سر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლ*", "գաղտնաբառ*", "құпиясөз*", "pasahitz*", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "parol", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "networkkey", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel", "memorable word", "pass code",
+        "mat khau", "matkhau", "kata sandi", "kata sandinya", "katasandi", "sandinya", "kata laluan", "รหัสผ่าน",
+        "密码", "密碼", "口令", "暗号", "暗號", "通行碼", "パスワード", "パスコード", "暗証番号", "合言葉", "비밀번호", "비번", "암호", "패스워드",
     ]),
-    row("password", Strong, End, &["psk", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "гасло", "парол", "iparolja", "jelszava", "jelszavad", "jelszavam", "jelszot", "jelszavat"]),
+    row("password", Strong, End, &["psk", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "iparolja"]),
     row("secret", Strong, Anywhere, &[
         "secret id", "*clientsecret", "*secretkey", "scrt", "secret", "code verifier", "tacacs key", "radius key", "hmac key", "vapid key",
         "geheimnis", "cle secrete", "clave secreta", "secreto", "segredo", "chave secreta", "segreto", "chiave segreta",
@@ -83,7 +83,7 @@ pub(super) const KEYS: &[Row] = &[
     row("signature", Weak, End, &["signature", "sig", "hmac", "signature sha"]),
     row("cvv", Digits(3), End, &["cvv", "cvc", "cvv2", "security code"]),
     row("card", Digits(12), End, &["pan", "card number", "cardnumber", "card no", "credit card"]),
-    row("pin", Digits(4), End, &["pin", "puk", "pin code", "geheimzahl", "kod pin", "lockbox", "safe combination", "пин код", "door code", "access code", "gate code", "alarm code"]),
+    row("pin", Digits(4), End, &["pin", "puk", "pin code", "geheimzahl", "kod pin", "lockbox", "safe combination", "пин код", "pincode", "pin kod", "turcode", "digicode", "code pin", "门禁代码", "門禁代碼", "الرقم السري", "رمز الدخول", "पिन", "pairing code", "setup code", "setup pin", "codigo de acceso", "codigo de acesso", "code d acces", "codice di accesso", "door code", "access code", "gate code", "alarm code"]),
     row("otp", Digits(4), End, &["backup code", "recovery code", "scratch code", "otp", "totp", "otp code", "totp code", "mfa code", "verification code", "passcode code", "one time code", "2fa code", "sms code", "tan", "scratch codes", "recovery codes", "dogrulama kodu", "dogrulama kodunuz", "확인코드", "確認コード", "رمز التحقق", "ओटीपी", "one time passcode", "security code", "login code", "reset code", "confirmation code", "your code", "use code", "code lautet", "ihr code", "dein code", "votre code", "tu codigo", "su codigo", "seu codigo", "auth code", "bestatigungscode", "sicherheitscode", "codice di verifica", "code de verification", "code de confirmation", "codigo de verificacion", "codigo de verificacao", "codigo", "kod weryfikacyjny", "verificatiecode", "код", "код подтверждения", "验证码", "認証コード", "인증번호"]),
     row("key", Random, End, &["key", "*key", "response", "inline", "schlussel", "cle", "chave", "chiave", "klucz", "ключ"]),
     row("ssn", Digits(4), End, &["ssn", "social security number", "itin", "cpf", "bsn", "pesel", "personnummer", "account number", "account no", "acct no", "aadhaar number", "medicare number", "health insurance", "health insurance id", "nif", "card security code"]),
