@@ -10,9 +10,9 @@ use super::{
     chance,
     clean::MARK,
     judge::{self, Form, Shape},
-    keys::{Nature, Secret, is_one_of},
+    keys::{Secret, is_one_of, is_wide},
     look, looked, shapes,
-    vocabulary::TYPES,
+    vocabulary::{LEADS, TYPES},
 };
 
 /// The words near the name at `name` that can only be the secret it tells of.
@@ -20,7 +20,7 @@ pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec
     if secret.rule == "mnemonic" || secret.rule == "secret" && !secret.nature.is_strong() {
         return mnemonic(text, name.end).into_iter().collect();
     }
-    if !secret.nature.is_strong() && secret.nature != Nature::Hint && secret.rule != "credentials" {
+    if !secret.nature.is_strong() && !["password", "credentials"].contains(&secret.rule) {
         return Vec::new();
     }
     let clause = around(text, name);
@@ -53,21 +53,33 @@ fn is_it(
     if shapes::from_base64(word).is_some_and(|plain| !look::is_mixed(&plain)) {
         return false;
     }
-    let is_judged = |form| judge::is_secret(word, Shape::Quoted, form, secret);
+    let is_judged = || judge::is_secret(word, Shape::Quoted, Form::Colon, secret);
+    if word.len() >= MIN_WORD && chance::is_chosen(word) {
+        return is_judged();
+    }
     let name_of = word.trim_end_matches(['=', '!', '?']);
-    word.len() >= MIN_WORD && chance::is_chosen(word) && is_judged(Form::Colon)
-        || look::is_mixed(word)
-            && secret.nature.is_strong()
-            && !look::is_named(name_of)
-            && !chance::is_kebab(word)
-            && !word.split_once('=').is_some_and(|(name, _)| {
-                look::is_snake(name.trim_start_matches(|char: char| char.is_ascii_uppercase()))
-            })
-            && !is_one_of(name_of, TYPES)
-            && text
-                .get(name.end..piece.start)
-                .is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
-            && is_judged(Form::Colon)
+    let is_told = || {
+        let between = text.get(name.end..piece.start);
+        secret.nature.is_strong()
+            && between.is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
+            || is_introduced(before)
+    };
+    look::is_mixed(word)
+        && !look::is_named(name_of)
+        && !chance::is_kebab(word)
+        && !word.split_once('=').is_some_and(|(name, _)| {
+            look::is_snake(name.trim_start_matches(|char: char| char.is_ascii_uppercase()))
+        })
+        && !is_one_of(name_of, TYPES)
+        && is_told()
+        && is_judged()
+}
+
+/// Whether what stands `before` a word says that somebody tried it, or lets in with it.
+fn is_introduced(before: &str) -> bool {
+    let bare = before.trim_end_matches(['"', '\'', '`', ' ', '(', ':']);
+    let word = bare.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+    bare.len() < before.len() && LEADS.contains(&word.to_lowercase().as_str())
 }
 
 /// Whether `between` a name and a word says that this is the value: ` on host db1 = `,
@@ -78,7 +90,7 @@ fn leads(between: &str) -> bool {
         word.chars().all(|char| char.is_alphanumeric() || "@.:=-[]()_'\"".contains(char))
             && !is_one_of(word.trim_end_matches(':'), FAILURES)
     };
-    [" [", ": ", " = ", " auf ", " to ", " as ", " changed from "].iter().any(|link| between.ends_with(link))
+    LINKS.iter().any(|link| between.ends_with(link))
         && between.split_whitespace().count() <= MAX_WORDS
         && between.split_whitespace().all(is_plain)
 }
@@ -128,6 +140,8 @@ fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Rang
     text[clause.clone()].split(is_gap).filter_map(move |word| {
         let from = word.as_ptr() as usize - text.as_ptr() as usize;
         let word = word.trim_end_matches(['.', ':', '?', '\\']);
+        // Words of a language without spaces go on behind it.
+        let word = word.find(is_wide).map_or(word, |end| if end < MIN_SAID { word } else { &word[..end] });
         // `user/password`, `user:password`
         let (user, rest) = word.split_once([':', '/']).unwrap_or(("", word));
         let is_user = !rest.contains([':', '/']) && user.bytes().all(|byte| byte.is_ascii_lowercase());
@@ -148,6 +162,12 @@ const MIN_SAID: usize = 6;
 
 /// A value that is said to be one is no further from its name.
 const MAX_WORDS: usize = 7;
+
+/// What stands right before a value, in a sentence that begins with its name.
+#[rustfmt::skip]
+const LINKS: &[&str] = &[
+    " [", ": ", " = ", " -> ", " to ", " as ", " changed from ", " auf ", " para ", " op ", " na ", " на ", " ke ", " till ", " til ", " vers ", " thanh ",
+];
 
 /// Behind these, what went wrong follows.
 #[rustfmt::skip]

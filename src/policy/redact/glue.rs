@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{
     extent::{NEAR_BYTES, NEAR_NAME},
     judge::Form,
-    keys::{Nature, Secret, is_one_of},
+    keys::{Nature, Secret, is_one_of, is_wide},
     look, looked, quotes,
     reader::Reader,
     vocabulary::{FILLERS, HARMLESS_ENDS, OF},
@@ -30,7 +30,7 @@ impl Reader<'_, '_> {
     /// What stands between `name` and its value, and where that is.
     pub(super) fn glue(&self, name: &Range<usize>, secret: &Secret<'_>) -> Option<(Glue, usize)> {
         let before = name.start.checked_sub(1).map(|at| self.bytes[at]);
-        let is_wide = self.text[name.clone()].starts_with(|char| char >= '\u{E00}');
+        let is_wide = self.text[name.clone()].starts_with(is_wide);
         // Without spaces, a quote may open the value.
         let is_same = |quote: u8| before.is_some_and(|before| before == quote || before == b'\\');
         let quote = quotes::quote(self.text, name.end).filter(|quote| !is_wide || is_same(quote.char));

@@ -274,9 +274,8 @@ fn matches(word: &str, entry: &str, is_last: bool) -> bool {
         return begins(word, stem);
     }
     if !entry.is_ascii() {
-        let is_wide = entry.starts_with(|char| char >= '\u{E00}');
         let stem = word.strip_suffix(PARTICLES).unwrap_or(word);
-        return if is_wide { stem.ends_with(entry) } else { equal(word, entry) };
+        return if entry.starts_with(is_wide) { stem.ends_with(entry) } else { equal(word, entry) };
     }
     let (entry, is_compound) = entry.strip_prefix('*').map_or((entry, false), |entry| (entry, true));
     let is_plural = is_last && word.len() > entry.len();
@@ -327,6 +326,17 @@ impl Letter {
 pub(super) fn is_letter(char: char) -> bool {
     char.is_alphanumeric()
         || matches!(char, '\u{900}'..='\u{E7F}' if !char.is_whitespace() && char != '\u{964}')
+}
+
+/// Of a script that has no spaces between words.
+pub(super) fn is_wide(char: char) -> bool {
+    char >= '\u{E00}'
+}
+
+/// Where the first name of a secret ends in a run of words without spaces between.
+pub(super) fn wide_end(run: &str) -> Option<usize> {
+    let phrases = INDEX[SLOTS].iter().filter(|phrase| phrase.last.starts_with(is_wide));
+    phrases.filter_map(|phrase| Some(run.find(phrase.last)? + phrase.last.len())).min()
 }
 
 const MAX_WORDS: usize = 8;

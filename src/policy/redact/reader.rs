@@ -12,7 +12,7 @@ use super::{
     extent::{self, NEAR_BYTES, NEAR_NAME},
     glue::Glue,
     judge::{self, Form},
-    keys::{self, Key, Nature, Secret, is_letter, is_one_of},
+    keys::{self, Key, Nature, Secret, is_letter, is_one_of, is_wide},
     look, looked, shapes, urls,
     vocabulary::{FILES, SENTENCES},
 };
@@ -92,7 +92,6 @@ impl<'t, 'p> Reader<'t, 'p> {
     }
 
     fn run_end(&self, at: usize) -> usize {
-        let is_wide = |char: char| char >= '\u{E00}';
         let first = self.text[at..].chars().next().is_some_and(is_wide);
         let is_in = |char: char| {
             let is_same = first == is_wide(char);
@@ -103,6 +102,8 @@ impl<'t, 'p> Reader<'t, 'p> {
         let is_rule = |dashes: &[u8]| dashes == b"---";
         let length = self.bytes[at..at + length].windows(3).position(is_rule).unwrap_or(length);
         looked(length);
+        // Where no space is between words, a name ends where it is known.
+        let length = if first { keys::wide_end(&near[..length]).unwrap_or(length) } else { length };
         at + length.max(1)
     }
 

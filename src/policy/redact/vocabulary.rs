@@ -215,6 +215,17 @@ pub(super) const OF: &[&str] = &[
     "dla", "for", "till", "av", "для", "від", "pro", "k",
 ];
 
+/// What stands right before a word that somebody tried, set or lets in with, in the
+/// languages of the names.
+#[rustfmt::skip]
+pub(super) const LEADS: &[&str] = &[
+    "with", "is", "was", "now", "tried", "trying", "use", "used", "using", "got", "equals", "reads", "typed", "entered", "said", "usual", "s", "became", "be", "instead",
+    "mit", "ist", "war", "lautet", "heisst", "heist", "jetzt", "neu", "verwendet", "nutze", // German
+    "est", "etait", "vaut", "avec", "devient", "es", "era", "con", "usamos", "ahora", "com", "agora", // French to Italian
+    "met", "med", "ar", "var", "er", "on", "z", "jest", "s", "se", // Dutch to Czech
+    "это", "с", "был", "теперь", "це", "з", "ile", "olarak", "adalah", "dengan", "menjadi", "la", "bang", "هو", "είναι", "με", "है", "az", "este", "cu",
+];
+
 /// What stands between two values of one name.
 #[rustfmt::skip]
 pub(super) const LINKS: &[&str] = &[
