@@ -10,9 +10,9 @@ use super::{
     chance,
     clean::MARK,
     judge::{self, Form, Shape},
-    keys::{Secret, is_one_of, is_wide},
+    keys::{Nature, Secret, is_one_of, is_wide},
     look, looked, shapes,
-    vocabulary::{LEADS, TYPES},
+    vocabulary::{FILES, LEADS, TYPES},
 };
 
 /// The words near the name at `name` that can only be the secret it tells of.
@@ -20,7 +20,8 @@ pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec
     if secret.rule == "mnemonic" || secret.rule == "secret" && !secret.nature.is_strong() {
         return mnemonic(text, name.end).into_iter().collect();
     }
-    if !secret.nature.is_strong() && !["password", "credentials"].contains(&secret.rule) {
+    let is_digits = matches!(secret.nature, Nature::Digits(_)) && ["pin", "otp", "cvv"].contains(&secret.rule);
+    if !is_digits && !secret.nature.is_strong() && !["password", "credentials"].contains(&secret.rule) {
         return Vec::new();
     }
     let clause = around(text, name);
@@ -30,8 +31,33 @@ pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec
     }
     pieces(text, &clause)
         .filter(|piece| piece.end <= name.start || piece.start >= name.end)
-        .filter(|piece| is_it(text, piece, &clause, name, secret))
+        .filter(|piece| match secret.nature {
+            Nature::Digits(least) => is_code(text, piece, &clause, name, least),
+            _ => is_it(text, piece, &clause, name, secret),
+        })
         .collect()
+}
+
+/// Whether a number near the name of a code is one, and counts or names nothing.
+fn is_code(text: &str, piece: &Range<usize>, clause: &Range<usize>, name: &Range<usize>, least: usize) -> bool {
+    let word = text[piece.clone()].trim_end_matches(['*', '#']);
+    let (before, after) = (&text[clause.start..piece.start], &text[piece.end..clause.end]);
+    let bare = before.trim_end_matches(['"', '\'', '`', ' ', '(', '[', ':', '=']);
+    let lead = bare.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+    let next = after.trim_start().split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+    let between = text.get(name.end..piece.start).or_else(|| text.get(piece.end..name.start));
+    let is_led = LEADS.contains(&lead.as_str())
+        || before.ends_with(['"', '\'', '(', '['])
+        || bare.ends_with(is_wide)
+        || between.is_some_and(|between| between.trim().is_empty());
+    let is_near = between.is_some_and(|between| between.split_whitespace().count() <= MAX_WORDS);
+    word.bytes().all(|byte| byte.is_ascii_digit())
+        && (least..=8).contains(&word.len())
+        && is_led
+        && is_near
+        && !before.ends_with(['#', '-', '.', '/', '+', '$'])
+        && !after.starts_with(['-', '.', '/', '%', ':']) | after.starts_with(". ")
+        && !is_one_of(next, UNITS)
 }
 
 fn is_it(
@@ -62,9 +88,11 @@ fn is_it(
         let between = text.get(name.end..piece.start);
         secret.nature.is_strong()
             && between.is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
-            || is_introduced(before)
+            || is_introduced(before, word)
     };
     look::is_mixed(word)
+        && !word.starts_with('-')
+        && !word.rsplit_once('.').is_some_and(|(_, extension)| is_one_of(extension, FILES))
         && !look::is_named(name_of)
         && !chance::is_kebab(word)
         && !word.split_once('=').is_some_and(|(name, _)| {
@@ -76,10 +104,11 @@ fn is_it(
 }
 
 /// Whether what stands `before` a word says that somebody tried it, or lets in with it.
-fn is_introduced(before: &str) -> bool {
+fn is_introduced(before: &str, after: &str) -> bool {
     let bare = before.trim_end_matches(['"', '\'', '`', ' ', '(', ':']);
     let word = bare.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
-    bare.len() < before.len() && LEADS.contains(&word.to_lowercase().as_str())
+    let is_shouted = !after.bytes().any(|byte| byte.is_ascii_lowercase());
+    bare.len() < before.len() && !is_shouted && LEADS.contains(&word.to_lowercase().as_str())
 }
 
 /// Whether `between` a name and a word says that this is the value: ` on host db1 = `,
@@ -146,7 +175,7 @@ fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Rang
         let (user, rest) = word.split_once([':', '/']).unwrap_or(("", word));
         let is_user = !rest.contains([':', '/']) && user.bytes().all(|byte| byte.is_ascii_lowercase());
         let (from, word) = if is_user { (from + word.len() - rest.len(), rest) } else { (from, word) };
-        (from >= start && word.len() >= MIN_SAID).then_some(from..from + word.len())
+        (from >= start && word.len() >= MIN_SAID || word.len() > 2 && word.as_bytes()[0].is_ascii_digit()).then_some(from..from + word.len())
     })
 }
 
@@ -162,6 +191,12 @@ const MIN_SAID: usize = 6;
 
 /// A value that is said to be one is no further from its name.
 const MAX_WORDS: usize = 7;
+
+/// What a number counts.
+#[rustfmt::skip]
+const UNITS: &[&str] = &[
+    "ms", "s", "sec", "secs", "seconds", "minutes", "min", "mins", "hours", "days", "times", "attempts", "tries", "digits", "bytes", "users", "codes", "requests", "characters", "chars", "km", "mm", "kb", "mb", "of", "mal", "versuche", "ziffern", "stellen", "fois", "chiffres", "veces", "cifre", "cyfr", "раз", "цифр",
+];
 
 /// What stands right before a value, in a sentence that begins with its name.
 #[rustfmt::skip]

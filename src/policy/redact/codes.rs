@@ -119,7 +119,7 @@ const FOLLOWS: &[&str] = &["is", "was", "है", "ist", "est"];
 
 /// What a code is called, and how it is called one.
 const CODES: &[&str] = &["otp", "passcode", "tan", "ओटीपी", "التحقق", "totp", "2fa", "mfa"];
-const STEMS: &[&str] = &["code", "kod", "codigo", "codice", "код", "cod", "κωδικ", "kood"];
+const STEMS: &[&str] = &["code", "kod", "codigo", "codice", "код", "cod", "κωδικ", "kood", "kode", "代碼", "代码", "コード", "코드"];
 
 /// How words begin that say what a code is for.
 #[rustfmt::skip]
@@ -127,7 +127,8 @@ const KINDS: &[&str] = &[
     "verif", "confirm", "conferm", "login", "secur", "segur", "sicur", "backup", "recover", "scratch", "sms", "one-time", "time", "access", "reset", "gate", "door", "auth", "autent", "log-in", "sign-in",
     "bestatig", "sicherheit", "einmal", "freigabe", "beveilig", "bevestig", "engang", "bekraft", "bekreft", "sakerhet", "sikkerhet", "sikkerhed", "vahvist", "kertakayt", "turva",
     "weryfik", "potwierdz", "autoryz", "overov", "potvrz", "potvrd", "jednorazov", "ellenorz", "megerosit", "biztonsag", "onay", "dogrula", "guvenlik", "patvirtin", "apstiprin", "kinnit",
-    "підтвер", "подтвер", "потвърж", "доступ", "безопас", "безпек", "επαλ", "example",
+    "eenmalig", "inlog", "unic", "uniq", "pair", "jednokrat", "prihlas", "prijav", "logow", "login", "acces", "aces", "giris", "masuk", "share", "compart", "partag", "condivid", "jangan", "teilen", "weitergeb", "geben", "podawa", "udostep", "paylas", "digicod",
+    "вход", "вхід", "сообщ", "никому", "нікому", "повідом", "однораз", "підтвер", "подтвер", "потвърж", "доступ", "безопас", "безпек", "επαλ", "example",
 ];
 const WHOSE: &[&str] = &["your", "ihr", "dein", "votre", "tu", "su", "din", "twoj", "ваш", "vas"];
 

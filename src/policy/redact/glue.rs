@@ -53,7 +53,8 @@ impl Reader<'_, '_> {
             at = after;
         }
         if !is_closed && spaces == 0 && is_wide && !matches!(self.bytes.get(at), Some(b':' | b'=')) {
-            return Some((Glue::Direct(Form::Colon), at));
+            let is_text = self.text[at..].starts_with(|char: char| char < '\u{E00}' || !char.is_alphanumeric());
+            return is_text.then_some((Glue::Direct(Form::Colon), at));
         }
         if let Some(after) = self.after_remark(at).filter(|_| spaces > 0) {
             at = after;

@@ -29,7 +29,7 @@ pub(super) const KEYS: &[Row] = &[
     row("connection_string", StrongLine, Anywhere, &["*connectionstring", "connection string", "connstr", "conn str"]),
     row("password", Strong, Anywhere, &[
         "*password", "*passwd", "*passcode", "identified by", "requirepass", "masterauth",
-        "pasword*", "passwor*", "passowrd*", "passwrod*", "passwird*", "paswrd", "passwort*", "*passwort", "*kennwort", "*kennw", "*paswort", "losungswort", "losungswortes", "zugangscode", "zugangswort", "schlusselwort", // English slips, German
+        "pasword*", "passwor*", "passowrd*", "passwrod*", "passwird*", "paswrd", "passwort*", "*passwort", "*kennwort", "*kennw", "*paswort", "losungswort", "losungswortes", "zugangscode", "zugangswort", // English slips, German
         "mot de passe", "mots de passe", "motdepasse", "mdp", "code secret", "mot secret", "phrase de passe", "*mdp", // French
         "contrasen*", "*contrasena", "palabra de paso", "clave de acceso", "claves de acceso", // Spanish, Catalan
         "senha", "*senha", "senhas", "palavra passe", "palavrapasse", "chave de acesso", // Portuguese
