@@ -12,7 +12,7 @@ use super::{
     judge::{self, Form, Shape},
     keys::{Nature, Secret, is_one_of, is_wide},
     look, looked, shapes,
-    vocabulary::{FILES, LEADS, TYPES},
+    vocabulary::{FILES, LEADS, NEUTRAL_ENDS, TYPES, VALUES},
 };
 
 /// The words near the name at `name` that can only be the secret it tells of.
@@ -71,8 +71,11 @@ fn is_it(
     let before = &text[clause.start..piece.start];
     // It is the value of something else.
     let bare = before.trim_end_matches(['"', '\'', '\\']);
-    if before.ends_with(['@', '#']) || bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':')
-    {
+    let own = bare.trim_end_matches(['=', ':', '[', ' ']);
+    let own = own.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+    let is_own = own.len() < bare.len() && (is_one_of(own, NEUTRAL_ENDS) || is_one_of(own, VALUES));
+    let is_other = bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':');
+    if before.ends_with(['@', '#']) || is_other && !is_own {
         return false;
     }
     // A server asks for a name, or for a password, in base64.
@@ -88,7 +91,8 @@ fn is_it(
         let between = text.get(name.end..piece.start);
         secret.nature.is_strong()
             && between.is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
-            || is_introduced(before, word)
+            || secret.rule == "password" && is_introduced(before, word)
+            || is_own
     };
     look::is_mixed(word)
         && !word.starts_with('-')
@@ -108,7 +112,8 @@ fn is_introduced(before: &str, after: &str) -> bool {
     let bare = before.trim_end_matches(['"', '\'', '`', ' ', '(', ':']);
     let word = bare.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
     let is_shouted = !after.bytes().any(|byte| byte.is_ascii_lowercase());
-    bare.len() < before.len() && !is_shouted && LEADS.contains(&word.to_lowercase().as_str())
+    let is_lead = bare.ends_with(is_wide) || LEADS.contains(&word.to_lowercase().as_str());
+    (bare.len() < before.len() || bare.ends_with(is_wide)) && !is_shouted && is_lead
 }
 
 /// Whether `between` a name and a word says that this is the value: ` on host db1 = `,

@@ -226,6 +226,7 @@ pub(super) fn columns(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> V
     looked(4);
     rows_of_list(text, name)
         .or_else(|| rows_of_table(text, name))
+        .or_else(|| rows_of_width(text, name))
         .unwrap_or_default()
         .into_iter()
         .filter_map(|cell| {
@@ -234,7 +235,8 @@ pub(super) fn columns(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> V
             let start = cell.end - value.len();
             let value = value.trim_end_matches(trim);
             let is_it = judge::is_secret(value, Shape::Quoted, Form::Assigned, secret)
-                && (secret.nature.is_strong() || look::is_mixed(value));
+                && (!matches!(secret.nature, Nature::Weak | Nature::WeakLine | Nature::Random)
+                    || look::is_mixed(value));
             is_it.then_some(start..start + value.len())
         })
         .collect()
@@ -325,6 +327,32 @@ fn rows_of_table(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
             );
         }
     }
+    (!cells.is_empty()).then_some(cells)
+}
+
+/// What stands below the name in lines whose columns spaces align.
+fn rows_of_width(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
+    let near = &text[text.ceil_char_boundary(name.start.saturating_sub(NEAR_BYTES))..name.start];
+    let head = near.rsplit('\n').next().unwrap_or_default();
+    let rest = &text[name.end..text.floor_char_boundary(name.end + 4 * NEAR_BYTES)];
+    looked(head.len() + 1);
+    let is_column = |between: &str| between.trim().is_empty() || between.ends_with("  ");
+    let (tail, rows) = rest.split_once('\n')?;
+    let is_after = tail.trim().is_empty() || tail.starts_with("  ");
+    let is_alone = head.trim().is_empty() && tail.trim().is_empty();
+    if !is_column(head) || !is_after || is_alone {
+        return None;
+    }
+    looked(rest.len());
+    let column = head.chars().count();
+    let cells = rows.lines().map_while(|row| {
+        let (at, _) = row.char_indices().nth(column)?;
+        let cell = row[at..].split("  ").next().unwrap_or_default();
+        let start = at + row.as_ptr() as usize - text.as_ptr() as usize;
+        let is_cell = is_column(&row[..at]) && !cell.starts_with(' ');
+        is_cell.then_some(start..start + cell.len())
+    });
+    let cells: Vec<_> = cells.filter(|cell| !text[cell.clone()].starts_with(['-', '='])).collect();
     (!cells.is_empty()).then_some(cells)
 }
 

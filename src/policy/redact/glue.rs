@@ -69,6 +69,7 @@ impl Reader<'_, '_> {
                 },
             ),
             b'?' if self.at(at, "?=") => (Form::Assigned, 2),
+            b'.' if self.at(at, ". \"") && spaces > 0 => (Form::Assigned, 1),
             b'<' if self.at(at, "<- ") => (Form::Assigned, 2),
 
             b'-' if spaces > 0 && self.at(at, "- ") && secret.rule == "password" && self.is_mixed(at + 2) => {
@@ -95,7 +96,7 @@ impl Reader<'_, '_> {
             b':' if self.at(at, ":: ") => (Form::Assigned, 2),
             b':' if before == Some(b':') && self.is_in_arn(name.start) => return None,
             b':' => (Form::Colon, 1),
-            b',' if quote.is_some() && self.opens(name.start, b"(") || before == Some(b'{') => {
+            b',' if quote.is_some() && (self.opens(name.start, b"(") || before == Some(b'.')) || before == Some(b'{') => {
                 let at = self.after_spaces(at + 1);
                 return (quotes::quote(self.text, at).is_some()
                     || self.at(at, "<<")
@@ -132,13 +133,7 @@ impl Reader<'_, '_> {
                 return (near.as_bytes()[length] == b'>' && !near[..length].ends_with('/'))
                     .then_some((Glue::Tag, at + length + 1));
             }
-            b'\n'
-                if spaces == 0
-                    && (matches!(self.bytes.get(at + 1..at + 4), Some(b"---" | b"==="))
-                        || self.after_item(at + 1) > at + 1) =>
-            {
-                return Some((Glue::NextLine, at + 1));
-            }
+            b'\n' if spaces == 0 && quote.is_none() => return Some((Glue::NextLine, at + 1)),
             _ if is_closed && quote.is_none() && !self.text[gap.saturating_sub(1)..].starts_with('>')
                 || at == gap =>
             {

@@ -4,7 +4,7 @@
 
 use super::{
     chance,
-    keys::{Nature, Secret, is_one_of},
+    keys::{Nature, Secret, is_one_of, is_wide},
     look::{
         MIN_CODE, is_algorithm, is_amount, is_code, is_count, is_dense, is_masked, is_mixed, is_named,
         is_pair, is_path, is_place, is_placeholder, is_plain, is_plain_word, is_prose, is_reference, is_uuid,
@@ -76,8 +76,8 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     }
     if nature == Nature::Random {
         return form != Form::Adjacent
-            && shape != Shape::Wrapped
-            && (is_dense(text) || form == Form::Assigned && is_key(text))
+            && (shape != Shape::Wrapped || text.split(['"', '\'']).any(is_key))
+            && (is_dense(text) || shape == Shape::Wrapped || form != Form::Flag && is_key(text))
             && !is_place(text)
             && !text.contains("..");
     }
@@ -111,7 +111,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         return false;
     }
     // Words of a language without spaces go on in one.
-    let wide = text.chars().filter(|char| *char >= '\u{E00}').count();
+    let wide = text.chars().filter(|char| is_wide(*char)).count();
     if matches!(shape, Shape::Bare | Shape::GoesOn)
         && form != Form::Assigned
         && (wide > 2 || wide > 0 && shape == Shape::GoesOn)

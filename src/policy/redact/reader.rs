@@ -236,7 +236,8 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let is_alone = line.trim_matches(['"', '\'', ' ', '\t', '\r', '`']).is_empty()
                     && !value.ends_with([':', '='])
                     && !look::is_pair(value);
-                (is_alone && (look::is_mixed(value) || is_below)).then_some(range)
+                let is_code = matches!(secret.nature, Nature::Digits(_) | Nature::Random);
+                (is_alone && (look::is_mixed(value) || is_below || is_code)).then_some(range)
             }
             // A shape says more than a word that may be there by chance.
             Glue::Direct(form)

@@ -188,7 +188,7 @@ const LINKS: &[&str] = &[
 #[rustfmt::skip]
 const PATHS: &[&str] = &[
     "hooks", "hook", "webhook", "webhooks", "webhookb2", "heartbeat", "key", "keys", "ical", "private", "published", "live2", "token", "tokens", "invite", "invitation", "invitations", "reset", "reset-password", "password-reset", "verify", "confirm",
-    "confirmation", "magic", "magic-link", "unsubscribe", "share", "shared", "activate", "activation", "login", "signup", "services", "trigger", "catch", "oauth", "callback", "secret", "s", "feed", "rss", "calendar", "join", "accept", "recover", "set-password", "apikey", "api-key", "passwords", "password", "auth", "bot", "integration", "in", "ping",
+    "confirmation", "magic", "magic-link", "unsubscribe", "share", "shared", "activate", "activation", "login", "sso", "signup", "services", "trigger", "catch", "oauth", "callback", "secret", "s", "feed", "rss", "calendar", "join", "accept", "recover", "set-password", "apikey", "api-key", "passwords", "password", "auth", "bot", "integration", "in", "ping",
 ];
 
 /// Oracle's `user/password@//host`.
@@ -310,7 +310,7 @@ fn query(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
 const QUERY: &[(&str, &str)] = &[
     ("p", "password"), ("c", "auth"), ("g-recaptcha-response", "token"), ("data", "token"), ("u", "token"),
     ("key", "api_key"), ("k", "api_key"), ("code", "auth"), ("sig", "signature"), ("s", "signature"), ("hash", "signature"), ("mac", "signature"), ("hmac", "signature"),
-    ("ticket", "token"), ("t", "token"), ("tk", "token"), ("st", "token"), ("sid", "session"), ("phpsessid", "session"), ("apikey", "api_key"), ("appid", "api_key"),
+    ("ticket", "token"), ("t", "token"), ("tk", "token"), ("tkn", "token"), ("st", "token"), ("sid", "session"), ("phpsessid", "session"), ("apikey", "api_key"), ("appid", "api_key"),
     ("invite", "token"), ("reset", "token"), ("confirm", "token"), ("confirmation", "token"), ("otp", "otp"), ("assertion", "token"),
     ("code_verifier", "secret"), ("subscription-key", "api_key"), ("unsubscribe", "token"), ("magic", "token"), ("verify", "token"),
 ];

@@ -24,8 +24,8 @@ const fn row(rule: &'static str, nature: Nature, place: Place, phrases: &'static
 #[rustfmt::skip]
 pub(super) const KEYS: &[Row] = &[
     row("password", StrongLine, Anywhere, &["*passphrase", "pass phrase", "wachtzin", "frase de contrasena", "phrase secrete", "losenfras"]),
-    row("mnemonic", StrongLine, Anywhere, &["seed phrase", "recovery phrase", "seedphrase"]),
-    row("mnemonic", StrongLine, End, &["mnemonic"]),
+    row("mnemonic", StrongLine, Anywhere, &["seed phrase", "secret phrase", "recovery phrase", "seedphrase"]),
+    row("mnemonic", StrongLine, End, &["mnemonic", "wallet"]),
     row("connection_string", StrongLine, Anywhere, &["*connectionstring", "connection string", "connstr", "conn str"]),
     row("password", Strong, Anywhere, &[
         "*password", "*passwd", "*passcode", "identified by", "requirepass", "masterauth",
@@ -39,14 +39,14 @@ pub(super) const KEYS: &[Row] = &[
         "losenord*", "adgangskod*", "kodeord*", "passord*", "lykilord*", // Nordic
         "salasan*", "parool*", "slaptazod*", "parole", "paroles", "jelszo*", "jelszav*", "sifre*", "sifresi*", // Finnish to Turkish
         "парол*", "пасс", "пасса", "лозинк*", "кодовое слово", "кодовым словом", "гасло", // Cyrillic
-        "κωδικος", "κωδικοσ", "κωδικου", "κωδικο", "συνθηματικ*", "κωδικός", "κωδικό", "κωδικού", "סיסמ*", "הסיסמ*", "كلمة المرور", "كلمة السر", "كلمة مرور", "كلمة سر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლ*", "գաղտնաբառ*", "құпиясөз*", "pasahitz*", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "parol", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "networkkey", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel", "memorable word", "pass code",
+        "κωδικος", "κωδικοσ", "κωδικου", "κωδικο", "συνθηματικ*", "κωδικός", "κωδικό", "κωδικού", "סיסמ*", "הסיסמ*", "كلمة المرور", "كلمة السر", "كلمة مرور", "كلمة سر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლ*", "գաղտնաբառ*", "құпиясөз*", "pasahitz*", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "networkkey", "nwk s key", "app s key", "parol", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "networkkey", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel", "memorable word", "pass code",
         "mat khau", "matkhau", "kata sandi", "kata sandinya", "katasandi", "sandinya", "kata laluan", "รหัสผ่าน",
         "密码", "密碼", "口令", "暗号", "暗號", "通行碼", "パスワード", "パスコード", "暗証番号", "合言葉", "비밀번호", "비번", "암호", "패스워드",
     ]),
-    row("password", Strong, End, &["psk", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "iparolja"]),
+    row("password", Strong, End, &["psk", "authentication key", "key string", "digest key", "auth secondary", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "iparolja"]),
     row("secret", Strong, Anywhere, &[
         "secret id", "*clientsecret", "*secretkey", "scrt", "secret", "code verifier", "tacacs key", "radius key", "hmac key", "vapid key",
-        "geheimnis", "cle secrete", "clave secreta", "secreto", "segredo", "chave secreta", "segreto", "chiave segreta",
+        "geheimnis", "cle secrete", "clave secreta", "secreto", "secert", "secrect", "geheimschlussel", "geheimschluessel", "segredo", "chave secreta", "segreto", "chiave segreta",
         "sekret", "hemlighet", "hemmelighet", "секрет", "секретный ключ", "密钥", "密鑰", "秘密鍵", "シークレット", "비밀키",
     ]),
     row("api_key", Strong, Anywhere, &[
@@ -66,7 +66,7 @@ pub(super) const KEYS: &[Row] = &[
     row("credentials", Strong, Anywhere, &["credential", "creds"]),
     row("password", Weak, End, &["pwd", "pwd neu", "*pwd", "*pw", "rocommunity", "rwcommunity", "loginpas", "*pass", "clave", "geheim", "sandi", "heslem", "community"]),
     row("token", Weak, End, &[
-        "*token", "tok", "authtok", "device code", "invite code", "csrf", "xsrf",
+        "*token", "tok", "tkn", "tokken", "authtok", "device code", "invite code", "csrf", "xsrf",
         "refresh", "remember me", "jeton", "токен", "令牌", "トークン", "토큰", "assertion", "samlresponse", "saml response", "ticket", "nonce token",
     ]),
     row("auth", Weak, End, &["auth", "auth code", "authorization code", "auth key", "authkey", "logged in key", "secure auth"]),
@@ -89,7 +89,7 @@ pub(super) const KEYS: &[Row] = &[
     row("ssn", Digits(4), End, &["ssn", "social security number", "itin", "cpf", "bsn", "pesel", "personnummer", "account number", "account no", "acct no", "aadhaar number", "medicare number", "health insurance", "health insurance id", "nif", "card security code"]),
     row("iban", Digits(10), End, &["iban"]),
     row("private_key", Random, End, &["p12", "pfx", "pkcs12", "pkcs8", "keystore", "jks", "pkcs8 der", "keypair"]),
-    row("password", Hint, End, &["*login", "logon", "identified", "logging in", "logged in", "sign in", "signed in", "authenticate", "authentication", "authenticator", "wpa", "pmk", "keychain", "encrypt", "unlock", "eap", "handshake", "sasl", "zugangsdaten", "wachtwoorden"]),
+    row("password", Hint, End, &["*login", "logon", "identified", "logging in", "logged in", "sign in", "signed in", "authenticate", "authentication", "authenticator", "wpa", "pmk", "keychain", "encrypt", "unlock", "eap", "handshake", "sasl", "zugangsdaten", "wachtwoorden", "log in", "logs in", "get in", "gets in", "let in", "lets in", "console", "wifi", "wlan", "wi fi", "rein", "einloggen", "anmelden", "anmeldung", "anmeldedaten", "inloggen", "connexion", "connecter", "entrar", "iniciar sesion", "accedere", "accesso", "logowania", "zalogowac", "prihlaseni", "войти", "вход", "входа", "вхід", "giris", "masuk", "dang nhap", "登录", "登入", "ログイン", "로그인", "تسجيل الدخول"]),
 ];
 
 /// What a word of a language without spaces may end with, and be followed by its value.
@@ -195,7 +195,7 @@ pub(super) const SCHEMES: &[&str] = &["basic", "bearer", "token", "apikey", "neg
 /// What stands between a name and its value, in the languages of the names.
 #[rustfmt::skip]
 pub(super) const FILLERS: &[&str] = &[
-    "provided", "is", "was", "le", "la", "el", "il", "=", "changed", "from", "old", "new", "are", "value", "to", "of", "as", "set", "with", "used", "entered", "given", "received", "sent", "now", "currently", "ist", "lautet", "war", "est", "es",
+    "provided", "is", "was", "le", "la", "el", "il", "=", "changed", "from", "old", "new", "are", "value", "to", "of", "as", "set", "with", "used", "entered", "given", "received", "sent", "now", "currently", "ist", "heisst", "heist", "equals", "reads", "cipher", "simple", "irreversible-cipher", "md5", "write", "read", "vaut", "lautet", "war", "est", "es",
     "e", "jest", "je", "to", "ar", "on", "er", "это", "был", "encrypted", "by",
 ];
 
@@ -219,7 +219,7 @@ pub(super) const OF: &[&str] = &[
 /// languages of the names.
 #[rustfmt::skip]
 pub(super) const LEADS: &[&str] = &[
-    "with", "is", "was", "now", "tried", "trying", "use", "used", "using", "got", "equals", "reads", "typed", "entered", "said", "usual", "s", "became", "be", "instead",
+    "with", "is", "was", "now", "tried", "trying", "then", "sending", "use", "used", "using", "got", "equals", "reads", "typed", "entered", "said", "usual", "s", "became", "be", "instead",
     "mit", "ist", "war", "lautet", "heisst", "heist", "jetzt", "neu", "verwendet", "nutze", // German
     "est", "etait", "vaut", "avec", "devient", "es", "era", "con", "usamos", "ahora", "com", "agora", // French to Italian
     "met", "med", "ar", "var", "er", "on", "z", "jest", "s", "se", // Dutch to Czech
