@@ -73,7 +73,7 @@ fn is_it(
     let bare = before.trim_end_matches(['"', '\'', '\\']);
     let own = bare.trim_end_matches(['=', ':', '[', ' ']);
     let own = own.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
-    let is_own = own.len() < bare.len() && (is_one_of(own, NEUTRAL_ENDS) || is_one_of(own, VALUES));
+    let is_own = own.len() < bare.len() && !word.starts_with('\\') && (is_one_of(own, NEUTRAL_ENDS) || is_one_of(own, VALUES));
     let is_other = bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':');
     if before.ends_with(['@', '#']) || is_other && !is_own {
         return false;
@@ -90,12 +90,14 @@ fn is_it(
     let is_told = || {
         let between = text.get(name.end..piece.start);
         secret.nature.is_strong()
+            && (look::is_mixed(word) || bare.len() < before.len())
             && between.is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
             || secret.rule == "password" && is_introduced(before, word)
             || is_own
     };
-    look::is_mixed(word)
+    (look::is_mixed(word) || look::is_joined(word))
         && !word.starts_with('-')
+        && !text[piece.end..].starts_with(['(', '='])
         && !word.rsplit_once('.').is_some_and(|(_, extension)| is_one_of(extension, FILES))
         && !look::is_named(name_of)
         && !chance::is_kebab(word)

@@ -320,7 +320,7 @@ fn rows_of_table(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
             break;
         }
         if !is_rule {
-            let is_wide = width > 1;
+            let is_wide = width > 1 || separator == b'|';
             cells.extend(
                 cell(text, range, separator, index)
                     .filter(|cell| is_wide || look::is_mixed(text[cell.clone()].trim_matches(trim))),
@@ -330,29 +330,27 @@ fn rows_of_table(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
     (!cells.is_empty()).then_some(cells)
 }
 
-/// What stands below the name in lines whose columns spaces align.
+/// What stands below the name in lines of as many columns, with wide gaps between.
 fn rows_of_width(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
     let near = &text[text.ceil_char_boundary(name.start.saturating_sub(NEAR_BYTES))..name.start];
     let head = near.rsplit('\n').next().unwrap_or_default();
     let rest = &text[name.end..text.floor_char_boundary(name.end + 4 * NEAR_BYTES)];
     looked(head.len() + 1);
-    let is_column = |between: &str| between.trim().is_empty() || between.ends_with("  ");
     let (tail, rows) = rest.split_once('\n')?;
-    let is_after = tail.trim().is_empty() || tail.starts_with("  ");
-    let is_alone = head.trim().is_empty() && tail.trim().is_empty();
-    if !is_column(head) || !is_after || is_alone {
+    let is_column = tail.trim().is_empty() || tail.starts_with("  ");
+    if !is_column || !head.contains("  ") && !tail.starts_with("  ") {
         return None;
     }
     looked(rest.len());
-    let column = head.chars().count();
-    let cells = rows.lines().map_while(|row| {
-        let (at, _) = row.char_indices().nth(column)?;
-        let cell = row[at..].split("  ").next().unwrap_or_default();
-        let start = at + row.as_ptr() as usize - text.as_ptr() as usize;
-        let is_cell = is_column(&row[..at]) && !cell.starts_with(' ');
-        is_cell.then_some(start..start + cell.len())
+    let columns = |line: &'_ str| line.trim().split("  ").filter(|cell| !cell.is_empty()).count();
+    let (index, count) = (columns(head).max(1) - usize::from(!head.ends_with("  ") && !head.is_empty()), columns(head) + columns(tail));
+    let is_rule = |line: &&str| line.bytes().any(|byte| byte.is_ascii_alphanumeric());
+    let cells = rows.lines().filter(is_rule).map_while(|row| {
+        let cell = row.trim().split("  ").filter(|cell| !cell.is_empty()).nth(index)?.trim();
+        let start = cell.as_ptr() as usize - text.as_ptr() as usize;
+        (columns(row) == count.max(2)).then_some(start..start + cell.len())
     });
-    let cells: Vec<_> = cells.filter(|cell| !text[cell.clone()].starts_with(['-', '='])).collect();
+    let cells: Vec<_> = cells.collect();
     (!cells.is_empty()).then_some(cells)
 }
 

@@ -133,7 +133,7 @@ impl Reader<'_, '_> {
                 return (near.as_bytes()[length] == b'>' && !near[..length].ends_with('/'))
                     .then_some((Glue::Tag, at + length + 1));
             }
-            b'\n' if spaces == 0 && quote.is_none() => return Some((Glue::NextLine, at + 1)),
+            b'\n' if spaces == 0 && quote.is_none() && before != Some(b'/') => return Some((Glue::NextLine, at + 1)),
             _ if is_closed && quote.is_none() && !self.text[gap.saturating_sub(1)..].starts_with('>')
                 || at == gap =>
             {
@@ -329,7 +329,7 @@ impl Reader<'_, '_> {
                 .text
                 .get(at..)
                 .and_then(|rest| rest.split([' ', '\n', '.', ',']).next())
-                .is_some_and(look::is_mixed)
+                .is_some_and(|word| look::is_mixed(word) || look::is_joined(word))
     }
 }
 

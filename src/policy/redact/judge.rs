@@ -6,7 +6,7 @@ use super::{
     chance,
     keys::{Nature, Secret, is_one_of, is_wide},
     look::{
-        MIN_CODE, is_algorithm, is_amount, is_code, is_count, is_dense, is_masked, is_mixed, is_named,
+        MIN_CODE, is_algorithm, is_amount, is_code, is_count, is_dense, is_joined, is_masked, is_mixed, is_named,
         is_pair, is_path, is_place, is_placeholder, is_plain, is_plain_word, is_prose, is_reference, is_uuid,
         looks_random, looks_secret,
     },
@@ -185,7 +185,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
                 && !is_word
                 && is_text
                 && !is_algorithm(first.trim_end_matches(','));
-            is_chosen || is_mixed(text) && !text.contains('/')
+            is_chosen || (is_mixed(text) || is_joined(text)) && !text.contains('/')
         }
         // A name of a secret has dashes: `secret my-app-token-17 not found`.
         _ if is_adjacent => {

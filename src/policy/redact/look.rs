@@ -5,7 +5,7 @@ use super::{
     chance,
     judge::Form,
     keys::{Words, is_one_of},
-    vocabulary::{ALGORITHMS, MASKS, PROSE, SCHEMES, TYPES},
+    vocabulary::{ALGORITHMS, FILES, MASKS, PROSE, SCHEMES, TYPES},
 };
 
 /// Whether `text` begins with what already stands for a secret, in whatever
@@ -208,6 +208,23 @@ fn is_jagged(word: &str) -> bool {
     changes >= 2
         && word.len() >= 8
         && word.as_bytes().windows(2).any(|pair| pair[0].is_ascii_uppercase() && pair[1].is_ascii_uppercase())
+}
+
+/// Words that somebody put together as no sentence does: `radio_Gaga`, `luna.roja`.
+pub(super) fn is_joined(word: &str) -> bool {
+    let is_part = |part: &str| {
+        (2..=16).contains(&part.chars().count())
+            && part.chars().all(char::is_alphabetic)
+            && !part.chars().all(char::is_uppercase)
+            && !is_prose(part)
+    };
+    let parts = || word.split(['_', '.', '-', '&', '+']);
+    word.len() >= 6
+        && (2..=4).contains(&parts().count())
+        && parts().all(is_part)
+        && !parts().next_back().is_some_and(|end| is_one_of(end, FILES))
+        && !is_one_of(parts().next().unwrap_or_default(), &["non", "read", "case", "auto", "pre", "per", "self"])
+        && Words::of(word, 0).secret().is_none()
 }
 
 /// Long, with digits among letters of both cases.

@@ -237,7 +237,8 @@ impl<'t, 'p> Reader<'t, 'p> {
                     && !value.ends_with([':', '='])
                     && !look::is_pair(value);
                 let is_code = matches!(secret.nature, Nature::Digits(_) | Nature::Random);
-                (is_alone && (look::is_mixed(value) || is_below || is_code)).then_some(range)
+                let is_chosen = look::is_mixed(value) || look::is_joined(value);
+                (is_alone && (is_chosen || is_below || is_code)).then_some(range)
             }
             // A shape says more than a word that may be there by chance.
             Glue::Direct(form)
