@@ -122,11 +122,12 @@ fn is_introduced(before: &str, after: &str) -> bool {
 /// ` is generated for bob: `.
 fn leads(between: &str) -> bool {
     let between = between.trim_end_matches(['"', '\'', '`', '(']);
+    let is_answer = between.trim_end().len() < between.len() && between.trim_end().ends_with(':');
     let is_plain = |word: &str| {
         word.chars().all(|char| char.is_alphanumeric() || "@.:=-[]()_'\"".contains(char))
             && !is_one_of(word.trim_end_matches(':'), FAILURES)
     };
-    LINKS.iter().any(|link| between.ends_with(link))
+    (is_answer || LINKS.iter().any(|link| between.ends_with(link)))
         && between.split_whitespace().count() <= MAX_WORDS
         && between.split_whitespace().all(is_plain)
 }
@@ -146,8 +147,10 @@ fn around(text: &str, name: &Range<usize>) -> Range<usize> {
     let line = |text: &str| text.find('\n').unwrap_or(text.len()).min(text.find("\\n").unwrap_or(text.len()));
     let mut end = line(after);
     // What ends with a name, or with a question about it, is answered on the next line.
-    if after[..end].trim_matches(['?', ':', '"', '\'', ' ', '\r']).is_empty() && end < after.len() {
-        end += 1 + line(&after[end + 1..]);
+    let rest = after[..end].trim_matches(['?', '"', '\'', ' ', '\r']);
+    if (rest.is_empty() || rest.ends_with(':')) && end < after.len() {
+        end += after[end..].len() - after[end..].trim_start().len();
+        end += line(&after[end..]);
     }
     from + start..name.end + end
 }
@@ -180,6 +183,8 @@ fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Rang
         let word = word.find(is_wide).map_or(word, |end| if end < MIN_SAID { word } else { &word[..end] });
         // `user/password`, `user:password`
         let (user, rest) = word.split_once([':', '/']).unwrap_or(("", word));
+        // `val=…`
+        let (user, rest) = word.split_once('=').filter(|(name, _)| is_one_of(name, NEUTRAL_ENDS)).unwrap_or((user, rest));
         let is_user = !rest.contains([':', '/']) && user.bytes().all(|byte| byte.is_ascii_lowercase());
         let (from, word) = if is_user { (from + word.len() - rest.len(), rest) } else { (from, word) };
         (from >= start && word.len() >= MIN_SAID || word.len() > 2 && word.as_bytes()[0].is_ascii_digit()).then_some(from..from + word.len())
@@ -208,7 +213,7 @@ const UNITS: &[&str] = &[
 /// What stands right before a value, in a sentence that begins with its name.
 #[rustfmt::skip]
 const LINKS: &[&str] = &[
-    " [", ": ", " = ", " -> ", " to ", " as ", " changed from ", " auf ", " para ", " op ", " na ", " на ", " ke ", " till ", " til ", " vers ", " thanh ",
+    " [", " = ", " -> ", " to ", " as ", " changed from ", " auf ", " para ", " op ", " na ", " на ", " ke ", " till ", " til ", " vers ", " thanh ",
 ];
 
 /// Behind these, what went wrong follows.

@@ -71,7 +71,9 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
             least
         };
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        let is_shown = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         return secret.rule == "otp" && digits > 0 && text.contains('-') && chance::is_made(text)
+            || secret.rule == "otp" && digits > 1 && text.len() >= MIN_CODE && is_shown && chance::is_made(text)
             || digits >= least && (shape != Shape::Quoted || 2 * digits >= text.len());
     }
     if nature == Nature::Random {

@@ -220,7 +220,7 @@ impl<'t, 'p> Reader<'t, 'p> {
             Glue::Block => self.judged(extent::block(self.text, name.start, at)?, secret),
             Glue::NextLine => {
                 let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
-                let rule = near.len() - near.trim_start_matches(['-', '=', '>', ' ', '\n', '\r', '$']).len();
+                let rule = near.len() - near.trim_start_matches(|char: char| "-=> \n\r$".contains(char) || !char.is_ascii() && !char.is_alphanumeric()).len();
                 let at = at + rule;
                 let item = self.after_item(at);
                 let is_below = self.is_indented(name.start, at) || item > at;
@@ -237,7 +237,8 @@ impl<'t, 'p> Reader<'t, 'p> {
                     && !value.ends_with([':', '='])
                     && !look::is_pair(value);
                 let is_code = matches!(secret.nature, Nature::Digits(_) | Nature::Random);
-                let is_chosen = look::is_mixed(value) || look::is_joined(value);
+                let is_quoted = secret.nature.is_strong() && self.text[..range.start].ends_with(['"', '\'']);
+                let is_chosen = look::is_mixed(value) || look::is_joined(value) || is_quoted;
                 (is_alone && (is_chosen || is_below || is_code)).then_some(range)
             }
             // A shape says more than a word that may be there by chance.

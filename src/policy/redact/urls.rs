@@ -250,7 +250,8 @@ fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
         let name = before.rsplit(|char: char| !char.is_ascii_alphanumeric()).next();
         !name.is_some_and(|name| is_one_of(name, LOGINS))
     };
-    if !name.bytes().all(is_user)
+    let is_account = is_one_of(name, ACCOUNTS);
+    if !is_account && !name.bytes().all(is_user)
         || !name.bytes().any(|byte| byte.is_ascii_lowercase())
         || look::is_algorithm(name)
         || text[..run.start].ends_with(['/', ':', '@', '.'])
@@ -260,7 +261,7 @@ fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     }
     let start = run.end + link.len();
     let value = short_address(text, start).trim_end_matches([',', ';', ')', '.']);
-    if !is_mixed(value) || !value.bytes().any(|byte| byte.is_ascii_digit()) {
+    if !is_mixed(value) && !look::is_joined(value) {
         return None;
     }
     let from = text.ceil_char_boundary(run.start.saturating_sub(MAX_LOGIN_BYTES));
@@ -269,6 +270,8 @@ fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     looked(2 * MAX_LOGIN_BYTES);
     let tells =
         |line: &str| line.split(|char: char| !char.is_alphanumeric()).any(|word| is_one_of(word, LOGINS));
+    let is_login = is_account || [" -a ", " -u ", "user ", "login "].iter().any(|it| before.ends_with(it));
+    let tells = |line: &str| is_login || is_mixed(value) && tells(line);
     let is_it = value.bytes().any(|byte| byte.is_ascii_alphabetic())
         && !look::is_masked(value)
         && !value.contains(['/', '=', '@'])
@@ -282,6 +285,8 @@ const LOGINS: &[&str] = &[
     "auth", "cred", "creds", "credentials", "log", "login", "password", "zugangsdaten", "secrets", "basic", "user", "userid", "identifiants", "credenciales",
     "credenziali", "logge", "token",
 ];
+/// Who has an account on many a machine.
+const ACCOUNTS: &[&str] = &["admin", "administrator", "root", "guest", "editor", "viewer", "operator", "super", "superuser", "supervisor", "postgres", "sa", "demo"];
 const MAX_LOGIN_BYTES: usize = 48;
 
 /// The parameter of a query whose name is `run`, if it is one that holds a secret
