@@ -124,7 +124,7 @@ fn leads(between: &str) -> bool {
     let between = between.trim_end_matches(['"', '\'', '`', '(']);
     let is_answer = between.trim_end().len() < between.len() && between.trim_end().ends_with(':');
     let is_plain = |word: &str| {
-        word.chars().all(|char| char.is_alphanumeric() || "@.:=-[]()_'\"".contains(char))
+        word.chars().all(|char| char.is_alphanumeric() || "@.:=-[]()_'\"*>".contains(char))
             && !is_one_of(word.trim_end_matches(':'), FAILURES)
     };
     (is_answer || LINKS.iter().any(|link| between.ends_with(link)))

@@ -102,7 +102,7 @@ fn said_before(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<R
 /// What is said of a value before it is called what it is.
 #[rustfmt::skip]
 const VERDICTS: &[&str] = &[
-    " as ", " as a ", " as the ", " is not a valid ", " is not the ", " is no valid ", " is an invalid ", " is a valid ", " is a weak ",
+    " is the ", " is my ", " is our ", " is your ", " is his ", " is her ", " ist das ", " est le ", " es la ", " e la ", " to jest ", " as ", " as a ", " as the ", " is not a valid ", " is not the ", " is no valid ", " is an invalid ", " is a valid ", " is a weak ",
     " is the wrong ", " is an incorrect ", ": wrong ", ": invalid ", ": bad ", " (wrong ", " (invalid ", " (bad ", " (",
 ];
 

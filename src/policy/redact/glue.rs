@@ -249,7 +249,7 @@ impl Reader<'_, '_> {
         let (mut was_of, mut is_owned) = (false, false);
         for index in 0..MAX_FILLERS {
             let rest = &near[at.min(near.len())..];
-            let word = rest.split([' ', ':', '\n', '"', '\'', '`']).next().unwrap_or_default();
+            let word = rest.split([' ', ':', '=', '\n', '"', '\'', '`']).next().unwrap_or_default();
             looked(word.len());
             let is_filler = is_one_of(word, FILLERS);
             let is_of = is_one_of(word, OF);
@@ -262,6 +262,11 @@ impl Reader<'_, '_> {
             }
 
             let after = at + word.len();
+            let next = self.after_spaces(after);
+            let is_arrow = next > after && self.at(next, "->");
+            if is_filler && (self.bytes.get(next) == Some(&b'=') || is_arrow) {
+                return (self.after_spaces(next + 1 + usize::from(is_arrow)), Form::Assigned);
+            }
             if self.bytes.get(after) == Some(&b':') {
                 // What is only near by has to look the part.
                 let form = if is_filler || was_of && secret.rule == "password" {

@@ -117,6 +117,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     if matches!(shape, Shape::Bare | Shape::GoesOn)
         && form != Form::Assigned
         && (wide > 2 || wide > 0 && shape == Shape::GoesOn)
+        && !(shape == Shape::Bare && text.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphanumeric()))
     {
         return false;
     }
@@ -202,7 +203,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
                 !(is_word || shape == Shape::GoesOn && form == Form::Colon && is_plain_word(text))
             }
             _ if form == Form::Flag => is_mixed(text) || looks_random(text),
-            _ if secret.rule == "password" => is_mixed(text),
+            _ if secret.rule == "password" => is_mixed(text) || is_joined(text),
             _ => looks_secret(text),
         },
         _ if nature.is_strong() => true,

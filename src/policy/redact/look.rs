@@ -112,7 +112,7 @@ pub(super) fn is_placeholder(text: &str, form: Form) -> bool {
             )
         || text.matches("%s").count() > 1 && !is_mixed(&text.replace("%s", ""));
     let is_hidden = text.bytes().filter(|byte| *byte == b'*').count() >= 4
-        && text.bytes().filter(u8::is_ascii_alphanumeric).count() <= 12;
+        && text.bytes().filter(u8::is_ascii_alphanumeric).count() <= if text.starts_with(|char: char| char.is_ascii_lowercase()) { 12 } else { 6 };
     is_enclosed
         || is_made
         || is_hidden

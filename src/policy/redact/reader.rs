@@ -206,7 +206,8 @@ impl<'t, 'p> Reader<'t, 'p> {
         // `NAME= OTHER=…` gives it none.
         if self.bytes[..at].ends_with(b"= ")
             && self.text[at..].split_whitespace().next().is_some_and(|word| {
-                look::is_pair(word)
+                let is_own = word.split('=').next().is_some_and(|name| name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()));
+                is_own && look::is_pair(word)
                     || self.bytes[at - 3..].first().is_some_and(u8::is_ascii_alphabetic)
                         && is_one_of(word, SENTENCES)
             })

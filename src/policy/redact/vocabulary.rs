@@ -195,7 +195,9 @@ pub(super) const SCHEMES: &[&str] = &["basic", "bearer", "token", "apikey", "neg
 /// What stands between a name and its value, in the languages of the names.
 #[rustfmt::skip]
 pub(super) const FILLERS: &[&str] = &[
-    "provided", "is", "was", "le", "la", "el", "il", "=", "changed", "from", "old", "new", "are", "value", "to", "of", "as", "set", "with", "used", "entered", "given", "received", "sent", "now", "currently", "ist", "heisst", "heist", "equals", "reads", "cipher", "simple", "irreversible-cipher", "md5", "write", "read", "vaut", "lautet", "war", "est", "es",
+    "provided", "is", "was", "le", "la", "el", "il", "=", "changed", "from", "old", "new", "are", "value", "to", "of", "as", "set", "with", "used", "entered", "given", "received", "sent", "now", "currently", "ist", "heisst", "heist", "typed", "supplied", "submitted", "expected", "actual", "wanted", "eingegeben", "eingegebenes", "erwartet", "altes", "neues", "alt", "neu", "saisi", "attendu", "ancien", "nouveau",
+    "ingresada", "introducida", "esperada", "nueva", "antigua", "digitada", "informada", "inserita", "attesa", "nuova", "vecchia", "ingevoerd", "ingevoerde", "verwacht", "nieuw", "oud", "podane", "wpisane", "nowe", "stare", "zadane", "nove",
+    "введен", "введенный", "новый", "старый", "введений", "новий", "girilen", "yeni", "eski", "masukan", "baru", "lama", "nhap", "vao", "moi", "angivet", "nytt", "indtastet", "equals", "reads", "cipher", "simple", "irreversible-cipher", "md5", "write", "read", "vaut", "lautet", "war", "est", "es",
     "e", "jest", "je", "to", "ar", "on", "er", "это", "был", "encrypted", "by",
 ];
 
