@@ -12,7 +12,7 @@ use super::{
     judge::{self, Form, Shape},
     keys::{Nature, Secret, is_one_of, is_wide},
     look, looked, shapes,
-    vocabulary::{FILES, LEADS, NEUTRAL_ENDS, TYPES, VALUES},
+    vocabulary::{BEING, CHANGES, DESCRIBING, FILES, FILLERS, LEADS, NEUTRAL_ENDS, NOTHING, OF, TOWARDS, TYPES, VALUES},
 };
 
 /// The words near the name at `name` that can only be the secret it tells of.
@@ -86,6 +86,9 @@ fn is_it(
     if word.len() >= MIN_WORD && chance::is_chosen(word) {
         return is_judged();
     }
+    if is_named_so(text, piece, name, secret) {
+        return is_judged();
+    }
     let name_of = word.trim_end_matches(['=', '!', '?']);
     let is_told = || {
         let between = text.get(name.end..piece.start);
@@ -107,6 +110,32 @@ fn is_it(
         && !is_one_of(name_of, TYPES)
         && is_told()
         && is_judged()
+}
+
+/// Whether a sentence says of the name that it is the word, or was changed to it; but for
+/// words that only describe it.
+fn is_named_so(text: &str, piece: &Range<usize>, name: &Range<usize>, secret: &Secret<'_>) -> bool {
+    let word = &text[piece.clone()];
+    let Some(between) = text.get(name.end..piece.start) else { return false };
+    let words = || between.split([' ', ',']).filter(|word| !word.is_empty());
+    let last = words().next_back().unwrap_or_default();
+    let after = &text[piece.end..text.floor_char_boundary(piece.end + MAX_CLAUSE_BYTES)];
+    let next = after.split_whitespace().next().unwrap_or_default();
+    let is_change = |word: &str| CHANGES.iter().any(|stem| look::starts_with(word, stem));
+    let is_end = after.is_empty() || after.starts_with(['.', ',', ';', '!', ')', '\n']) || is_one_of(next, OF) || is_one_of(next, &["on", "and", "now", "until", "und", "jetzt"]);
+    let is_lower = word.chars().all(|char| char.is_lowercase() || char == '-');
+    let is_plain = is_lower && (look::is_prose(word) || DESCRIBING.iter().any(|end| word.ends_with(end)));
+    let is_same = words().count() <= 2 && is_one_of(last, BEING) && words().all(|word| is_one_of(word, FILLERS)) && is_end;
+    let is_set = is_one_of(last, TOWARDS) && words().count() <= MAX_WORDS && (words().any(is_change) || is_change(next));
+    secret.rule == "password"
+        && secret.nature.is_strong()
+        && !secret.countable
+        && (is_same || is_set)
+        && word.chars().all(|char| char.is_alphanumeric() || "-_.!?".contains(char))
+        && !is_plain
+        && !look::is_prose(word)
+        && !is_one_of(word, NOTHING)
+        && !is_one_of(word, TYPES)
 }
 
 /// Whether what stands `before` a word says that somebody tried it, or lets in with it.

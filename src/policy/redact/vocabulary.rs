@@ -155,6 +155,7 @@ pub(super) const PROSE: &[&str] = &[
     "es", "debe", "falta", "requerida", "caducada", "olvidada", "errada", "errata", "sbagliata", "mancante", "scaduta", "deve", "onjuist", "ongeldig", "verplicht", "verlopen",
     "nie", "jest", "niepoprawne", "nieprawidlowe", "bledne", "wygaslo", "не", "неверный", "неверен", "неправильный", "истек", "обязателен", "отсутствует", "должен",
     "halipo", "vaara", "hianyzik", "gresita", "nespravne", "privalomas", "buida", "obrigatoria", "invalida", "inchange", "absente", "refuse", "keines", "vorhanden", "ausente", "puuttuu", "chybi", "lipseste", "hibas", "neplatne", "trukst", "utgatt", "mangler", "vazia", "vide", "vuota", "vacia", "leeg", "tom", "puste", "prazdne", "puudub", "vale", "expirada", "kotelezo", "obligatorie", "povinne", "obavezna", "netinkamas", "nepareiza",
+    "strong", "weak", "short", "long", "same", "stored", "needed", "good", "secure", "safe", "correct", "right", "plain", "secret", "hidden", "visible", "blank", "locked", "never", "default", "expire", "lost", "old", "new", "late", "sent", "kept", "known", "taken", "shown", "given", "chosen", "broken", "written", "case-sensitive", "read-only", "one-time",
     "felaktigt", "saknas", "ogiltigt", "forkert", "mangler",
 ];
 
@@ -226,6 +227,28 @@ pub(super) const LEADS: &[&str] = &[
     "est", "etait", "vaut", "avec", "devient", "es", "era", "con", "usamos", "ahora", "com", "agora", // French to Italian
     "met", "med", "ar", "var", "er", "on", "z", "jest", "s", "se", // Dutch to Czech
     "это", "с", "был", "теперь", "це", "з", "ile", "olarak", "adalah", "dengan", "menjadi", "la", "bang", "هو", "είναι", "με", "है", "az", "este", "cu",
+];
+
+/// Verbs with which a sentence says what a secret is.
+#[rustfmt::skip]
+pub(super) const BEING: &[&str] = &[
+    "is", "was", "equals", "reads", "ist", "war", "lautet", "heisst", "heist", "est", "etait", "vaut", "es", "era", "jest", "este", "adalah", "это",
+];
+
+/// What leads to that to which a secret was changed, and how words begin that say so.
+#[rustfmt::skip]
+pub(super) const TOWARDS: &[&str] = &["to", "auf", "para", "op", "naar", "na", "на", "till", "til", "ke", "menjadi", "thanh", "vers"];
+#[rustfmt::skip]
+pub(super) const CHANGES: &[&str] = &[
+    "chang", "reset", "rotat", "updat", "set", "gesetzt", "geander", "zuruck", "vergeben", "gewechselt", "modifi", "cambi", "restablec", "alter", "redefin", "mudou", "reimpost", "impostat", "gewijzig", "gezet", "zmieni", "ustaw", "zmen", "nastav",
+    "измен", "сброш", "сменил", "постав", "змін", "скину", "andra", "satt", "endre", "andre", "nulstil", "diubah", "diganti", "doi",
+];
+
+/// How words end that only describe something.
+#[rustfmt::skip]
+pub(super) const DESCRIBING: &[&str] = &[
+    "ed", "ing", "able", "ible", "less", "ful", "ive", "ous", "ent", "ant", "al", "ic", "ly", "lich", "ig", "bar", "en", "rd", "wd", "kt", "est", "ion", "ado", "ada", "ido", "ida", "oso", "osa", "ato", "ata", "uto", "uta", "ito", "ita", "ee", "aire", "toire", "eel", "ne", "ny", "na", "no", "te",
+    "ен", "на", "но", "ый", "ий", "ан", "та", "то",
 ];
 
 /// What stands between two values of one name.
