@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::{
     chance,
     clean::MARK,
+    entropy,
     judge::{self, Form, Shape},
     keys::{Nature, Secret, is_one_of, is_wide},
     look, looked, shapes,
@@ -84,7 +85,7 @@ fn is_it(
     }
     let is_judged = || judge::is_secret(word, Shape::Quoted, Form::Colon, secret);
     if word.len() >= MIN_WORD && chance::is_chosen(word) {
-        return is_judged();
+        return !entropy::is_introduced(before) && is_judged();
     }
     if is_named_so(text, piece, name, secret) {
         return is_judged();
@@ -126,7 +127,7 @@ fn is_named_so(text: &str, piece: &Range<usize>, name: &Range<usize>, secret: &S
     let is_lower = word.chars().all(|char| char.is_lowercase() || char == '-');
     let is_plain = is_lower && (look::is_prose(word) || DESCRIBING.iter().any(|end| word.ends_with(end)));
     let is_same = words().count() <= 2 && is_one_of(last, BEING) && words().all(|word| is_one_of(word, FILLERS)) && is_end;
-    let is_set = is_one_of(last, TOWARDS) && words().count() <= MAX_WORDS && (words().any(is_change) || is_change(next));
+    let is_set = is_one_of(last, TOWARDS) && words().count() <= MAX_WORDS && (words().any(is_change) && is_end || is_change(next));
     secret.rule == "password"
         && secret.nature.is_strong()
         && !secret.countable

@@ -235,7 +235,8 @@ pub(super) fn columns(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> V
             let start = cell.end - value.len();
             let value = value.trim_end_matches(trim);
             let is_it = judge::is_secret(value, Shape::Quoted, Form::Assigned, secret)
-                && (!matches!(secret.nature, Nature::Weak | Nature::WeakLine | Nature::Random)
+                && (secret.rule == "password" && secret.nature.is_strong()
+                    || matches!(secret.nature, Nature::Digits(_))
                     || look::is_mixed(value));
             is_it.then_some(start..start + value.len())
         })

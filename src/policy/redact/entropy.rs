@@ -30,7 +30,9 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
         return None;
     }
     let is_file = whole.rsplit_once('.').is_some_and(|(_, end)| is_one_of(end, FILES));
-    if whole.contains("//")
+    let is_zeros = whole.as_bytes().windows(8).any(|row| row.iter().all(|byte| *byte == row[0]));
+    let is_address = whole.len() == 42 && whole.starts_with("0x");
+    if is_zeros || is_address || whole.contains("//")
         || whole.contains("::")
         || whole.contains("/0x")
         || whole.contains("abcdefgh")
@@ -95,6 +97,7 @@ fn kind(whole: &str) -> Option<Kind> {
         if body.len() < whole.len()
             && is_number(body, least)
             && !piece.starts_with(|char: char| char.is_ascii_digit())
+            && !(body.len() == 36 && piece.matches('-').count() > 5)
         {
             return Some(Kind::Marked);
         }
@@ -148,7 +151,7 @@ fn is_number(piece: &str, least: usize) -> bool {
 }
 
 /// Whether what stands right before says that it is no secret.
-fn is_introduced(line: &str) -> bool {
+pub(super) fn is_introduced(line: &str) -> bool {
     // HTTP's weak entity tags.
     let is_weak_tag = line.ends_with("W/\"") || line.ends_with("W/\\\"");
     let line = line.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
@@ -206,7 +209,7 @@ const BEGINNINGS: &[&str] =
 #[rustfmt::skip]
 const PUBLIC: &[&str] = &[
     "idempotency", "sha", "digest", "integrity", "etag", "commit", "fingerprint", "checksum", "hash", "image", "arn", "md5", "thumbprint", "cert", "public", "pub", "ssh", "ed25519", "rsa", "nonce", "trace", "span", "request", "version", "rev",
-    "uuid", "build", "ray", "object", "blob", "tree", "parent", "cursor", "page", "correlation", "base64", "ecdsa", "spki", "pin-sha256", "challenge", "etag", "peer", "x5", "kid", "address", "match", "-id", "response", "x.509",
+    "uuid", "tag", "build", "ray", "object", "blob", "tree", "parent", "cursor", "page", "correlation", "base64", "ecdsa", "spki", "pin-sha256", "challenge", "etag", "peer", "x5", "kid", "address", "match", "-id", "response", "x.509",
 ];
 
 /// So it is where this is said near by.
@@ -219,7 +222,7 @@ const ALWAYS_PUBLIC: &[&str] = &[
 /// Near these, a number is a secret.
 #[rustfmt::skip]
 const TELLING: &[&str] = &[
-    "key", "keys", "token", "tokens", "secret", "api", "auth", "webhook", "license", "licence", "dsn", "pat", "private", "credential", "credentials", "apikey",
+    "key", "keys", "token", "tokens", "secret", "auth", "webhook", "license", "licence", "dsn", "pat", "private", "credential", "credentials", "apikey",
     "unauthorized", "unauthorised", "401", "403", "revoked",
 ];
 

@@ -75,7 +75,7 @@ impl Reader<'_, '_> {
             b'-' if spaces > 0 && self.at(at, "- ") && secret.rule == "password" && self.is_mixed(at + 2) => {
                 (Form::Colon, 1)
             }
-            b'-' if self.at(at, "->") => (Form::Assigned, 2),
+            b'-' if self.at(at, "->") && before != Some(b'/') => (Form::Assigned, 2),
             // So a runner is told of a variable: `::set-output name=password::…`.
             b':' if self.at(at, "::") && before == Some(b'=') => (Form::Assigned, 2),
             b':' if self.at(at, "::") && !self.at(at, ":: ") || self.at(at, "://") => return None,
@@ -121,10 +121,10 @@ impl Reader<'_, '_> {
             b'(' | b'{' if !is_closed && spaces <= 1 && !(spaces == 1 && self.bytes[at] == b'(') => {
                 return Some((Glue::Type, at));
             }
-            b'|' if spaces > 0 => {
+            b'|' if spaces > 0 && before != Some(b'.') => {
                 // The name of a variable heads no column.
                 let form =
-                    if is_variable(&self.text[name.clone()]) { Form::Assigned } else { Form::Adjacent };
+                    if is_variable(&self.text[name.clone()]) { Form::Colon } else { Form::Adjacent };
                 return Some((Glue::Direct(form), self.after_spaces(at + 1)));
             }
             _ if matches!(before, Some(b'<' | b':')) && spaces > 0 && self.is_tag(name.start) => {

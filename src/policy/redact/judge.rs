@@ -85,6 +85,10 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     }
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     let is_few = text.len() < MIN_NUMBER && (!nature.is_strong() || shape == Shape::GoesOn);
+    let is_digest = text.split_once(':').is_some_and(|(name, rest)| is_algorithm(name) && rest.len() >= 32);
+    if is_digest && !nature.is_strong() || !nature.is_strong() && secret.rule == "password" && text.starts_with('/') {
+        return false;
+    }
     if is_number && (secret.countable || is_few)
         || is_count(text)
         || shape != Shape::Quoted && is_plain(text) && KEYS.iter().any(|row| row.rule == secret.rule)
@@ -208,7 +212,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         },
         _ if nature.is_strong() => true,
 
-        _ if secret.rule == "session" => is_mixed(text.trim_start_matches("s:")) || is_number,
+        _ if secret.rule == "session" => text.len() > 8 && is_mixed(text.trim_start_matches("s:")) || is_number,
         _ => !is_word,
     }
 }

@@ -164,11 +164,11 @@ impl<'a> Words<'a> {
         let (phrase, end) = best?;
         let row = &KEYS[phrase.row];
         let is_about = end < self.count && is_one_of(last, HARMLESS_ENDS);
-        let is_public = row.nature == Nature::Random
+        let is_public = (row.nature == Nature::Random || row.rule == "signature")
             && self
                 .all()
                 .iter()
-                .any(|word| is_one_of(word, &["public", "pub", "primary", "foreign", "peer"]));
+                .any(|word| is_one_of(word, &["public", "pub", "primary", "foreign", "peer", "routing", "partition", "sort", "varnish", "surrogate", "dkim"]));
         let is_page = row.rule == "token" && own.iter().any(|word| is_one_of(word, PAGES));
         if is_about || is_page || is_public || is_one_of(first, HARMLESS_BEGINNINGS) {
             return None;

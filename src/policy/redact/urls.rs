@@ -87,7 +87,8 @@ fn user_info(text: &str, scheme: usize, end: usize) -> Option<Found<'static>> {
             if password.is_empty()
                 || look::is_masked(password)
                 || password.starts_with(['$', '{', '<'])
-                || password == "%s" =>
+                || password == "%s"
+                || look::is_named(password) && !password.bytes().any(|byte| byte.is_ascii_lowercase()) =>
         {
             None
         }
