@@ -85,7 +85,7 @@ fn is_it(
     }
     let is_judged = || judge::is_secret(word, Shape::Quoted, Form::Colon, secret);
     if word.len() >= MIN_WORD && chance::is_chosen(word) {
-        return !entropy::is_introduced(before) && is_judged();
+        return !entropy::is_id(entropy::last_name(before)) && is_judged();
     }
     if is_named_so(text, piece, name, secret) {
         return is_judged();

@@ -151,17 +151,15 @@ fn is_number(piece: &str, least: usize) -> bool {
 }
 
 /// Whether what stands right before says that it is no secret.
-pub(super) fn is_introduced(line: &str) -> bool {
+fn is_introduced(line: &str) -> bool {
     // HTTP's weak entity tags.
     let is_weak_tag = line.ends_with("W/\"") || line.ends_with("W/\\\"");
     let line = line.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
-    let is_part = |char: char| char.is_ascii_alphanumeric() || "_-".contains(char);
-    let name = line.rsplit(|char: char| !is_part(char)).next().unwrap_or_default();
+    let name = last_name(line);
     let word = name.to_ascii_lowercase();
     let near = &line[line.ceil_char_boundary(line.len().saturating_sub(NEAR_WORDS))..];
     is_weak_tag
-        || word.trim_end_matches(|char: char| char.is_ascii_digit() || "-s".contains(char)).ends_with("id")
-            && !is_one_of(name, NO_IDS)
+        || is_id(name)
         || ["x", "y", "n", "p"].contains(&word.as_str())
         || is_public(near)
         || word.split(['_', '-']).any(|part| {
@@ -170,6 +168,20 @@ pub(super) fn is_introduced(line: &str) -> bool {
             };
             PUBLIC.iter().any(is_it)
         })
+}
+
+/// The name that `line` ends with, but for what stands between it and its value.
+pub(super) fn last_name(line: &str) -> &str {
+    let line = line.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
+    let is_part = |char: char| char.is_ascii_alphanumeric() || "_-".contains(char);
+    line.rsplit(|char: char| !is_part(char)).next().unwrap_or_default()
+}
+
+/// Whether a name is that of a number of something.
+pub(super) fn is_id(name: &str) -> bool {
+    let word = name.trim_end_matches(|char: char| char.is_ascii_digit() || "-s".contains(char));
+    word.len().checked_sub(2).and_then(|at| word.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case("id"))
+        && !is_one_of(name, NO_IDS)
 }
 
 /// Words that end as names of numbers do.
@@ -222,7 +234,7 @@ const ALWAYS_PUBLIC: &[&str] = &[
 /// Near these, a number is a secret.
 #[rustfmt::skip]
 const TELLING: &[&str] = &[
-    "key", "keys", "token", "tokens", "secret", "auth", "webhook", "license", "licence", "dsn", "pat", "private", "credential", "credentials", "apikey",
+    "key", "keys", "token", "tokens", "secret", "auth", "webhook", "license", "licence", "dsn", "pat", "private", "credential", "credentials", "apikey", "login",
     "unauthorized", "unauthorised", "401", "403", "revoked",
 ];
 

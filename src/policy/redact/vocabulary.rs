@@ -155,7 +155,6 @@ pub(super) const PROSE: &[&str] = &[
     "es", "debe", "falta", "requerida", "caducada", "olvidada", "errada", "errata", "sbagliata", "mancante", "scaduta", "deve", "onjuist", "ongeldig", "verplicht", "verlopen",
     "nie", "jest", "niepoprawne", "nieprawidlowe", "bledne", "wygaslo", "не", "неверный", "неверен", "неправильный", "истек", "обязателен", "отсутствует", "должен",
     "halipo", "vaara", "hianyzik", "gresita", "nespravne", "privalomas", "buida", "obrigatoria", "invalida", "inchange", "absente", "refuse", "keines", "vorhanden", "ausente", "puuttuu", "chybi", "lipseste", "hibas", "neplatne", "trukst", "utgatt", "mangler", "vazia", "vide", "vuota", "vacia", "leeg", "tom", "puste", "prazdne", "puudub", "vale", "expirada", "kotelezo", "obligatorie", "povinne", "obavezna", "netinkamas", "nepareiza",
-    "strong", "weak", "short", "long", "same", "stored", "needed", "good", "secure", "safe", "correct", "right", "plain", "secret", "hidden", "visible", "blank", "locked", "never", "default", "expire", "lost", "old", "new", "late", "sent", "kept", "known", "taken", "shown", "given", "chosen", "broken", "written", "case-sensitive", "read-only", "one-time",
     "felaktigt", "saknas", "ogiltigt", "forkert", "mangler",
 ];
 
@@ -248,6 +247,7 @@ pub(super) const CHANGES: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const DESCRIBING: &[&str] = &[
     "ed", "ing", "able", "ible", "less", "ful", "ive", "ous", "ent", "ant", "al", "ic", "ly", "lich", "ig", "bar", "en", "rd", "wd", "kt", "est", "ion", "ado", "ada", "ido", "ida", "oso", "osa", "ato", "ata", "uto", "uta", "ito", "ita", "ee", "aire", "toire", "eel", "ne", "ny", "na", "no", "te",
+    "strong", "weak", "short", "long", "same", "stored", "needed", "good", "secure", "safe", "correct", "right", "plain", "secret", "hidden", "visible", "blank", "locked", "never", "default", "expire", "lost", "old", "new", "late", "sent", "kept", "known", "taken", "shown", "given", "chosen", "broken", "written", "case-sensitive", "read-only", "one-time",
     "ен", "на", "но", "ый", "ий", "ан", "та", "то",
 ];
 
