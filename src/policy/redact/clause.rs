@@ -22,7 +22,8 @@ pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec
         return mnemonic(text, name.end).into_iter().collect();
     }
     let is_digits = matches!(secret.nature, Nature::Digits(_)) && ["pin", "otp", "cvv"].contains(&secret.rule);
-    if !is_digits && !secret.nature.is_strong() && !["password", "credentials"].contains(&secret.rule) {
+    let is_word = secret.nature == Nature::Hint || secret.rule == "credentials" || look::starts_with(&text[name.clone()], "pw");
+    if !is_digits && !secret.nature.is_strong() && !is_word {
         return Vec::new();
     }
     let clause = around(text, name);
@@ -98,6 +99,8 @@ fn is_it(
             && between.is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
             || secret.rule == "password" && is_introduced(before, word)
             || is_own
+            || secret.rule == "password"
+                && (is_enclosed(before, &text[piece.end..]) && !is_whose(before) && !is_technical(word) || is_settled(&text[piece.end..]))
     };
     (look::is_mixed(word) || look::is_joined(word))
         && !word.starts_with('-')
@@ -111,6 +114,32 @@ fn is_it(
         && !is_one_of(name_of, TYPES)
         && is_told()
         && is_judged()
+}
+
+/// Whether a word stands for itself in quotes or brackets.
+fn is_enclosed(before: &str, after: &str) -> bool {
+    [("\"", "\""), ("'", "'"), ("`", "`"), ("(", ")"), ("[", "]"), ("}", "{"), (">", "<"), ("<", ">")].iter().any(|(open, close)| before.ends_with(open) && after.trim_start_matches('\\').starts_with(close))
+}
+
+/// As programs write names and numbers: `mysql_native_password`, `0xC0000224`, `a60bc41e53`.
+fn is_technical(word: &str) -> bool {
+    let is_hex = |word: &str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex(word.strip_prefix("0x").unwrap_or(word)) || word.contains('_') && look::is_snake(word) || word.contains('.') || word.starts_with('#')
+        || !word.bytes().any(|byte| byte.is_ascii_lowercase())
+        || word.contains(['=', '+', '^', '*', '['])
+}
+
+/// Whether what follows a word says that somebody set it.
+fn is_settled(after: &str) -> bool {
+    let next = after.strip_prefix(' ').unwrap_or_default().split([' ', '.', ',', '\n']).next().unwrap_or_default();
+    SETTLED.contains(&next)
+}
+
+/// Whether what stands `before` a word says that it is the name of somebody or something.
+fn is_whose(before: &str) -> bool {
+    let word = before.trim_end_matches(|char: char| !char.is_alphanumeric());
+    let word = word.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+    is_one_of(word, OF) || is_one_of(word, WHOSE)
 }
 
 /// Whether a sentence says of the name that it is the word, or was changed to it; but for
@@ -233,6 +262,17 @@ const MIN_SAID: usize = 6;
 
 /// A value that is said to be one is no further from its name.
 const MAX_WORDS: usize = 7;
+
+/// What stands before the name of somebody, or of a place.
+#[rustfmt::skip]
+const WHOSE: &[&str] = &[
+    "user", "username", "login", "account", "host", "from", "on", "at", "by", "in", "via", "id", "server", "client", "device", "machine", "database", "role", "member", "version", "function", "method", "type", "class", "error", "module", "file", "line", "key", "field", "name", "column", "table", "property", "variable",
+    "benutzer", "von", "bei", "utilisateur", "usuario", "utente", "gebruiker", "uzytkownik", "uzivatel", "пользователь", "користувач", "kullanici", "the", "a", "an",
+];
+
+/// Verbs that stand behind a value that somebody set.
+#[rustfmt::skip]
+const SETTLED: &[&str] = &["gesetzt", "vergeben", "geandert", "zuruckgesetzt", "versucht", "gezet", "gewijzigd", "geprobeerd", "yapmis", "yapildi", "olarak", "degistirildi", "asetettu"];
 
 /// What a number counts.
 #[rustfmt::skip]
