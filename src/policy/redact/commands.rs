@@ -78,7 +78,8 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
         let is_word = |range: &Range<usize>| {
             let value = &text[range.clone()];
             let is_quoted = text[..range.start].ends_with(['"', '\'']);
-            look::is_mixed(value) || is_quoted && value.bytes().any(|byte| byte.is_ascii_alphabetic())
+            let is_own = ["u", "U", "user", "username", "login"].contains(&name) && is_quoted | (value.len() >= MIN_PLAIN);
+            look::is_mixed(value) || (is_quoted || is_own) && value.bytes().any(|byte| byte.is_ascii_alphabetic())
         };
         found.extend(
             PASSWORDS
@@ -347,6 +348,9 @@ static BY_LETTER: Lazy<Vec<Vec<&'static Command>>> = Lazy::new(|| {
 /// How far behind a command its arguments are looked for.
 const MAX_LINE_BYTES: usize = 256;
 const MAX_ARGUMENTS: usize = 24;
+
+/// A shorter word behind a flag of one letter may be the name of something.
+const MIN_PLAIN: usize = 8;
 
 /// Protocols' commands are short, sentences are not.
 const MAX_OF_PROTOCOL: usize = 4;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::{
-    Policy, chance, clause,
+    Policy, bound, chance, clause,
     clean::{Found, MARK},
     commands, elsewhere,
     extent::{self, NEAR_BYTES, NEAR_NAME},
@@ -139,6 +139,10 @@ impl<'t, 'p> Reader<'t, 'p> {
         }
         if let Some(range) = elsewhere::named(self.text, &name, &secret) {
             return Some(self.take(range, &secret, run));
+        }
+        if let Some(range) = bound::value(self.text, &name, &secret) {
+            self.take(range, &secret, run);
+            return None;
         }
         let columns = elsewhere::columns(self.text, &name, &secret);
         if !columns.is_empty() {
