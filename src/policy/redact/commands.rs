@@ -68,7 +68,8 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
             let value = &text[argument.clone()];
             if is_user {
                 let (user, rest) = value.split_once([':', '%'])?;
-                return (look::is_mixed(rest) || chance::is_made(rest))
+                let is_cased = rest.len() >= 6 && rest.chars().any(char::is_uppercase);
+                return (look::is_mixed(rest) || look::is_joined(rest) || is_cased || chance::is_made(rest))
                     .then_some(argument.start + user.len() + 1..argument.end);
             }
             chance::is_chosen(value).then_some(argument)
@@ -88,12 +89,15 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
         );
     }
     if is_login {
+        // Who is named first logs in with what is last.
+        let quoted = arguments.iter().take(MAX_OF_PROTOCOL).filter(|range| text[..range.start].ends_with(['"', '\'']));
+        let is_sure = quoted.count() > 1 && ["login", "signin", "sign_in", "authenticate"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
         found.extend(
             arguments
                 .iter()
                 .take(MAX_OF_PROTOCOL)
                 .rev()
-                .find(|range| text[..range.start].ends_with(['"', '\'']) && is_value(range, false))
+                .find(|range| text[..range.start].ends_with(['"', '\'']) && is_value(range, is_sure))
                 .cloned(),
         );
     }

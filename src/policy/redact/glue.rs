@@ -152,6 +152,7 @@ impl Reader<'_, '_> {
             }
             _ if is_flag => return (spaces == 1).then_some((Glue::Direct(Form::Flag), at)),
             _ if quote.is_some() => return None,
+            _ if secret.nature.is_strong() && self.is_directive(name, at) => (Form::Colon, 0),
             _ => {
                 let (after, form) = self.after_fillers(at, secret);
                 if form == Form::Adjacent {
@@ -310,6 +311,21 @@ impl Reader<'_, '_> {
             };
         }
         (at, Form::Adjacent)
+    }
+
+    /// Whether a line has nothing but the name of a setting and one word at `at`.
+    fn is_directive(&self, name: &Range<usize>, at: usize) -> bool {
+        let own = &self.text[name.clone()];
+        let before = &self.text[self.text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME))..name.start];
+        let line = &self.text[at..self.text.floor_char_boundary(at + NEAR_NAME)];
+        let mut words = line.lines().next().unwrap_or_default().split_whitespace();
+        looked(line.len());
+        own.contains(['_', '-'])
+            && own.bytes().any(|byte| byte.is_ascii_lowercase())
+            && !line.starts_with(['(', '[', '{', '-'])
+            && before.rsplit('\n').next().is_some_and(|before| !before.contains(char::is_alphanumeric) && !before.ends_with(['-', '/', '.', '$']))
+            && words.next().is_some_and(|word| !look::is_prose(word) && word.chars().any(char::is_alphanumeric))
+            && words.next().is_none()
     }
 
     /// Whether a word as somebody chooses it stands at `at`.

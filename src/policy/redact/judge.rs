@@ -86,6 +86,9 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     let is_few = text.len() < MIN_NUMBER && (!nature.is_strong() || shape == Shape::GoesOn);
     let is_digest = text.split_once(':').is_some_and(|(name, rest)| is_algorithm(name) && rest.len() >= 32);
+    if is_number && text.len() >= MIN_LONG_NUMBER && ["token", "key", "password"].contains(&secret.rule) {
+        return form != Form::Adjacent || nature.is_strong();
+    }
     if is_digest && !nature.is_strong() || !nature.is_strong() && secret.rule == "password" && text.starts_with('/') {
         return false;
     }
@@ -101,7 +104,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     let is_other = !text.is_ascii() && text.chars().all(|char| char.is_alphabetic() && !char.is_uppercase());
     let is_assigned = is_bare && form == Form::Assigned;
     let is_word =
-        is_plain_word(text) && secret.rule == "auth" || secret.rule == "credentials" && is_plain_word(text);
+        is_plain_word(text) && secret.rule == "auth" || secret.rule == "credentials" && is_plain_word(text) && shape != Shape::Quoted;
     if form == Form::Adjacent && is_pair(text)
         || matches!(form, Form::Adjacent | Form::Flag) && text.starts_with("--")
         || is_bare && form == Form::Colon && is_other
@@ -150,7 +153,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
             && (looks_random(text) && !text.contains('.') || text.split(['=', ',', ':']).any(random));
     }
     if !nature.is_strong() && (is_amount(text) || is_number_of(text))
-        || secret.rule == "credentials" && is_plain_word(text)
+        || secret.rule == "credentials" && is_plain_word(text) && shape != Shape::Quoted
     {
         return false;
     }
@@ -324,6 +327,9 @@ fn is_mnemonic(text: &str, shape: Shape) -> bool {
 
 /// A shorter number is no token, and a shorter row of digits in prose no code.
 const MIN_NUMBER: usize = 4;
+
+/// A shorter number counts something, or is a time.
+const MIN_LONG_NUMBER: usize = 17;
 
 /// A shorter word may be the name of something.
 const MIN_MADE: usize = 10;

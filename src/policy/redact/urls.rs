@@ -27,6 +27,7 @@ pub(super) fn first(text: &str, run: &Range<usize>, end: usize) -> Option<Found<
         }
         b'@' => record(text, run),
         b'=' => return query(text, run),
+        b'\\' => sasl(text, run),
         _ => None,
     };
     Some(Found { range: found?, rule: "password" })
@@ -191,6 +192,16 @@ const PATHS: &[&str] = &[
     "hooks", "hook", "webhook", "webhooks", "webhookb2", "heartbeat", "key", "keys", "ical", "private", "published", "live2", "token", "tokens", "invite", "invitation", "invitations", "reset", "reset-password", "password-reset", "verify", "confirm",
     "confirmation", "magic", "magic-link", "unsubscribe", "share", "shared", "activate", "activation", "login", "sso", "signup", "services", "trigger", "catch", "oauth", "callback", "secret", "s", "feed", "rss", "calendar", "join", "accept", "recover", "set-password", "apikey", "api-key", "passwords", "password", "auth", "bot", "integration", "in", "ping",
 ];
+
+/// The password behind a user's name with zeros before and between, as SASL's PLAIN has it.
+fn sasl(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
+    let (name, rest) = (&text[run.clone()], &text[run.end..]);
+    let zero = ["0", "x00", "u0000"].iter().find(|zero| name.starts_with(**zero))?;
+    let start = run.end + 1 + zero.len();
+    let is_it = text[..run.start].ends_with('\\') && rest[1..].starts_with(zero);
+    let value = short_address(text, start.min(text.len())).split([',', ')']).next()?;
+    (is_it && value.len() > 2 && !look::is_masked(value)).then_some(start..start + value.len())
+}
 
 /// Oracle's `user/password@//host`.
 fn oracle(text: &str, run: &Range<usize>) -> Option<Range<usize>> {

@@ -66,7 +66,7 @@ pub(super) const KEYS: &[Row] = &[
     row("credentials", Strong, Anywhere, &["credential", "creds"]),
     row("password", Weak, End, &["pwd", "pwd neu", "*pwd", "*pw", "rocommunity", "rwcommunity", "loginpas", "*pass", "clave", "geheim", "sandi", "heslem", "community"]),
     row("token", Weak, End, &[
-        "*token", "tok", "tkn", "tokken", "authtok", "device code", "invite code", "csrf", "xsrf",
+        "*token", "tok", "tkn", "tokken", "macaroon", "macaroons", "paseto", "biscuit token", "authtok", "device code", "invite code", "csrf", "xsrf",
         "refresh", "remember me", "jeton", "токен", "令牌", "トークン", "토큰", "assertion", "samlresponse", "saml response", "ticket", "nonce token",
     ]),
     row("auth", Weak, End, &["auth", "auth code", "authorization code", "auth key", "authkey", "logged in key", "secure auth"]),
@@ -136,7 +136,7 @@ pub(super) const NEUTRAL_ENDS: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const NOTHING: &[&str] = &[
     "none", "null", "nil", "undefined", "enabled", "disabled", "true", "false", "some(true)", "some(false)", "sensitive", "n/a", "yes", "no",
-    "nothing", "nan", "nullptr", "empty", "unset", "default", "omitted", "removed", "prompt", "present", "absent", "stdin", "on", "off", "tbd", "todo", "change_me", "change-me", "replace_me", "masked", "anonymous", "unneeded", "never", "missing", "expired", "invalid", "valid", "revoked", "unknown", "granted", "denied", "required", "rejected", "accepted", "failed", "pending", "active", "inactive", "rotated", "refreshed", "cached", "supported", "unsupported", "verified", "changed", "unchanged",
+    "include", "omit", "same-origin", "anonymous", "use-credentials", "nothing", "nan", "nullptr", "empty", "unset", "default", "omitted", "removed", "prompt", "present", "absent", "stdin", "on", "off", "tbd", "todo", "change_me", "change-me", "replace_me", "masked", "anonymous", "unneeded", "never", "missing", "expired", "invalid", "valid", "revoked", "unknown", "granted", "denied", "required", "rejected", "accepted", "failed", "pending", "active", "inactive", "rotated", "refreshed", "cached", "supported", "unsupported", "verified", "changed", "unchanged",
 ];
 
 /// With which a sentence about a secret goes on, in English and in other languages.
