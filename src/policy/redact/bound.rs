@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::{
-    elsewhere,
+    columns,
     extent::NEAR_BYTES,
     judge::{self, Form, Shape},
     keys::Secret,
@@ -22,7 +22,7 @@ pub(super) fn value(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Opt
     let holder = match after.strip_prefix('=') {
         Some(given) => given.trim_start(),
         None if after.starts_with([',', ')']) => {
-            let cell = elsewhere::rows_of_list(text, name)?.into_iter().next()?;
+            let cell = columns::rows_of_list(text, name)?.into_iter().next()?;
             text[cell.start..text.floor_char_boundary(cell.start + NEAR_BYTES)].trim_start()
         }
         None => return None,
@@ -39,14 +39,16 @@ pub(super) fn value(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Opt
     let near = &text[at..text.floor_char_boundary(at + 2 * NEAR_BYTES)];
     looked(near.len());
     let range = match (near.find('['), near.find("arameters: ")) {
-        (Some(open), _) => at + open + 1..quotes::wrapped_end(&text[..at + near.len()], at + open).saturating_sub(1),
+        (Some(open), _) => {
+            at + open + 1..quotes::wrapped_end(&text[..at + near.len()], at + open).saturating_sub(1)
+        }
         (None, Some(list)) => {
             let start = at + list + "arameters: ".len();
             start..start + text[start..at + near.len()].find('\n').unwrap_or(at + near.len() - start)
         }
         _ => return None,
     };
-    let cell = elsewhere::cell(text, range.start..range.end.max(range.start), b',', index)?;
+    let cell = columns::cell(text, range.start..range.end.max(range.start), b',', index)?;
     // It is a list of names and their values.
     if text[cell.clone()].trim_start().starts_with('[') {
         return None;

@@ -13,7 +13,9 @@ use super::{
     judge::{self, Form, Shape},
     keys::{Nature, Secret, is_one_of, is_wide},
     look, looked, shapes,
-    vocabulary::{BEING, CHANGES, DESCRIBING, FILES, FILLERS, LEADS, NEUTRAL_ENDS, NOTHING, OF, TOWARDS, TYPES, VALUES},
+    vocabulary::{
+        BEING, CHANGES, DESCRIBING, FILES, FILLERS, LEADS, NEUTRAL_ENDS, NOTHING, OF, TOWARDS, TYPES, VALUES,
+    },
 };
 
 /// The words near the name at `name` that can only be the secret it tells of.
@@ -21,8 +23,11 @@ pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec
     if secret.rule == "mnemonic" || secret.rule == "secret" && !secret.nature.is_strong() {
         return mnemonic(text, name.end).into_iter().collect();
     }
-    let is_digits = matches!(secret.nature, Nature::Digits(_)) && ["pin", "otp", "cvv"].contains(&secret.rule);
-    let is_word = secret.nature == Nature::Hint || secret.rule == "credentials" || look::starts_with(&text[name.clone()], "pw");
+    let is_digits =
+        matches!(secret.nature, Nature::Digits(_)) && ["pin", "otp", "cvv"].contains(&secret.rule);
+    let is_word = secret.nature == Nature::Hint
+        || secret.rule == "credentials"
+        || look::starts_with(&text[name.clone()], "pw");
     if !is_digits && !secret.nature.is_strong() && !is_word {
         return Vec::new();
     }
@@ -41,7 +46,13 @@ pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec
 }
 
 /// Whether a number near the name of a code is one, and counts or names nothing.
-fn is_code(text: &str, piece: &Range<usize>, clause: &Range<usize>, name: &Range<usize>, least: usize) -> bool {
+fn is_code(
+    text: &str,
+    piece: &Range<usize>,
+    clause: &Range<usize>,
+    name: &Range<usize>,
+    least: usize,
+) -> bool {
     let word = text[piece.clone()].trim_end_matches(['*', '#']);
     let (before, after) = (&text[clause.start..piece.start], &text[piece.end..clause.end]);
     let bare = before.trim_end_matches(['"', '\'', '`', ' ', '(', '[', ':', '=']);
@@ -75,7 +86,9 @@ fn is_it(
     let bare = before.trim_end_matches(['"', '\'', '\\']);
     let own = bare.trim_end_matches(['=', ':', '[', ' ']);
     let own = own.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
-    let is_own = own.len() < bare.len() && !word.starts_with('\\') && (is_one_of(own, NEUTRAL_ENDS) || is_one_of(own, VALUES));
+    let is_own = own.len() < bare.len()
+        && !word.starts_with('\\')
+        && (is_one_of(own, NEUTRAL_ENDS) || is_one_of(own, VALUES));
     let is_other = bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':');
     if before.ends_with(['@', '#']) || is_other && !is_own {
         return false;
@@ -100,7 +113,8 @@ fn is_it(
             || secret.rule == "password" && is_introduced(before, word)
             || is_own
             || secret.rule == "password"
-                && (is_enclosed(before, &text[piece.end..]) && !is_whose(before) && !is_technical(word) || is_settled(&text[piece.end..]))
+                && (is_enclosed(before, &text[piece.end..]) && !is_whose(before) && !is_technical(word)
+                    || is_settled(&text[piece.end..]))
     };
     (look::is_mixed(word) || look::is_joined(word))
         && !word.starts_with('-')
@@ -118,20 +132,30 @@ fn is_it(
 
 /// Whether a word stands for itself in quotes or brackets.
 fn is_enclosed(before: &str, after: &str) -> bool {
-    [("\"", "\""), ("'", "'"), ("`", "`"), ("(", ")"), ("[", "]"), ("}", "{"), (">", "<"), ("<", ">")].iter().any(|(open, close)| before.ends_with(open) && after.trim_start_matches('\\').starts_with(close))
+    [("\"", "\""), ("'", "'"), ("`", "`"), ("(", ")"), ("[", "]"), ("}", "{"), (">", "<"), ("<", ">")]
+        .iter()
+        .any(|(open, close)| before.ends_with(open) && after.trim_start_matches('\\').starts_with(close))
 }
 
 /// As programs write names and numbers: `mysql_native_password`, `0xC0000224`, `a60bc41e53`.
 fn is_technical(word: &str) -> bool {
     let is_hex = |word: &str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hex(word.strip_prefix("0x").unwrap_or(word)) || word.contains('_') && look::is_snake(word) || word.contains('.') || word.starts_with('#')
+    is_hex(word.strip_prefix("0x").unwrap_or(word))
+        || word.contains('_') && look::is_snake(word)
+        || word.contains('.')
+        || word.starts_with('#')
         || !word.bytes().any(|byte| byte.is_ascii_lowercase())
         || word.contains(['=', '+', '^', '*', '['])
 }
 
 /// Whether what follows a word says that somebody set it.
 fn is_settled(after: &str) -> bool {
-    let next = after.strip_prefix(' ').unwrap_or_default().split([' ', '.', ',', '\n']).next().unwrap_or_default();
+    let next = after
+        .strip_prefix(' ')
+        .unwrap_or_default()
+        .split([' ', '.', ',', '\n', '"', '\\'])
+        .next()
+        .unwrap_or_default();
     SETTLED.contains(&next)
 }
 
@@ -152,11 +176,19 @@ fn is_named_so(text: &str, piece: &Range<usize>, name: &Range<usize>, secret: &S
     let after = &text[piece.end..text.floor_char_boundary(piece.end + MAX_CLAUSE_BYTES)];
     let next = after.split_whitespace().next().unwrap_or_default();
     let is_change = |word: &str| CHANGES.iter().any(|stem| look::starts_with(word, stem));
-    let is_end = after.is_empty() || after.starts_with(['.', ',', ';', '!', ')', '\n']) || is_one_of(next, OF) || is_one_of(next, &["on", "and", "now", "until", "und", "jetzt"]);
+    let is_end = after.is_empty()
+        || after.starts_with(['.', ',', ';', '!', ')', '\n', '"', '\'', '\\'])
+        || is_one_of(next, OF)
+        || is_one_of(next, &["on", "and", "now", "until", "und", "jetzt"]);
     let is_lower = word.chars().all(|char| char.is_lowercase() || char == '-');
     let is_plain = is_lower && (look::is_prose(word) || DESCRIBING.iter().any(|end| word.ends_with(end)));
-    let is_same = words().count() <= 2 && is_one_of(last, BEING) && words().all(|word| is_one_of(word, FILLERS)) && is_end;
-    let is_set = is_one_of(last, TOWARDS) && words().count() <= MAX_WORDS && (words().any(is_change) && is_end || is_change(next));
+    let is_same = words().count() <= 2
+        && is_one_of(last, BEING)
+        && words().all(|word| is_one_of(word, FILLERS))
+        && is_end;
+    let is_set = is_one_of(last, TOWARDS)
+        && words().count() <= MAX_WORDS
+        && (words().any(is_change) && is_end || is_change(next));
     secret.rule == "password"
         && secret.nature.is_strong()
         && !secret.countable
@@ -243,10 +275,12 @@ fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Rang
         // `user/password`, `user:password`
         let (user, rest) = word.split_once([':', '/']).unwrap_or(("", word));
         // `val=…`
-        let (user, rest) = word.split_once('=').filter(|(name, _)| is_one_of(name, NEUTRAL_ENDS)).unwrap_or((user, rest));
+        let (user, rest) =
+            word.split_once('=').filter(|(name, _)| is_one_of(name, NEUTRAL_ENDS)).unwrap_or((user, rest));
         let is_user = !rest.contains([':', '/']) && user.bytes().all(|byte| byte.is_ascii_lowercase());
         let (from, word) = if is_user { (from + word.len() - rest.len(), rest) } else { (from, word) };
-        (from >= start && word.len() >= MIN_SAID || word.len() > 2 && word.as_bytes()[0].is_ascii_digit()).then_some(from..from + word.len())
+        (from >= start && word.len() >= MIN_SAID || word.len() > 2 && word.as_bytes()[0].is_ascii_digit())
+            .then_some(from..from + word.len())
     })
 }
 

@@ -36,15 +36,22 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let before = &before[before.ceil_char_boundary(before.len().saturating_sub(NEAR_BYTES))..];
     let after = &after[..after.floor_char_boundary(NEAR_BYTES)];
     looked(before.len() + after.len());
+    let ends_in_colon = before.ends_with(": ");
     let is_said = !before.trim_end_matches([':', ' ']).ends_with(['"', '\'']);
     let before = before.rsplit('\n').next().unwrap_or_default().to_lowercase();
     let after = after.split('\n').next().unwrap_or_default().to_lowercase();
     let (before, after) = (words(before.rsplit(is_gap)), words(after.split(is_gap)));
-    let leads = |word: &&str| LEADS.contains(word) || vocabulary::LEADS.contains(word) || is_code_word(word) || has_stem(word, KINDS);
+    let leads = |word: &&str| {
+        LEADS.contains(word)
+            || vocabulary::LEADS.contains(word)
+            || is_code_word(word)
+            || has_stem(word, KINDS)
+    };
     // Most have six digits; of another one it is said more clearly.
     let near = if digits == 6 { 3 } else { 1 };
-    let is_led =
-        before.iter().take(near).any(leads) || after.iter().take(2).any(|word| FOLLOWS.contains(word));
+    let is_led = digits == 6 && is_said && ends_in_colon
+        || before.iter().take(near).any(leads)
+        || after.iter().take(2).any(|word| FOLLOWS.contains(word));
     if before.iter().any(|word| OTHERS.contains(word)) {
         return None;
     }
@@ -58,9 +65,17 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
                 is(two[0], two[1]) || is(two[1], two[0])
             })
     };
-    let is_failure = before.iter().take(4).any(|word| ["failed", "exited", "returned", "failure"].contains(word));
-    let is_near = is_said && !is_failure && before.first().is_some_and(|word| is_code_word(word)) && before.iter().chain(&after).any(|word| has_stem(word, KINDS));
-    (is_used || is_near || is_led && (is_told(&before) || is_told(&after))).then(|| run.start..run.start + code.len())
+    let is_failure =
+        before.iter().take(4).any(|word| ["failed", "exited", "returned", "failure"].contains(word));
+    let is_near = is_said
+        && !is_failure
+        && before.first().is_some_and(|word| is_code_word(word))
+        && before.iter().chain(&after).any(|word| has_stem(word, KINDS));
+    let is_any = digits == 6
+        && before.iter().chain(&after).any(|word| is_code_word(word))
+        && before.iter().chain(&after).any(|word| has_stem(word, KINDS));
+    (is_used || is_near || is_led && is_any || is_led && (is_told(&before) || is_told(&after)))
+        .then(|| run.start..run.start + code.len())
 }
 
 /// The first of `words`, but for those that only lead from one to the next.
@@ -122,11 +137,26 @@ const SEEDS: &[&str] =
 const LEADS: &[&str] = &[
     "are", "enter", "otp", "tan", "passcode", "ओटीपी", "e", "and",
 ];
-const FOLLOWS: &[&str] = &["is", "was", "है", "ist", "est"];
+const FOLLOWS: &[&str] =
+    &["is", "was", "as", "als", "como", "comme", "come", "jako", "как", "som", "है", "ist", "est"];
 
 /// What a code is called, and how it is called one.
-const CODES: &[&str] = &["otp", "passcode", "tan", "ओटीपी", "التحقق", "totp", "2fa", "mfa"];
-const STEMS: &[&str] = &["code", "kod", "codigo", "codice", "код", "cod", "κωδικ", "kood", "kode", "代碼", "代码", "コード", "코드"];
+const CODES: &[&str] = &["disarm", "otp", "passcode", "tan", "ओटीपी", "التحقق", "totp", "2fa", "mfa"];
+const STEMS: &[&str] = &[
+    "code",
+    "kod",
+    "codigo",
+    "codice",
+    "код",
+    "cod",
+    "κωδικ",
+    "kood",
+    "kode",
+    "代碼",
+    "代码",
+    "コード",
+    "코드",
+];
 
 /// How words begin that say what a code is for.
 #[rustfmt::skip]

@@ -79,8 +79,10 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
         let is_word = |range: &Range<usize>| {
             let value = &text[range.clone()];
             let is_quoted = text[..range.start].ends_with(['"', '\'']);
-            let is_own = ["u", "U", "user", "username", "login"].contains(&name) && is_quoted | (value.len() >= MIN_PLAIN);
-            look::is_mixed(value) || (is_quoted || is_own) && value.bytes().any(|byte| byte.is_ascii_alphabetic())
+            let is_own = ["u", "U", "user", "username", "login"].contains(&name)
+                && is_quoted | (value.len() >= MIN_PLAIN);
+            look::is_mixed(value)
+                || (is_quoted || is_own) && value.bytes().any(|byte| byte.is_ascii_alphabetic())
         };
         found.extend(
             PASSWORDS
@@ -90,8 +92,12 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
     }
     if is_login {
         // Who is named first logs in with what is last.
-        let quoted = arguments.iter().take(MAX_OF_PROTOCOL).filter(|range| text[..range.start].ends_with(['"', '\'']));
-        let is_sure = quoted.count() > 1 && ["login", "signin", "sign_in", "authenticate"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
+        let quoted =
+            arguments.iter().take(MAX_OF_PROTOCOL).filter(|range| text[..range.start].ends_with(['"', '\'']));
+        let is_sure = quoted.count() > 1
+            && ["login", "signin", "sign_in", "authenticate"]
+                .iter()
+                .any(|end| name.to_ascii_lowercase().ends_with(end));
         found.extend(
             arguments
                 .iter()

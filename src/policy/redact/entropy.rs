@@ -32,7 +32,9 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let is_file = whole.rsplit_once('.').is_some_and(|(_, end)| is_one_of(end, FILES));
     let is_zeros = whole.as_bytes().windows(8).any(|row| row.iter().all(|byte| *byte == row[0]));
     let is_address = whole.len() == 42 && whole.starts_with("0x");
-    if is_zeros || is_address || whole.contains("//")
+    if is_zeros
+        || is_address
+        || whole.contains("//")
         || whole.contains("::")
         || whole.contains("/0x")
         || whole.contains("abcdefgh")

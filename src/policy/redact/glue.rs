@@ -53,7 +53,8 @@ impl Reader<'_, '_> {
             at = after;
         }
         if !is_closed && spaces == 0 && is_wide && !matches!(self.bytes.get(at), Some(b':' | b'=')) {
-            let is_text = self.text[at..].starts_with(|char: char| char < '\u{E00}' || !char.is_alphanumeric());
+            let is_text =
+                self.text[at..].starts_with(|char: char| char < '\u{E00}' || !char.is_alphanumeric());
             return is_text.then_some((Glue::Direct(Form::Colon), at));
         }
         if let Some(after) = self.after_remark(at).filter(|_| spaces > 0) {
@@ -96,7 +97,9 @@ impl Reader<'_, '_> {
             b':' if self.at(at, ":: ") => (Form::Assigned, 2),
             b':' if before == Some(b':') && self.is_in_arn(name.start) => return None,
             b':' => (Form::Colon, 1),
-            b',' if quote.is_some() && (self.opens(name.start, b"(") || before == Some(b'.')) || before == Some(b'{') => {
+            b',' if quote.is_some() && (self.opens(name.start, b"(") || before == Some(b'.'))
+                || before == Some(b'{') =>
+            {
                 let at = self.after_spaces(at + 1);
                 return (quotes::quote(self.text, at).is_some()
                     || self.at(at, "<<")
@@ -123,8 +126,7 @@ impl Reader<'_, '_> {
             }
             b'|' if spaces > 0 && before != Some(b'.') => {
                 // The name of a variable heads no column.
-                let form =
-                    if is_variable(&self.text[name.clone()]) { Form::Colon } else { Form::Adjacent };
+                let form = if is_variable(&self.text[name.clone()]) { Form::Colon } else { Form::Adjacent };
                 return Some((Glue::Direct(form), self.after_spaces(at + 1)));
             }
             _ if matches!(before, Some(b'<' | b':')) && spaces > 0 && self.is_tag(name.start) => {
@@ -133,7 +135,9 @@ impl Reader<'_, '_> {
                 return (near.as_bytes()[length] == b'>' && !near[..length].ends_with('/'))
                     .then_some((Glue::Tag, at + length + 1));
             }
-            b'\n' if spaces == 0 && quote.is_none() && before != Some(b'/') => return Some((Glue::NextLine, at + 1)),
+            b'\n' if spaces == 0 && quote.is_none() && before != Some(b'/') => {
+                return Some((Glue::NextLine, at + 1));
+            }
             _ if is_closed && quote.is_none() && !self.text[gap.saturating_sub(1)..].starts_with('>')
                 || at == gap =>
             {
@@ -316,15 +320,20 @@ impl Reader<'_, '_> {
     /// Whether a line has nothing but the name of a setting and one word at `at`.
     fn is_directive(&self, name: &Range<usize>, at: usize) -> bool {
         let own = &self.text[name.clone()];
-        let before = &self.text[self.text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME))..name.start];
+        let before =
+            &self.text[self.text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME))..name.start];
         let line = &self.text[at..self.text.floor_char_boundary(at + NEAR_NAME)];
         let mut words = line.lines().next().unwrap_or_default().split_whitespace();
         looked(line.len());
         own.contains(['_', '-'])
             && own.bytes().any(|byte| byte.is_ascii_lowercase())
             && !line.starts_with(['(', '[', '{', '-'])
-            && before.rsplit('\n').next().is_some_and(|before| !before.contains(char::is_alphanumeric) && !before.ends_with(['-', '/', '.', '$']))
-            && words.next().is_some_and(|word| !look::is_prose(word) && word.chars().any(char::is_alphanumeric))
+            && before.rsplit('\n').next().is_some_and(|before| {
+                !before.contains(char::is_alphanumeric) && !before.ends_with(['-', '/', '.', '$'])
+            })
+            && words
+                .next()
+                .is_some_and(|word| !look::is_prose(word) && word.chars().any(char::is_alphanumeric))
             && words.next().is_none()
     }
 
@@ -350,6 +359,7 @@ impl Reader<'_, '_> {
                 .text
                 .get(at..)
                 .and_then(|rest| rest.split([' ', '\n', '.', ',']).next())
+                .map(|word| word.trim_end_matches(['"', '\'', '\\']))
                 .is_some_and(|word| look::is_mixed(word) || look::is_joined(word))
     }
 }

@@ -6,9 +6,9 @@ use super::{
     chance,
     keys::{Nature, Secret, is_one_of, is_wide},
     look::{
-        MIN_CODE, is_algorithm, is_amount, is_code, is_count, is_dense, is_joined, is_masked, is_mixed, is_named,
-        is_pair, is_path, is_place, is_placeholder, is_plain, is_plain_word, is_prose, is_reference, is_uuid,
-        looks_random, looks_secret,
+        MIN_CODE, is_algorithm, is_amount, is_code, is_count, is_dense, is_joined, is_masked, is_mixed,
+        is_named, is_pair, is_path, is_place, is_placeholder, is_plain, is_plain_word, is_prose,
+        is_reference, is_uuid, looks_random, looks_secret,
     },
     looked, shapes,
     vocabulary::{KEYS, NOTHING, SENTENCES},
@@ -73,7 +73,11 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         let is_shown = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         return secret.rule == "otp" && digits > 0 && text.contains('-') && chance::is_made(text)
-            || secret.rule == "otp" && digits > 1 && text.len() >= MIN_CODE && is_shown && chance::is_made(text)
+            || secret.rule == "otp"
+                && digits > 1
+                && text.len() >= MIN_CODE
+                && is_shown
+                && chance::is_made(text)
             || digits >= least && (shape != Shape::Quoted || 2 * digits >= text.len());
     }
     if nature == Nature::Random {
@@ -89,7 +93,9 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     if is_number && text.len() >= MIN_LONG_NUMBER && ["token", "key", "password"].contains(&secret.rule) {
         return form != Form::Adjacent || nature.is_strong();
     }
-    if is_digest && !nature.is_strong() || !nature.is_strong() && secret.rule == "password" && text.starts_with('/') {
+    if is_digest && !nature.is_strong()
+        || !nature.is_strong() && secret.rule == "password" && text.starts_with('/')
+    {
         return false;
     }
     if is_number && (secret.countable || is_few)
@@ -103,8 +109,8 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     // A word of a language, of which nothing says that somebody chose it.
     let is_other = !text.is_ascii() && text.chars().all(|char| char.is_alphabetic() && !char.is_uppercase());
     let is_assigned = is_bare && form == Form::Assigned;
-    let is_word =
-        is_plain_word(text) && secret.rule == "auth" || secret.rule == "credentials" && is_plain_word(text) && shape != Shape::Quoted;
+    let is_word = is_plain_word(text) && secret.rule == "auth"
+        || secret.rule == "credentials" && is_plain_word(text) && shape != Shape::Quoted;
     if form == Form::Adjacent && is_pair(text)
         || matches!(form, Form::Adjacent | Form::Flag) && text.starts_with("--")
         || is_bare && form == Form::Colon && is_other
@@ -124,7 +130,8 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     if matches!(shape, Shape::Bare | Shape::GoesOn)
         && form != Form::Assigned
         && (wide > 2 || wide > 0 && shape == Shape::GoesOn)
-        && !(shape == Shape::Bare && text.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphanumeric()))
+        && !(shape == Shape::Bare
+            && text.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphanumeric()))
     {
         return false;
     }
@@ -215,7 +222,9 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         },
         _ if nature.is_strong() => true,
 
-        _ if secret.rule == "session" => text.len() > 8 && is_mixed(text.trim_start_matches("s:")) || is_number,
+        _ if secret.rule == "session" => {
+            text.len() > 8 && is_mixed(text.trim_start_matches("s:")) || is_number
+        }
         _ => !is_word,
     }
 }

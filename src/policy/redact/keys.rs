@@ -165,10 +165,24 @@ impl<'a> Words<'a> {
         let row = &KEYS[phrase.row];
         let is_about = end < self.count && is_one_of(last, HARMLESS_ENDS);
         let is_public = (row.nature == Nature::Random || row.rule == "signature")
-            && self
-                .all()
-                .iter()
-                .any(|word| is_one_of(word, &["public", "pub", "primary", "foreign", "peer", "routing", "partition", "sort", "varnish", "surrogate", "dkim"]));
+            && self.all().iter().any(|word| {
+                is_one_of(
+                    word,
+                    &[
+                        "public",
+                        "pub",
+                        "primary",
+                        "foreign",
+                        "peer",
+                        "routing",
+                        "partition",
+                        "sort",
+                        "varnish",
+                        "surrogate",
+                        "dkim",
+                    ],
+                )
+            });
         let is_page = row.rule == "token" && own.iter().any(|word| is_one_of(word, PAGES));
         if is_about || is_page || is_public || is_one_of(first, HARMLESS_BEGINNINGS) {
             return None;
@@ -252,7 +266,9 @@ pub(super) fn may_tell(name: &str) -> bool {
             let head = bytes.get(at..at + HEAD).filter(|_| is_start || bytes[at].is_ascii_uppercase());
             head.is_some_and(|head| !index[slot(head) + SLOTS + 1].is_empty())
         };
-        !bytes[at].is_ascii() || is_head() || (is_end(at + 1) || is_plural()) && (is_tail(TAIL) || is_tail(TAIL - 1))
+        !bytes[at].is_ascii()
+            || is_head()
+            || (is_end(at + 1) || is_plural()) && (is_tail(TAIL) || is_tail(TAIL - 1))
     })
 }
 

@@ -112,7 +112,8 @@ pub(super) fn is_placeholder(text: &str, form: Form) -> bool {
             )
         || text.matches("%s").count() > 1 && !is_mixed(&text.replace("%s", ""));
     let is_hidden = text.bytes().filter(|byte| *byte == b'*').count() >= 4
-        && text.bytes().filter(u8::is_ascii_alphanumeric).count() <= if text.starts_with(|char: char| char.is_ascii_lowercase()) { 12 } else { 6 };
+        && text.bytes().filter(u8::is_ascii_alphanumeric).count()
+            <= if text.starts_with(|char: char| char.is_ascii_lowercase()) { 12 } else { 6 };
     is_enclosed
         || is_made
         || is_hidden
@@ -223,7 +224,10 @@ pub(super) fn is_joined(word: &str) -> bool {
         && (2..=4).contains(&parts().count())
         && parts().all(is_part)
         && !parts().next_back().is_some_and(|end| is_one_of(end, FILES))
-        && !is_one_of(parts().next().unwrap_or_default(), &["non", "read", "case", "auto", "pre", "per", "self"])
+        && !is_one_of(
+            parts().next().unwrap_or_default(),
+            &["non", "read", "case", "auto", "pre", "per", "self"],
+        )
         && Words::of(word, 0).secret().is_none()
 }
 

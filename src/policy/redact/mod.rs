@@ -6,7 +6,8 @@
 //! 2. Its words are names (`keys`, `vocabulary`) or have a shape (`shapes`, `issuers`, `card`,
 //!    `entropy`), or stand where secrets do (`urls`, `commands`, `codes`).
 //! 3. A name leads to its value in some form (`reader`, `glue`, `extent`, `quotes`), or elsewhere
-//!    (`elsewhere`, `bound`, `another`).
+//!    (`elsewhere`, `columns`, `bound`,
+//!    `another`).
 //! 4. One judge says whether the value is shown to be harmless (`judge`, `look`).
 //! 5. Where only a name stands, words of its clause go that somebody chose or a machine made
 //!    by chance (`clause`, `chance`).
@@ -30,6 +31,7 @@ mod chance;
 mod clause;
 mod clean;
 mod codes;
+mod columns;
 mod commands;
 mod elsewhere;
 mod entropy;

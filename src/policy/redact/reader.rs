@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::{
     Policy, bound, chance, clause,
     clean::{Found, MARK},
-    commands, elsewhere,
+    columns, commands, elsewhere,
     extent::{self, NEAR_BYTES, NEAR_NAME},
     glue::Glue,
     judge::{self, Form},
@@ -144,7 +144,7 @@ impl<'t, 'p> Reader<'t, 'p> {
             self.take(range, &secret, run);
             return None;
         }
-        let columns = elsewhere::columns(self.text, &name, &secret);
+        let columns = columns::values(self.text, &name, &secret);
         if !columns.is_empty() {
             for range in columns {
                 self.take(range, &secret, run);
@@ -210,7 +210,9 @@ impl<'t, 'p> Reader<'t, 'p> {
         // `NAME= OTHER=…` gives it none.
         if self.bytes[..at].ends_with(b"= ")
             && self.text[at..].split_whitespace().next().is_some_and(|word| {
-                let is_own = word.split('=').next().is_some_and(|name| name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()));
+                let is_own = word.split('=').next().is_some_and(|name| {
+                    name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+                });
                 is_own && look::is_pair(word)
                     || self.bytes[at - 3..].first().is_some_and(u8::is_ascii_alphabetic)
                         && is_one_of(word, SENTENCES)
@@ -225,7 +227,12 @@ impl<'t, 'p> Reader<'t, 'p> {
             Glue::Block => self.judged(extent::block(self.text, name.start, at)?, secret),
             Glue::NextLine => {
                 let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
-                let rule = near.len() - near.trim_start_matches(|char: char| "-=> \n\r$".contains(char) || !char.is_ascii() && !char.is_alphanumeric()).len();
+                let rule = near.len()
+                    - near
+                        .trim_start_matches(|char: char| {
+                            "-=> \n\r$".contains(char) || !char.is_ascii() && !char.is_alphanumeric()
+                        })
+                        .len();
                 let at = at + rule;
                 let item = self.after_item(at);
                 let is_below = self.is_indented(name.start, at) || item > at;

@@ -298,7 +298,21 @@ const LOGINS: &[&str] = &[
     "credenziali", "logge", "token",
 ];
 /// Who has an account on many a machine.
-const ACCOUNTS: &[&str] = &["admin", "administrator", "root", "guest", "editor", "viewer", "operator", "super", "superuser", "supervisor", "postgres", "sa", "demo"];
+const ACCOUNTS: &[&str] = &[
+    "admin",
+    "administrator",
+    "root",
+    "guest",
+    "editor",
+    "viewer",
+    "operator",
+    "super",
+    "superuser",
+    "supervisor",
+    "postgres",
+    "sa",
+    "demo",
+];
 const MAX_LOGIN_BYTES: usize = 48;
 
 /// The parameter of a query whose name is `run`, if it is one that holds a secret
