@@ -112,6 +112,8 @@ fn is_it(
             && between.is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
             || secret.rule == "password" && is_introduced(before, word)
             || is_own
+            || secret.rule == "credentials" && between.is_some_and(|between| between.split_whitespace().count() <= 2) && before.ends_with(['/', ':', ' ']) && word.chars().all(char::is_alphanumeric) && word.bytes().any(|byte| byte.is_ascii_digit()) && word.bytes().filter(u8::is_ascii_lowercase).count() >= 4
+            || !text[name.clone()].is_ascii() && before.trim_end_matches(['"', '\'', '`', '(', '-', ' ']).ends_with(|char: char| char.is_alphabetic() && !char.is_ascii()) && word.bytes().filter(u8::is_ascii_lowercase).count() >= 3
             || secret.rule == "password"
                 && (is_enclosed(before, &text[piece.end..]) && !is_whose(before) && !is_technical(word)
                     || is_settled(&text[piece.end..]))
@@ -171,6 +173,7 @@ fn is_whose(before: &str) -> bool {
 fn is_named_so(text: &str, piece: &Range<usize>, name: &Range<usize>, secret: &Secret<'_>) -> bool {
     let word = &text[piece.clone()];
     let Some(between) = text.get(name.end..piece.start) else { return false };
+    let said = &text[text.ceil_char_boundary(name.start.saturating_sub(MAX_CLAUSE_BYTES))..piece.start];
     let words = || between.split([' ', ',']).filter(|word| !word.is_empty());
     let last = words().next_back().unwrap_or_default();
     let after = &text[piece.end..text.floor_char_boundary(piece.end + MAX_CLAUSE_BYTES)];
@@ -181,18 +184,18 @@ fn is_named_so(text: &str, piece: &Range<usize>, name: &Range<usize>, secret: &S
         || is_one_of(next, OF)
         || is_one_of(next, &["on", "and", "now", "until", "und", "jetzt"]);
     let is_lower = word.chars().all(|char| char.is_lowercase() || char == '-');
-    let is_plain = is_lower && (look::is_prose(word) || DESCRIBING.iter().any(|end| word.ends_with(end)));
+    let is_plain = is_lower && (["a", "in", "en", "zu", "σε", "в", "у"].contains(&last) || look::is_prose(word) || DESCRIBING.iter().any(|end| word.ends_with(end)));
     let is_same = words().count() <= 2
         && is_one_of(last, BEING)
         && words().all(|word| is_one_of(word, FILLERS))
         && is_end;
     let is_set = is_one_of(last, TOWARDS)
         && words().count() <= MAX_WORDS
-        && (words().any(is_change) && is_end || is_change(next));
+        && (said.split([' ', ',']).any(is_change) && is_end || is_change(next));
     secret.rule == "password"
         && secret.nature.is_strong()
         && !secret.countable
-        && (is_same || is_set)
+        && (is_same || is_set || between.trim().is_empty() && is_settled(after))
         && word.chars().all(|char| char.is_alphanumeric() || "-_.!?".contains(char))
         && !is_plain
         && !look::is_prose(word)
@@ -306,7 +309,7 @@ const WHOSE: &[&str] = &[
 
 /// Verbs that stand behind a value that somebody set.
 #[rustfmt::skip]
-const SETTLED: &[&str] = &["gesetzt", "vergeben", "geandert", "zuruckgesetzt", "versucht", "gezet", "gewijzigd", "geprobeerd", "yapmis", "yapildi", "olarak", "degistirildi", "asetettu"];
+const SETTLED: &[&str] = &["gesetzt", "vergeben", "geandert", "zuruckgesetzt", "versucht", "gezet", "gewijzigd", "geprobeerd", "yapmis", "yapildi", "eingegeben", "eingetragen", "angegeben", "verwendet", "benutzt", "gewahlt", "kullandi", "ingevoerd", "gebruikt", "olarak", "degistirildi", "asetettu"];
 
 /// What a number counts.
 #[rustfmt::skip]

@@ -158,7 +158,9 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
             Announced => announced(text, run.end),
             Only => match arguments {
                 [only] if text[run.end..].starts_with(' ') => {
-                    Some(only.clone()).filter(|range| is_value(range, false))
+                    let from = text.ceil_char_boundary(run.start.saturating_sub(MAX_LINE_BYTES / 4));
+                    let is_behind_user = ["USER ", "user "].iter().any(|user| text[from..run.start].contains(user));
+                    Some(only.clone()).filter(|range| is_value(range, is_behind_user))
                 }
                 _ => None,
             },

@@ -156,7 +156,8 @@ impl Reader<'_, '_> {
             }
             _ if is_flag => return (spaces == 1).then_some((Glue::Direct(Form::Flag), at)),
             _ if quote.is_some() => return None,
-            _ if secret.nature.is_strong() && self.is_directive(name, at) => (Form::Colon, 0),
+            _ if secret.rule == "password" && self.is_directive(name, at) => (Form::Assigned, 0),
+            _ if secret.nature.is_strong() && look::starts_with(&self.text[name.clone()], "by") => (Form::Colon, 0),
             _ => {
                 let (after, form) = self.after_fillers(at, secret);
                 if form == Form::Adjacent {
@@ -218,7 +219,7 @@ impl Reader<'_, '_> {
                 Some(b'}') if is_quoted => 1,
                 Some(b')')
                     if matches!(rest.get(1), Some(b'=' | b':' | b'.'))
-                        || is_quoted && rest.get(1) == Some(&b' ') =>
+                        || (is_quoted || rest.starts_with(b") = ")) && rest.get(1) == Some(&b' ') =>
                 {
                     1
                 }
@@ -308,8 +309,8 @@ impl Reader<'_, '_> {
                 &near[at.min(near.len())..end.min(near.len()).max(at.min(near.len()))],
                 HARMLESS_ENDS,
             );
-            return if self.at(end, ":") && after > end + 1 && !is_other {
-                (after, Form::Colon)
+            return if (self.at(end, ":") && after > end + 1 || self.at(after, "= ")) && !is_other {
+                (self.after_spaces(after + usize::from(self.at(after, "= "))), Form::Colon)
             } else {
                 (self.bytes.len(), Form::Adjacent)
             };

@@ -36,7 +36,7 @@ pub(super) const KEYS: &[Row] = &[
         "parola*", "parola chiave", "parola d ordine", "parolal*", // Italian, Romanian, Turkish
         "wachtwoord*", "*wachtwoord", "wachtwrd", "toegangscode", "ww", // Dutch
         "haslo", "hasla", "hasle", "haslem", "haselko", "haslu", "heslo", "hesla", "heslu", "hesle", "heslem", "lozink*", "zapork*", "geslo", "gesla", // Polish, Czech, Croatian, Slovene
-        "losenord*", "adgangskod*", "kodeord*", "passord*", "lykilord*", // Nordic
+        "losenord*", "losen", "adgangskod*", "kodeord*", "passord*", "lykilord*", // Nordic
         "salasan*", "parool*", "slaptazod*", "parole", "paroles", "jelszo*", "jelszav*", "sifre*", "sifresi*", // Finnish to Turkish
         "парол*", "пасс", "пасса", "лозинк*", "кодовое слово", "кодовым словом", "гасло", // Cyrillic
         "κωδικος", "κωδικοσ", "κωδικου", "κωδικο", "συνθηματικ*", "κωδικός", "κωδικό", "κωδικού", "סיסמ*", "הסיסמ*", "كلمة المرور", "كلمة السر", "كلمة مرور", "كلمة سر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლ*", "գաղտնաբառ*", "құпиясөз*", "pasahitz*", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "networkkey", "nwk s key", "app s key", "parol", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "networkkey", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel", "memorable word", "pass code",
@@ -89,7 +89,7 @@ pub(super) const KEYS: &[Row] = &[
     row("ssn", Digits(4), End, &["ssn", "social security number", "itin", "cpf", "bsn", "pesel", "personnummer", "account number", "account no", "acct no", "aadhaar number", "medicare number", "health insurance", "health insurance id", "nif", "card security code"]),
     row("iban", Digits(10), End, &["iban"]),
     row("private_key", Random, End, &["p12", "pfx", "pkcs12", "pkcs8", "keystore", "jks", "pkcs8 der", "keypair"]),
-    row("password", Hint, End, &["*login", "logon", "identified", "logging in", "logged in", "sign in", "signed in", "authenticate", "authentication", "authenticator", "wpa", "pmk", "keychain", "encrypt", "unlock", "eap", "handshake", "sasl", "zugangsdaten", "wachtwoorden", "log in", "logs in", "get in", "gets in", "let in", "lets in", "console", "wifi", "wlan", "wi fi", "rein", "einloggen", "anmelden", "anmeldung", "anmeldedaten", "inloggen", "connexion", "connecter", "entrar", "iniciar sesion", "accedere", "accesso", "logowania", "zalogowac", "prihlaseni", "войти", "вход", "входа", "вхід", "giris", "masuk", "dang nhap", "登录", "登入", "ログイン", "로그인", "تسجيل الدخول"]),
+    row("password", Hint, End, &["*login", "logon", "identified", "logging in", "logged in", "sign in", "signed in", "authenticate", "authentication", "authenticator", "wpa", "pmk", "keychain", "encrypt", "unlock", "eap", "handshake", "sasl", "zugangsdaten", "wachtwoorden", "log in", "forsokte", "provade", "provde", "provede", "kokeilin", "kokeili", "probaltam", "incercat", "essaye", "intento", "probo", "provato", "tentei", "tentou", "probowal", "zkousel", "пробовал", "пробовала", "спробував", "denedim", "denedi", "geprobeerd", "coba", "جرب", "logs in", "get in", "gets in", "let in", "lets in", "console", "wifi", "wlan", "wi fi", "rein", "einloggen", "anmelden", "anmeldung", "anmeldedaten", "inloggen", "connexion", "connecter", "entrar", "iniciar sesion", "accedere", "accesso", "logowania", "zalogowac", "prihlaseni", "войти", "вход", "входа", "вхід", "giris", "masuk", "dang nhap", "登录", "登入", "ログイン", "로그인", "تسجيل الدخول"]),
 ];
 
 /// What a word of a language without spaces may end with, and be followed by its value.
@@ -128,7 +128,7 @@ pub(super) const WHOLE: &[&str] = &[
 /// A name may go on with these and still mean the same.
 #[rustfmt::skip]
 pub(super) const NEUTRAL_ENDS: &[&str] = &[
-    "again", "provided", "computed", "received", "expected", "actual", "base", "bytes", "confirm", "confirmation", "current", "data", "hash", "hex", "new", "old", "plain", "plaintext", "previous", "raw", "str",
+    "again", "provided", "given", "input", "entered", "candidate", "computed", "received", "expected", "actual", "base", "bytes", "confirm", "confirmation", "current", "data", "hash", "hex", "new", "old", "plain", "plaintext", "previous", "raw", "str",
     "string", "text", "unique", "uniq", "idx", "val", "value", "values", "b64", "base64", "pem", "env", "plain",
 ];
 
@@ -221,7 +221,7 @@ pub(super) const OF: &[&str] = &[
 /// languages of the names.
 #[rustfmt::skip]
 pub(super) const LEADS: &[&str] = &[
-    "with", "is", "was", "now", "tried", "trying", "then", "sending", "use", "used", "using", "got", "equals", "reads", "typed", "entered", "said", "usual", "s", "became", "be", "instead",
+    "with", "is", "was", "now", "tried", "trying", "then", "sending", "use", "used", "using", "got", "equals", "reads", "typed", "entered", "said", "usual", "s", "became", "be", "instead", "nu", "ser", "foi", "bylo", "byla", "ble", "blev", "oldu", "jadi", "pakai", "essaye", "puis", "kokeilin", "probowal", "пробовал", "пробовала", "спробував",
     "mit", "ist", "war", "lautet", "heisst", "heist", "jetzt", "neu", "verwendet", "nutze", // German
     "est", "etait", "vaut", "avec", "devient", "es", "era", "con", "usamos", "ahora", "com", "agora", // French to Italian
     "met", "med", "ar", "var", "er", "on", "z", "jest", "s", "se", // Dutch to Czech
@@ -236,11 +236,11 @@ pub(super) const BEING: &[&str] = &[
 
 /// What leads to that to which a secret was changed, and how words begin that say so.
 #[rustfmt::skip]
-pub(super) const TOWARDS: &[&str] = &["to", "auf", "para", "op", "naar", "na", "на", "till", "til", "ke", "menjadi", "thanh", "vers"];
+pub(super) const TOWARDS: &[&str] = &["to", "auf", "para", "op", "naar", "na", "на", "till", "til", "ke", "menjadi", "thanh", "vers", "a", "in", "en", "σε", "в", "у", "zu"];
 #[rustfmt::skip]
 pub(super) const CHANGES: &[&str] = &[
     "chang", "reset", "rotat", "updat", "set", "gesetzt", "geander", "zuruck", "vergeben", "gewechselt", "modifi", "cambi", "restablec", "alter", "redefin", "mudou", "reimpost", "impostat", "gewijzig", "gezet", "zmieni", "ustaw", "zmen", "nastav",
-    "измен", "сброш", "сменил", "постав", "змін", "скину", "andra", "satt", "endre", "andre", "nulstil", "diubah", "diganti", "doi",
+    "измен", "сброш", "сменил", "постав", "змін", "скину", "andra", "satt", "endre", "andre", "nulstil", "diubah", "diganti", "doi", "schimb", "remis", "remettre", "troc", "troqu", "mudei", "αλλαξ", "άλλαξ",
 ];
 
 /// How words end that only describe something.
