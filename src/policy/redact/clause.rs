@@ -13,9 +13,7 @@ use super::{
     judge::{self, Form, Shape},
     keys::{Nature, Secret, is_one_of, is_wide},
     look, looked, shapes,
-    vocabulary::{
-        BEING, CHANGES, DESCRIBING, FILES, FILLERS, LEADS, NEUTRAL_ENDS, NOTHING, OF, TOWARDS, TYPES, VALUES,
-    },
+    vocabulary::{BEING, CHANGES, DESCRIBING, FILES, FILLERS, LEADS, NOTHING, OF, TOWARDS, TYPES},
 };
 
 /// The words near the name at `name` that can only be the secret it tells of.
@@ -86,9 +84,7 @@ fn is_it(
     let bare = before.trim_end_matches(['"', '\'', '\\']);
     let own = bare.trim_end_matches(['=', ':', '[', ' ']);
     let own = own.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
-    let is_own = own.len() < bare.len()
-        && !word.starts_with('\\')
-        && (is_one_of(own, NEUTRAL_ENDS) || is_one_of(own, VALUES));
+    let is_own = own.len() < bare.len() && !word.starts_with('\\') && is_one_of(own, OWN);
     let is_other = bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':');
     if before.ends_with(['@', '#']) || is_other && !is_own {
         return false;
@@ -112,8 +108,17 @@ fn is_it(
             && between.is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
             || secret.rule == "password" && is_introduced(before, word)
             || is_own
-            || secret.rule == "credentials" && between.is_some_and(|between| between.split_whitespace().count() <= 2) && before.ends_with(['/', ':', ' ']) && word.chars().all(char::is_alphanumeric) && word.bytes().any(|byte| byte.is_ascii_digit()) && word.bytes().filter(u8::is_ascii_lowercase).count() >= 4
-            || !text[name.clone()].is_ascii() && before.trim_end_matches(['"', '\'', '`', '(', '-', ' ']).ends_with(|char: char| char.is_alphabetic() && !char.is_ascii()) && word.bytes().filter(u8::is_ascii_lowercase).count() >= 3
+            || secret.rule == "credentials"
+                && between.is_some_and(|between| between.split_whitespace().count() <= 2)
+                && before.ends_with(['/', ':', ' '])
+                && word.chars().all(char::is_alphanumeric)
+                && word.bytes().any(|byte| byte.is_ascii_digit())
+                && word.bytes().filter(u8::is_ascii_lowercase).count() >= 4
+            || !text[name.clone()].is_ascii()
+                && before
+                    .trim_end_matches(['"', '\'', '`', '(', '-', ' '])
+                    .ends_with(|char: char| char.is_alphabetic() && !char.is_ascii())
+                && word.bytes().filter(u8::is_ascii_lowercase).count() >= 3
             || secret.rule == "password"
                 && (is_enclosed(before, &text[piece.end..]) && !is_whose(before) && !is_technical(word)
                     || is_settled(&text[piece.end..]))
@@ -184,7 +189,10 @@ fn is_named_so(text: &str, piece: &Range<usize>, name: &Range<usize>, secret: &S
         || is_one_of(next, OF)
         || is_one_of(next, &["on", "and", "now", "until", "und", "jetzt"]);
     let is_lower = word.chars().all(|char| char.is_lowercase() || char == '-');
-    let is_plain = is_lower && (["a", "in", "en", "zu", "σε", "в", "у"].contains(&last) || look::is_prose(word) || DESCRIBING.iter().any(|end| word.ends_with(end)));
+    let is_plain = is_lower
+        && (["a", "in", "en", "zu", "σε", "в", "у"].contains(&last)
+            || look::is_prose(word)
+            || DESCRIBING.iter().any(|end| word.ends_with(end)));
     let is_same = words().count() <= 2
         && is_one_of(last, BEING)
         && words().all(|word| is_one_of(word, FILLERS))
@@ -195,7 +203,7 @@ fn is_named_so(text: &str, piece: &Range<usize>, name: &Range<usize>, secret: &S
     secret.rule == "password"
         && secret.nature.is_strong()
         && !secret.countable
-        && (is_same || is_set || between.trim().is_empty() && is_settled(after))
+        && (is_same || is_set || between.trim().is_empty() && !is_lower && is_settled(after))
         && word.chars().all(|char| char.is_alphanumeric() || "-_.!?".contains(char))
         && !is_plain
         && !look::is_prose(word)
@@ -279,7 +287,7 @@ fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Rang
         let (user, rest) = word.split_once([':', '/']).unwrap_or(("", word));
         // `val=…`
         let (user, rest) =
-            word.split_once('=').filter(|(name, _)| is_one_of(name, NEUTRAL_ENDS)).unwrap_or((user, rest));
+            word.split_once('=').filter(|(name, _)| is_one_of(name, OWN)).unwrap_or((user, rest));
         let is_user = !rest.contains([':', '/']) && user.bytes().all(|byte| byte.is_ascii_lowercase());
         let (from, word) = if is_user { (from + word.len() - rest.len(), rest) } else { (from, word) };
         (from >= start && word.len() >= MIN_SAID || word.len() > 2 && word.as_bytes()[0].is_ascii_digit())
@@ -310,6 +318,10 @@ const WHOSE: &[&str] = &[
 /// Verbs that stand behind a value that somebody set.
 #[rustfmt::skip]
 const SETTLED: &[&str] = &["gesetzt", "vergeben", "geandert", "zuruckgesetzt", "versucht", "gezet", "gewijzigd", "geprobeerd", "yapmis", "yapildi", "eingegeben", "eingetragen", "angegeben", "verwendet", "benutzt", "gewahlt", "kullandi", "ingevoerd", "gebruikt", "olarak", "degistirildi", "asetettu"];
+
+/// What a value is called itself.
+const OWN: &[&str] =
+    &["value", "val", "raw", "plain", "plaintext", "given", "input", "entered", "actual", "expected"];
 
 /// What a number counts.
 #[rustfmt::skip]

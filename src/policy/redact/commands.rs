@@ -159,7 +159,8 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
             Only => match arguments {
                 [only] if text[run.end..].starts_with(' ') => {
                     let from = text.ceil_char_boundary(run.start.saturating_sub(MAX_LINE_BYTES / 4));
-                    let is_behind_user = ["USER ", "user "].iter().any(|user| text[from..run.start].contains(user));
+                    let is_behind_user =
+                        ["USER ", "user "].iter().any(|user| text[from..run.start].contains(user));
                     Some(only.clone()).filter(|range| is_value(range, is_behind_user))
                 }
                 _ => None,

@@ -157,7 +157,9 @@ impl Reader<'_, '_> {
             _ if is_flag => return (spaces == 1).then_some((Glue::Direct(Form::Flag), at)),
             _ if quote.is_some() => return None,
             _ if secret.rule == "password" && self.is_directive(name, at) => (Form::Assigned, 0),
-            _ if secret.nature.is_strong() && look::starts_with(&self.text[name.clone()], "by") => (Form::Colon, 0),
+            _ if secret.nature.is_strong() && look::starts_with(&self.text[name.clone()], "by") => {
+                (Form::Colon, 0)
+            }
             _ => {
                 let (after, form) = self.after_fillers(at, secret);
                 if form == Form::Adjacent {
@@ -219,7 +221,7 @@ impl Reader<'_, '_> {
                 Some(b'}') if is_quoted => 1,
                 Some(b')')
                     if matches!(rest.get(1), Some(b'=' | b':' | b'.'))
-                        || (is_quoted || rest.starts_with(b") = ")) && rest.get(1) == Some(&b' ') =>
+                        || (is_quoted || rest.starts_with(b") = \"")) && rest.get(1) == Some(&b' ') =>
                 {
                     1
                 }

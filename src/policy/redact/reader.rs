@@ -271,8 +271,13 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let is_near = self.bytes[at - 1] == b':';
                 extent::secret_at(self.text, skipped, Form::Colon, secret).filter(|range| {
                     let value = &self.text[range.clone()];
-                    let is_line = self.text[..name.start].ends_with('\n') && self.text[range.end..].starts_with(['\n', '\r']);
-                    !is_near || is_line || !is_name(value) || chance::is_phrase(value) || self.is_in_struct(range.end)
+                    let is_line = self.text[..name.start].ends_with('\n')
+                        && self.text[range.end..].starts_with(['\n', '\r']);
+                    !is_near
+                        || is_line
+                        || !is_name(value)
+                        || chance::is_phrase(value)
+                        || self.is_in_struct(range.end)
                 })
             }
             Glue::Direct(form) => extent::secret_at(self.text, at, form, secret),
