@@ -105,7 +105,7 @@ fn is_it(
         let between = text.get(name.end..piece.start);
         secret.nature.is_strong()
             && (look::is_mixed(word) || bare.len() < before.len())
-            && between.is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
+            && between.is_some_and(leads)
             || secret.rule == "password" && is_introduced(before, word)
             || is_own
             || secret.rule == "credentials"
@@ -232,12 +232,6 @@ fn leads(between: &str) -> bool {
     (is_answer || LINKS.iter().any(|link| between.ends_with(link)))
         && between.split_whitespace().count() <= MAX_WORDS
         && between.split_whitespace().all(is_plain)
-}
-
-/// Whether `word` says once more what the name means: `(hunter2)`, `, hunter2,`.
-fn is_beside(between: &str, word: &str, after: &str) -> bool {
-    let is_enclosed = [(" (", ")"), (", ", ",")].contains(&(between, after.get(..1).unwrap_or_default()));
-    is_enclosed && !word.contains('_') && !look::is_plain(word)
 }
 
 /// The part of the line around `name` that says something about it.

@@ -35,7 +35,7 @@ pub(super) fn values(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Ve
 }
 
 /// `(user, password) VALUES ('bob', '…'), …` and `(user, password)=(bob, …)`.
-pub(super) fn rows_of_list(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
+fn rows_of_list(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
     let bytes = text.as_bytes();
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_, \"'`.\n[]".contains(&byte);
     let near = &bytes[name.start.saturating_sub(NEAR_BYTES)..name.start];
@@ -150,7 +150,7 @@ fn rows_of_width(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
 }
 
 /// The cell with this index of those that `separator` keeps apart in `range`.
-pub(super) fn cell(text: &str, range: Range<usize>, separator: u8, index: usize) -> Option<Range<usize>> {
+fn cell(text: &str, range: Range<usize>, separator: u8, index: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let (mut at, mut start, mut count, mut depth) = (range.start, range.start, 0, 0_usize);
     while at < range.end {

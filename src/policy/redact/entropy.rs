@@ -53,8 +53,7 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
             let end = run.start + whole.len();
             let after = &text[end..text.floor_char_boundary(end + NEAR_BYTES)];
             let after = after.split('\n').next().unwrap_or_default();
-            let is_other =
-                is_introduced(line) || is_public(line) || is_public(after) || is_fingerprint(whole);
+            let is_other = is_introduced(line) || is_public(line) || is_public(after);
             !is_other && (matches!(kind, Kind::Marked) || has_telling(line) || has_telling(after))
         }
     };
@@ -189,12 +188,6 @@ pub(super) fn is_id(name: &str) -> bool {
 /// Words that end as names of numbers do.
 const NO_IDS: &[&str] =
     &["said", "valid", "invalid", "paid", "void", "avoid", "did", "forbid", "rapid", "solid"];
-
-/// As programs print fingerprints and addresses.
-fn is_fingerprint(whole: &str) -> bool {
-    let is_capital = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-    whole.starts_with("0x") || whole.len() == 40 && whole.bytes().all(is_capital)
-}
 
 fn is_public(line: &str) -> bool {
     let line = line.to_ascii_lowercase();

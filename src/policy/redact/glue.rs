@@ -57,9 +57,6 @@ impl Reader<'_, '_> {
                 self.text[at..].starts_with(|char: char| char < '\u{E00}' || !char.is_alphanumeric());
             return is_text.then_some((Glue::Direct(Form::Colon), at));
         }
-        if let Some(after) = self.after_remark(at).filter(|_| spaces > 0) {
-            at = after;
-        }
         let (form, length) = match self.bytes.get(at)? {
             b'=' => (
                 Form::Assigned,
@@ -73,9 +70,6 @@ impl Reader<'_, '_> {
             b'.' if self.at(at, ". \"") && spaces > 0 => (Form::Assigned, 1),
             b'<' if self.at(at, "<- ") => (Form::Assigned, 2),
 
-            b'-' if spaces > 0 && self.at(at, "- ") && secret.rule == "password" && self.is_mixed(at + 2) => {
-                (Form::Colon, 1)
-            }
             b'-' if self.at(at, "->") && before != Some(b'/') => (Form::Assigned, 2),
             // So a runner is told of a variable: `::set-output name=password::…`.
             b':' if self.at(at, "::") && before == Some(b'=') => (Form::Assigned, 2),
@@ -85,14 +79,7 @@ impl Reader<'_, '_> {
                 let after = self.after_spaces(at + 1);
                 let is_text = quotes::quote(self.text, after).is_some()
                     || matches!(self.bytes.get(after), Some(b'[' | b'{' | b'\n' | b'b' | b'\\'));
-                (
-                    if is_text && (is_double || self.is_opened(name.start, b"'`")) {
-                        Form::Assigned
-                    } else {
-                        Form::Colon
-                    },
-                    1,
-                )
+                (if is_text && is_double { Form::Assigned } else { Form::Colon }, 1)
             }
             b':' if self.at(at, ":: ") => (Form::Assigned, 2),
             b':' if before == Some(b':') && self.is_in_arn(name.start) => return None,
@@ -156,7 +143,6 @@ impl Reader<'_, '_> {
             }
             _ if is_flag => return (spaces == 1).then_some((Glue::Direct(Form::Flag), at)),
             _ if quote.is_some() => return None,
-            _ if secret.rule == "password" && self.is_directive(name, at) => (Form::Assigned, 0),
             _ if secret.nature.is_strong() && look::starts_with(&self.text[name.clone()], "by") => {
                 (Form::Colon, 0)
             }
@@ -241,14 +227,6 @@ impl Reader<'_, '_> {
         at
     }
 
-    /// Behind a remark in brackets that a `:` or `=` follows: `password (again): `.
-    fn after_remark(&self, at: usize) -> Option<usize> {
-        let near = self.bytes.get(at..)?.strip_prefix(b"(")?;
-        let length = near.iter().take(NEAR_NAME).position(|byte| b")\n".contains(byte))?;
-        let after = self.after_spaces(at + length + 2);
-        matches!(self.bytes.get(after), Some(b':' | b'=')).then_some(after)
-    }
-
     /// In `API key provided: …`, `token is …`, `Password for bob: …` and `incorrect
     /// password entered: …`, words are between.
     fn after_fillers(&self, mut at: usize, secret: &Secret<'_>) -> (usize, Form) {
@@ -318,33 +296,6 @@ impl Reader<'_, '_> {
             };
         }
         (at, Form::Adjacent)
-    }
-
-    /// Whether a line has nothing but the name of a setting and one word at `at`.
-    fn is_directive(&self, name: &Range<usize>, at: usize) -> bool {
-        let own = &self.text[name.clone()];
-        let before =
-            &self.text[self.text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME))..name.start];
-        let line = &self.text[at..self.text.floor_char_boundary(at + NEAR_NAME)];
-        let mut words = line.lines().next().unwrap_or_default().split_whitespace();
-        looked(line.len());
-        own.contains(['_', '-'])
-            && own.bytes().any(|byte| byte.is_ascii_lowercase())
-            && !line.starts_with(['(', '[', '{', '-'])
-            && before.rsplit('\n').next().is_some_and(|before| {
-                !before.contains(char::is_alphanumeric) && !before.ends_with(['-', '/', '.', '$'])
-            })
-            && words
-                .next()
-                .is_some_and(|word| !look::is_prose(word) && word.chars().any(char::is_alphanumeric))
-            && words.next().is_none()
-    }
-
-    /// Whether a word as somebody chooses it stands at `at`.
-    fn is_mixed(&self, at: usize) -> bool {
-        let rest = &self.text[at.min(self.text.len())..self.text.floor_char_boundary(at + NEAR_NAME)];
-        let word = rest.split_whitespace().next().unwrap_or_default();
-        look::is_mixed(word.trim_matches(['"', '\'', '`', ',', '.', ';']))
     }
 
     /// Whether what is at `at` is no word, as most are.

@@ -6,9 +6,9 @@ use super::{
     chance,
     keys::{Nature, Secret, is_one_of, is_wide},
     look::{
-        MIN_CODE, is_algorithm, is_amount, is_code, is_count, is_dense, is_joined, is_masked, is_mixed,
-        is_named, is_pair, is_path, is_place, is_placeholder, is_plain, is_plain_word, is_prose,
-        is_reference, is_uuid, looks_random, looks_secret,
+        MIN_CODE, is_algorithm, is_code, is_count, is_dense, is_joined, is_masked, is_mixed, is_named,
+        is_pair, is_path, is_place, is_placeholder, is_plain, is_plain_word, is_prose, looks_random,
+        looks_secret,
     },
     looked, shapes,
     vocabulary::{KEYS, NOTHING, SENTENCES},
@@ -49,11 +49,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     // Nothing that somebody would choose, or could say.
     let is_blank =
         !text.chars().any(|char| char.is_alphanumeric() || nature.is_strong() && "!@^&~+=".contains(char));
-    let is_label = || {
-        shape == Shape::Quoted
-            && is_named(text)
-            && (is_title(text) || is_plain_word(text) && !text.contains('-'))
-    };
+    let is_label = || shape == Shape::Quoted && is_named(text) && is_plain_word(text) && !text.contains('-');
     if is_blank
         || text.len() < 2 && secret.rule != "password"
         || is_label()
@@ -101,7 +97,6 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     if is_number && (secret.countable || is_few)
         || is_count(text)
         || shape != Shape::Quoted && is_plain(text) && KEYS.iter().any(|row| row.rule == secret.rule)
-        || is_reference(text)
     {
         return false;
     }
@@ -146,7 +141,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         || shape != Shape::Quoted
             && (nature != Nature::WeakLine || form == Form::Assigned && !text.contains(';'))
             && is_code(text)
-        || secret.rule == "mnemonic" && !is_mnemonic(text, shape)
+        || secret.rule == "mnemonic"
     {
         return false;
     }
@@ -159,17 +154,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
             && !is_algorithm(text)
             && (looks_random(text) && !text.contains('.') || text.split(['=', ',', ':']).any(random));
     }
-    if !nature.is_strong() && (is_amount(text) || is_number_of(text))
-        || secret.rule == "credentials" && is_plain_word(text) && shape != Shape::Quoted
-    {
-        return false;
-    }
-    if !nature.is_strong()
-        && !nature.is_line()
-        && is_bare
-        && is_identifier(text)
-        && text.bytes().all(|byte| !byte.is_ascii_lowercase())
-    {
+    if secret.rule == "credentials" && is_plain_word(text) && shape != Shape::Quoted {
         return false;
     }
     // What a parser, a lexer or a test calls so is short.
@@ -177,7 +162,6 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         && shape == Shape::Quoted
         && (text.bytes().all(|byte| byte.is_ascii_alphabetic()) && text.len() <= 6
             || text.starts_with('#')
-            || is_identifier(text)
             || form == Form::Type && text.bytes().all(|byte| byte.is_ascii_alphabetic()));
     if is_short && form != Form::Flag
         || secret.rule == "credentials" && text.contains(":/") && !text.contains('@')
@@ -206,9 +190,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         }
         // A name of a secret has dashes: `secret my-app-token-17 not found`.
         _ if is_adjacent => {
-            (looks_random(text) || is_made(text, secret))
-                && !(secret.rule == "secret" && text.contains(['-', '.']) && !is_dense(text))
-                && (!is_uuid(text) || nature.is_strong())
+            looks_random(text) && !(secret.rule == "secret" && text.contains(['-', '.']) && !is_dense(text))
         }
         Shape::Bare | Shape::GoesOn if matches!(form, Form::Colon | Form::Flag) => match nature {
             Nature::WeakLine => is_header(text),
@@ -227,11 +209,6 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         }
         _ => !is_word,
     }
-}
-
-/// A label that an application shows: `Password`, `API Key`.
-fn is_title(text: &str) -> bool {
-    text.starts_with(|char: char| char.is_uppercase()) && !text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a value in brackets has a text or an item that is a secret.
@@ -283,31 +260,6 @@ fn has_secret(text: &str, secret: &Secret<'_>) -> bool {
             && outside.split(['(', ')', '[', ']', '{', '}', ',', ' ', '<', '>', '\\']).any(bare)
 }
 
-/// Shorter than tokens are, of letters as no word has them.
-fn is_made(text: &str, secret: &Secret<'_>) -> bool {
-    secret.nature == Nature::Weak
-        && secret.rule != "signature"
-        && text.len() >= MIN_MADE
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && text.bytes().filter(u8::is_ascii_digit).count() >= 2
-        && text.bytes().any(|byte| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit())
-        && chance::is_made(text)
-}
-
-/// The number of a thing of a kind: `OPS-1174`.
-fn is_number_of(text: &str) -> bool {
-    text.split_once('-').is_some_and(|(kind, number)| {
-        kind.len() > 1
-            && kind.bytes().all(|byte| byte.is_ascii_uppercase())
-            && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
-}
-
-/// The name of something, of several words: `gs_client_id`, `START_ELEMENT`.
-fn is_identifier(text: &str) -> bool {
-    text.contains('_') && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-}
-
 /// In a list or a struct, a text may be the name of something.
 fn is_plain_name(text: &str, secret: &Secret<'_>) -> bool {
     !secret.nature.is_strong() && !is_mixed(text)
@@ -325,13 +277,6 @@ fn is_header(text: &str) -> bool {
     shapes::scheme_token(text, 0).is_some()
         || words.any(|word| !word.contains('=') && looks_secret(word))
         || text.split(['=', ';', ',', '"', ' ']).skip(1).any(|part| is_mixed(part) || looks_random(part))
-}
-
-fn is_mnemonic(text: &str, shape: Shape) -> bool {
-    let is_word = |word: &str| word.len() >= 3 && word.chars().all(char::is_lowercase);
-    let count = text.split_whitespace().count();
-    is_dense(text)
-        || count >= if shape == Shape::Quoted { 3 } else { 6 } && text.split_whitespace().all(is_word)
 }
 
 /// A shorter number is no token, and a shorter row of digits in prose no code.

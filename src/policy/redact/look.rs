@@ -248,15 +248,6 @@ pub(super) fn is_count(text: &str) -> bool {
             .any(|unit| rest.starts_with(unit))
 }
 
-/// A number and what it counts: `30s`, `3.7 bits`.
-pub(super) fn is_amount(text: &str) -> bool {
-    let unit = text.trim_start_matches(|char: char| char.is_ascii_digit() || char == '.');
-    !unit.is_empty()
-        && unit.len() < text.len()
-        && unit.len() <= 8
-        && unit.trim_start().bytes().all(|byte| byte.is_ascii_lowercase())
-}
-
 /// The name of a secret itself, as of a variable or a column.
 pub(super) fn is_named(text: &str) -> bool {
     let is_letters =
@@ -278,16 +269,6 @@ pub(super) fn is_path(text: &str) -> bool {
     let kind = text.bytes().take_while(u8::is_ascii_lowercase).count();
     let path = text[kind..].strip_prefix(':').unwrap_or(text);
     path.strip_prefix('/').is_some_and(|rest| rest.contains('/') && rest.bytes().all(is_part))
-}
-
-/// Where a secret is kept: `op://prod/db/password`, `https://auth.example.org`.
-pub(super) fn is_reference(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, rest)| {
-        !scheme.is_empty()
-            && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || b"+-".contains(&byte))
-            && !rest.contains('@')
-            && !rest.split(['/', '?', '=', '&', '#', ':']).any(is_mixed)
-    })
 }
 
 /// Another name and its value: `visibility=gone`.
@@ -360,10 +341,6 @@ fn is_of_algorithm(rest: &str) -> bool {
     let told: Vec<u8> = rest.bytes().filter(u8::is_ascii_alphanumeric).collect();
     let runs = told.chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit()).count();
     runs <= 2 || told.len() <= 5
-}
-
-pub(super) fn is_uuid(word: &str) -> bool {
-    word.len() == 36 && word.bytes().filter(|byte| *byte == b'-').count() == 4
 }
 
 /// Long, of letters and digits, with nothing that a sentence has.

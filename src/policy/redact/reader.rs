@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::{
-    Policy, bound, chance, clause,
+    Policy, chance, clause,
     clean::{Found, MARK},
     columns, commands, elsewhere,
     extent::{self, NEAR_BYTES, NEAR_NAME},
@@ -140,10 +140,6 @@ impl<'t, 'p> Reader<'t, 'p> {
         if let Some(range) = elsewhere::named(self.text, &name, &secret) {
             return Some(self.take(range, &secret, run));
         }
-        if let Some(range) = bound::value(self.text, &name, &secret) {
-            self.take(range, &secret, run);
-            return None;
-        }
         let columns = columns::values(self.text, &name, &secret);
         if !columns.is_empty() {
             for range in columns {
@@ -273,11 +269,7 @@ impl<'t, 'p> Reader<'t, 'p> {
                     let value = &self.text[range.clone()];
                     let is_line = self.text[..name.start].ends_with('\n')
                         && self.text[range.end..].starts_with(['\n', '\r']);
-                    !is_near
-                        || is_line
-                        || !is_name(value)
-                        || chance::is_phrase(value)
-                        || self.is_in_struct(range.end)
+                    !is_near || is_line || !is_name(value) || chance::is_phrase(value)
                 })
             }
             Glue::Direct(form) => extent::secret_at(self.text, at, form, secret),
@@ -290,17 +282,6 @@ impl<'t, 'p> Reader<'t, 'p> {
         let range = start..start + text.trim().len();
         judge::is_secret(&self.text[range.clone()], judge::Shape::Quoted, Form::Assigned, secret)
             .then_some(range)
-    }
-
-    /// Whether the value that ends at `end` is one of a struct as Go prints it:
-    /// `{User:ann Password:… Id:17}`.
-    fn is_in_struct(&self, end: usize) -> bool {
-        let near = &self.text[end..self.text.floor_char_boundary(end + NEAR_NAME)];
-        let name = near.strip_prefix(' ').map_or("", |rest| rest.split(':').next().unwrap_or_default());
-        near.starts_with('}')
-            || name.len() < near.len().saturating_sub(1)
-                && name.starts_with(|char: char| char.is_ascii_uppercase())
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 
     /// Whether the line of `at` is indented more than that of `name`.
