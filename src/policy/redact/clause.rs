@@ -58,6 +58,8 @@ fn is_code(
     let next = after.trim_start().split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
     let between = text.get(name.end..piece.start).or_else(|| text.get(piece.end..name.start));
     let is_led = LEADS.contains(&lead.as_str())
+        || lead == "from"
+        || TOWARDS.contains(&lead.as_str())
         || before.ends_with(['"', '\'', '(', '['])
         || bare.ends_with(is_wide)
         || between.is_some_and(|between| between.trim().is_empty());

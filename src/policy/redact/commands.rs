@@ -151,7 +151,10 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
                 };
 
                 arguments.first().map(last).filter(|range| {
-                    is_value(range, false) && pipe.is_some_and(|pipe| arguments[pipe..].iter().any(is_read))
+                    let near = &text[range.end..text.floor_char_boundary(range.end + MAX_LINE_BYTES)];
+                    let is_asked = near.contains(" -S") || near.contains("-stdin");
+                    is_value(range, is_asked)
+                        && pipe.is_some_and(|pipe| arguments[pipe..].iter().any(is_read))
                 })
             }
             NextLine => next_line(text, run.end),

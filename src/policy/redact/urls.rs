@@ -294,7 +294,7 @@ fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
 /// What says that a user and a password follow, or came before.
 #[rustfmt::skip]
 const LOGINS: &[&str] = &[
-    "auth", "cred", "creds", "credentials", "log", "login", "password", "zugangsdaten", "secrets", "basic", "user", "userid", "identifiants", "credenciales",
+    "auth", "cred", "wlan", "wifi", "creds", "credentials", "log", "login", "password", "zugangsdaten", "secrets", "basic", "user", "userid", "identifiants", "credenciales",
     "credenziali", "logge", "token",
 ];
 /// Who has an account on many a machine.

@@ -221,7 +221,7 @@ pub(super) const OF: &[&str] = &[
 /// languages of the names.
 #[rustfmt::skip]
 pub(super) const LEADS: &[&str] = &[
-    "with", "is", "was", "now", "tried", "trying", "then", "sending", "use", "used", "using", "got", "equals", "reads", "typed", "entered", "said", "usual", "s", "became", "be", "instead", "nu", "ser", "foi", "bylo", "byla", "ble", "blev", "oldu", "jadi", "pakai", "essaye", "puis", "kokeilin", "probowal", "пробовал", "пробовала", "спробував",
+    "with", "is", "was", "now", "tried", "trying", "then", "sending", "use", "used", "using", "got", "equals", "reads", "typed", "entered", "said", "usual", "s", "became", "be", "been", "rotate", "instead", "nu", "ser", "foi", "bylo", "byla", "ble", "blev", "oldu", "jadi", "pakai", "essaye", "puis", "kokeilin", "probowal", "пробовал", "пробовала", "спробував",
     "mit", "ist", "war", "lautet", "heisst", "heist", "jetzt", "neu", "verwendet", "nutze", // German
     "est", "etait", "vaut", "avec", "devient", "es", "era", "con", "usamos", "ahora", "com", "agora", // French to Italian
     "met", "med", "ar", "var", "er", "on", "z", "jest", "s", "se", // Dutch to Czech
