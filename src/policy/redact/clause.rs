@@ -110,12 +110,6 @@ fn is_it(
             && between.is_some_and(leads)
             || secret.rule == "password" && is_introduced(before, word)
             || is_own
-            || secret.rule == "credentials"
-                && between.is_some_and(|between| between.split_whitespace().count() <= 2)
-                && before.ends_with(['/', ':', ' '])
-                && word.chars().all(char::is_alphanumeric)
-                && word.bytes().any(|byte| byte.is_ascii_digit())
-                && word.bytes().filter(u8::is_ascii_lowercase).count() >= 4
             || !text[name.clone()].is_ascii()
                 && before
                     .trim_end_matches(['"', '\'', '`', '(', '-', ' '])

@@ -60,10 +60,6 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
         && after.get(1).is_some_and(|word| is_kind(word) || ["log", "sign"].contains(word));
     let is_told = |words: &[&str]| {
         words.iter().any(|word| CODES.contains(word) || is_code_word(word) && has_stem(word, KINDS))
-            || words.windows(2).any(|two| {
-                let is = |code: &str, kind: &str| is_code_word(code) && is_kind(kind);
-                is(two[0], two[1]) || is(two[1], two[0])
-            })
     };
     let is_failure =
         before.iter().take(4).any(|word| ["failed", "exited", "returned", "failure"].contains(word));

@@ -94,10 +94,7 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
         // Who is named first logs in with what is last.
         let quoted =
             arguments.iter().take(MAX_OF_PROTOCOL).filter(|range| text[..range.start].ends_with(['"', '\'']));
-        let is_sure = quoted.count() > 1
-            && ["login", "signin", "sign_in", "authenticate"]
-                .iter()
-                .any(|end| name.to_ascii_lowercase().ends_with(end));
+        let is_sure = quoted.count() > 1;
         found.extend(
             arguments
                 .iter()

@@ -104,12 +104,6 @@ pub(super) fn is_placeholder(text: &str, form: Form) -> bool {
     // Names of variables may be among words that say no more.
     let is_made = text.starts_with("{{") && text.ends_with("}}")
         || text.contains("${")
-            && !is_mixed(
-                &text
-                    .split("${")
-                    .map(|part| part.split_once('}').map_or(part, |it| it.1))
-                    .collect::<String>(),
-            )
         || text.matches("%s").count() > 1 && !is_mixed(&text.replace("%s", ""));
     let is_hidden = text.bytes().filter(|byte| *byte == b'*').count() >= 4
         && text.bytes().filter(u8::is_ascii_alphanumeric).count()
@@ -154,11 +148,7 @@ pub(super) fn is_code(text: &str) -> bool {
         && (path.starts_with(|char: char| char.is_ascii_uppercase()) || text.contains("::<"));
     let is_member = last.len() < path.len()
         && Words::of(last, 0).secret().is_some()
-        && last.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphabetic())
-        || path.len() == start.len()
-            && path.contains(['.', ':'])
-            && path.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_.:".contains(&byte))
-            && path.split(['.', ':']).any(|part| Words::of(part, 0).secret().is_some());
+        && last.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphabetic());
     is_identifier && (is_call || is_macro || is_generic || is_member)
 }
 
@@ -224,10 +214,6 @@ pub(super) fn is_joined(word: &str) -> bool {
         && (2..=4).contains(&parts().count())
         && parts().all(is_part)
         && !parts().next_back().is_some_and(|end| is_one_of(end, FILES))
-        && !is_one_of(
-            parts().next().unwrap_or_default(),
-            &["non", "read", "case", "auto", "pre", "per", "self"],
-        )
         && Words::of(word, 0).secret().is_none()
 }
 

@@ -174,10 +174,7 @@ fn in_path(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
 
 fn is_path_secret(part: &str) -> bool {
     let part = part.rsplit_once("private-").map_or(part, |(_, part)| part);
-    part.len() >= MIN_PART
-        && look::looks_random(part)
-        && (look::is_dense(part)
-            || !part.contains(['.', '_']) && part.bytes().filter(u8::is_ascii_digit).count() >= 4)
+    part.len() >= MIN_PART && look::looks_random(part)
 }
 
 /// For what a link is that is for one person.
@@ -326,11 +323,7 @@ fn query(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
     let is_random = look::is_dense(value)
         || look::looks_random(value) && !value.contains('-')
         || has(u8::is_ascii_uppercase) && is_mixed(value) && value.len() >= MIN_PARAMETER;
-    let is_password = rule == "password"
-        && is_mixed(value)
-        && ["u=", "user=", "username="].iter().any(|user| {
-            text[text.ceil_char_boundary(run.start.saturating_sub(MAX_PATH_BYTES))..run.start].contains(user)
-        });
+    let is_password = rule == "password" && is_mixed(value);
     let is_it = b"?&#;".contains(&before) && !value.contains("%7B") && (is_random || is_password);
     (is_it && (!value.contains('/') || value.len() >= 40 || look::is_dense(value)))
         .then_some(Found { range: start..start + value.len(), rule })
