@@ -11,15 +11,6 @@ impl Reader<'_, '_> {
         before.ends_with("--") || short.is_empty() || short.ends_with([' ', '\'', '"', '`', ',', '['])
     }
 
-    /// Whether the name that begins at `start` stands in a quote of `these`, also with
-    /// the dashes of a flag.
-    pub(super) fn is_opened(&self, start: usize, these: &[u8]) -> bool {
-        let from = self.text.ceil_char_boundary(start.saturating_sub(NEAR_NAME));
-        let before = self.text[from..start]
-            .trim_end_matches(|char: char| char.is_ascii_alphanumeric() || "-_./".contains(char));
-        before.bytes().next_back().is_some_and(|byte| these.contains(&byte))
-    }
-
     /// Whether a bracket of `these` opens right before the quoted name.
     pub(super) fn opens(&self, start: usize, these: &[u8]) -> bool {
         let before = self.text[..start].trim_end_matches(['"', '\'', '\\', 'b', ' ']);

@@ -3,7 +3,7 @@
 
 use super::{
     keys::{Words, is_one_of},
-    look::{is_algorithm, is_pair, is_place, is_uuid},
+    look::{is_algorithm, is_pair, is_place},
     looked,
     vocabulary::{PROSE, TYPES},
 };
@@ -70,7 +70,6 @@ pub(super) fn is_chosen(word: &str) -> bool {
         && !(word.contains('-') && upper + signs == 0 && is_kebab(word))
         && !is_place(word)
         && !is_algorithm(word)
-        && !is_uuid(word)
         && !is_hex(word)
         && !word.contains(['/', '=', '\\'])
         && !is_pair(word)

@@ -9,10 +9,11 @@ use std::ops::Range;
 use super::{
     chance,
     clean::MARK,
+    entropy,
     judge::{self, Form, Shape},
-    keys::{Nature, Secret, is_one_of},
+    keys::{Nature, Secret, is_one_of, is_wide},
     look, looked, shapes,
-    vocabulary::TYPES,
+    vocabulary::{BEING, CHANGES, DESCRIBING, FILES, FILLERS, LEADS, NOTHING, OF, TOWARDS, TYPES},
 };
 
 /// The words near the name at `name` that can only be the secret it tells of.
@@ -20,7 +21,12 @@ pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec
     if secret.rule == "mnemonic" || secret.rule == "secret" && !secret.nature.is_strong() {
         return mnemonic(text, name.end).into_iter().collect();
     }
-    if !secret.nature.is_strong() && secret.nature != Nature::Hint && secret.rule != "credentials" {
+    let is_digits =
+        matches!(secret.nature, Nature::Digits(_)) && ["pin", "otp", "cvv"].contains(&secret.rule);
+    let is_word = secret.nature == Nature::Hint
+        || secret.rule == "credentials"
+        || look::starts_with(&text[name.clone()], "pw");
+    if !is_digits && !secret.nature.is_strong() && !is_word {
         return Vec::new();
     }
     let clause = around(text, name);
@@ -30,8 +36,41 @@ pub(super) fn words(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Vec
     }
     pieces(text, &clause)
         .filter(|piece| piece.end <= name.start || piece.start >= name.end)
-        .filter(|piece| is_it(text, piece, &clause, name, secret))
+        .filter(|piece| match secret.nature {
+            Nature::Digits(least) => is_code(text, piece, &clause, name, least),
+            _ => is_it(text, piece, &clause, name, secret),
+        })
         .collect()
+}
+
+/// Whether a number near the name of a code is one, and counts or names nothing.
+fn is_code(
+    text: &str,
+    piece: &Range<usize>,
+    clause: &Range<usize>,
+    name: &Range<usize>,
+    least: usize,
+) -> bool {
+    let word = text[piece.clone()].trim_end_matches(['*', '#']);
+    let (before, after) = (&text[clause.start..piece.start], &text[piece.end..clause.end]);
+    let bare = before.trim_end_matches(['"', '\'', '`', ' ', '(', '[', ':', '=']);
+    let lead = bare.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+    let next = after.trim_start().split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+    let between = text.get(name.end..piece.start).or_else(|| text.get(piece.end..name.start));
+    let is_led = LEADS.contains(&lead.as_str())
+        || lead == "from"
+        || TOWARDS.contains(&lead.as_str())
+        || before.ends_with(['"', '\'', '(', '['])
+        || bare.ends_with(is_wide)
+        || between.is_some_and(|between| between.trim().is_empty());
+    let is_near = between.is_some_and(|between| between.split_whitespace().count() <= MAX_WORDS);
+    word.bytes().all(|byte| byte.is_ascii_digit())
+        && (least..=8).contains(&word.len())
+        && is_led
+        && is_near
+        && !before.ends_with(['#', '-', '.', '/', '+', '$'])
+        && !after.starts_with(['-', '.', '/', '%', ':']) | after.starts_with(". ")
+        && !is_one_of(next, UNITS)
 }
 
 fn is_it(
@@ -45,48 +84,150 @@ fn is_it(
     let before = &text[clause.start..piece.start];
     // It is the value of something else.
     let bare = before.trim_end_matches(['"', '\'', '\\']);
-    if before.ends_with(['@', '#']) || bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':')
-    {
+    let own = bare.trim_end_matches(['=', ':', '[', ' ']);
+    let own = own.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+    let is_own = own.len() < bare.len() && !word.starts_with('\\') && is_one_of(own, OWN);
+    let is_other = bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':');
+    if before.ends_with(['@', '#']) || is_other && !is_own {
         return false;
     }
     // A server asks for a name, or for a password, in base64.
     if shapes::from_base64(word).is_some_and(|plain| !look::is_mixed(&plain)) {
         return false;
     }
-    let is_judged = |form| judge::is_secret(word, Shape::Quoted, form, secret);
+    let is_judged = || judge::is_secret(word, Shape::Quoted, Form::Colon, secret);
+    if word.len() >= MIN_WORD && chance::is_chosen(word) {
+        return !entropy::is_id(entropy::last_name(before)) && is_judged();
+    }
+    if is_named_so(text, piece, name, secret) {
+        return is_judged();
+    }
     let name_of = word.trim_end_matches(['=', '!', '?']);
-    word.len() >= MIN_WORD && chance::is_chosen(word) && is_judged(Form::Colon)
-        || look::is_mixed(word)
-            && secret.nature.is_strong()
-            && !look::is_named(name_of)
-            && !chance::is_kebab(word)
-            && !word.split_once('=').is_some_and(|(name, _)| {
-                look::is_snake(name.trim_start_matches(|char: char| char.is_ascii_uppercase()))
-            })
-            && !is_one_of(name_of, TYPES)
-            && text
-                .get(name.end..piece.start)
-                .is_some_and(|between| leads(between) || is_beside(between, word, &text[piece.end..]))
-            && is_judged(Form::Colon)
+    let is_told = || {
+        let between = text.get(name.end..piece.start);
+        secret.nature.is_strong()
+            && (look::is_mixed(word) || bare.len() < before.len())
+            && between.is_some_and(leads)
+            || secret.rule == "password" && is_introduced(before, word)
+            || is_own
+            || !text[name.clone()].is_ascii()
+                && before
+                    .trim_end_matches(['"', '\'', '`', '(', '-', ' '])
+                    .ends_with(|char: char| char.is_alphabetic() && !char.is_ascii())
+                && word.bytes().filter(u8::is_ascii_lowercase).count() >= 3
+            || secret.rule == "password"
+                && (is_enclosed(before, &text[piece.end..]) && !is_whose(before) && !is_technical(word)
+                    || is_settled(&text[piece.end..]))
+    };
+    (look::is_mixed(word) || look::is_joined(word))
+        && !word.starts_with('-')
+        && !text[piece.end..].starts_with(['(', '='])
+        && !word.rsplit_once('.').is_some_and(|(_, extension)| is_one_of(extension, FILES))
+        && !look::is_named(name_of)
+        && !chance::is_kebab(word)
+        && !word.split_once('=').is_some_and(|(name, _)| {
+            look::is_snake(name.trim_start_matches(|char: char| char.is_ascii_uppercase()))
+        })
+        && !is_one_of(name_of, TYPES)
+        && is_told()
+        && is_judged()
+}
+
+/// Whether a word stands for itself in quotes or brackets.
+fn is_enclosed(before: &str, after: &str) -> bool {
+    [("\"", "\""), ("'", "'"), ("`", "`"), ("(", ")"), ("[", "]"), ("}", "{"), (">", "<"), ("<", ">")]
+        .iter()
+        .any(|(open, close)| before.ends_with(open) && after.trim_start_matches('\\').starts_with(close))
+}
+
+/// As programs write names and numbers: `mysql_native_password`, `0xC0000224`, `a60bc41e53`.
+fn is_technical(word: &str) -> bool {
+    let is_hex = |word: &str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex(word.strip_prefix("0x").unwrap_or(word))
+        || word.contains('_') && look::is_snake(word)
+        || word.contains('.')
+        || word.starts_with('#')
+        || !word.bytes().any(|byte| byte.is_ascii_lowercase())
+        || word.contains(['=', '+', '^', '*', '['])
+}
+
+/// Whether what follows a word says that somebody set it.
+fn is_settled(after: &str) -> bool {
+    let next = after
+        .strip_prefix(' ')
+        .unwrap_or_default()
+        .split([' ', '.', ',', '\n', '"', '\\'])
+        .next()
+        .unwrap_or_default();
+    SETTLED.contains(&next)
+}
+
+/// Whether what stands `before` a word says that it is the name of somebody or something.
+fn is_whose(before: &str) -> bool {
+    let word = before.trim_end_matches(|char: char| !char.is_alphanumeric());
+    let word = word.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+    is_one_of(word, OF) || is_one_of(word, WHOSE)
+}
+
+/// Whether a sentence says of the name that it is the word, or was changed to it; but for
+/// words that only describe it.
+fn is_named_so(text: &str, piece: &Range<usize>, name: &Range<usize>, secret: &Secret<'_>) -> bool {
+    let word = &text[piece.clone()];
+    let Some(between) = text.get(name.end..piece.start) else { return false };
+    let said = &text[text.ceil_char_boundary(name.start.saturating_sub(MAX_CLAUSE_BYTES))..piece.start];
+    let words = || between.split([' ', ',']).filter(|word| !word.is_empty());
+    let last = words().next_back().unwrap_or_default();
+    let after = &text[piece.end..text.floor_char_boundary(piece.end + MAX_CLAUSE_BYTES)];
+    let next = after.split_whitespace().next().unwrap_or_default();
+    let is_change = |word: &str| CHANGES.iter().any(|stem| look::starts_with(word, stem));
+    let is_end = after.is_empty()
+        || after.starts_with(['.', ',', ';', '!', ')', '\n', '"', '\'', '\\'])
+        || is_one_of(next, OF)
+        || is_one_of(next, &["on", "and", "now", "until", "und", "jetzt"]);
+    let is_lower = word.chars().all(|char| char.is_lowercase() || char == '-');
+    let is_plain = is_lower
+        && (["a", "in", "en", "zu", "σε", "в", "у"].contains(&last)
+            || look::is_prose(word)
+            || DESCRIBING.iter().any(|end| word.ends_with(end)));
+    let is_same = words().count() <= 2
+        && is_one_of(last, BEING)
+        && words().all(|word| is_one_of(word, FILLERS))
+        && is_end;
+    let is_set = is_one_of(last, TOWARDS)
+        && words().count() <= MAX_WORDS
+        && (said.split([' ', ',']).any(is_change) && is_end || is_change(next));
+    secret.rule == "password"
+        && secret.nature.is_strong()
+        && !secret.countable
+        && (is_same || is_set || between.trim().is_empty() && !is_lower && is_settled(after))
+        && word.chars().all(|char| char.is_alphanumeric() || "-_.!?".contains(char))
+        && !is_plain
+        && !look::is_prose(word)
+        && !is_one_of(word, NOTHING)
+        && !is_one_of(word, TYPES)
+}
+
+/// Whether what stands `before` a word says that somebody tried it, or lets in with it.
+fn is_introduced(before: &str, after: &str) -> bool {
+    let bare = before.trim_end_matches(['"', '\'', '`', ' ', '(', ':']);
+    let word = bare.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+    let is_shouted = !after.bytes().any(|byte| byte.is_ascii_lowercase());
+    let is_lead = bare.ends_with(is_wide) || LEADS.contains(&word.to_lowercase().as_str());
+    (bare.len() < before.len() || bare.ends_with(is_wide)) && !is_shouted && is_lead
 }
 
 /// Whether `between` a name and a word says that this is the value: ` on host db1 = `,
 /// ` is generated for bob: `.
 fn leads(between: &str) -> bool {
     let between = between.trim_end_matches(['"', '\'', '`', '(']);
+    let is_answer = between.trim_end().len() < between.len() && between.trim_end().ends_with(':');
     let is_plain = |word: &str| {
-        word.chars().all(|char| char.is_alphanumeric() || "@.:=-[]()_'\"".contains(char))
+        word.chars().all(|char| char.is_alphanumeric() || "@.:=-[]()_'\"*>".contains(char))
             && !is_one_of(word.trim_end_matches(':'), FAILURES)
     };
-    [" [", ": ", " = ", " auf ", " to ", " as ", " changed from "].iter().any(|link| between.ends_with(link))
+    (is_answer || LINKS.iter().any(|link| between.ends_with(link)))
         && between.split_whitespace().count() <= MAX_WORDS
         && between.split_whitespace().all(is_plain)
-}
-
-/// Whether `word` says once more what the name means: `(hunter2)`, `, hunter2,`.
-fn is_beside(between: &str, word: &str, after: &str) -> bool {
-    let is_enclosed = [(" (", ")"), (", ", ",")].contains(&(between, after.get(..1).unwrap_or_default()));
-    is_enclosed && !word.contains('_') && !look::is_plain(word)
 }
 
 /// The part of the line around `name` that says something about it.
@@ -98,8 +239,10 @@ fn around(text: &str, name: &Range<usize>) -> Range<usize> {
     let line = |text: &str| text.find('\n').unwrap_or(text.len()).min(text.find("\\n").unwrap_or(text.len()));
     let mut end = line(after);
     // What ends with a name, or with a question about it, is answered on the next line.
-    if after[..end].trim_matches(['?', ':', '"', '\'', ' ', '\r']).is_empty() && end < after.len() {
-        end += 1 + line(&after[end + 1..]);
+    let rest = after[..end].trim_matches(['?', '"', '\'', ' ', '\r']);
+    if (rest.is_empty() || rest.ends_with(':')) && end < after.len() {
+        end += after[end..].len() - after[end..].trim_start().len();
+        end += line(&after[end..]);
     }
     from + start..name.end + end
 }
@@ -128,11 +271,17 @@ fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Rang
     text[clause.clone()].split(is_gap).filter_map(move |word| {
         let from = word.as_ptr() as usize - text.as_ptr() as usize;
         let word = word.trim_end_matches(['.', ':', '?', '\\']);
+        // Words of a language without spaces go on behind it.
+        let word = word.find(is_wide).map_or(word, |end| if end < MIN_SAID { word } else { &word[..end] });
         // `user/password`, `user:password`
         let (user, rest) = word.split_once([':', '/']).unwrap_or(("", word));
+        // `val=…`
+        let (user, rest) =
+            word.split_once('=').filter(|(name, _)| is_one_of(name, OWN)).unwrap_or((user, rest));
         let is_user = !rest.contains([':', '/']) && user.bytes().all(|byte| byte.is_ascii_lowercase());
         let (from, word) = if is_user { (from + word.len() - rest.len(), rest) } else { (from, word) };
-        (from >= start && word.len() >= MIN_SAID).then_some(from..from + word.len())
+        (from >= start && word.len() >= MIN_SAID || word.len() > 2 && word.as_bytes()[0].is_ascii_digit())
+            .then_some(from..from + word.len())
     })
 }
 
@@ -148,6 +297,33 @@ const MIN_SAID: usize = 6;
 
 /// A value that is said to be one is no further from its name.
 const MAX_WORDS: usize = 7;
+
+/// What stands before the name of somebody, or of a place.
+#[rustfmt::skip]
+const WHOSE: &[&str] = &[
+    "user", "username", "login", "account", "host", "from", "on", "at", "by", "in", "via", "id", "server", "client", "device", "machine", "database", "role", "member", "version", "function", "method", "type", "class", "error", "module", "file", "line", "key", "field", "name", "column", "table", "property", "variable",
+    "benutzer", "von", "bei", "utilisateur", "usuario", "utente", "gebruiker", "uzytkownik", "uzivatel", "пользователь", "користувач", "kullanici", "the", "a", "an",
+];
+
+/// Verbs that stand behind a value that somebody set.
+#[rustfmt::skip]
+const SETTLED: &[&str] = &["gesetzt", "vergeben", "geandert", "zuruckgesetzt", "versucht", "gezet", "gewijzigd", "geprobeerd", "yapmis", "yapildi", "eingegeben", "eingetragen", "angegeben", "verwendet", "benutzt", "gewahlt", "kullandi", "ingevoerd", "gebruikt", "olarak", "degistirildi", "asetettu"];
+
+/// What a value is called itself.
+const OWN: &[&str] =
+    &["value", "val", "raw", "plain", "plaintext", "given", "input", "entered", "actual", "expected"];
+
+/// What a number counts.
+#[rustfmt::skip]
+const UNITS: &[&str] = &[
+    "ms", "s", "sec", "secs", "seconds", "minutes", "min", "mins", "hours", "days", "times", "attempts", "tries", "digits", "bytes", "users", "codes", "requests", "characters", "chars", "km", "mm", "kb", "mb", "of", "mal", "versuche", "ziffern", "stellen", "fois", "chiffres", "veces", "cifre", "cyfr", "раз", "цифр",
+];
+
+/// What stands right before a value, in a sentence that begins with its name.
+#[rustfmt::skip]
+const LINKS: &[&str] = &[
+    " [", " = ", " -> ", " to ", " as ", " changed from ", " auf ", " para ", " op ", " na ", " на ", " ke ", " till ", " til ", " vers ", " thanh ",
+];
 
 /// Behind these, what went wrong follows.
 #[rustfmt::skip]

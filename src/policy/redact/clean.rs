@@ -37,7 +37,7 @@ fn in_rounds(text: &str, policy: &Policy) -> Option<String> {
 pub(super) fn once(text: &str, policy: &Policy) -> Option<String> {
     let mut clean = String::new();
     let mut done = 0;
-    for Found { range, rule } in found(text, policy, MAX_ENCODINGS) {
+    for Found { range, rule } in repeated(text, found(text, policy, MAX_ENCODINGS)) {
         clean.push_str(&text[done..range.start]);
         clean.push_str(&mark(rule));
         done = range.end;
@@ -58,6 +58,17 @@ fn found<'a>(text: &str, policy: &'a Policy, depth: usize) -> Vec<Found<'a>> {
     }
     if depth > 0 {
         inside(text, policy, depth - 1, &mut all);
+    }
+    merged(text, all)
+}
+
+/// `all`, and where the first few of them are said again.
+fn repeated<'a>(text: &str, mut all: Vec<Found<'a>>) -> Vec<Found<'a>> {
+    let is_told = |found: &&Found<'_>| look::is_mixed(&text[found.range.clone()]);
+    for Found { range, rule } in all.clone().iter().filter(is_told).take(MAX_REPEATED) {
+        let value = &text[range.clone()];
+        looked(text.len());
+        all.extend(text.match_indices(value).map(|(at, _)| Found { range: at..at + value.len(), rule }));
     }
     merged(text, all)
 }
@@ -105,6 +116,9 @@ pub(super) const MARK: &str = "[redacted:";
 
 /// Two are enough for all that is not made to need more.
 const MAX_ROUNDS: usize = 4;
+
+/// More secrets are seldom in one text.
+const MAX_REPEATED: usize = 4;
 
 /// How often a text in a text is decoded.
 const MAX_ENCODINGS: usize = 2;

@@ -5,7 +5,11 @@
 
 use std::ops::Range;
 
-use super::{keys::is_one_of, looked, vocabulary::OF};
+use super::{
+    keys::is_one_of,
+    looked,
+    vocabulary::{self, OF},
+};
 
 /// The code that `run` is, if its line says so.
 pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
@@ -32,14 +36,22 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let before = &before[before.ceil_char_boundary(before.len().saturating_sub(NEAR_BYTES))..];
     let after = &after[..after.floor_char_boundary(NEAR_BYTES)];
     looked(before.len() + after.len());
+    let ends_in_colon = before.ends_with(": ");
+    let is_said = !before.trim_end_matches([':', ' ']).ends_with(['"', '\'']);
     let before = before.rsplit('\n').next().unwrap_or_default().to_lowercase();
     let after = after.split('\n').next().unwrap_or_default().to_lowercase();
     let (before, after) = (words(before.rsplit(is_gap)), words(after.split(is_gap)));
-    let leads = |word: &&str| LEADS.contains(word) || is_code_word(word) || has_stem(word, KINDS);
+    let leads = |word: &&str| {
+        LEADS.contains(word)
+            || vocabulary::LEADS.contains(word)
+            || is_code_word(word)
+            || has_stem(word, KINDS)
+    };
     // Most have six digits; of another one it is said more clearly.
     let near = if digits == 6 { 3 } else { 1 };
-    let is_led =
-        before.iter().take(near).any(leads) || after.iter().take(2).any(|word| FOLLOWS.contains(word));
+    let is_led = digits == 6 && is_said && ends_in_colon
+        || before.iter().take(near).any(leads)
+        || after.iter().take(2).any(|word| FOLLOWS.contains(word));
     if before.iter().any(|word| OTHERS.contains(word)) {
         return None;
     }
@@ -48,12 +60,18 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
         && after.get(1).is_some_and(|word| is_kind(word) || ["log", "sign"].contains(word));
     let is_told = |words: &[&str]| {
         words.iter().any(|word| CODES.contains(word) || is_code_word(word) && has_stem(word, KINDS))
-            || words.windows(2).any(|two| {
-                let is = |code: &str, kind: &str| is_code_word(code) && is_kind(kind);
-                is(two[0], two[1]) || is(two[1], two[0])
-            })
     };
-    (is_used || is_led && (is_told(&before) || is_told(&after))).then(|| run.start..run.start + code.len())
+    let is_failure =
+        before.iter().take(4).any(|word| ["failed", "exited", "returned", "failure"].contains(word));
+    let is_near = is_said
+        && !is_failure
+        && before.first().is_some_and(|word| is_code_word(word))
+        && before.iter().chain(&after).any(|word| has_stem(word, KINDS));
+    let is_any = digits == 6
+        && before.iter().chain(&after).any(|word| is_code_word(word))
+        && before.iter().chain(&after).any(|word| has_stem(word, KINDS));
+    (is_used || is_near || is_led && is_any || is_led && (is_told(&before) || is_told(&after)))
+        .then(|| run.start..run.start + code.len())
 }
 
 /// The first of `words`, but for those that only lead from one to the next.
@@ -113,13 +131,28 @@ const SEEDS: &[&str] =
 /// What stands right before a code, or right behind it.
 #[rustfmt::skip]
 const LEADS: &[&str] = &[
-    "is", "are", "lautet", "est", "es", "use", "enter", "هو", "otp", "tan", "passcode", "ist", "ओटीपी", "ar", "er", "jest", "on", "este", "e", "and",
+    "are", "enter", "otp", "tan", "passcode", "ओटीपी", "e", "and",
 ];
-const FOLLOWS: &[&str] = &["is", "was", "है", "ist", "est"];
+const FOLLOWS: &[&str] =
+    &["is", "was", "as", "als", "como", "comme", "come", "jako", "как", "som", "है", "ist", "est"];
 
 /// What a code is called, and how it is called one.
-const CODES: &[&str] = &["otp", "passcode", "tan", "ओटीपी", "التحقق", "totp", "2fa", "mfa"];
-const STEMS: &[&str] = &["code", "kod", "codigo", "codice", "код", "cod", "κωδικ", "kood"];
+const CODES: &[&str] = &["disarm", "otp", "passcode", "tan", "ओटीपी", "التحقق", "totp", "2fa", "mfa"];
+const STEMS: &[&str] = &[
+    "code",
+    "kod",
+    "codigo",
+    "codice",
+    "код",
+    "cod",
+    "κωδικ",
+    "kood",
+    "kode",
+    "代碼",
+    "代码",
+    "コード",
+    "코드",
+];
 
 /// How words begin that say what a code is for.
 #[rustfmt::skip]
@@ -127,14 +160,15 @@ const KINDS: &[&str] = &[
     "verif", "confirm", "conferm", "login", "secur", "segur", "sicur", "backup", "recover", "scratch", "sms", "one-time", "time", "access", "reset", "gate", "door", "auth", "autent", "log-in", "sign-in",
     "bestatig", "sicherheit", "einmal", "freigabe", "beveilig", "bevestig", "engang", "bekraft", "bekreft", "sakerhet", "sikkerhet", "sikkerhed", "vahvist", "kertakayt", "turva",
     "weryfik", "potwierdz", "autoryz", "overov", "potvrz", "potvrd", "jednorazov", "ellenorz", "megerosit", "biztonsag", "onay", "dogrula", "guvenlik", "patvirtin", "apstiprin", "kinnit",
-    "підтвер", "подтвер", "потвърж", "доступ", "безопас", "безпек", "επαλ", "example",
+    "lockbox", "alarm", "disarm", "keypad", "wifi", "wlan", "guest", "eenmalig", "inlog", "unic", "uniq", "pair", "jednokrat", "prihlas", "prijav", "logow", "login", "acces", "aces", "giris", "masuk", "share", "compart", "partag", "condivid", "jangan", "teilen", "weitergeb", "geben", "podawa", "udostep", "paylas", "digicod",
+    "вход", "вхід", "сообщ", "никому", "нікому", "повідом", "однораз", "підтвер", "подтвер", "потвърж", "доступ", "безопас", "безпек", "επαλ", "example",
 ];
 const WHOSE: &[&str] = &["your", "ihr", "dein", "votre", "tu", "su", "din", "twoj", "ваш", "vas"];
 
 /// What a code is of that lets nobody in.
 #[rustfmt::skip]
 const OTHERS: &[&str] = &[
-    "error", "status", "exit", "return", "response", "zip", "postal", "country", "area", "promo", "coupon", "bledu", "chyby", "erreur", "errore", "ошибки", "hata", "σφαλματος",
+    "error", "errors", "http", "status", "exit", "return", "response", "zip", "postal", "country", "area", "promo", "coupon", "bledu", "chyby", "erreur", "errore", "ошибки", "hata", "σφαλματος",
 ];
 
 /// The longest ending of a word's stem.

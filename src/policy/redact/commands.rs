@@ -68,7 +68,8 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
             let value = &text[argument.clone()];
             if is_user {
                 let (user, rest) = value.split_once([':', '%'])?;
-                return (look::is_mixed(rest) || chance::is_made(rest))
+                let is_cased = rest.len() >= 6 && rest.chars().any(char::is_uppercase);
+                return (look::is_mixed(rest) || look::is_joined(rest) || is_cased || chance::is_made(rest))
                     .then_some(argument.start + user.len() + 1..argument.end);
             }
             chance::is_chosen(value).then_some(argument)
@@ -78,7 +79,10 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
         let is_word = |range: &Range<usize>| {
             let value = &text[range.clone()];
             let is_quoted = text[..range.start].ends_with(['"', '\'']);
-            look::is_mixed(value) || is_quoted && value.bytes().any(|byte| byte.is_ascii_alphabetic())
+            let is_own = ["u", "U", "user", "username", "login"].contains(&name)
+                && is_quoted | (value.len() >= MIN_PLAIN);
+            look::is_mixed(value)
+                || (is_quoted || is_own) && value.bytes().any(|byte| byte.is_ascii_alphabetic())
         };
         found.extend(
             PASSWORDS
@@ -87,12 +91,16 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
         );
     }
     if is_login {
+        // Who is named first logs in with what is last.
+        let quoted =
+            arguments.iter().take(MAX_OF_PROTOCOL).filter(|range| text[..range.start].ends_with(['"', '\'']));
+        let is_sure = quoted.count() > 1;
         found.extend(
             arguments
                 .iter()
                 .take(MAX_OF_PROTOCOL)
                 .rev()
-                .find(|range| text[..range.start].ends_with(['"', '\'']) && is_value(range, false))
+                .find(|range| text[..range.start].ends_with(['"', '\'']) && is_value(range, is_sure))
                 .cloned(),
         );
     }
@@ -140,14 +148,20 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
                 };
 
                 arguments.first().map(last).filter(|range| {
-                    is_value(range, false) && pipe.is_some_and(|pipe| arguments[pipe..].iter().any(is_read))
+                    let near = &text[range.end..text.floor_char_boundary(range.end + MAX_LINE_BYTES)];
+                    let is_asked = near.contains(" -S") || near.contains("-stdin");
+                    is_value(range, is_asked)
+                        && pipe.is_some_and(|pipe| arguments[pipe..].iter().any(is_read))
                 })
             }
             NextLine => next_line(text, run.end),
             Announced => announced(text, run.end),
             Only => match arguments {
                 [only] if text[run.end..].starts_with(' ') => {
-                    Some(only.clone()).filter(|range| is_value(range, false))
+                    let from = text.ceil_char_boundary(run.start.saturating_sub(MAX_LINE_BYTES / 4));
+                    let is_behind_user =
+                        ["USER ", "user "].iter().any(|user| text[from..run.start].contains(user));
+                    Some(only.clone()).filter(|range| is_value(range, is_behind_user))
                 }
                 _ => None,
             },
@@ -331,6 +345,7 @@ const COMMANDS: &[Command] = &[
     ("Simple(", "", Argument(0)), ("sign(", "", Argument(1)), ("Sequelize(", "", Argument(2)), ("net", "user", Argument(1)), ("rootpw", "", Last), ("ConvertTo-SecureString", "", Argument(0)), ("mkpasswd", "", Last), ("PassCmd", "", Last),
     ("AUTH", "PLAIN", Argument(0)), ("AUTH", "LOGIN", Argument(0)), ("AUTHENTICATE", "", Last), ("AUTH", "", Last), ("LOGIN", "", Argument(1)), ("PASS", "", Only), ("OPER", "", Argument(1)), ("IDENTIFY", "", Last), ("SETUSER", "", Attached(">")), ("ADDUSER", "", Argument(1)),
     ("AUTH", "", Announced), ("auth", "", Announced), ("LOGIN", "", Announced), ("login", "", Announced), ("HELLO", "", Announced),
+    ("AT", "+CWJAP=", Argument(1)), ("AT", "+CPIN=", Argument(0)),
     ("auth", "plain", Argument(0)), ("SASL", "PLAIN", Last), ("NICKSERV", "", Last), ("NickServ", "", Last),
 ];
 
@@ -346,6 +361,9 @@ static BY_LETTER: Lazy<Vec<Vec<&'static Command>>> = Lazy::new(|| {
 /// How far behind a command its arguments are looked for.
 const MAX_LINE_BYTES: usize = 256;
 const MAX_ARGUMENTS: usize = 24;
+
+/// A shorter word behind a flag of one letter may be the name of something.
+const MIN_PLAIN: usize = 8;
 
 /// Protocols' commands are short, sentences are not.
 const MAX_OF_PROTOCOL: usize = 4;

@@ -30,7 +30,11 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
         return None;
     }
     let is_file = whole.rsplit_once('.').is_some_and(|(_, end)| is_one_of(end, FILES));
-    if whole.contains("//")
+    let is_zeros = whole.as_bytes().windows(8).any(|row| row.iter().all(|byte| *byte == row[0]));
+    let is_address = whole.len() == 42 && whole.starts_with("0x");
+    if is_zeros
+        || is_address
+        || whole.contains("//")
         || whole.contains("::")
         || whole.contains("/0x")
         || whole.contains("abcdefgh")
@@ -49,8 +53,7 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
             let end = run.start + whole.len();
             let after = &text[end..text.floor_char_boundary(end + NEAR_BYTES)];
             let after = after.split('\n').next().unwrap_or_default();
-            let is_other =
-                is_introduced(line) || is_public(line) || is_public(after) || is_fingerprint(whole);
+            let is_other = is_introduced(line) || is_public(line) || is_public(after);
             !is_other && (matches!(kind, Kind::Marked) || has_telling(line) || has_telling(after))
         }
     };
@@ -95,6 +98,7 @@ fn kind(whole: &str) -> Option<Kind> {
         if body.len() < whole.len()
             && is_number(body, least)
             && !piece.starts_with(|char: char| char.is_ascii_digit())
+            && !(body.len() == 36 && piece.matches('-').count() > 5)
         {
             return Some(Kind::Marked);
         }
@@ -152,13 +156,11 @@ fn is_introduced(line: &str) -> bool {
     // HTTP's weak entity tags.
     let is_weak_tag = line.ends_with("W/\"") || line.ends_with("W/\\\"");
     let line = line.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
-    let is_part = |char: char| char.is_ascii_alphanumeric() || "_-".contains(char);
-    let name = line.rsplit(|char: char| !is_part(char)).next().unwrap_or_default();
+    let name = last_name(line);
     let word = name.to_ascii_lowercase();
     let near = &line[line.ceil_char_boundary(line.len().saturating_sub(NEAR_WORDS))..];
     is_weak_tag
-        || word.trim_end_matches(|char: char| char.is_ascii_digit() || "-s".contains(char)).ends_with("id")
-            && !is_one_of(name, NO_IDS)
+        || is_id(name)
         || ["x", "y", "n", "p"].contains(&word.as_str())
         || is_public(near)
         || word.split(['_', '-']).any(|part| {
@@ -169,15 +171,23 @@ fn is_introduced(line: &str) -> bool {
         })
 }
 
+/// The name that `line` ends with, but for what stands between it and its value.
+pub(super) fn last_name(line: &str) -> &str {
+    let line = line.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
+    let is_part = |char: char| char.is_ascii_alphanumeric() || "_-".contains(char);
+    line.rsplit(|char: char| !is_part(char)).next().unwrap_or_default()
+}
+
+/// Whether a name is that of a number of something.
+pub(super) fn is_id(name: &str) -> bool {
+    let word = name.trim_end_matches(|char: char| char.is_ascii_digit() || "-s".contains(char));
+    word.len().checked_sub(2).and_then(|at| word.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case("id"))
+        && !is_one_of(name, NO_IDS)
+}
+
 /// Words that end as names of numbers do.
 const NO_IDS: &[&str] =
     &["said", "valid", "invalid", "paid", "void", "avoid", "did", "forbid", "rapid", "solid"];
-
-/// As programs print fingerprints and addresses.
-fn is_fingerprint(whole: &str) -> bool {
-    let is_capital = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-    whole.starts_with("0x") || whole.len() == 40 && whole.bytes().all(is_capital)
-}
 
 fn is_public(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
@@ -206,7 +216,7 @@ const BEGINNINGS: &[&str] =
 #[rustfmt::skip]
 const PUBLIC: &[&str] = &[
     "idempotency", "sha", "digest", "integrity", "etag", "commit", "fingerprint", "checksum", "hash", "image", "arn", "md5", "thumbprint", "cert", "public", "pub", "ssh", "ed25519", "rsa", "nonce", "trace", "span", "request", "version", "rev",
-    "uuid", "build", "ray", "object", "blob", "tree", "parent", "cursor", "page", "correlation", "base64", "ecdsa", "spki", "pin-sha256", "challenge", "etag", "peer", "x5", "kid", "address", "match", "-id", "response", "x.509",
+    "uuid", "tag", "build", "ray", "object", "blob", "tree", "parent", "cursor", "page", "correlation", "base64", "ecdsa", "spki", "pin-sha256", "challenge", "etag", "peer", "x5", "kid", "address", "match", "-id", "response", "x.509",
 ];
 
 /// So it is where this is said near by.
@@ -219,7 +229,7 @@ const ALWAYS_PUBLIC: &[&str] = &[
 /// Near these, a number is a secret.
 #[rustfmt::skip]
 const TELLING: &[&str] = &[
-    "key", "keys", "token", "tokens", "secret", "api", "auth", "webhook", "license", "licence", "dsn", "pat", "private", "credential", "credentials", "apikey",
+    "key", "keys", "token", "tokens", "secret", "auth", "webhook", "license", "licence", "dsn", "pat", "private", "credential", "credentials", "apikey", "login",
     "unauthorized", "unauthorised", "401", "403", "revoked",
 ];
 

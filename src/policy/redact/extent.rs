@@ -38,7 +38,10 @@ fn find(text: &str, at: usize, form: Form, secret: &Secret<'_>) -> Option<Value>
     let at = if is_digits && bytes.get(at) == Some(&b'[') { at + 1 + blanks(&bytes[at + 1..]) } else { at };
     if let Some(quote) = prefixed_quote(text, at) {
         // Prose quotes with other marks than code: "unexpected token: `fn`".
-        let is_prose = form == Form::Colon && quote.char != b'"' && !secret.nature.is_strong();
+        let is_prose = form == Form::Colon
+            && quote.char != b'"'
+            && !secret.nature.is_strong()
+            && secret.rule != "password";
         let range = quote.end..quoted_end(text, &quote);
         return Some(Value { range, shape: if is_prose { Shape::Bare } else { Shape::Quoted } });
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{
     extent::{NEAR_BYTES, NEAR_NAME},
     judge::Form,
-    keys::{Nature, Secret, is_one_of},
+    keys::{Nature, Secret, is_one_of, is_wide},
     look, looked, quotes,
     reader::Reader,
     vocabulary::{FILLERS, HARMLESS_ENDS, OF},
@@ -30,7 +30,7 @@ impl Reader<'_, '_> {
     /// What stands between `name` and its value, and where that is.
     pub(super) fn glue(&self, name: &Range<usize>, secret: &Secret<'_>) -> Option<(Glue, usize)> {
         let before = name.start.checked_sub(1).map(|at| self.bytes[at]);
-        let is_wide = self.text[name.clone()].starts_with(|char| char >= '\u{E00}');
+        let is_wide = self.text[name.clone()].starts_with(is_wide);
         // Without spaces, a quote may open the value.
         let is_same = |quote: u8| before.is_some_and(|before| before == quote || before == b'\\');
         let quote = quotes::quote(self.text, name.end).filter(|quote| !is_wide || is_same(quote.char));
@@ -53,10 +53,9 @@ impl Reader<'_, '_> {
             at = after;
         }
         if !is_closed && spaces == 0 && is_wide && !matches!(self.bytes.get(at), Some(b':' | b'=')) {
-            return Some((Glue::Direct(Form::Colon), at));
-        }
-        if let Some(after) = self.after_remark(at).filter(|_| spaces > 0) {
-            at = after;
+            let is_text =
+                self.text[at..].starts_with(|char: char| char < '\u{E00}' || !char.is_alphanumeric());
+            return is_text.then_some((Glue::Direct(Form::Colon), at));
         }
         let (form, length) = match self.bytes.get(at)? {
             b'=' => (
@@ -68,12 +67,10 @@ impl Reader<'_, '_> {
                 },
             ),
             b'?' if self.at(at, "?=") => (Form::Assigned, 2),
+            b'.' if self.at(at, ". \"") && spaces > 0 => (Form::Assigned, 1),
             b'<' if self.at(at, "<- ") => (Form::Assigned, 2),
 
-            b'-' if spaces > 0 && self.at(at, "- ") && secret.rule == "password" && self.is_mixed(at + 2) => {
-                (Form::Colon, 1)
-            }
-            b'-' if self.at(at, "->") => (Form::Assigned, 2),
+            b'-' if self.at(at, "->") && before != Some(b'/') => (Form::Assigned, 2),
             // So a runner is told of a variable: `::set-output name=password::…`.
             b':' if self.at(at, "::") && before == Some(b'=') => (Form::Assigned, 2),
             b':' if self.at(at, "::") && !self.at(at, ":: ") || self.at(at, "://") => return None,
@@ -82,19 +79,14 @@ impl Reader<'_, '_> {
                 let after = self.after_spaces(at + 1);
                 let is_text = quotes::quote(self.text, after).is_some()
                     || matches!(self.bytes.get(after), Some(b'[' | b'{' | b'\n' | b'b' | b'\\'));
-                (
-                    if is_text && (is_double || self.is_opened(name.start, b"'`")) {
-                        Form::Assigned
-                    } else {
-                        Form::Colon
-                    },
-                    1,
-                )
+                (if is_text && is_double { Form::Assigned } else { Form::Colon }, 1)
             }
             b':' if self.at(at, ":: ") => (Form::Assigned, 2),
             b':' if before == Some(b':') && self.is_in_arn(name.start) => return None,
             b':' => (Form::Colon, 1),
-            b',' if quote.is_some() && self.opens(name.start, b"(") || before == Some(b'{') => {
+            b',' if quote.is_some() && (self.opens(name.start, b"(") || before == Some(b'.'))
+                || before == Some(b'{') =>
+            {
                 let at = self.after_spaces(at + 1);
                 return (quotes::quote(self.text, at).is_some()
                     || self.at(at, "<<")
@@ -119,10 +111,9 @@ impl Reader<'_, '_> {
             b'(' | b'{' if !is_closed && spaces <= 1 && !(spaces == 1 && self.bytes[at] == b'(') => {
                 return Some((Glue::Type, at));
             }
-            b'|' if spaces > 0 => {
+            b'|' if spaces > 0 && before != Some(b'.') => {
                 // The name of a variable heads no column.
-                let form =
-                    if is_variable(&self.text[name.clone()]) { Form::Assigned } else { Form::Adjacent };
+                let form = if is_variable(&self.text[name.clone()]) { Form::Colon } else { Form::Adjacent };
                 return Some((Glue::Direct(form), self.after_spaces(at + 1)));
             }
             _ if matches!(before, Some(b'<' | b':')) && spaces > 0 && self.is_tag(name.start) => {
@@ -131,11 +122,7 @@ impl Reader<'_, '_> {
                 return (near.as_bytes()[length] == b'>' && !near[..length].ends_with('/'))
                     .then_some((Glue::Tag, at + length + 1));
             }
-            b'\n'
-                if spaces == 0
-                    && (matches!(self.bytes.get(at + 1..at + 4), Some(b"---" | b"==="))
-                        || self.after_item(at + 1) > at + 1) =>
-            {
+            b'\n' if spaces == 0 && quote.is_none() && before != Some(b'/') => {
                 return Some((Glue::NextLine, at + 1));
             }
             _ if is_closed && quote.is_none() && !self.text[gap.saturating_sub(1)..].starts_with('>')
@@ -156,6 +143,9 @@ impl Reader<'_, '_> {
             }
             _ if is_flag => return (spaces == 1).then_some((Glue::Direct(Form::Flag), at)),
             _ if quote.is_some() => return None,
+            _ if secret.nature.is_strong() && look::starts_with(&self.text[name.clone()], "by") => {
+                (Form::Colon, 0)
+            }
             _ => {
                 let (after, form) = self.after_fillers(at, secret);
                 if form == Form::Adjacent {
@@ -217,7 +207,7 @@ impl Reader<'_, '_> {
                 Some(b'}') if is_quoted => 1,
                 Some(b')')
                     if matches!(rest.get(1), Some(b'=' | b':' | b'.'))
-                        || is_quoted && rest.get(1) == Some(&b' ') =>
+                        || (is_quoted || rest.starts_with(b") = \"")) && rest.get(1) == Some(&b' ') =>
                 {
                     1
                 }
@@ -237,14 +227,6 @@ impl Reader<'_, '_> {
         at
     }
 
-    /// Behind a remark in brackets that a `:` or `=` follows: `password (again): `.
-    fn after_remark(&self, at: usize) -> Option<usize> {
-        let near = self.bytes.get(at..)?.strip_prefix(b"(")?;
-        let length = near.iter().take(NEAR_NAME).position(|byte| b")\n".contains(byte))?;
-        let after = self.after_spaces(at + length + 2);
-        matches!(self.bytes.get(after), Some(b':' | b'=')).then_some(after)
-    }
-
     /// In `API key provided: …`, `token is …`, `Password for bob: …` and `incorrect
     /// password entered: …`, words are between.
     fn after_fillers(&self, mut at: usize, secret: &Secret<'_>) -> (usize, Form) {
@@ -253,7 +235,7 @@ impl Reader<'_, '_> {
         let (mut was_of, mut is_owned) = (false, false);
         for index in 0..MAX_FILLERS {
             let rest = &near[at.min(near.len())..];
-            let word = rest.split([' ', ':', '\n', '"', '\'', '`']).next().unwrap_or_default();
+            let word = rest.split([' ', ':', '=', '\n', '"', '\'', '`']).next().unwrap_or_default();
             looked(word.len());
             let is_filler = is_one_of(word, FILLERS);
             let is_of = is_one_of(word, OF);
@@ -266,6 +248,11 @@ impl Reader<'_, '_> {
             }
 
             let after = at + word.len();
+            let next = self.after_spaces(after);
+            let is_arrow = next > after && self.at(next, "->");
+            if is_filler && (self.bytes.get(next) == Some(&b'=') || is_arrow) {
+                return (self.after_spaces(next + 1 + usize::from(is_arrow)), Form::Assigned);
+            }
             if self.bytes.get(after) == Some(&b':') {
                 // What is only near by has to look the part.
                 let form = if is_filler || was_of && secret.rule == "password" {
@@ -302,20 +289,13 @@ impl Reader<'_, '_> {
                 &near[at.min(near.len())..end.min(near.len()).max(at.min(near.len()))],
                 HARMLESS_ENDS,
             );
-            return if self.at(end, ":") && after > end + 1 && !is_other {
-                (after, Form::Colon)
+            return if (self.at(end, ":") && after > end + 1 || self.at(after, "= ")) && !is_other {
+                (self.after_spaces(after + usize::from(self.at(after, "= "))), Form::Colon)
             } else {
                 (self.bytes.len(), Form::Adjacent)
             };
         }
         (at, Form::Adjacent)
-    }
-
-    /// Whether a word as somebody chooses it stands at `at`.
-    fn is_mixed(&self, at: usize) -> bool {
-        let rest = &self.text[at.min(self.text.len())..self.text.floor_char_boundary(at + NEAR_NAME)];
-        let word = rest.split_whitespace().next().unwrap_or_default();
-        look::is_mixed(word.trim_matches(['"', '\'', '`', ',', '.', ';']))
     }
 
     /// Whether what is at `at` is no word, as most are.
@@ -333,7 +313,8 @@ impl Reader<'_, '_> {
                 .text
                 .get(at..)
                 .and_then(|rest| rest.split([' ', '\n', '.', ',']).next())
-                .is_some_and(look::is_mixed)
+                .map(|word| word.trim_end_matches(['"', '\'', '\\']))
+                .is_some_and(|word| look::is_mixed(word) || look::is_joined(word))
     }
 }
 

@@ -236,6 +236,8 @@ pub(super) const ISSUERS: &[Issuer] = &[
     Issuer { rule: "packagist", source: "https://packagist.com/docs/api", shapes: &[from("packagist_ack_", Hex, 40), from("packagist_uut_", Hex, 40)] },
     Issuer { rule: "twitch", source: "https://dev.twitch.tv/docs/irc/authenticate-bot", shapes: &[just("oauth:", Alnum, 30)] },
     Issuer { rule: "nats", source: "https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth", shapes: &[just("SU", Upper, 56), just("SA", Upper, 56), just("SO", Upper, 56), just("SN", Upper, 56), just("SC", Upper, 56), just("SX", Upper, 56)] },
+    Issuer { rule: "token", source: "https://github.com/paseto-standard/paseto-spec, https://hapi.dev/module/iron", shapes: &[from("v1.public.", Path, 40), from("v2.public.", Path, 40), from("v3.public.", Path, 40), from("v4.public.", Path, 40), from("Fe26.2", Any, 60)] },
+    Issuer { rule: "nvme", source: "https://nvmexpress.org/specifications", shapes: &[from("DHHC-1:", Path, 40)] },
     Issuer { rule: "otpauth", source: "https://github.com/google/google-authenticator/wiki/Key-Uri-Format", shapes: &[] },
     Issuer { rule: "wifi", source: "https://github.com/zxing/zxing/wiki/Barcode-Contents", shapes: &[] },
 ];

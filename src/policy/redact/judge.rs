@@ -4,11 +4,11 @@
 
 use super::{
     chance,
-    keys::{Nature, Secret, is_one_of},
+    keys::{Nature, Secret, is_one_of, is_wide},
     look::{
-        MIN_CODE, is_algorithm, is_amount, is_code, is_count, is_dense, is_masked, is_mixed, is_named,
-        is_pair, is_path, is_place, is_placeholder, is_plain, is_plain_word, is_prose, is_reference, is_uuid,
-        looks_random, looks_secret,
+        MIN_CODE, is_algorithm, is_code, is_count, is_dense, is_joined, is_masked, is_mixed, is_named,
+        is_pair, is_path, is_place, is_placeholder, is_plain, is_plain_word, is_prose, looks_random,
+        looks_secret,
     },
     looked, shapes,
     vocabulary::{KEYS, NOTHING, SENTENCES},
@@ -49,11 +49,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     // Nothing that somebody would choose, or could say.
     let is_blank =
         !text.chars().any(|char| char.is_alphanumeric() || nature.is_strong() && "!@^&~+=".contains(char));
-    let is_label = || {
-        shape == Shape::Quoted
-            && is_named(text)
-            && (is_title(text) || is_plain_word(text) && !text.contains('-'))
-    };
+    let is_label = || shape == Shape::Quoted && is_named(text) && is_plain_word(text) && !text.contains('-');
     if is_blank
         || text.len() < 2 && secret.rule != "password"
         || is_label()
@@ -71,22 +67,36 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
             least
         };
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        let is_shown = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         return secret.rule == "otp" && digits > 0 && text.contains('-') && chance::is_made(text)
+            || secret.rule == "otp"
+                && digits > 1
+                && text.len() >= MIN_CODE
+                && is_shown
+                && chance::is_made(text)
             || digits >= least && (shape != Shape::Quoted || 2 * digits >= text.len());
     }
     if nature == Nature::Random {
         return form != Form::Adjacent
-            && shape != Shape::Wrapped
-            && (is_dense(text) || form == Form::Assigned && is_key(text))
+            && (shape != Shape::Wrapped || text.split(['"', '\'']).any(is_key))
+            && (is_dense(text) || shape == Shape::Wrapped || form != Form::Flag && is_key(text))
             && !is_place(text)
             && !text.contains("..");
     }
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     let is_few = text.len() < MIN_NUMBER && (!nature.is_strong() || shape == Shape::GoesOn);
+    let is_digest = text.split_once(':').is_some_and(|(name, rest)| is_algorithm(name) && rest.len() >= 32);
+    if is_number && text.len() >= MIN_LONG_NUMBER && ["token", "key", "password"].contains(&secret.rule) {
+        return form != Form::Adjacent || nature.is_strong();
+    }
+    if is_digest && !nature.is_strong()
+        || !nature.is_strong() && secret.rule == "password" && text.starts_with('/')
+    {
+        return false;
+    }
     if is_number && (secret.countable || is_few)
         || is_count(text)
         || shape != Shape::Quoted && is_plain(text) && KEYS.iter().any(|row| row.rule == secret.rule)
-        || is_reference(text)
     {
         return false;
     }
@@ -94,8 +104,8 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
     // A word of a language, of which nothing says that somebody chose it.
     let is_other = !text.is_ascii() && text.chars().all(|char| char.is_alphabetic() && !char.is_uppercase());
     let is_assigned = is_bare && form == Form::Assigned;
-    let is_word =
-        is_plain_word(text) && secret.rule == "auth" || secret.rule == "credentials" && is_plain_word(text);
+    let is_word = is_plain_word(text) && secret.rule == "auth"
+        || secret.rule == "credentials" && is_plain_word(text) && shape != Shape::Quoted;
     if form == Form::Adjacent && is_pair(text)
         || matches!(form, Form::Adjacent | Form::Flag) && text.starts_with("--")
         || is_bare && form == Form::Colon && is_other
@@ -111,10 +121,12 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         return false;
     }
     // Words of a language without spaces go on in one.
-    let wide = text.chars().filter(|char| *char >= '\u{E00}').count();
+    let wide = text.chars().filter(|char| is_wide(*char)).count();
     if matches!(shape, Shape::Bare | Shape::GoesOn)
         && form != Form::Assigned
         && (wide > 2 || wide > 0 && shape == Shape::GoesOn)
+        && !(shape == Shape::Bare
+            && text.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphanumeric()))
     {
         return false;
     }
@@ -129,7 +141,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         || shape != Shape::Quoted
             && (nature != Nature::WeakLine || form == Form::Assigned && !text.contains(';'))
             && is_code(text)
-        || secret.rule == "mnemonic" && !is_mnemonic(text, shape)
+        || secret.rule == "mnemonic"
     {
         return false;
     }
@@ -142,17 +154,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
             && !is_algorithm(text)
             && (looks_random(text) && !text.contains('.') || text.split(['=', ',', ':']).any(random));
     }
-    if !nature.is_strong() && (is_amount(text) || is_number_of(text))
-        || secret.rule == "credentials" && is_plain_word(text)
-    {
-        return false;
-    }
-    if !nature.is_strong()
-        && !nature.is_line()
-        && is_bare
-        && is_identifier(text)
-        && text.bytes().all(|byte| !byte.is_ascii_lowercase())
-    {
+    if secret.rule == "credentials" && is_plain_word(text) && shape != Shape::Quoted {
         return false;
     }
     // What a parser, a lexer or a test calls so is short.
@@ -160,7 +162,6 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         && shape == Shape::Quoted
         && (text.bytes().all(|byte| byte.is_ascii_alphabetic()) && text.len() <= 6
             || text.starts_with('#')
-            || is_identifier(text)
             || form == Form::Type && text.bytes().all(|byte| byte.is_ascii_alphabetic()));
     if is_short && form != Form::Flag
         || secret.rule == "credentials" && text.contains(":/") && !text.contains('@')
@@ -185,13 +186,11 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
                 && !is_word
                 && is_text
                 && !is_algorithm(first.trim_end_matches(','));
-            is_chosen || is_mixed(text) && !text.contains('/')
+            is_chosen || (is_mixed(text) || is_joined(text)) && !text.contains('/')
         }
         // A name of a secret has dashes: `secret my-app-token-17 not found`.
         _ if is_adjacent => {
-            (looks_random(text) || is_made(text, secret))
-                && !(secret.rule == "secret" && text.contains(['-', '.']) && !is_dense(text))
-                && (!is_uuid(text) || nature.is_strong())
+            looks_random(text) && !(secret.rule == "secret" && text.contains(['-', '.']) && !is_dense(text))
         }
         Shape::Bare | Shape::GoesOn if matches!(form, Form::Colon | Form::Flag) => match nature {
             Nature::WeakLine => is_header(text),
@@ -200,19 +199,16 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
                 !(is_word || shape == Shape::GoesOn && form == Form::Colon && is_plain_word(text))
             }
             _ if form == Form::Flag => is_mixed(text) || looks_random(text),
-            _ if secret.rule == "password" => is_mixed(text),
+            _ if secret.rule == "password" => is_mixed(text) || is_joined(text),
             _ => looks_secret(text),
         },
         _ if nature.is_strong() => true,
 
-        _ if secret.rule == "session" => is_mixed(text.trim_start_matches("s:")) || is_number,
+        _ if secret.rule == "session" => {
+            text.len() > 8 && is_mixed(text.trim_start_matches("s:")) || is_number
+        }
         _ => !is_word,
     }
-}
-
-/// A label that an application shows: `Password`, `API Key`.
-fn is_title(text: &str) -> bool {
-    text.starts_with(|char: char| char.is_uppercase()) && !text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a value in brackets has a text or an item that is a secret.
@@ -264,31 +260,6 @@ fn has_secret(text: &str, secret: &Secret<'_>) -> bool {
             && outside.split(['(', ')', '[', ']', '{', '}', ',', ' ', '<', '>', '\\']).any(bare)
 }
 
-/// Shorter than tokens are, of letters as no word has them.
-fn is_made(text: &str, secret: &Secret<'_>) -> bool {
-    secret.nature == Nature::Weak
-        && secret.rule != "signature"
-        && text.len() >= MIN_MADE
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && text.bytes().filter(u8::is_ascii_digit).count() >= 2
-        && text.bytes().any(|byte| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit())
-        && chance::is_made(text)
-}
-
-/// The number of a thing of a kind: `OPS-1174`.
-fn is_number_of(text: &str) -> bool {
-    text.split_once('-').is_some_and(|(kind, number)| {
-        kind.len() > 1
-            && kind.bytes().all(|byte| byte.is_ascii_uppercase())
-            && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
-}
-
-/// The name of something, of several words: `gs_client_id`, `START_ELEMENT`.
-fn is_identifier(text: &str) -> bool {
-    text.contains('_') && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-}
-
 /// In a list or a struct, a text may be the name of something.
 fn is_plain_name(text: &str, secret: &Secret<'_>) -> bool {
     !secret.nature.is_strong() && !is_mixed(text)
@@ -308,15 +279,11 @@ fn is_header(text: &str) -> bool {
         || text.split(['=', ';', ',', '"', ' ']).skip(1).any(|part| is_mixed(part) || looks_random(part))
 }
 
-fn is_mnemonic(text: &str, shape: Shape) -> bool {
-    let is_word = |word: &str| word.len() >= 3 && word.chars().all(char::is_lowercase);
-    let count = text.split_whitespace().count();
-    is_dense(text)
-        || count >= if shape == Shape::Quoted { 3 } else { 6 } && text.split_whitespace().all(is_word)
-}
-
 /// A shorter number is no token, and a shorter row of digits in prose no code.
 const MIN_NUMBER: usize = 4;
+
+/// A shorter number counts something, or is a time.
+const MIN_LONG_NUMBER: usize = 17;
 
 /// A shorter word may be the name of something.
 const MIN_MADE: usize = 10;

@@ -164,11 +164,25 @@ impl<'a> Words<'a> {
         let (phrase, end) = best?;
         let row = &KEYS[phrase.row];
         let is_about = end < self.count && is_one_of(last, HARMLESS_ENDS);
-        let is_public = row.nature == Nature::Random
-            && self
-                .all()
-                .iter()
-                .any(|word| is_one_of(word, &["public", "pub", "primary", "foreign", "peer"]));
+        let is_public = (row.nature == Nature::Random || row.rule == "signature")
+            && self.all().iter().any(|word| {
+                is_one_of(
+                    word,
+                    &[
+                        "public",
+                        "pub",
+                        "primary",
+                        "foreign",
+                        "peer",
+                        "routing",
+                        "partition",
+                        "sort",
+                        "varnish",
+                        "surrogate",
+                        "dkim",
+                    ],
+                )
+            });
         let is_page = row.rule == "token" && own.iter().any(|word| is_one_of(word, PAGES));
         if is_about || is_page || is_public || is_one_of(first, HARMLESS_BEGINNINGS) {
             return None;
@@ -208,27 +222,32 @@ struct Phrase {
 /// The phrases by how their last words end: most words of a text end like none.
 static INDEX: Lazy<Vec<Vec<Phrase>>> = Lazy::new(|| {
     let mut index: Vec<Vec<Phrase>> = Vec::new();
-    index.resize_with(SLOTS + 1, Vec::new);
+    index.resize_with(2 * SLOTS + 1, Vec::new);
     let rows = KEYS.iter().enumerate();
     let all = rows.flat_map(|(row, it)| it.phrases.iter().map(move |phrase| (row, *phrase)));
     for (order, (row, phrase)) in all.enumerate() {
         let (rest, last) = phrase.rsplit_once(' ').map_or((None, phrase), |(rest, last)| (Some(rest), last));
         let tail = last.trim_start_matches('*').as_bytes();
-        let slot = if last.is_ascii() { slot(&tail[tail.len().saturating_sub(TAIL)..]) } else { SLOTS };
+        let slot = match tail {
+            _ if !last.is_ascii() => SLOTS,
+            [head @ .., b'*'] => slot(&head[..HEAD]) + SLOTS + 1,
+            _ => slot(&tail[tail.len().saturating_sub(TAIL)..]),
+        };
         index[slot].push(Phrase { row, order, rest, last });
     }
     index
 });
 
 /// Where the phrases are that may end with `word`, or with what it is the plural of.
-fn slots(word: &str) -> [Option<usize>; 4] {
+fn slots(word: &str) -> [Option<usize>; 5] {
     if !word.is_ascii() {
-        return [Some(SLOTS), None, None, None];
+        return [Some(SLOTS), None, None, None, None];
     }
     let bytes = word.as_bytes();
     let end = |end: usize, count: usize| end.checked_sub(count).map(|from| slot(&bytes[from..end]));
     let singular = if matches!(bytes.last(), Some(b's' | b'S')) { bytes.len() - 1 } else { 0 };
-    [end(bytes.len(), TAIL), end(bytes.len(), TAIL - 1), end(singular, TAIL), end(singular, TAIL - 1)]
+    let head = bytes.get(..HEAD).map(|head| slot(head) + SLOTS + 1);
+    [end(bytes.len(), TAIL), end(bytes.len(), TAIL - 1), end(singular, TAIL), end(singular, TAIL - 1), head]
 }
 
 /// Whether any word of `name` may be the last of a phrase: it is seldom so, and quick
@@ -242,7 +261,14 @@ pub(super) fn may_tell(name: &str) -> bool {
             (at + 1).checked_sub(count).is_some_and(|from| !index[slot(&bytes[from..=at])].is_empty())
         };
         let is_plural = || matches!(bytes.get(at + 1), Some(b's' | b'S')) && is_end(at + 2);
-        !bytes[at].is_ascii() || (is_end(at + 1) || is_plural()) && (is_tail(TAIL) || is_tail(TAIL - 1))
+        let is_head = || {
+            let is_start = at.checked_sub(1).is_none_or(|before| !bytes[before].is_ascii_lowercase());
+            let head = bytes.get(at..at + HEAD).filter(|_| is_start || bytes[at].is_ascii_uppercase());
+            head.is_some_and(|head| !index[slot(head) + SLOTS + 1].is_empty())
+        };
+        !bytes[at].is_ascii()
+            || is_head()
+            || (is_end(at + 1) || is_plural()) && (is_tail(TAIL) || is_tail(TAIL - 1))
     })
 }
 
@@ -253,15 +279,19 @@ fn slot(tail: &[u8]) -> usize {
 
 /// So many letters, and one less for words that are shorter.
 const TAIL: usize = 3;
+/// So many of a stem.
+const HEAD: usize = 4;
 const SLOTS: usize = 1024;
 
 /// Whether `word` is that of an entry, of which the last may be plural; one with a
 /// `*` may end a longer word. Without spaces between words, a particle may follow.
 fn matches(word: &str, entry: &str, is_last: bool) -> bool {
+    if let Some(stem) = entry.strip_suffix('*') {
+        return begins(word, stem);
+    }
     if !entry.is_ascii() {
-        let is_wide = entry.starts_with(|char| char >= '\u{E00}');
         let stem = word.strip_suffix(PARTICLES).unwrap_or(word);
-        return if is_wide { stem.ends_with(entry) } else { equal(word, entry) };
+        return if entry.starts_with(is_wide) { stem.ends_with(entry) } else { equal(word, entry) };
     }
     let (entry, is_compound) = entry.strip_prefix('*').map_or((entry, false), |entry| (entry, true));
     let is_plural = is_last && word.len() > entry.len();
@@ -270,6 +300,13 @@ fn matches(word: &str, entry: &str, is_last: bool) -> bool {
     let from =
         if is_compound && !is_one_of(word, WHOLE) { singular.len().saturating_sub(entry.len()) } else { 0 };
     singular.get(from..).is_some_and(|word| word.eq_ignore_ascii_case(entry))
+}
+
+/// Whether `word` is `stem` with an ending that its language gives it.
+fn begins(word: &str, stem: &str) -> bool {
+    let count = stem.chars().count();
+    let length = word.char_indices().nth(count).map_or(word.len(), |(at, _)| at);
+    equal(&word[..length], stem) && word[length..].chars().count() <= MAX_ENDING
 }
 
 fn equal(one: &str, other: &str) -> bool {
@@ -307,7 +344,21 @@ pub(super) fn is_letter(char: char) -> bool {
         || matches!(char, '\u{900}'..='\u{E7F}' if !char.is_whitespace() && char != '\u{964}')
 }
 
+/// Of a script that has no spaces between words.
+pub(super) fn is_wide(char: char) -> bool {
+    char >= '\u{E00}'
+}
+
+/// Where the first name of a secret ends in a run of words without spaces between.
+pub(super) fn wide_end(run: &str) -> Option<usize> {
+    let phrases = INDEX[SLOTS].iter().filter(|phrase| phrase.last.starts_with(is_wide));
+    phrases.filter_map(|phrase| Some(run.find(phrase.last)? + phrase.last.len())).min()
+}
+
 const MAX_WORDS: usize = 8;
+
+/// The longest ending of a word's stem.
+const MAX_ENDING: usize = 5;
 
 /// The longest name that is looked at; of a longer one, its end is.
 pub(super) const MAX_KEY_BYTES: usize = 64;

@@ -5,7 +5,7 @@ use super::{
     chance,
     judge::Form,
     keys::{Words, is_one_of},
-    vocabulary::{ALGORITHMS, MASKS, PROSE, SCHEMES, TYPES},
+    vocabulary::{ALGORITHMS, FILES, MASKS, PROSE, SCHEMES, TYPES},
 };
 
 /// Whether `text` begins with what already stands for a secret, in whatever
@@ -104,15 +104,10 @@ pub(super) fn is_placeholder(text: &str, form: Form) -> bool {
     // Names of variables may be among words that say no more.
     let is_made = text.starts_with("{{") && text.ends_with("}}")
         || text.contains("${")
-            && !is_mixed(
-                &text
-                    .split("${")
-                    .map(|part| part.split_once('}').map_or(part, |it| it.1))
-                    .collect::<String>(),
-            )
         || text.matches("%s").count() > 1 && !is_mixed(&text.replace("%s", ""));
     let is_hidden = text.bytes().filter(|byte| *byte == b'*').count() >= 4
-        && text.bytes().filter(u8::is_ascii_alphanumeric).count() <= 12;
+        && text.bytes().filter(u8::is_ascii_alphanumeric).count()
+            <= if text.starts_with(|char: char| char.is_ascii_lowercase()) { 12 } else { 6 };
     is_enclosed
         || is_made
         || is_hidden
@@ -153,11 +148,7 @@ pub(super) fn is_code(text: &str) -> bool {
         && (path.starts_with(|char: char| char.is_ascii_uppercase()) || text.contains("::<"));
     let is_member = last.len() < path.len()
         && Words::of(last, 0).secret().is_some()
-        && last.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphabetic())
-        || path.len() == start.len()
-            && path.contains(['.', ':'])
-            && path.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_.:".contains(&byte))
-            && path.split(['.', ':']).any(|part| Words::of(part, 0).secret().is_some());
+        && last.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphabetic());
     is_identifier && (is_call || is_macro || is_generic || is_member)
 }
 
@@ -210,6 +201,22 @@ fn is_jagged(word: &str) -> bool {
         && word.as_bytes().windows(2).any(|pair| pair[0].is_ascii_uppercase() && pair[1].is_ascii_uppercase())
 }
 
+/// Words that somebody put together as no sentence does: `radio_Gaga`, `luna.roja`.
+pub(super) fn is_joined(word: &str) -> bool {
+    let is_part = |part: &str| {
+        (2..=16).contains(&part.chars().count())
+            && part.chars().all(char::is_alphabetic)
+            && !part.chars().all(char::is_uppercase)
+            && !is_prose(part)
+    };
+    let parts = || word.split(['_', '.', '-', '&', '+']);
+    word.len() >= 6
+        && (2..=4).contains(&parts().count())
+        && parts().all(is_part)
+        && !parts().next_back().is_some_and(|end| is_one_of(end, FILES))
+        && Words::of(word, 0).secret().is_none()
+}
+
 /// Long, with digits among letters of both cases.
 pub(super) fn is_dense(word: &str) -> bool {
     let count = |is: fn(&u8) -> bool| word.bytes().filter(&is).count();
@@ -225,15 +232,6 @@ pub(super) fn is_count(text: &str) -> bool {
         && [" of ", " out of ", " days", " bytes", " chars", " ms", " seconds"]
             .iter()
             .any(|unit| rest.starts_with(unit))
-}
-
-/// A number and what it counts: `30s`, `3.7 bits`.
-pub(super) fn is_amount(text: &str) -> bool {
-    let unit = text.trim_start_matches(|char: char| char.is_ascii_digit() || char == '.');
-    !unit.is_empty()
-        && unit.len() < text.len()
-        && unit.len() <= 8
-        && unit.trim_start().bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 /// The name of a secret itself, as of a variable or a column.
@@ -257,16 +255,6 @@ pub(super) fn is_path(text: &str) -> bool {
     let kind = text.bytes().take_while(u8::is_ascii_lowercase).count();
     let path = text[kind..].strip_prefix(':').unwrap_or(text);
     path.strip_prefix('/').is_some_and(|rest| rest.contains('/') && rest.bytes().all(is_part))
-}
-
-/// Where a secret is kept: `op://prod/db/password`, `https://auth.example.org`.
-pub(super) fn is_reference(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, rest)| {
-        !scheme.is_empty()
-            && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || b"+-".contains(&byte))
-            && !rest.contains('@')
-            && !rest.split(['/', '?', '=', '&', '#', ':']).any(is_mixed)
-    })
 }
 
 /// Another name and its value: `visibility=gone`.
@@ -339,10 +327,6 @@ fn is_of_algorithm(rest: &str) -> bool {
     let told: Vec<u8> = rest.bytes().filter(u8::is_ascii_alphanumeric).collect();
     let runs = told.chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit()).count();
     runs <= 2 || told.len() <= 5
-}
-
-pub(super) fn is_uuid(word: &str) -> bool {
-    word.len() == 36 && word.bytes().filter(|byte| *byte == b'-').count() == 4
 }
 
 /// Long, of letters and digits, with nothing that a sentence has.

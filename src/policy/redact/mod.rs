@@ -6,7 +6,7 @@
 //! 2. Its words are names (`keys`, `vocabulary`) or have a shape (`shapes`, `issuers`, `card`,
 //!    `entropy`), or stand where secrets do (`urls`, `commands`, `codes`).
 //! 3. A name leads to its value in some form (`reader`, `glue`, `extent`, `quotes`), or elsewhere
-//!    (`elsewhere`, `another`).
+//!    (`elsewhere`, `columns`, `another`).
 //! 4. One judge says whether the value is shown to be harmless (`judge`, `look`).
 //! 5. Where only a name stands, words of its clause go that somebody chose or a machine made
 //!    by chance (`clause`, `chance`).
@@ -29,6 +29,7 @@ mod chance;
 mod clause;
 mod clean;
 mod codes;
+mod columns;
 mod commands;
 mod elsewhere;
 mod entropy;

@@ -8,11 +8,11 @@ use std::ops::Range;
 use super::{
     Policy, chance, clause,
     clean::{Found, MARK},
-    commands, elsewhere,
+    columns, commands, elsewhere,
     extent::{self, NEAR_BYTES, NEAR_NAME},
     glue::Glue,
     judge::{self, Form},
-    keys::{self, Key, Nature, Secret, is_letter, is_one_of},
+    keys::{self, Key, Nature, Secret, is_letter, is_one_of, is_wide},
     look, looked, shapes, urls,
     vocabulary::{FILES, SENTENCES},
 };
@@ -92,7 +92,6 @@ impl<'t, 'p> Reader<'t, 'p> {
     }
 
     fn run_end(&self, at: usize) -> usize {
-        let is_wide = |char: char| char >= '\u{E00}';
         let first = self.text[at..].chars().next().is_some_and(is_wide);
         let is_in = |char: char| {
             let is_same = first == is_wide(char);
@@ -103,6 +102,8 @@ impl<'t, 'p> Reader<'t, 'p> {
         let is_rule = |dashes: &[u8]| dashes == b"---";
         let length = self.bytes[at..at + length].windows(3).position(is_rule).unwrap_or(length);
         looked(length);
+        // Where no space is between words, a name ends where it is known.
+        let length = if first { keys::wide_end(&near[..length]).unwrap_or(length) } else { length };
         at + length.max(1)
     }
 
@@ -139,7 +140,7 @@ impl<'t, 'p> Reader<'t, 'p> {
         if let Some(range) = elsewhere::named(self.text, &name, &secret) {
             return Some(self.take(range, &secret, run));
         }
-        let columns = elsewhere::columns(self.text, &name, &secret);
+        let columns = columns::values(self.text, &name, &secret);
         if !columns.is_empty() {
             for range in columns {
                 self.take(range, &secret, run);
@@ -205,7 +206,10 @@ impl<'t, 'p> Reader<'t, 'p> {
         // `NAME= OTHER=…` gives it none.
         if self.bytes[..at].ends_with(b"= ")
             && self.text[at..].split_whitespace().next().is_some_and(|word| {
-                look::is_pair(word)
+                let is_own = word.split('=').next().is_some_and(|name| {
+                    name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+                });
+                is_own && look::is_pair(word)
                     || self.bytes[at - 3..].first().is_some_and(u8::is_ascii_alphabetic)
                         && is_one_of(word, SENTENCES)
             })
@@ -219,7 +223,12 @@ impl<'t, 'p> Reader<'t, 'p> {
             Glue::Block => self.judged(extent::block(self.text, name.start, at)?, secret),
             Glue::NextLine => {
                 let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
-                let rule = near.len() - near.trim_start_matches(['-', '=', '>', ' ', '\n', '\r', '$']).len();
+                let rule = near.len()
+                    - near
+                        .trim_start_matches(|char: char| {
+                            "-=> \n\r$".contains(char) || !char.is_ascii() && !char.is_alphanumeric()
+                        })
+                        .len();
                 let at = at + rule;
                 let item = self.after_item(at);
                 let is_below = self.is_indented(name.start, at) || item > at;
@@ -235,7 +244,10 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let is_alone = line.trim_matches(['"', '\'', ' ', '\t', '\r', '`']).is_empty()
                     && !value.ends_with([':', '='])
                     && !look::is_pair(value);
-                (is_alone && (look::is_mixed(value) || is_below)).then_some(range)
+                let is_code = matches!(secret.nature, Nature::Digits(_) | Nature::Random);
+                let is_quoted = secret.nature.is_strong() && self.text[..range.start].ends_with(['"', '\'']);
+                let is_chosen = look::is_mixed(value) || look::is_joined(value) || is_quoted;
+                (is_alone && (is_chosen || is_below || is_code)).then_some(range)
             }
             // A shape says more than a word that may be there by chance.
             Glue::Direct(form)
@@ -255,7 +267,9 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let is_near = self.bytes[at - 1] == b':';
                 extent::secret_at(self.text, skipped, Form::Colon, secret).filter(|range| {
                     let value = &self.text[range.clone()];
-                    !is_near || !is_name(value) || chance::is_phrase(value) || self.is_in_struct(range.end)
+                    let is_line = self.text[..name.start].ends_with('\n')
+                        && self.text[range.end..].starts_with(['\n', '\r']);
+                    !is_near || is_line || !is_name(value) || chance::is_phrase(value)
                 })
             }
             Glue::Direct(form) => extent::secret_at(self.text, at, form, secret),
@@ -268,17 +282,6 @@ impl<'t, 'p> Reader<'t, 'p> {
         let range = start..start + text.trim().len();
         judge::is_secret(&self.text[range.clone()], judge::Shape::Quoted, Form::Assigned, secret)
             .then_some(range)
-    }
-
-    /// Whether the value that ends at `end` is one of a struct as Go prints it:
-    /// `{User:ann Password:… Id:17}`.
-    fn is_in_struct(&self, end: usize) -> bool {
-        let near = &self.text[end..self.text.floor_char_boundary(end + NEAR_NAME)];
-        let name = near.strip_prefix(' ').map_or("", |rest| rest.split(':').next().unwrap_or_default());
-        near.starts_with('}')
-            || name.len() < near.len().saturating_sub(1)
-                && name.starts_with(|char: char| char.is_ascii_uppercase())
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 
     /// Whether the line of `at` is indented more than that of `name`.

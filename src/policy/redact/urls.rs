@@ -27,6 +27,7 @@ pub(super) fn first(text: &str, run: &Range<usize>, end: usize) -> Option<Found<
         }
         b'@' => record(text, run),
         b'=' => return query(text, run),
+        b'\\' => sasl(text, run),
         _ => None,
     };
     Some(Found { range: found?, rule: "password" })
@@ -87,7 +88,8 @@ fn user_info(text: &str, scheme: usize, end: usize) -> Option<Found<'static>> {
             if password.is_empty()
                 || look::is_masked(password)
                 || password.starts_with(['$', '{', '<'])
-                || password == "%s" =>
+                || password == "%s"
+                || look::is_named(password) && !password.bytes().any(|byte| byte.is_ascii_lowercase()) =>
         {
             None
         }
@@ -172,10 +174,7 @@ fn in_path(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
 
 fn is_path_secret(part: &str) -> bool {
     let part = part.rsplit_once("private-").map_or(part, |(_, part)| part);
-    part.len() >= MIN_PART
-        && look::looks_random(part)
-        && (look::is_dense(part)
-            || !part.contains(['.', '_']) && part.bytes().filter(u8::is_ascii_digit).count() >= 4)
+    part.len() >= MIN_PART && look::looks_random(part)
 }
 
 /// For what a link is that is for one person.
@@ -188,8 +187,18 @@ const LINKS: &[&str] = &[
 #[rustfmt::skip]
 const PATHS: &[&str] = &[
     "hooks", "hook", "webhook", "webhooks", "webhookb2", "heartbeat", "key", "keys", "ical", "private", "published", "live2", "token", "tokens", "invite", "invitation", "invitations", "reset", "reset-password", "password-reset", "verify", "confirm",
-    "confirmation", "magic", "magic-link", "unsubscribe", "share", "shared", "activate", "activation", "login", "signup", "services", "trigger", "catch", "oauth", "callback", "secret", "s", "feed", "rss", "calendar", "join", "accept", "recover", "set-password", "apikey", "api-key", "passwords", "password", "auth", "bot", "integration", "in", "ping",
+    "confirmation", "magic", "magic-link", "unsubscribe", "share", "shared", "activate", "activation", "login", "sso", "signup", "services", "trigger", "catch", "oauth", "callback", "secret", "s", "feed", "rss", "calendar", "join", "accept", "recover", "set-password", "apikey", "api-key", "passwords", "password", "auth", "bot", "integration", "in", "ping",
 ];
+
+/// The password behind a user's name with zeros before and between, as SASL's PLAIN has it.
+fn sasl(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
+    let (name, rest) = (&text[run.clone()], &text[run.end..]);
+    let zero = ["0", "x00", "u0000"].iter().find(|zero| name.starts_with(**zero))?;
+    let start = run.end + 1 + zero.len();
+    let is_it = text[..run.start].ends_with('\\') && rest[1..].starts_with(zero);
+    let value = short_address(text, start.min(text.len())).split([',', ')']).next()?;
+    (is_it && value.len() > 2 && !look::is_masked(value)).then_some(start..start + value.len())
+}
 
 /// Oracle's `user/password@//host`.
 fn oracle(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
@@ -250,7 +259,8 @@ fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
         let name = before.rsplit(|char: char| !char.is_ascii_alphanumeric()).next();
         !name.is_some_and(|name| is_one_of(name, LOGINS))
     };
-    if !name.bytes().all(is_user)
+    let is_account = is_one_of(name, ACCOUNTS);
+    if !is_account && !name.bytes().all(is_user)
         || !name.bytes().any(|byte| byte.is_ascii_lowercase())
         || look::is_algorithm(name)
         || text[..run.start].ends_with(['/', ':', '@', '.'])
@@ -260,7 +270,7 @@ fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     }
     let start = run.end + link.len();
     let value = short_address(text, start).trim_end_matches([',', ';', ')', '.']);
-    if !is_mixed(value) || !value.bytes().any(|byte| byte.is_ascii_digit()) {
+    if !is_mixed(value) && !look::is_joined(value) {
         return None;
     }
     let from = text.ceil_char_boundary(run.start.saturating_sub(MAX_LOGIN_BYTES));
@@ -269,6 +279,8 @@ fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     looked(2 * MAX_LOGIN_BYTES);
     let tells =
         |line: &str| line.split(|char: char| !char.is_alphanumeric()).any(|word| is_one_of(word, LOGINS));
+    let is_login = is_account || [" -a ", " -u ", "user ", "login "].iter().any(|it| before.ends_with(it));
+    let tells = |line: &str| is_login || is_mixed(value) && tells(line);
     let is_it = value.bytes().any(|byte| byte.is_ascii_alphabetic())
         && !look::is_masked(value)
         && !value.contains(['/', '=', '@'])
@@ -279,8 +291,24 @@ fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
 /// What says that a user and a password follow, or came before.
 #[rustfmt::skip]
 const LOGINS: &[&str] = &[
-    "auth", "cred", "creds", "credentials", "log", "login", "password", "zugangsdaten", "secrets", "basic", "user", "userid", "identifiants", "credenciales",
+    "auth", "cred", "wlan", "wifi", "creds", "credentials", "log", "login", "password", "zugangsdaten", "secrets", "basic", "user", "userid", "identifiants", "credenciales",
     "credenziali", "logge", "token",
+];
+/// Who has an account on many a machine.
+const ACCOUNTS: &[&str] = &[
+    "admin",
+    "administrator",
+    "root",
+    "guest",
+    "editor",
+    "viewer",
+    "operator",
+    "super",
+    "superuser",
+    "supervisor",
+    "postgres",
+    "sa",
+    "demo",
 ];
 const MAX_LOGIN_BYTES: usize = 48;
 
@@ -295,11 +323,7 @@ fn query(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
     let is_random = look::is_dense(value)
         || look::looks_random(value) && !value.contains('-')
         || has(u8::is_ascii_uppercase) && is_mixed(value) && value.len() >= MIN_PARAMETER;
-    let is_password = rule == "password"
-        && is_mixed(value)
-        && ["u=", "user=", "username="].iter().any(|user| {
-            text[text.ceil_char_boundary(run.start.saturating_sub(MAX_PATH_BYTES))..run.start].contains(user)
-        });
+    let is_password = rule == "password" && is_mixed(value);
     let is_it = b"?&#;".contains(&before) && !value.contains("%7B") && (is_random || is_password);
     (is_it && (!value.contains('/') || value.len() >= 40 || look::is_dense(value)))
         .then_some(Found { range: start..start + value.len(), rule })
@@ -310,7 +334,7 @@ fn query(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
 const QUERY: &[(&str, &str)] = &[
     ("p", "password"), ("c", "auth"), ("g-recaptcha-response", "token"), ("data", "token"), ("u", "token"),
     ("key", "api_key"), ("k", "api_key"), ("code", "auth"), ("sig", "signature"), ("s", "signature"), ("hash", "signature"), ("mac", "signature"), ("hmac", "signature"),
-    ("ticket", "token"), ("t", "token"), ("tk", "token"), ("st", "token"), ("sid", "session"), ("phpsessid", "session"), ("apikey", "api_key"), ("appid", "api_key"),
+    ("ticket", "token"), ("t", "token"), ("tk", "token"), ("tkn", "token"), ("st", "token"), ("sid", "session"), ("phpsessid", "session"), ("apikey", "api_key"), ("appid", "api_key"),
     ("invite", "token"), ("reset", "token"), ("confirm", "token"), ("confirmation", "token"), ("otp", "otp"), ("assertion", "token"),
     ("code_verifier", "secret"), ("subscription-key", "api_key"), ("unsubscribe", "token"), ("magic", "token"), ("verify", "token"),
 ];

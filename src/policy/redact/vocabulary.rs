@@ -12,7 +12,7 @@ pub(super) struct Row {
     pub(super) nature: Nature,
     pub(super) place: Place,
     /// In lower case and with plain letters; a `*` stands for the beginning of a
-    /// longer word.
+    /// longer word, or for its ending.
     pub(super) phrases: &'static [&'static str],
 }
 
@@ -24,29 +24,29 @@ const fn row(rule: &'static str, nature: Nature, place: Place, phrases: &'static
 #[rustfmt::skip]
 pub(super) const KEYS: &[Row] = &[
     row("password", StrongLine, Anywhere, &["*passphrase", "pass phrase", "wachtzin", "frase de contrasena", "phrase secrete", "losenfras"]),
-    row("mnemonic", StrongLine, Anywhere, &["seed phrase", "recovery phrase", "seedphrase"]),
-    row("mnemonic", StrongLine, End, &["mnemonic"]),
+    row("mnemonic", StrongLine, Anywhere, &["seed phrase", "secret phrase", "recovery phrase", "seedphrase"]),
+    row("mnemonic", StrongLine, End, &["mnemonic", "wallet"]),
     row("connection_string", StrongLine, Anywhere, &["*connectionstring", "connection string", "connstr", "conn str"]),
     row("password", Strong, Anywhere, &[
         "*password", "*passwd", "*passcode", "identified by", "requirepass", "masterauth",
-        "*passwort", "*kennwort", "losungswort", "zugangscode", // German
-        "mot de passe", "motdepasse", "mdp", "code secret", // French
-        "contrasena", "contrasenya", "palabra de paso", // Spanish, Catalan
-        "senha", "palavra passe", // Portuguese
-        "parola", "parola chiave", "parola d ordine", // Italian, Romanian, Turkish
-        "wachtwoord", "toegangscode", // Dutch
-        "haslo", "hasla", "hasle", "heslo", "hesla", "lozinka", "lozinku", "zaporka", "geslo", // Polish, Czech, Croatian, Slovene
-        "losenord", "losenordet", "adgangskode", "adgangskoden", "kodeord", "passord", "passordet", "lykilord", // Nordic
-        "salasana", "parool", "salasona", "slaptazodis", "parole", "jelszo", "sifre", "sifresi", // Finnish to Turkish
-        "пароль", "пароля", "пароли", "паролем", "паролю", "парола", "паролата", "лозинка", // Cyrillic
-        "κωδικος", "κωδικοσ", "κωδικος προσβασης", "συνθηματικο", "κωδικός", "συνθηματικό", "סיסמה", "סיסמא", "הסיסמה", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლი", "գաղտնաբառ", "құпиясөз", "pasahitza", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "salasanasi", "sifreniz", "parol", "wachtwrd", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel",
-        "mat khau", "kata sandi", "kata laluan", "รหัสผ่าน",
-        "密码", "密碼", "口令", "パスワード", "パスコード", "暗証番号", "비밀번호", "암호", "패스워드",
+        "pasword*", "passwor*", "passowrd*", "passwrod*", "passwird*", "paswrd", "passwort*", "*passwort", "*kennwort", "*kennw", "*paswort", "losungswort", "losungswortes", "zugangswort", // English slips, German
+        "mot de passe", "mots de passe", "motdepasse", "mdp", "code secret", "mot secret", "phrase de passe", "*mdp", // French
+        "contrasen*", "*contrasena", "palabra de paso", "clave de acceso", "claves de acceso", // Spanish, Catalan
+        "senha", "*senha", "senhas", "palavra passe", "palavrapasse", "chave de acesso", // Portuguese
+        "parola*", "parola chiave", "parola d ordine", "parolal*", // Italian, Romanian, Turkish
+        "wachtwoord*", "*wachtwoord", "wachtwrd", "toegangscode", "ww", // Dutch
+        "haslo", "hasla", "hasle", "haslem", "haselko", "haslu", "heslo", "hesla", "heslu", "hesle", "heslem", "lozink*", "zapork*", "geslo", "gesla", // Polish, Czech, Croatian, Slovene
+        "losenord*", "losen", "adgangskod*", "kodeord*", "passord*", "lykilord*", // Nordic
+        "salasan*", "parool*", "slaptazod*", "parole", "paroles", "jelszo*", "jelszav*", "sifre*", "sifresi*", // Finnish to Turkish
+        "парол*", "пасс", "пасса", "лозинк*", "кодовое слово", "кодовым словом", "гасло", // Cyrillic
+        "κωδικος", "κωδικοσ", "κωδικου", "κωδικο", "συνθηματικ*", "κωδικός", "κωδικό", "κωδικού", "סיסמ*", "הסיסמ*", "كلمة المرور", "كلمة السر", "كلمة مرور", "كلمة سر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "პაროლ*", "գաղտնաբառ*", "құпиясөз*", "pasahitz*", "contrasinal", "cyfrinair", "nenosiri", "kupiasoz", "networkkey", "nwk s key", "app s key", "parol", "parolingiz", "pass word", "pphrase", "passwordconfirm", "pwdconfirm", "network key", "networkkey", "wifi key", "wlan key", "key content", "wep key", "psk key", "cleartext", "securestring", "rootpw", "community string", "wlan schlussel", "wifi schlussel", "memorable word", "pass code",
+        "mat khau", "matkhau", "kata sandi", "kata sandinya", "katasandi", "sandinya", "kata laluan", "รหัสผ่าน",
+        "密码", "密碼", "口令", "暗号", "暗號", "通行碼", "パスワード", "パスコード", "暗証番号", "合言葉", "비밀번호", "비번", "암호", "패스워드",
     ]),
-    row("password", Strong, End, &["psk", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "гасло", "парол", "iparolja", "jelszava", "jelszavad", "jelszavam", "jelszot", "jelszavat"]),
+    row("password", Strong, End, &["psk", "authentication key", "key string", "digest key", "auth secondary", "passwrd", "passw", "userpass", "mdpasse", "*pswd", "pw", "pword", "passcode", "iparolja"]),
     row("secret", Strong, Anywhere, &[
         "secret id", "*clientsecret", "*secretkey", "scrt", "secret", "code verifier", "tacacs key", "radius key", "hmac key", "vapid key",
-        "geheimnis", "cle secrete", "clave secreta", "secreto", "segredo", "chave secreta", "segreto", "chiave segreta",
+        "geheimnis", "cle secrete", "clave secreta", "secreto", "secert", "secrect", "geheimschlussel", "geheimschluessel", "segredo", "chave secreta", "segreto", "chiave segreta",
         "sekret", "hemlighet", "hemmelighet", "секрет", "секретный ключ", "密钥", "密鑰", "秘密鍵", "シークレット", "비밀키",
     ]),
     row("api_key", Strong, Anywhere, &[
@@ -66,7 +66,7 @@ pub(super) const KEYS: &[Row] = &[
     row("credentials", Strong, Anywhere, &["credential", "creds"]),
     row("password", Weak, End, &["pwd", "pwd neu", "*pwd", "*pw", "rocommunity", "rwcommunity", "loginpas", "*pass", "clave", "geheim", "sandi", "heslem", "community"]),
     row("token", Weak, End, &[
-        "*token", "tok", "authtok", "device code", "invite code", "csrf", "xsrf",
+        "*token", "tok", "tkn", "tokken", "macaroon", "macaroons", "paseto", "biscuit token", "authtok", "device code", "invite code", "csrf", "xsrf",
         "refresh", "remember me", "jeton", "токен", "令牌", "トークン", "토큰", "assertion", "samlresponse", "saml response", "ticket", "nonce token",
     ]),
     row("auth", Weak, End, &["auth", "auth code", "authorization code", "auth key", "authkey", "logged in key", "secure auth"]),
@@ -83,13 +83,13 @@ pub(super) const KEYS: &[Row] = &[
     row("signature", Weak, End, &["signature", "sig", "hmac", "signature sha"]),
     row("cvv", Digits(3), End, &["cvv", "cvc", "cvv2", "security code"]),
     row("card", Digits(12), End, &["pan", "card number", "cardnumber", "card no", "credit card"]),
-    row("pin", Digits(4), End, &["pin", "puk", "pin code", "geheimzahl", "kod pin", "lockbox", "safe combination", "пин код", "door code", "access code", "gate code", "alarm code"]),
-    row("otp", Digits(4), End, &["backup code", "recovery code", "scratch code", "otp", "totp", "otp code", "totp code", "mfa code", "verification code", "passcode code", "one time code", "2fa code", "sms code", "tan", "scratch codes", "recovery codes", "dogrulama kodu", "dogrulama kodunuz", "확인코드", "確認コード", "رمز التحقق", "ओटीपी", "one time passcode", "security code", "login code", "reset code", "confirmation code", "your code", "use code", "code lautet", "ihr code", "dein code", "votre code", "tu codigo", "su codigo", "seu codigo", "auth code", "bestatigungscode", "sicherheitscode", "codice di verifica", "code de verification", "code de confirmation", "codigo de verificacion", "codigo de verificacao", "codigo", "kod weryfikacyjny", "verificatiecode", "код", "код подтверждения", "验证码", "認証コード", "인증번호"]),
+    row("pin", Digits(4), End, &["pin", "puk", "pin code", "geheimzahl", "kod pin", "lockbox", "safe combination", "пин код", "pincode", "pin kod", "turcode", "digicode", "code pin", "门禁代码", "門禁代碼", "الرقم السري", "رمز الدخول", "पिन", "pairing code", "setup code", "setup pin", "codigo de acceso", "codigo de acesso", "code d acces", "codice di accesso", "door code", "access code", "gate code", "alarm code"]),
+    row("otp", Digits(4), End, &["backup code", "zugangscode", "user code", "wifi code", "wlan code", "scratch codes", "recovery code", "scratch code", "otp", "totp", "otp code", "totp code", "mfa code", "verification code", "passcode code", "one time code", "2fa code", "sms code", "tan", "scratch codes", "recovery codes", "dogrulama kodu", "dogrulama kodunuz", "확인코드", "確認コード", "رمز التحقق", "ओटीपी", "one time passcode", "security code", "login code", "reset code", "confirmation code", "your code", "use code", "code lautet", "ihr code", "dein code", "votre code", "tu codigo", "su codigo", "seu codigo", "auth code", "bestatigungscode", "sicherheitscode", "codice di verifica", "code de verification", "code de confirmation", "codigo de verificacion", "codigo de verificacao", "codigo", "kod weryfikacyjny", "verificatiecode", "код", "код подтверждения", "验证码", "認証コード", "인증번호"]),
     row("key", Random, End, &["key", "*key", "response", "inline", "schlussel", "cle", "chave", "chiave", "klucz", "ключ"]),
     row("ssn", Digits(4), End, &["ssn", "social security number", "itin", "cpf", "bsn", "pesel", "personnummer", "account number", "account no", "acct no", "aadhaar number", "medicare number", "health insurance", "health insurance id", "nif", "card security code"]),
     row("iban", Digits(10), End, &["iban"]),
     row("private_key", Random, End, &["p12", "pfx", "pkcs12", "pkcs8", "keystore", "jks", "pkcs8 der", "keypair"]),
-    row("password", Hint, End, &["*login", "logon", "identified", "logging in", "logged in", "sign in", "signed in", "authenticate", "authentication", "authenticator", "wpa", "pmk", "keychain", "encrypt", "unlock", "eap", "handshake", "sasl", "zugangsdaten", "wachtwoorden"]),
+    row("password", Hint, End, &["*login", "logon", "identified", "logging in", "logged in", "sign in", "signed in", "authenticate", "authentication", "authenticator", "wpa", "pmk", "keychain", "encrypt", "unlock", "eap", "handshake", "sasl", "zugangsdaten", "wachtwoorden", "log in", "forsokte", "provade", "provde", "provede", "kokeilin", "kokeili", "probaltam", "incercat", "essaye", "intento", "probo", "provato", "tentei", "tentou", "probowal", "zkousel", "пробовал", "пробовала", "спробував", "denedim", "denedi", "geprobeerd", "coba", "جرب", "logs in", "get in", "gets in", "let in", "lets in", "console", "wifi", "wlan", "wi fi", "rein", "einloggen", "anmelden", "anmeldung", "anmeldedaten", "inloggen", "connexion", "connecter", "entrar", "iniciar sesion", "accedere", "accesso", "logowania", "zalogowac", "prihlaseni", "войти", "вход", "входа", "вхід", "giris", "masuk", "dang nhap", "登录", "登入", "ログイン", "로그인", "تسجيل الدخول"]),
 ];
 
 /// What a word of a language without spaces may end with, and be followed by its value.
@@ -128,7 +128,7 @@ pub(super) const WHOLE: &[&str] = &[
 /// A name may go on with these and still mean the same.
 #[rustfmt::skip]
 pub(super) const NEUTRAL_ENDS: &[&str] = &[
-    "again", "provided", "computed", "received", "expected", "actual", "base", "bytes", "confirm", "confirmation", "current", "data", "hash", "hex", "new", "old", "plain", "plaintext", "previous", "raw", "str",
+    "again", "provided", "given", "input", "entered", "candidate", "computed", "received", "expected", "actual", "base", "bytes", "confirm", "confirmation", "current", "data", "hash", "hex", "new", "old", "plain", "plaintext", "previous", "raw", "str",
     "string", "text", "unique", "uniq", "idx", "val", "value", "values", "b64", "base64", "pem", "env", "plain",
 ];
 
@@ -136,7 +136,7 @@ pub(super) const NEUTRAL_ENDS: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const NOTHING: &[&str] = &[
     "none", "null", "nil", "undefined", "enabled", "disabled", "true", "false", "some(true)", "some(false)", "sensitive", "n/a", "yes", "no",
-    "nothing", "nan", "nullptr", "empty", "unset", "default", "omitted", "removed", "prompt", "present", "absent", "stdin", "on", "off", "tbd", "todo", "change_me", "change-me", "replace_me", "masked", "anonymous", "unneeded", "never", "missing", "expired", "invalid", "valid", "revoked", "unknown", "granted", "denied", "required", "rejected", "accepted", "failed", "pending", "active", "inactive", "rotated", "refreshed", "cached", "supported", "unsupported", "verified", "changed", "unchanged",
+    "include", "omit", "same-origin", "anonymous", "use-credentials", "nothing", "nan", "nullptr", "empty", "unset", "default", "omitted", "removed", "prompt", "present", "absent", "stdin", "on", "off", "tbd", "todo", "change_me", "change-me", "replace_me", "masked", "anonymous", "unneeded", "never", "missing", "expired", "invalid", "valid", "revoked", "unknown", "granted", "denied", "required", "rejected", "accepted", "failed", "pending", "active", "inactive", "rotated", "refreshed", "cached", "supported", "unsupported", "verified", "changed", "unchanged",
 ];
 
 /// With which a sentence about a secret goes on, in English and in other languages.
@@ -195,7 +195,9 @@ pub(super) const SCHEMES: &[&str] = &["basic", "bearer", "token", "apikey", "neg
 /// What stands between a name and its value, in the languages of the names.
 #[rustfmt::skip]
 pub(super) const FILLERS: &[&str] = &[
-    "provided", "is", "was", "le", "la", "el", "il", "=", "changed", "from", "old", "new", "are", "value", "to", "of", "as", "set", "with", "used", "entered", "given", "received", "sent", "now", "currently", "ist", "lautet", "war", "est", "es",
+    "provided", "is", "was", "le", "la", "el", "il", "=", "changed", "from", "old", "new", "are", "value", "to", "of", "as", "set", "with", "used", "entered", "given", "received", "sent", "now", "currently", "ist", "heisst", "heist", "typed", "supplied", "submitted", "expected", "actual", "wanted", "eingegeben", "eingegebenes", "erwartet", "altes", "neues", "alt", "neu", "saisi", "attendu", "ancien", "nouveau",
+    "ingresada", "introducida", "esperada", "nueva", "antigua", "digitada", "informada", "inserita", "attesa", "nuova", "vecchia", "ingevoerd", "ingevoerde", "verwacht", "nieuw", "oud", "podane", "wpisane", "nowe", "stare", "zadane", "nove",
+    "введен", "введенный", "новый", "старый", "введений", "новий", "girilen", "yeni", "eski", "masukan", "baru", "lama", "nhap", "vao", "moi", "angivet", "nytt", "indtastet", "equals", "reads", "cipher", "simple", "irreversible-cipher", "md5", "write", "read", "vaut", "lautet", "war", "est", "es",
     "e", "jest", "je", "to", "ar", "on", "er", "это", "был", "encrypted", "by",
 ];
 
@@ -213,6 +215,40 @@ pub(super) const VALUES: &[&str] =
 pub(super) const OF: &[&str] = &[
     "for", "of", "fur", "von", "pour", "de", "du", "para", "del", "per", "di", "da", "do", "voor", "van",
     "dla", "for", "till", "av", "для", "від", "pro", "k",
+];
+
+/// What stands right before a word that somebody tried, set or lets in with, in the
+/// languages of the names.
+#[rustfmt::skip]
+pub(super) const LEADS: &[&str] = &[
+    "with", "is", "was", "now", "tried", "trying", "then", "sending", "use", "used", "using", "got", "equals", "reads", "typed", "entered", "said", "usual", "s", "became", "be", "been", "rotate", "instead", "nu", "ser", "foi", "bylo", "byla", "ble", "blev", "oldu", "jadi", "pakai", "essaye", "puis", "kokeilin", "probowal", "пробовал", "пробовала", "спробував",
+    "mit", "ist", "war", "lautet", "heisst", "heist", "jetzt", "neu", "verwendet", "nutze", // German
+    "est", "etait", "vaut", "avec", "devient", "es", "era", "con", "usamos", "ahora", "com", "agora", // French to Italian
+    "met", "med", "ar", "var", "er", "on", "z", "jest", "s", "se", // Dutch to Czech
+    "это", "с", "был", "теперь", "це", "з", "ile", "olarak", "adalah", "dengan", "menjadi", "la", "bang", "هو", "είναι", "με", "है", "az", "este", "cu",
+];
+
+/// Verbs with which a sentence says what a secret is.
+#[rustfmt::skip]
+pub(super) const BEING: &[&str] = &[
+    "is", "was", "equals", "reads", "ist", "war", "lautet", "heisst", "heist", "est", "etait", "vaut", "es", "era", "jest", "este", "adalah", "это",
+];
+
+/// What leads to that to which a secret was changed, and how words begin that say so.
+#[rustfmt::skip]
+pub(super) const TOWARDS: &[&str] = &["to", "auf", "para", "op", "naar", "na", "на", "till", "til", "ke", "menjadi", "thanh", "vers", "a", "in", "en", "σε", "в", "у", "zu"];
+#[rustfmt::skip]
+pub(super) const CHANGES: &[&str] = &[
+    "chang", "reset", "rotat", "updat", "set", "gesetzt", "geander", "zuruck", "vergeben", "gewechselt", "modifi", "cambi", "restablec", "alter", "redefin", "mudou", "reimpost", "impostat", "gewijzig", "gezet", "zmieni", "ustaw", "zmen", "nastav",
+    "измен", "сброш", "сменил", "постав", "змін", "скину", "andra", "satt", "endre", "andre", "nulstil", "diubah", "diganti", "doi", "schimb", "remis", "remettre", "troc", "troqu", "mudei", "αλλαξ", "άλλαξ",
+];
+
+/// How words end that only describe something.
+#[rustfmt::skip]
+pub(super) const DESCRIBING: &[&str] = &[
+    "ed", "ing", "able", "ible", "less", "ful", "ive", "ous", "ent", "ant", "al", "ic", "ly", "lich", "ig", "bar", "en", "rd", "wd", "kt", "est", "ion", "ado", "ada", "ido", "ida", "oso", "osa", "ato", "ata", "uto", "uta", "ito", "ita", "ee", "aire", "toire", "eel", "ne", "ny", "na", "no", "te",
+    "strong", "weak", "short", "long", "same", "stored", "needed", "good", "secure", "safe", "correct", "right", "plain", "secret", "hidden", "visible", "blank", "locked", "never", "default", "expire", "lost", "old", "new", "late", "sent", "kept", "known", "taken", "shown", "given", "chosen", "broken", "written", "case-sensitive", "read-only", "one-time",
+    "ен", "на", "но", "ый", "ий", "ан", "та", "то",
 ];
 
 /// What stands between two values of one name.

@@ -164,7 +164,7 @@ fn the_harmless_lines_of_the_first_corpus_stay_as_they_are() {
 }
 
 /// Wants at most so many thousandths of the lines of `name` to have what `fault`
-/// finds. Shows which.
+/// finds. Shows which, unless nobody who writes rules may see them.
 fn assert_at_most(thousandths: usize, name: &str, fault: impl Fn(&str) -> Option<String>) {
     let corpus = corpus(name);
     let pairs: Vec<_> = lines(&corpus).filter_map(|line| line.split_once('\t')).collect();
@@ -173,7 +173,8 @@ fn assert_at_most(thousandths: usize, name: &str, fault: impl Fn(&str) -> Option
     let kinds = pairs.iter().map(|(kind, _)| kind).collect::<BTreeSet<_>>().len();
     let share = 100.0 * found.len() as f64 / pairs.len() as f64;
     println!("{name}: {} of {} lines of {kinds} kinds ({share:.1} %)", found.len(), pairs.len());
-    let shown = found.join("\n");
+    let is_sealed = name.contains("unseen") || name.contains("kept");
+    let shown = if is_sealed { String::new() } else { found.join("\n") };
     println!("{shown}");
     assert!(1000 * found.len() <= thousandths * pairs.len(), "{name}: {share:.1} %\n{shown}");
 }
@@ -186,6 +187,8 @@ fn few_secrets_of_any_kind_leak() {
     assert_at_most(9, "secrets_kept.txt", |line| leak(line, None, unescaped));
     assert_at_most(11, "secrets_kept_later.txt", |line| leak(line, None, unescaped));
     assert_at_most(30, "secrets_by_form.txt", |line| leak(line, None, unescaped));
+    assert_at_most(1000, "secrets_wide.txt", |line| leak(line, None, unescaped));
+    assert_at_most(1000, "secrets_wide_unseen.txt", |line| leak(line, None, unescaped));
     assert_at_most(97, "secrets_unseen.txt", |line| leak(line, None, unescaped));
 }
 
@@ -196,5 +199,7 @@ fn fewer_harmless_lines_of_any_kind_are_touched() {
     assert_at_most(2, "harmless_kept.txt", |line| touched(line, unescaped));
     assert_at_most(0, "harmless_kept_later.txt", |line| touched(line, unescaped));
     assert_at_most(0, "harmless_by_form.txt", |line| touched(line, unescaped));
+    assert_at_most(1000, "harmless_wide.txt", |line| touched(line, unescaped));
+    assert_at_most(1000, "harmless_wide_unseen.txt", |line| touched(line, unescaped));
     assert_at_most(5, "harmless_unseen.txt", |line| touched(line, unescaped));
 }
