@@ -9,10 +9,11 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{Dispatcher, Lane, MAX_SLEEP, STORE_RETRY, setup::Setup};
+use super::{Dispatcher, Lane, MAX_SLEEP, STORE_RETRY, setup::Setup, tell::public_id};
 use crate::{
+    event::loss::Losses,
     host::{thread::Role, time::from_now, trouble},
-    outbox::{Store, StoreError},
+    outbox::{Maker, Store, StoreError},
     sink::Heartbeat,
 };
 
@@ -76,17 +77,29 @@ impl Dispatcher<'_> {
     ///
     /// If the store is busy.
     async fn ill_health(&mut self) -> Result<Option<String>, StoreError> {
-        // Nothing is spent: this writes as everything does that is persisted.
-        let (sink, now) = (self.lanes.first().map_or("", Lane::name), SystemTime::now());
-        let written = self.outbox.with(async |store: &mut Store| store.charge(sink, 0, now).await).await;
+        // Whether what is being tried is there already is not known before it is tried again.
+        if self.inbox.tried.is_some() {
+            return Err(StoreError::Busy);
+        }
+        // A batch of nothing: it is written as everything is that is persisted.
+        let maker = Maker {
+            new_id: &public_id,
+            run: self.inbox.run,
+            process: &self.process,
+            calendar: &self.calendar,
+        };
+        let (number, losses, targets) = (self.inbox.batches + 1, Losses::new(), &self.targets);
+        let now = SystemTime::now();
+        let write = async |store: &mut Store| store.persist(number, &[], &losses, &maker, targets, now).await;
+        let written = self.outbox.with(write).await;
         self.follow_the_outbox();
         match written {
             Err(StoreError::Busy) => return Err(StoreError::Busy),
             Err(_) => return Ok(Some("the database takes no writes".to_owned())),
-            Ok(()) if self.outbox.is_outage() => {
+            Ok(_) if self.outbox.is_outage() => {
                 return Ok(Some("the database takes no writes, and alerts are only in memory".to_owned()));
             }
-            Ok(()) => (),
+            Ok(_) => self.inbox.batches = number,
         }
         let failing: Vec<_> = self.lanes.iter().filter(|lane| lane.is_failing()).map(Lane::name).collect();
         Ok((!failing.is_empty()).then(|| format!("messages do not get through by: {}", failing.join(", "))))

@@ -158,7 +158,6 @@ mod form {
 
     use super::{Fingerprint, hex};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
     pub(super) fn serialize<S: Serializer>(fingerprint: &Fingerprint, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&hex(*fingerprint))
     }
