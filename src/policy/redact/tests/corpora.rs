@@ -4,8 +4,10 @@
 //! of which kind a line is: `seen` and `more` the rules were written with. `kept` and
 //! `kept_later` were tried when the rules of their time were done, and mended what they
 //! showed: 5.5 % of the secrets of `kept_later` leaked at first, 1.0 % of its harmless
-//! lines were touched.
-//! Nobody who writes rules has opened `unseen`.
+//! lines were touched. `wide` is by three more writers who had not seen the rules: 28.5 %
+//! of its secrets leaked at first, 3.5 % of its harmless lines were touched.
+//! Nobody who writes rules has opened `unseen`, nor `wide_unseen`, the third of the kinds
+//! of `wide` that was kept from them.
 //! How many of each leak or are touched:
 //!
 //! ```text
