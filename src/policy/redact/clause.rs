@@ -92,10 +92,10 @@ fn is_it(
         return false;
     }
     // A server asks for a name, or for a password, in base64.
-    if shapes::from_base64(word).is_some_and(|plain| !look::is_mixed(&plain)) {
-        return false;
-    }
-    let is_judged = || judge::is_secret(word, Shape::Quoted, Form::Colon, secret);
+    let is_judged = || {
+        judge::is_secret(word, Shape::Quoted, Form::Colon, secret)
+            && shapes::from_base64(word).is_none_or(|plain| look::is_mixed(&plain))
+    };
     if word.len() >= MIN_WORD && chance::is_chosen(word) {
         return !entropy::is_id(entropy::last_name(before)) && is_judged();
     }
@@ -173,7 +173,10 @@ fn is_whose(before: &str) -> bool {
 /// words that only describe it.
 fn is_named_so(text: &str, piece: &Range<usize>, name: &Range<usize>, secret: &Secret<'_>) -> bool {
     let word = &text[piece.clone()];
-    let Some(between) = text.get(name.end..piece.start) else { return false };
+    let between = text.get(name.end..piece.start).filter(|_| secret.rule == "password");
+    let Some(between) = between.filter(|_| secret.nature.is_strong() && !secret.countable) else {
+        return false;
+    };
     let said = &text[text.ceil_char_boundary(name.start.saturating_sub(MAX_CLAUSE_BYTES))..piece.start];
     let words = || between.split([' ', ',']).filter(|word| !word.is_empty());
     let last = words().next_back().unwrap_or_default();
@@ -196,10 +199,7 @@ fn is_named_so(text: &str, piece: &Range<usize>, name: &Range<usize>, secret: &S
     let is_set = is_one_of(last, TOWARDS)
         && words().count() <= MAX_WORDS
         && (said.split([' ', ',']).any(is_change) && is_end || is_change(next));
-    secret.rule == "password"
-        && secret.nature.is_strong()
-        && !secret.countable
-        && (is_same || is_set || between.trim().is_empty() && !is_lower && is_settled(after))
+    (is_same || is_set || between.trim().is_empty() && !is_lower && is_settled(after))
         && word.chars().all(|char| char.is_alphanumeric() || "-_.!?".contains(char))
         && !is_plain
         && !look::is_prose(word)

@@ -64,6 +64,9 @@ fn found<'a>(text: &str, policy: &'a Policy, depth: usize) -> Vec<Found<'a>> {
 
 /// `all`, and where the first few of them are said again.
 fn repeated<'a>(text: &str, mut all: Vec<Found<'a>>) -> Vec<Found<'a>> {
+    if all.is_empty() {
+        return all;
+    }
     let is_told = |found: &&Found<'_>| look::is_mixed(&text[found.range.clone()]);
     for Found { range, rule } in all.clone().iter().filter(is_told).take(MAX_REPEATED) {
         let value = &text[range.clone()];

@@ -124,6 +124,9 @@ fn rows_of_table(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
 
 /// What stands below the name in lines of as many columns, with wide gaps between.
 fn rows_of_width(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
+    if !text[name.end..].starts_with("  ") && !text[name.end..].starts_with(['\n', '\r']) {
+        return None;
+    }
     let near = &text[text.ceil_char_boundary(name.start.saturating_sub(NEAR_BYTES))..name.start];
     let head = near.rsplit('\n').next().unwrap_or_default();
     let rest = &text[name.end..text.floor_char_boundary(name.end + 4 * NEAR_BYTES)];

@@ -94,6 +94,7 @@ fn said_before(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<R
     let is_it = (secret.nature.is_strong() || secret.nature == Nature::Weak && look::looks_random(word))
         && look::is_mixed(word.trim_end_matches('.'))
         && !look::is_named(word)
+        && !word.contains('/')
         && judge::is_secret(word, Shape::Quoted, Form::Colon, secret);
     let end = value.as_ptr() as usize - text.as_ptr() as usize + value.len();
     is_it.then(|| end - word.len()..end)

@@ -30,10 +30,8 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
         return None;
     }
     let is_file = whole.rsplit_once('.').is_some_and(|(_, end)| is_one_of(end, FILES));
-    let is_zeros = whole.as_bytes().windows(8).any(|row| row.iter().all(|byte| *byte == row[0]));
     let is_address = whole.len() == 42 && whole.starts_with("0x");
-    if is_zeros
-        || is_address
+    if is_address
         || whole.contains("//")
         || whole.contains("::")
         || whole.contains("/0x")
@@ -44,6 +42,11 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
         return None;
     }
     let kind = kind(whole)?;
+    // No number by chance has so many of one digit in a row.
+    let is_zeros = whole.as_bytes().windows(8).any(|row| row.iter().all(|byte| *byte == row[0]));
+    if is_zeros {
+        return None;
+    }
     let from = text.ceil_char_boundary(run.start.saturating_sub(NEAR_BYTES));
     let line = text[from..run.start].rsplit('\n').next().unwrap_or_default();
     let is_it = match kind {

@@ -38,6 +38,10 @@ impl Reader<'_, '_> {
         let is_double = quote.as_ref().is_some_and(|quote| quote.char == b'"');
         let mut at = self.after_closers(quote.as_ref().map_or(name.end, |quote| quote.end), quote.is_some());
         let is_closed = at > name.end;
+        // The name of a function, in a list of changes.
+        if self.text[..at].ends_with(')') && self.at(at, ": ") && self.text[name.clone()].contains('_') {
+            return None;
+        }
         let gap = at;
         at = self.after_spaces(at);
         let spaces = at - gap;

@@ -195,9 +195,7 @@ pub(super) fn is_secret(text: &str, shape: Shape, form: Form, secret: &Secret<'_
         Shape::Bare | Shape::GoesOn if matches!(form, Form::Colon | Form::Flag) => match nature {
             Nature::WeakLine => is_header(text),
             Nature::StrongLine => !is_word && (first.len() < text.len() || shape == Shape::Bare),
-            Nature::Strong => {
-                !(is_word || shape == Shape::GoesOn && form == Form::Colon && is_plain_word(text))
-            }
+            Nature::Strong => !(is_word || shape == Shape::GoesOn && is_plain_word(text)),
             _ if form == Form::Flag => is_mixed(text) || looks_random(text),
             _ if secret.rule == "password" => is_mixed(text) || is_joined(text),
             _ => looks_secret(text),

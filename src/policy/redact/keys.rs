@@ -287,11 +287,13 @@ const SLOTS: usize = 1024;
 /// `*` may end a longer word. Without spaces between words, a particle may follow.
 fn matches(word: &str, entry: &str, is_last: bool) -> bool {
     if let Some(stem) = entry.strip_suffix('*') {
-        return begins(word, stem);
+        return is_like(word, stem) && begins(word, stem);
+    }
+    if entry.starts_with(is_wide) {
+        return word.strip_suffix(PARTICLES).unwrap_or(word).ends_with(entry);
     }
     if !entry.is_ascii() {
-        let stem = word.strip_suffix(PARTICLES).unwrap_or(word);
-        return if entry.starts_with(is_wide) { stem.ends_with(entry) } else { equal(word, entry) };
+        return equal(word, entry);
     }
     let (entry, is_compound) = entry.strip_prefix('*').map_or((entry, false), |entry| (entry, true));
     let is_plural = is_last && word.len() > entry.len();
@@ -310,8 +312,14 @@ fn begins(word: &str, stem: &str) -> bool {
 }
 
 fn equal(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other)
-        || (!one.is_ascii() && one.chars().flat_map(char::to_lowercase).eq(other.chars()))
+    let is_same = || one.chars().flat_map(char::to_lowercase).eq(other.chars());
+    one.eq_ignore_ascii_case(other) || !one.is_ascii() && is_like(one, other) && is_same()
+}
+
+/// Whether `word` may be `entry`: most are not, and that is quick to see.
+fn is_like(word: &str, entry: &str) -> bool {
+    let (one, other) = (word.chars().next(), entry.chars().next());
+    one == other || one.is_some_and(|one| !one.is_lowercase())
 }
 
 pub(super) fn is_one_of(word: &str, list: &[&str]) -> bool {

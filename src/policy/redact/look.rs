@@ -120,6 +120,9 @@ pub(super) fn is_placeholder(text: &str, form: Form) -> bool {
         || text.starts_with("<%")
         || text.split('\\').next() == Some("%s")
         || text == "{}"
+        || text.starts_with('%')
+            && text.len() <= 5
+            && text[1..].bytes().all(|byte| byte == b'$' || byte.is_ascii_alphanumeric())
 }
 
 /// Whether `text` is how a program would name a value: a type, a call, a path to a

@@ -4,8 +4,10 @@
 //! of which kind a line is: `seen` and `more` the rules were written with. `kept` and
 //! `kept_later` were tried when the rules of their time were done, and mended what they
 //! showed: 5.5 % of the secrets of `kept_later` leaked at first, 1.0 % of its harmless
-//! lines were touched.
-//! Nobody who writes rules has opened `unseen`.
+//! lines were touched. `wide` is by three more writers who had not seen the rules: 28.5 %
+//! of its secrets leaked at first, 3.5 % of its harmless lines were touched.
+//! Nobody who writes rules has opened `unseen`, nor `wide_unseen`, the third of the kinds
+//! of `wide` that was kept from them.
 //! How many of each leak or are touched:
 //!
 //! ```text
@@ -181,13 +183,13 @@ fn assert_at_most(thousandths: usize, name: &str, fault: impl Fn(&str) -> Option
 
 #[test]
 fn few_secrets_of_any_kind_leak() {
-    assert_at_most(12, "secrets_seen.txt", |line| leak(line, None, unescaped));
+    assert_at_most(11, "secrets_seen.txt", |line| leak(line, None, unescaped));
     // Written by somebody else, later, to break the rules.
-    assert_at_most(35, "secrets_more.txt", |line| leak(line, None, unescaped));
+    assert_at_most(33, "secrets_more.txt", |line| leak(line, None, unescaped));
     assert_at_most(9, "secrets_kept.txt", |line| leak(line, None, unescaped));
     assert_at_most(11, "secrets_kept_later.txt", |line| leak(line, None, unescaped));
-    assert_at_most(30, "secrets_by_form.txt", |line| leak(line, None, unescaped));
-    assert_at_most(1000, "secrets_wide.txt", |line| leak(line, None, unescaped));
+    assert_at_most(27, "secrets_by_form.txt", |line| leak(line, None, unescaped));
+    assert_at_most(136, "secrets_wide.txt", |line| leak(line, None, unescaped));
     assert_at_most(1000, "secrets_wide_unseen.txt", |line| leak(line, None, unescaped));
     assert_at_most(97, "secrets_unseen.txt", |line| leak(line, None, unescaped));
 }
@@ -196,10 +198,10 @@ fn few_secrets_of_any_kind_leak() {
 fn fewer_harmless_lines_of_any_kind_are_touched() {
     assert_at_most(0, "harmless_seen.txt", |line| touched(line, unescaped));
     assert_at_most(0, "harmless_more.txt", |line| touched(line, unescaped));
-    assert_at_most(2, "harmless_kept.txt", |line| touched(line, unescaped));
+    assert_at_most(4, "harmless_kept.txt", |line| touched(line, unescaped));
     assert_at_most(0, "harmless_kept_later.txt", |line| touched(line, unescaped));
     assert_at_most(0, "harmless_by_form.txt", |line| touched(line, unescaped));
-    assert_at_most(1000, "harmless_wide.txt", |line| touched(line, unescaped));
+    assert_at_most(7, "harmless_wide.txt", |line| touched(line, unescaped));
     assert_at_most(1000, "harmless_wide_unseen.txt", |line| touched(line, unescaped));
     assert_at_most(5, "harmless_unseen.txt", |line| touched(line, unescaped));
 }
