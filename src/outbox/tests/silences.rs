@@ -199,7 +199,12 @@ fn an_error_that_is_silenced_is_none_by_which_a_run_ended_badly() {
         || async { Bench::new(Store::Memory(Memory::default()), None) },
         async |bench| {
             bench.silence(3600, t(0)).await;
-            let maker = Maker { new_id: &*bench.new_id, run: bench.run, process: &bench.process };
+            let maker = Maker {
+                new_id: &*bench.new_id,
+                run: bench.run,
+                process: &bench.process,
+                calendar: &bench.calendar,
+            };
             for (message, is_error) in [("b", false), ("a", true)] {
                 let batch = [captured_at(message, t(1))];
                 let persisted = bench

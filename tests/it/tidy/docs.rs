@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use tracing_alert::{
-    AlertLayer, Builder, DropReason, EMAIL_DEADLINE, MemorySink, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY,
-    SendError,
-};
-use tracing_subscriber::prelude::*;
+use tracing_alert::{Builder, DropReason, EMAIL_DEADLINE, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY};
 
 use super::{code, read, root, sources};
 

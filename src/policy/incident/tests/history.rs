@@ -75,3 +75,15 @@ proptest! {
         }
     }
 }
+
+#[cfg(feature = "webhook")]
+#[test]
+fn a_pager_hears_once_that_an_incident_ended_of_which_it_knew_all() {
+    let pager = Rhythm::pager(SECOND, Duration::ZERO);
+    let known = told(open(1, t(0)), 1, t(1));
+    let end = t(30 * 60);
+    assert_eq!(next(&known, &EMAIL, Some(t(1)), t(2)), Next::Close(end));
+    assert_eq!(next(&known, &pager, Some(t(1)), t(2)), Next::Tell(Reason::Quiet, end));
+    let told = history(&pager, [0].into_iter());
+    assert_eq!(told, [(1, Reason::First, 1), (30 * 60, Reason::Quiet, 0)]);
+}
