@@ -44,6 +44,9 @@ use crate::{
 mod setup;
 pub(crate) use setup::{Route, Setup};
 
+mod inbox;
+use inbox::Inbox;
+
 mod start;
 pub(crate) use start::start;
 
@@ -109,57 +112,6 @@ use clock::Clock;
 #[cfg(feature = "sqlite")]
 #[cfg(test)]
 mod tests;
-
-/// What outlives a defect of the loop: it must not be lost with it.
-struct Inbox {
-    /// This run of the process; notices say which run made them.
-    run: Uuid,
-    /// When it began.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
-    since: Instant,
-    /// Whether an error was committed that nobody silenced.
-    has_erred: bool,
-    /// Whether one of them was a panic.
-    has_panicked: bool,
-    /// When what is only counted is to be collected.
-    collect_at: Option<Instant>,
-    /// Which events are the same.
-    grouping: Grouping,
-    retold: Retold,
-    /// Captured, but not persisted yet.
-    waiting: Vec<Captured>,
-    /// How many batches were committed.
-    batches: u64,
-    /// The batch that was tried last and is tried again as it was: how many of
-    /// [`Self::waiting`], and which losses. It may be committed although it failed.
-    tried: Option<(usize, Losses)>,
-    /// To be set when [`Self::waiting`] is committed.
-    acknowledge: Vec<Arc<Signal<()>>>,
-    /// Backtraces that are still to come.
-    late: Vec<Late>,
-    /// Who waits for how much.
-    flushes: Vec<Waiter>,
-    /// Since when backtraces are waited for without a break.
-    late_since: Option<Instant>,
-    /// Losses that a notice tells of already.
-    told: Losses,
-    /// What is never told.
-    ignored: Vec<Matcher>,
-    /// What this process alone does not tell yet.
-    silences: Vec<ActiveSilence>,
-    /// What the store is still to be told of silences.
-    silencing: VecDeque<Silencing>,
-    /// What may be an alert about alerting.
-    echoes: Echoes,
-    /// What is replaced before anything is kept.
-    redaction: Policy,
-    /// Received, and not taken up yet.
-    items: Vec<Item>,
-    /// Set when the loop takes no more events.
-    ending: Option<Ending>,
-    /// What became of attempts whose deliveries are in a file that failed.
-    deferred: Vec<Attempted>,
-}
 
 /// An attempt that is over.
 #[derive(Clone)]

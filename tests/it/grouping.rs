@@ -97,13 +97,11 @@ fn a_place_where_words_go_on_varying_is_learned() {
     let messages = sink.messages();
     let samples = messages.iter().flat_map(|message| &message.notice.samples);
     let told: Vec<_> = samples.map(|it| (&*it.event.message, it.count, it.in_common.as_deref())).collect();
-    let expected =
-        [("supplier Globex is gone", 1, None), ("supplier Initech is gone", 5, Some("supplier … is gone"))];
-    assert_eq!(told, expected);
+    assert_eq!(told, [("supplier Globex is gone", 6, Some("supplier … is gone"))]);
 }
 
 #[test]
-fn names_of_people_are_one_incident_from_the_second_on() {
+fn names_of_people_are_one_incident() {
     let told = told(
         |builder| builder,
         || {
@@ -113,7 +111,7 @@ fn names_of_people_are_one_incident_from_the_second_on() {
             error!("user ann has no desk");
         },
     );
-    let expected = [("user ann has no seat", 1), ("user bob has no seat", 3), ("user ann has no desk", 1)];
+    let expected = [("user ann has no seat", 4), ("user ann has no desk", 1)];
     assert_eq!(told, expected.map(|(message, count)| (message.to_owned(), count)));
 }
 

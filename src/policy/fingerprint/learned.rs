@@ -347,7 +347,7 @@ pub(crate) const HOLE: char = '…';
 const MAX_WORDS: usize = 48;
 
 /// How many messages and groups of a callsite are kept.
-const MAX_TEMPLATES: usize = 48;
+const MAX_TEMPLATES: usize = 32;
 
 /// How many places of a message can be holes.
 const MAX_HOLES: usize = 5;

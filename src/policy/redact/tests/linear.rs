@@ -99,6 +99,12 @@ fn a_text_of_one_piece_is_looked_at_a_bounded_number_of_times() {
 }
 
 #[test]
+fn and_so_are_some_together() {
+    assert_linear(&["%22", "authorization=\\", "token=abc123 ", " ", "-----END"]);
+    assert_linear(&["arn:", "authorization=\\", "token=abc123 "]);
+}
+
+#[test]
 fn and_so_are_64_kb_of_all_of_them() {
     let [short, long] = [8, 64].map(|kilobytes| looked_at(&PIECES, kilobytes * 1024));
     assert!(long <= 12 * short, "{short} and {long} bytes are looked at");
