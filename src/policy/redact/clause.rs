@@ -212,8 +212,8 @@ fn is_introduced(before: &str, after: &str) -> bool {
     let bare = before.trim_end_matches(['"', '\'', '`', ' ', '(', ':']);
     let word = bare.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
     let is_shouted = !after.bytes().any(|byte| byte.is_ascii_lowercase());
-    let is_lead = bare.ends_with(is_wide) || LEADS.contains(&word.to_lowercase().as_str());
-    (bare.len() < before.len() || bare.ends_with(is_wide)) && !is_shouted && is_lead
+    let is_apart = bare.len() < before.len() || bare.ends_with(is_wide);
+    is_apart && !is_shouted && (bare.ends_with(is_wide) || LEADS.contains(&word.to_lowercase().as_str()))
 }
 
 /// Whether `between` a name and a word says that this is the value: ` on host db1 = `,
@@ -272,7 +272,8 @@ fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Rang
         let from = word.as_ptr() as usize - text.as_ptr() as usize;
         let word = word.trim_end_matches(['.', ':', '?', '\\']);
         // Words of a language without spaces go on behind it.
-        let word = word.find(is_wide).map_or(word, |end| if end < MIN_SAID { word } else { &word[..end] });
+        let end = if word.is_ascii() { None } else { word.find(is_wide) };
+        let word = end.filter(|end| *end >= MIN_SAID).map_or(word, |end| &word[..end]);
         // `user/password`, `user:password`
         let (user, rest) = word.split_once([':', '/']).unwrap_or(("", word));
         // `val=…`

@@ -283,9 +283,6 @@ const MIN_NUMBER: usize = 4;
 /// A shorter number counts something, or is a time.
 const MIN_LONG_NUMBER: usize = 17;
 
-/// A shorter word may be the name of something.
-const MIN_MADE: usize = 10;
-
 /// What is longer begins like the name of an algorithm by chance.
 const MAX_ALGORITHM: usize = 8;
 
