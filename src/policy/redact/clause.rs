@@ -108,9 +108,10 @@ fn is_it(
         secret.nature.is_strong()
             && (look::is_mixed(word) || bare.len() < before.len())
             && between.is_some_and(leads)
-            || secret.rule == "password" && is_introduced(before, word)
+            || secret.rule == "password" && is_introduced(before, word) && !is_whose(before)
             || is_own
             || !text[name.clone()].is_ascii()
+                && !is_whose(before)
                 && before
                     .trim_end_matches(['"', '\'', '`', '(', '-', ' '])
                     .ends_with(|char: char| char.is_alphabetic() && !char.is_ascii())
@@ -166,7 +167,7 @@ fn is_settled(after: &str) -> bool {
 fn is_whose(before: &str) -> bool {
     let word = before.trim_end_matches(|char: char| !char.is_alphanumeric());
     let word = word.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
-    is_one_of(word, OF) || is_one_of(word, WHOSE)
+    is_one_of(word, OF) || is_one_of(word, WHOSE) || USERS.iter().any(|user| word.ends_with(user))
 }
 
 /// Whether a sentence says of the name that it is the word, or was changed to it; but for
@@ -306,6 +307,20 @@ const WHOSE: &[&str] = &[
     "benutzer", "von", "bei", "utilisateur", "usuario", "utente", "gebruiker", "uzytkownik", "uzivatel", "пользователь", "користувач", "kullanici", "the", "a", "an",
 ];
 
+/// Who logs in, in languages without spaces, or with other letters.
+const USERS: &[&str] = &[
+    "用户",
+    "用戶",
+    "使用者",
+    "ユーザー",
+    "사용자",
+    "المستخدم",
+    "χρηστης",
+    "χρήστης",
+    "пользователя",
+    "користувача",
+];
+
 /// Verbs that stand behind a value that somebody set.
 #[rustfmt::skip]
 const SETTLED: &[&str] = &["gesetzt", "vergeben", "geandert", "zuruckgesetzt", "versucht", "gezet", "gewijzigd", "geprobeerd", "yapmis", "yapildi", "eingegeben", "eingetragen", "angegeben", "verwendet", "benutzt", "gewahlt", "kullandi", "ingevoerd", "gebruikt", "olarak", "degistirildi", "asetettu"];
@@ -323,7 +338,7 @@ const UNITS: &[&str] = &[
 /// What stands right before a value, in a sentence that begins with its name.
 #[rustfmt::skip]
 const LINKS: &[&str] = &[
-    " [", " = ", " -> ", " to ", " as ", " changed from ", " auf ", " para ", " op ", " na ", " на ", " ke ", " till ", " til ", " vers ", " thanh ",
+    " [", " = ", " -> ", " to ", " as ", " changed from ", " auf ",
 ];
 
 /// Behind these, what went wrong follows.
