@@ -9,7 +9,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use tokio::{
@@ -19,18 +19,9 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    event::loss::Losses,
-    host::signal::Signal,
-    outbox::{Captured, Channel, Claim, Inquiry, Mark, Outbox, Target},
+    outbox::{Channel, Claim, Inquiry, Mark, Outbox, Target},
     policy::{
-        calendar::Calendar,
-        fingerprint::Grouping,
-        matcher::Matcher,
-        notice::Process,
-        redact::{Policy, redact},
-        retold::Retold,
-        retry::RetryPolicy,
-        send_error::SendError,
+        calendar::Calendar, notice::Process, redact::redact, retry::RetryPolicy, send_error::SendError,
     },
     queue::{
         Item, Receiver,
@@ -51,10 +42,8 @@ mod start;
 pub(crate) use start::start;
 
 mod persist;
-use persist::Late;
 
 mod silence;
-use silence::{ActiveSilence, Silencing};
 
 mod echo;
 use echo::Echoes;

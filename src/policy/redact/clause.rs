@@ -108,9 +108,10 @@ fn is_it(
         secret.nature.is_strong()
             && (look::is_mixed(word) || bare.len() < before.len())
             && between.is_some_and(leads)
-            || secret.rule == "password" && is_introduced(before, word)
+            || secret.rule == "password" && is_introduced(before, word) && !is_whose(before)
             || is_own
             || !text[name.clone()].is_ascii()
+                && !is_whose(before)
                 && before
                     .trim_end_matches(['"', '\'', '`', '(', '-', ' '])
                     .ends_with(|char: char| char.is_alphabetic() && !char.is_ascii())
@@ -166,7 +167,7 @@ fn is_settled(after: &str) -> bool {
 fn is_whose(before: &str) -> bool {
     let word = before.trim_end_matches(|char: char| !char.is_alphanumeric());
     let word = word.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
-    is_one_of(word, OF) || is_one_of(word, WHOSE)
+    is_one_of(word, OF) || is_one_of(word, WHOSE) || USERS.iter().any(|user| word.ends_with(user))
 }
 
 /// Whether a sentence says of the name that it is the word, or was changed to it; but for
@@ -212,8 +213,8 @@ fn is_introduced(before: &str, after: &str) -> bool {
     let bare = before.trim_end_matches(['"', '\'', '`', ' ', '(', ':']);
     let word = bare.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
     let is_shouted = !after.bytes().any(|byte| byte.is_ascii_lowercase());
-    let is_lead = bare.ends_with(is_wide) || LEADS.contains(&word.to_lowercase().as_str());
-    (bare.len() < before.len() || bare.ends_with(is_wide)) && !is_shouted && is_lead
+    let is_apart = bare.len() < before.len() || bare.ends_with(is_wide);
+    is_apart && !is_shouted && (bare.ends_with(is_wide) || LEADS.contains(&word.to_lowercase().as_str()))
 }
 
 /// Whether `between` a name and a word says that this is the value: ` on host db1 = `,
@@ -272,7 +273,8 @@ fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Rang
         let from = word.as_ptr() as usize - text.as_ptr() as usize;
         let word = word.trim_end_matches(['.', ':', '?', '\\']);
         // Words of a language without spaces go on behind it.
-        let word = word.find(is_wide).map_or(word, |end| if end < MIN_SAID { word } else { &word[..end] });
+        let end = if word.is_ascii() { None } else { word.find(is_wide) };
+        let word = end.filter(|end| *end >= MIN_SAID).map_or(word, |end| &word[..end]);
         // `user/password`, `user:password`
         let (user, rest) = word.split_once([':', '/']).unwrap_or(("", word));
         // `val=…`
@@ -305,6 +307,20 @@ const WHOSE: &[&str] = &[
     "benutzer", "von", "bei", "utilisateur", "usuario", "utente", "gebruiker", "uzytkownik", "uzivatel", "пользователь", "користувач", "kullanici", "the", "a", "an",
 ];
 
+/// Who logs in, in languages without spaces, or with other letters.
+const USERS: &[&str] = &[
+    "用户",
+    "用戶",
+    "使用者",
+    "ユーザー",
+    "사용자",
+    "المستخدم",
+    "χρηστης",
+    "χρήστης",
+    "пользователя",
+    "користувача",
+];
+
 /// Verbs that stand behind a value that somebody set.
 #[rustfmt::skip]
 const SETTLED: &[&str] = &["gesetzt", "vergeben", "geandert", "zuruckgesetzt", "versucht", "gezet", "gewijzigd", "geprobeerd", "yapmis", "yapildi", "eingegeben", "eingetragen", "angegeben", "verwendet", "benutzt", "gewahlt", "kullandi", "ingevoerd", "gebruikt", "olarak", "degistirildi", "asetettu"];
@@ -322,7 +338,7 @@ const UNITS: &[&str] = &[
 /// What stands right before a value, in a sentence that begins with its name.
 #[rustfmt::skip]
 const LINKS: &[&str] = &[
-    " [", " = ", " -> ", " to ", " as ", " changed from ", " auf ", " para ", " op ", " na ", " на ", " ke ", " till ", " til ", " vers ", " thanh ",
+    " [", " = ", " -> ", " to ", " as ", " changed from ", " auf ",
 ];
 
 /// Behind these, what went wrong follows.

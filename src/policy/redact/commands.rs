@@ -345,7 +345,7 @@ const COMMANDS: &[Command] = &[
     ("Simple(", "", Argument(0)), ("sign(", "", Argument(1)), ("Sequelize(", "", Argument(2)), ("net", "user", Argument(1)), ("rootpw", "", Last), ("ConvertTo-SecureString", "", Argument(0)), ("mkpasswd", "", Last), ("PassCmd", "", Last),
     ("AUTH", "PLAIN", Argument(0)), ("AUTH", "LOGIN", Argument(0)), ("AUTHENTICATE", "", Last), ("AUTH", "", Last), ("LOGIN", "", Argument(1)), ("PASS", "", Only), ("OPER", "", Argument(1)), ("IDENTIFY", "", Last), ("SETUSER", "", Attached(">")), ("ADDUSER", "", Argument(1)),
     ("AUTH", "", Announced), ("auth", "", Announced), ("LOGIN", "", Announced), ("login", "", Announced), ("HELLO", "", Announced),
-    ("AT", "+CWJAP=", Argument(1)), ("AT", "+CPIN=", Argument(0)),
+    ("machine", "login", Flag("password")), ("AT", "+CWJAP=", Argument(1)), ("AT", "+CPIN=", Argument(0)),
     ("auth", "plain", Argument(0)), ("SASL", "PLAIN", Last), ("NICKSERV", "", Last), ("NickServ", "", Last),
 ];
 

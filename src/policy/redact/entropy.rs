@@ -226,7 +226,7 @@ const PUBLIC: &[&str] = &[
 #[rustfmt::skip]
 const ALWAYS_PUBLIC: &[&str] = &[
     "sha1", "sha256", "sha512", "fingerprint", "checksum", "digest", "cert", "public", "x.509", "ed25519", "eddsa", "peer", "rsa4096", "rsa2048", "cache",
-    "integrity", "thumbprint", "domainkey", "refs/", "dnskey",
+    "integrity", "thumbprint", "domainkey", "idempotency", "refs/", "dnskey",
 ];
 
 /// Near these, a number is a secret.

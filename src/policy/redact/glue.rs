@@ -283,6 +283,9 @@ impl Reader<'_, '_> {
             at = self.after_spaces(after);
         }
         if is_owned {
+            if self.at(at, "= ") {
+                return (self.after_spaces(at + 1), Form::Colon);
+            }
             // `… for user "ann": …`; without a colon it is said only whose it is.
             let end = quotes::quote(self.text, at).map_or_else(
                 || near[at.min(near.len())..].find([':', ' ']).map_or(near.len(), |length| at + length),
@@ -293,8 +296,8 @@ impl Reader<'_, '_> {
                 &near[at.min(near.len())..end.min(near.len()).max(at.min(near.len()))],
                 HARMLESS_ENDS,
             );
-            return if (self.at(end, ":") && after > end + 1 || self.at(after, "= ")) && !is_other {
-                (self.after_spaces(after + usize::from(self.at(after, "= "))), Form::Colon)
+            return if self.at(end, ":") && after > end + 1 && !is_other {
+                (after, Form::Colon)
             } else {
                 (self.bytes.len(), Form::Adjacent)
             };

@@ -19,6 +19,7 @@ use crate::{
 mod corpora;
 mod findings;
 mod linear;
+mod sentences;
 mod wrapped;
 
 thread_local! {

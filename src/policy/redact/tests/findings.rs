@@ -4,9 +4,9 @@
 use super::cleaned;
 
 /// Texts and their secrets.
-type Leaks = &'static [(&'static str, &'static str)];
+pub(super) type Leaks = &'static [(&'static str, &'static str)];
 
-fn assert_gone(leaks: Leaks) {
+pub(super) fn assert_gone(leaks: Leaks) {
     let left: Vec<_> = leaks
         .iter()
         .map(|(text, secret)| (cleaned(text), secret))
@@ -16,7 +16,7 @@ fn assert_gone(leaks: Leaks) {
     assert!(leaks.len() > 10, "{}", leaks.len());
 }
 
-fn assert_left(texts: &[&str]) {
+pub(super) fn assert_left(texts: &[&str]) {
     let touched: Vec<_> =
         texts.iter().map(|text| (text, cleaned(text))).filter(|(text, clean)| **text != clean).collect();
     assert!(touched.is_empty(), "{touched:#?}");
