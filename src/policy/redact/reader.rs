@@ -267,8 +267,9 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let is_near = self.bytes[at - 1] == b':';
                 extent::secret_at(self.text, skipped, Form::Colon, secret).filter(|range| {
                     let value = &self.text[range.clone()];
-                    let is_line = self.text[..name.start].ends_with('\n')
-                        && self.text[range.end..].starts_with(['\n', '\r']);
+                    let (before, after) = (&self.text[..name.start], &self.text[range.end..]);
+                    let is_line = (before.is_empty() || before.ends_with(['\n', '{', ',']))
+                        && (after.is_empty() || after.starts_with(['\n', '\r', '}']));
                     !is_near || is_line || !is_name(value) || chance::is_phrase(value)
                 })
             }
