@@ -47,7 +47,10 @@ impl Reader<'_, '_> {
             return extent::secret_at(self.text, at, Form::Assigned, secret);
         }
         let rest = near.trim_start_matches(['"', '\'', '`', '\\', ',']);
-        let link = LINKS.iter().find(|link| rest.starts_with(*link))?;
+        // Of a list in a sentence: `tokens: …, …`.
+        let list = Some(&", ").filter(|link| secret.countable && near.starts_with(**link));
+        let rest = if list.is_some() { near } else { rest };
+        let link = list.or_else(|| LINKS.iter().find(|link| rest.starts_with(*link)))?;
         let at = end + near.len() - rest.len() + link.len();
         let range = extent::secret_at(self.text, at, Form::Assigned, secret)?;
         look::is_mixed(&self.text[range.clone()]).then_some(range)

@@ -146,6 +146,9 @@ impl Reader<'_, '_> {
                 return is_it.then_some((Glue::Direct(Form::Colon), after));
             }
             _ if is_flag => return (spaces == 1).then_some((Glue::Direct(Form::Flag), at)),
+            _ if quote.is_some() && self.at(at, "is ") && quotes::quote(self.text, at + 3).is_some() => {
+                (Form::Colon, 3)
+            }
             _ if quote.is_some() => return None,
             _ if secret.nature.is_strong() && look::starts_with(&self.text[name.clone()], "by") => {
                 (Form::Colon, 0)

@@ -237,17 +237,21 @@ impl<'t, 'p> Reader<'t, 'p> {
                 if is_below && first.ends_with(':') {
                     return elsewhere::below(self.text, at, secret);
                 }
+                let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
+                let answer = near.lines().next().unwrap_or_default().trim();
+                let word = answer.trim_matches(['"', '\'', '`']);
+                let is_quoted = secret.nature.is_strong() && answer.starts_with(['"', '\'']);
+                let is_code = matches!(secret.nature, Nature::Digits(_) | Nature::Random);
+                looked(answer.len());
+                let is_value =
+                    look::is_mixed(word) || look::is_joined(word) || is_below || is_quoted || is_code;
+                if !is_value || word.ends_with([':', '=']) || look::is_pair(word) {
+                    return None;
+                }
                 let range = extent::secret_at(self.text, at, Form::Colon, secret)?;
                 let line = self.text[range.end..].lines().next().unwrap_or_default();
                 looked(line.len().min(NEAR_BYTES));
-                let value = &self.text[range.clone()];
-                let is_alone = line.trim_matches(['"', '\'', ' ', '\t', '\r', '`']).is_empty()
-                    && !value.ends_with([':', '='])
-                    && !look::is_pair(value);
-                let is_code = matches!(secret.nature, Nature::Digits(_) | Nature::Random);
-                let is_quoted = secret.nature.is_strong() && self.text[..range.start].ends_with(['"', '\'']);
-                let is_chosen = look::is_mixed(value) || look::is_joined(value) || is_quoted;
-                (is_alone && (is_chosen || is_below || is_code)).then_some(range)
+                line.trim_matches(['"', '\'', ' ', '\t', '\r', '`']).is_empty().then_some(range)
             }
             // A shape says more than a word that may be there by chance.
             Glue::Direct(form)
@@ -267,8 +271,9 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let is_near = self.bytes[at - 1] == b':';
                 extent::secret_at(self.text, skipped, Form::Colon, secret).filter(|range| {
                     let value = &self.text[range.clone()];
-                    let is_line = self.text[..name.start].ends_with('\n')
-                        && self.text[range.end..].starts_with(['\n', '\r']);
+                    let (before, after) = (&self.text[..name.start], &self.text[range.end..]);
+                    let is_line = (before.is_empty() || before.ends_with(['\n', '{', ',']))
+                        && (after.is_empty() || after.starts_with(['\n', '\r', '}']));
                     !is_near || is_line || !is_name(value) || chance::is_phrase(value)
                 })
             }
