@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};

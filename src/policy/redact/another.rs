@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    extent::{self, NEAR_NAME},
+    extent::{self, NEAR_BYTES, NEAR_NAME},
     judge::Form,
     keys::{Nature, Secret},
     look, quotes,
@@ -52,8 +52,10 @@ impl Reader<'_, '_> {
         let rest = if list.is_some() { near } else { rest };
         let link = list.or_else(|| LINKS.iter().find(|link| rest.starts_with(*link)))?;
         let at = end + near.len() - rest.len() + link.len();
-        let range = extent::secret_at(self.text, at, Form::Assigned, secret)?;
-        look::is_mixed(&self.text[range.clone()]).then_some(range)
+        // Its beginning has to tell: a long one is looked at once, and not for each name in it.
+        let begun = &self.text[..self.text.floor_char_boundary(at + NEAR_BYTES)];
+        let range = extent::secret_at(begun, at, Form::Assigned, secret)?;
+        look::is_mixed(&begun[range]).then(|| extent::secret_at(self.text, at, Form::Assigned, secret))?
     }
 
     /// How much of what is at `at` has digits, letters and gaps where `last` has them.

@@ -194,10 +194,12 @@ const PATHS: &[&str] = &[
 fn sasl(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let (name, rest) = (&text[run.clone()], &text[run.end..]);
     let zero = ["0", "x00", "u0000"].iter().find(|zero| name.starts_with(**zero))?;
+    if !text[..run.start].ends_with('\\') || !rest[1..].starts_with(zero) {
+        return None;
+    }
     let start = run.end + 1 + zero.len();
-    let is_it = text[..run.start].ends_with('\\') && rest[1..].starts_with(zero);
-    let value = short_address(text, start.min(text.len())).split([',', ')']).next()?;
-    (is_it && value.len() > 2 && !look::is_masked(value)).then_some(start..start + value.len())
+    let value = short_address(text, start).split([',', ')']).next()?;
+    (value.len() > 2 && !look::is_masked(value)).then_some(start..start + value.len())
 }
 
 /// Oracle's `user/password@//host`.

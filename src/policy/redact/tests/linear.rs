@@ -127,4 +127,4 @@ proptest! {
 const SHORT: usize = 4 * 1024;
 
 /// How often a byte is looked at, at the most and on average.
-const MAX_LOOKS: usize = 400;
+const MAX_LOOKS: usize = 600;
