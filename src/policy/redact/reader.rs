@@ -200,12 +200,17 @@ impl<'t, 'p> Reader<'t, 'p> {
         at - length
     }
 
+    /// What is looked at of what begins at `at`.
+    fn near(&self, at: usize) -> &str {
+        &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)]
+    }
+
     /// Where the value of `name` is, if it is a secret and stands behind it.
     fn value(&self, name: &Range<usize>, secret: &Secret<'_>) -> Option<Range<usize>> {
         let (form, at) = self.glue(name, secret)?;
         // `NAME= OTHER=…` gives it none.
         if self.bytes[..at].ends_with(b"= ")
-            && self.text[at..].split_whitespace().next().is_some_and(|word| {
+            && self.near(at).split_whitespace().next().is_some_and(|word| {
                 let is_own = word.split('=').next().is_some_and(|name| {
                     name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
                 });
@@ -222,7 +227,7 @@ impl<'t, 'p> Reader<'t, 'p> {
             Glue::Type => extent::typed(self.text, at, secret),
             Glue::Block => self.judged(extent::block(self.text, name.start, at)?, secret),
             Glue::NextLine => {
-                let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
+                let near = self.near(at);
                 let rule = near.len()
                     - near
                         .trim_start_matches(|char: char| {
@@ -233,11 +238,11 @@ impl<'t, 'p> Reader<'t, 'p> {
                 let item = self.after_item(at);
                 let is_below = self.is_indented(name.start, at) || item > at;
                 let at = item;
-                let first = self.text[at..].split_whitespace().next().unwrap_or_default();
+                let first = self.near(at).split_whitespace().next().unwrap_or_default();
                 if is_below && first.ends_with(':') {
                     return elsewhere::below(self.text, at, secret);
                 }
-                let near = &self.text[at..self.text.floor_char_boundary(at + NEAR_BYTES)];
+                let near = self.near(at);
                 let answer = near.lines().next().unwrap_or_default().trim();
                 let word = answer.trim_matches(['"', '\'', '`']);
                 let is_quoted = secret.nature.is_strong() && answer.starts_with(['"', '\'']);
@@ -260,7 +265,7 @@ impl<'t, 'p> Reader<'t, 'p> {
                 None
             }
             Glue::Direct(Form::Colon) => {
-                let word = self.text[at..].split([' ', ':', '\n']).next().unwrap_or_default();
+                let word = self.near(at).split([' ', ':', '\n']).next().unwrap_or_default();
                 let skipped = if is_one_of(word, &["old", "new", "current"]) {
                     self.after_spaces(
                         at + word.len() + usize::from(self.bytes.get(at + word.len()) == Some(&b':')),
