@@ -214,7 +214,8 @@ CREATE TRIGGER save_first_event INSTEAD OF INSERT ON saved WHEN new.tab = 'first
         ON CONFLICT (incident_id) DO UPDATE SET payload = new.data;
 END;
 
-CREATE TRIGGER save_latest_event INSTEAD OF INSERT ON saved WHEN new.tab = 'latest_event' BEGIN
+CREATE TRIGGER save_latest_event INSTEAD OF INSERT ON saved
+    WHEN new.tab = 'latest_event' AND new.data IS NOT NULL BEGIN
     INSERT INTO latest_event (incident_id, payload) VALUES (new.key ->> '$', new.data)
         ON CONFLICT (incident_id) DO UPDATE SET payload = new.data;
 END;
@@ -278,6 +279,11 @@ END;
 -- The only rows that a decision removes.
 CREATE TRIGGER forget_refusal INSTEAD OF INSERT ON saved WHEN new.tab = 'refusal' AND new.data IS NULL BEGIN
     DELETE FROM refusal WHERE sink = new.key ->> 0 AND recipient = new.key ->> 1;
+END;
+
+CREATE TRIGGER forget_latest_event INSTEAD OF INSERT ON saved
+    WHEN new.tab = 'latest_event' AND new.data IS NULL BEGIN
+    DELETE FROM latest_event WHERE incident_id = new.key ->> '$';
 END;
 
 CREATE TRIGGER forget_silence INSTEAD OF INSERT ON saved WHEN new.tab = 'silence' AND new.data IS NULL BEGIN

@@ -203,6 +203,8 @@ impl Page {
         if let Some(event) = arrival.event {
             self.firsts.insert(id, Event::unshared(event));
         }
+        // What it said last is of the time before.
+        self.latests.remove(&id);
         for key in known {
             let is_held = self.standing(id, &key.1).is_some_and(|standing| standing.is_held(now));
             let Some(known) = self.standings.change(&key) else { continue };

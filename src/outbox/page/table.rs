@@ -49,11 +49,10 @@ impl<K: Ord + Clone, R> Table<K, R> {
         self.rows.insert(key, row);
     }
 
-    /// Removes a row: a keeper deletes it.
+    /// Removes a row, also one that is not loaded: a keeper deletes it.
     pub(in crate::outbox) fn remove(&mut self, key: &K) {
-        if self.rows.remove(key).is_some() {
-            self.changed.insert(key.clone());
-        }
+        self.rows.remove(key);
+        self.changed.insert(key.clone());
     }
 
     /// Adds a row as it is kept. One that the page holds already stays: it may have

@@ -103,6 +103,7 @@ async fn hand_over(memory: &mut Side, file: &mut Side) {
     std::mem::replace(&mut file.bench.store, store).shut().await;
     file.bench.directory = Some(directory);
     file.claims = memory.claims.clone();
+    file.asked = memory.asked.clone();
 }
 
 /// The file fails, or works again.
@@ -123,12 +124,16 @@ async fn turn(side: &mut Side, now: SystemTime) {
             let targets = side.bench.targets.clone();
             side.bench.store.move_to(file, &[], &targets, now).await.unwrap();
             side.bench.store.reconsider(now).await.unwrap();
+            // The clock may have jumped meanwhile: upkeep finds that out.
+            side.bench.store.pull_forward(now + 2 * HOUR / 60, now + HOUR, now).await.unwrap();
             side.claims.extend(side.deferred.drain(..));
+            side.asked.append(&mut side.deferred_asked);
         }
         Store::Sqlite(_) => {
             let mut store = std::mem::replace(&mut side.bench.store, Store::Memory(Memory::default()));
             store.shut().await;
             side.deferred = std::mem::take(&mut side.claims);
+            side.deferred_asked = std::mem::take(&mut side.asked);
         }
     }
 }

@@ -8,6 +8,9 @@ use super::{silences::silence, *};
 use crate::policy::matcher::{Matcher, first_of_silenced};
 
 mod books;
+mod receipts;
+use receipts::Asked;
+pub(super) use receipts::Becomes;
 
 /// One thing that happens, a second after the other or more.
 #[derive(Clone, Debug)]
@@ -27,8 +30,13 @@ pub(super) enum Step {
         sink: Sink,
         limit: usize,
     },
-    /// The oldest claim gets its answer: one that may come too late.
-    Deliver,
+    /// The oldest claim gets its answer: one that may come too late. If its provider says
+    /// more, it is asked later what became of the message.
+    Deliver {
+        asks: bool,
+    },
+    /// What is asked of those that a sink's provider took has this answer.
+    Learn(Sink, Becomes),
     Retry {
         is_ambiguous: bool,
         pause: u64,
@@ -68,7 +76,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         8 => (sink(), proptest::bool::weighted(0.2)).prop_map(|(sink, hurried)| Step::Tell { sink, hurried }),
         1 => sink().prop_map(Step::TellOfDead),
         6 => (sink(), 1_usize..4).prop_map(|(sink, limit)| Step::Claim { sink, limit }),
-        4 => Just(Step::Deliver),
+        4 => any::<bool>().prop_map(|asks| Step::Deliver { asks }),
+        2 => (sink(), receipts::becomes()).prop_map(|(sink, becomes)| Step::Learn(sink, becomes)),
         3 => (any::<bool>(), pause()).prop_map(|(is_ambiguous, pause)| Step::Retry { is_ambiguous, pause }),
         1 => pause().prop_map(Step::Release),
         1 => Just(Step::Bury),
@@ -92,6 +101,7 @@ pub(super) enum Did {
     Settled(bool),
     PulledForward(u64),
     Silenced(usize),
+    Learned(Vec<String>),
     Nothing,
 }
 
@@ -109,6 +119,10 @@ pub(super) struct Side {
     pub(super) claims: VecDeque<Claimed>,
     /// Of the file, while memory has taken over.
     pub(super) deferred: VecDeque<Claimed>,
+    /// What was taken, and is asked after.
+    pub(super) asked: Asked,
+    /// Of the file, while memory has taken over.
+    pub(super) deferred_asked: Asked,
     /// What was over when the store before this one handed over.
     pub(super) past: EventCounts,
     /// How many events there were.
@@ -139,6 +153,8 @@ impl Side {
             is_limited,
             claims: VecDeque::new(),
             deferred: VecDeque::new(),
+            asked: Asked::new(),
+            deferred_asked: Asked::new(),
             past: EventCounts::default(),
             events: 0,
             silences: 0,
@@ -202,7 +218,8 @@ impl Side {
                 _ => Did::Dead(self.bench.tell_of_dead(sink, now - HOUR, now).await),
             },
             Step::Claim { sink, limit } => Did::Claimed(self.claim(sink, *limit, now).await),
-            Step::Deliver => Did::Settled(self.deliver(now).await),
+            Step::Deliver { asks } => Did::Settled(self.deliver(*asks, now).await),
+            Step::Learn(sink, becomes) => Did::Learned(self.learn(sink, *becomes, now).await),
             Step::Bury => Did::Settled(
                 self.answer(false, async |store, claim| store.bury(claim, "21211", now).await).await,
             ),
@@ -277,8 +294,14 @@ impl Side {
         told
     }
 
-    async fn deliver(&mut self, now: SystemTime) -> bool {
-        self.answer(true, async |store, claim| store.deliver(claim, None, 2, None, now).await).await
+    async fn deliver(&mut self, asks: bool, now: SystemTime) -> bool {
+        let ask_at = asks.then_some(now + 10 * SETTLE);
+        let claimed = self.claims.front().cloned().filter(|_| asks);
+        let deliver =
+            async |store: &mut Store, claim: &Claim| store.deliver(claim, None, 2, ask_at, now).await;
+        let is_settled = self.answer(true, deliver).await;
+        self.asked.extend(claimed.filter(|_| is_settled).map(|claimed| (claimed.0.key, claimed)));
+        is_settled
     }
 
     /// Settles the oldest claim for good. False if it came too late, or if there
