@@ -259,7 +259,10 @@ pub(crate) struct Claim {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// Another process holds the file's write lock; worth repeating.
-    #[cfg_attr(not(any(feature = "sqlite", feature = "webhook")), expect(dead_code, reason = "there is no file"))]
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "webhook")),
+        expect(dead_code, reason = "there is no file")
+    )]
     #[error("the database is busy")]
     Busy,
     /// The memory store holds as many events as it may.
