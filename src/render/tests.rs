@@ -200,7 +200,7 @@ Backtrace (PANIC: index out of bounds)
 #7K3Q · To hear no more of one kind: tracing-alert silence --for 2h --kind and its code (below); or for good, restart the program with ALERT_IGNORE and its code
 
 Grouping and silence
-    Events with the same level, target, file, message and root error are reported as one; numbers, ids and addresses in the texts may differ, and so may other fields. To group by something else, set the field alert.fingerprint, or use Builder::fingerprint.
+    Events with the same level, target, file, message and root error are reported as one; numbers, ids and addresses in the texts may differ, and so may most other fields. To group by something else, set the field alert.fingerprint, or use Builder::fingerprint.
 
     #7K3Q 1
     #7K3Q 2

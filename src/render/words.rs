@@ -298,7 +298,7 @@ pub(super) fn last_at(time: &str) -> String {
 
 /// How events are grouped, and how that is changed.
 pub(super) const GROUPED_BY_DEFAULT: &str = "Events with the same level, target, file, message and root error are reported \
-     as one; numbers, ids and addresses in the texts may differ, and so may other fields. To group by something else, \
+     as one; numbers, ids and addresses in the texts may differ, and so may most other fields. To group by something else, \
      set the field alert.fingerprint, or use Builder::fingerprint.";
 
 pub(super) fn grouped_by_field(fingerprint: &str) -> String {
