@@ -24,12 +24,15 @@ pub(crate) struct Said {
     pub(crate) callsite: Fingerprint,
     /// What it is counted under, as long as it has no group.
     own: Fingerprint,
-    words: Vec<SaidWord>,
+    /// The words, one after the other.
+    text: Box<str>,
+    words: Box<[SaidWord]>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct SaidWord {
-    text: String,
+    /// Where it ends in the text.
+    end: u32,
     hash: u32,
     slot: Slot,
 }
@@ -48,17 +51,29 @@ impl Said {
             words.push(Word { text: CAUSE, slot: Slot::Between });
             words.extend(super::words::words(cause));
         }
-        let can_vary = words.iter().any(|word| word.slot != Slot::Fixed);
+        let can_vary = words.iter().any(|word| word.slot < Slot::Part);
         if !can_vary || words.len() > MAX_WORDS {
             return None;
         }
-        let said = |Word { text, slot }: Word<'_>| SaidWord {
-            text: text.to_owned(),
-            hash: keyed(callsite, &[text]),
-            slot,
+        let mut whole = String::new();
+        let said = |Word { text, slot }: Word<'_>| {
+            whole.push_str(text);
+            let end = u32::try_from(whole.len()).unwrap_or(u32::MAX);
+            SaidWord { end, hash: keyed(callsite, &[text]), slot }
         };
         let words = words.into_iter().map(said).collect();
-        Some(Self { callsite, own, words })
+        Some(Self { callsite, own, words, text: whole.into() })
+    }
+
+    /// The words, and what they say.
+    fn told(&self) -> impl Iterator<Item = (&SaidWord, &str)> {
+        let mut start = 0;
+        self.words.iter().map(move |word| {
+            let end = word.end as usize;
+            let text = self.text.get(start..end).unwrap_or_default();
+            start = end;
+            (word, text)
+        })
     }
 }
 
@@ -241,8 +256,9 @@ impl Template {
     /// Whether enough is left that the messages have in common.
     fn keeps_enough(&self, said: &Said) -> bool {
         let is_word = |text: &str| text.chars().filter(|c| c.is_alphabetic()).count() > 1;
-        let words = said.words.iter().filter(|word| is_word(&word.text));
-        let kept = words.filter(|word| self.words.iter().flatten().any(|(hash, _)| *hash == word.hash));
+        let words = said.told().filter(|(_, text)| is_word(text));
+        let is_kept = |word: &SaidWord| self.words.iter().flatten().any(|(hash, _)| *hash == word.hash);
+        let kept = words.filter(|(word, _)| is_kept(word));
         kept.count() >= MIN_SHARED.max(self.holes())
     }
 
@@ -272,8 +288,8 @@ impl Template {
         let mut hole = [0; 3];
         for own in &self.words {
             let known = own.filter(|(_, slot)| *slot >= Slot::Bare as u8);
-            let word = known.and_then(|(hash, _)| said.words.iter().find(|word| word.hash == hash));
-            let text = word.map_or_else(|| &*HOLE.encode_utf8(&mut hole), |word| word.text.as_str());
+            let word = known.and_then(|(hash, _)| said.told().find(|(word, _)| word.hash == hash));
+            let text = word.map_or_else(|| &*HOLE.encode_utf8(&mut hole), |(_, text)| text);
             let joins = text.starts_with(|c: char| ")]},;:=.".contains(c));
             let is_joined = shown.ends_with(['(', '[', '{', '=']) || text == "=";
             if !shown.is_empty() && !joins && !is_joined {
