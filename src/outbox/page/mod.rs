@@ -50,6 +50,7 @@ pub(super) use rows::{
     StartRow, State, StoredNotice,
 };
 pub(crate) use silences::SilenceRow;
+use table::Rows;
 pub(super) use table::{Kept, Table};
 
 /// Rows of the outbox, by their keys.
@@ -248,12 +249,12 @@ impl Page {
         found.map_or(Ok(()), |(_, table)| table.read(key, data))
     }
 
-    /// What a keeper has to write: of each row that changed its table's name, its key and
-    /// what it says, if it was not removed.
+    /// What a keeper has to write, in arrays: of each row that changed its table's name,
+    /// its key and what it says, if it was not removed.
     pub(super) fn changed(&mut self) -> serde_json::Result<Vec<String>> {
-        let mut rows = Vec::new();
+        let mut rows = Rows::default();
         self.tables().into_iter().try_for_each(|(name, table)| table.write(name, &mut rows))?;
-        Ok(rows)
+        Ok(rows.close())
     }
 
     /// Notes that what changed is saved.

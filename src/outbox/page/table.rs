@@ -97,7 +97,7 @@ pub(in crate::outbox) trait Kept {
 
     /// Adds to `rows` what a keeper has to write, each with the table's `name` and its
     /// key; without data if the row was removed.
-    fn write(&self, name: &str, rows: &mut Vec<String>) -> serde_json::Result<()>;
+    fn write(&self, name: &str, rows: &mut Rows) -> serde_json::Result<()>;
 
     /// Notes that all of it is saved.
     fn note_saved(&mut self);
@@ -113,9 +113,9 @@ where
         Ok(())
     }
 
-    fn write(&self, name: &str, rows: &mut Vec<String>) -> serde_json::Result<()> {
+    fn write(&self, name: &str, rows: &mut Rows) -> serde_json::Result<()> {
         for key in &self.changed {
-            rows.push(serde_json::to_string(&(name, key, self.rows.get(key)))?);
+            rows.add(&serde_json::to_string(&(name, key, self.rows.get(key)))?);
         }
         Ok(())
     }
@@ -124,3 +124,29 @@ where
         self.changed.clear();
     }
 }
+
+/// Rows in arrays of JSON, each of about [`MAX_ARRAY_BYTES`], so that a keeper needs no
+/// copy of all of them.
+#[derive(Default)]
+pub(in crate::outbox) struct Rows(Vec<String>);
+
+impl Rows {
+    fn add(&mut self, row: &str) {
+        match self.0.last_mut().filter(|array| array.len() <= MAX_ARRAY_BYTES) {
+            Some(array) => array.push(','),
+            None => self.0.push("[".to_owned()),
+        }
+        if let Some(array) = self.0.last_mut() {
+            array.push_str(row);
+        }
+    }
+
+    /// The arrays.
+    pub(in crate::outbox) fn close(mut self) -> Vec<String> {
+        self.0.iter_mut().for_each(|array| array.push(']'));
+        self.0
+    }
+}
+
+/// How much JSON one statement has, about: so no batch takes much memory at once.
+const MAX_ARRAY_BYTES: usize = 256 * 1024;

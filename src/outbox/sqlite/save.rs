@@ -9,9 +9,6 @@ use super::{
     turn::FileTurn,
 };
 
-/// How much JSON one statement has, about: so no batch takes much memory at once.
-const BYTES_PER_STATEMENT: usize = 1024 * 1024;
-
 impl FileTurn<'_> {
     /// Saves what changed on the page; public ids that are taken are drawn again before.
     pub(super) async fn save(&mut self, new_id: &dyn Fn() -> String) -> Result<(), StoreError> {
@@ -24,17 +21,9 @@ impl FileTurn<'_> {
             }
             self.page.redraw(&taken, new_id);
         }
-        let rows = self.page.changed().map_err(|error| StoreError::Failed(error.to_string()))?;
-        let mut statement = String::new();
-        for row in rows {
-            if statement.len() > BYTES_PER_STATEMENT {
-                self.write(&mut statement).await?;
-            }
-            statement.push(if statement.is_empty() { '[' } else { ',' });
-            statement.push_str(&row);
-        }
-        if !statement.is_empty() {
-            self.write(&mut statement).await?;
+        let statements = self.page.changed().map_err(|error| StoreError::Failed(error.to_string()))?;
+        for rows in statements {
+            self.write(rows).await?;
         }
         Ok(())
     }
@@ -52,9 +41,7 @@ impl FileTurn<'_> {
         Ok(taken)
     }
 
-    async fn write(&mut self, rows: &mut String) -> Result<(), StoreError> {
-        rows.push(']');
-        let rows = std::mem::take(rows);
+    async fn write(&mut self, rows: String) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO saved (tab, key, data)
              SELECT value ->> 0, value -> 1, nullif(value -> 2, 'null') FROM json_each(?1)",

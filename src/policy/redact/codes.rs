@@ -61,16 +61,10 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let is_told = |words: &[&str]| {
         words.iter().any(|word| CODES.contains(word) || is_code_word(word) && has_stem(word, KINDS))
     };
-    let is_failure =
-        before.iter().take(4).any(|word| ["failed", "exited", "returned", "failure"].contains(word));
-    let is_near = is_said
-        && !is_failure
-        && before.first().is_some_and(|word| is_code_word(word))
-        && before.iter().chain(&after).any(|word| has_stem(word, KINDS));
     let is_any = digits == 6
         && before.iter().chain(&after).any(|word| is_code_word(word))
         && before.iter().chain(&after).any(|word| has_stem(word, KINDS));
-    (is_used || is_near || is_led && is_any || is_led && (is_told(&before) || is_told(&after)))
+    (is_used || is_led && (is_any || is_told(&before) || is_told(&after)))
         .then(|| run.start..run.start + code.len())
 }
 

@@ -68,7 +68,9 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
             let value = &text[argument.clone()];
             if is_user {
                 let (user, rest) = value.split_once([':', '%'])?;
-                let is_cased = rest.len() >= 6 && rest.chars().any(char::is_uppercase);
+                // Of a shell's variable, only the name is there.
+                let is_cased =
+                    rest.len() >= 6 && rest.chars().any(char::is_uppercase) && !rest.starts_with('$');
                 return (look::is_mixed(rest) || look::is_joined(rest) || is_cased || chance::is_made(rest))
                     .then_some(argument.start + user.len() + 1..argument.end);
             }

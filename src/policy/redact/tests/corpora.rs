@@ -189,7 +189,7 @@ fn few_secrets_of_any_kind_leak() {
     assert_at_most(9, "secrets_kept.txt", |line| leak(line, None, unescaped));
     assert_at_most(11, "secrets_kept_later.txt", |line| leak(line, None, unescaped));
     assert_at_most(27, "secrets_by_form.txt", |line| leak(line, None, unescaped));
-    assert_at_most(137, "secrets_wide.txt", |line| leak(line, None, unescaped));
+    assert_at_most(138, "secrets_wide.txt", |line| leak(line, None, unescaped));
     assert_at_most(234, "secrets_wide_unseen.txt", |line| leak(line, None, unescaped));
     assert_at_most(79, "secrets_unseen.txt", |line| leak(line, None, unescaped));
 }
@@ -198,10 +198,10 @@ fn few_secrets_of_any_kind_leak() {
 fn fewer_harmless_lines_of_any_kind_are_touched() {
     assert_at_most(0, "harmless_seen.txt", |line| touched(line, unescaped));
     assert_at_most(0, "harmless_more.txt", |line| touched(line, unescaped));
-    assert_at_most(4, "harmless_kept.txt", |line| touched(line, unescaped));
+    assert_at_most(2, "harmless_kept.txt", |line| touched(line, unescaped));
     assert_at_most(0, "harmless_kept_later.txt", |line| touched(line, unescaped));
     assert_at_most(0, "harmless_by_form.txt", |line| touched(line, unescaped));
     assert_at_most(7, "harmless_wide.txt", |line| touched(line, unescaped));
     assert_at_most(39, "harmless_wide_unseen.txt", |line| touched(line, unescaped));
-    assert_at_most(8, "harmless_unseen.txt", |line| touched(line, unescaped));
+    assert_at_most(5, "harmless_unseen.txt", |line| touched(line, unescaped));
 }
