@@ -140,7 +140,8 @@ impl Gate {
                 gate.hint_at_requests();
             };
             // Without the thread, requests have no span, as in any other program.
-            drop(thread::start(Role::Guest, format!("{}-requests", thread::NAME), hint));
+            let name = format!("{}-requests", thread::NAME);
+            drop(thread::start_before_forks(Role::Guest, name, || (), hint));
         }
     }
 

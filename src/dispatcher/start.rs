@@ -40,7 +40,11 @@ use crate::{
 pub(crate) fn start(setup: Setup, counters: Arc<Counters>, queue: Receiver) -> io::Result<Arc<Signal<()>>> {
     let ended = Arc::new(Signal::new());
     let done = Arc::clone(&ended);
-    thread::start(Role::Own, thread::NAME.to_owned(), move || {
+    // tokio makes something of its own with the first runtime of a process: as a child that
+    // is forked meanwhile waits for it for ever, it is made first. If a runtime cannot be
+    // built, `work` says so.
+    let prepare = || drop(runtime());
+    thread::start_before_forks(Role::Own, thread::NAME.to_owned(), prepare, move || {
         drop(setup.voice.clone().set());
         exit::serve(&counters);
         work(&setup, &counters, queue);

@@ -14,9 +14,10 @@ use std::{
     pin::pin,
     sync::{Arc, OnceLock},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
-use crate::host::{fork::PerProcess, text};
+use crate::host::{fork::PerProcess, signal::Signal, text};
 
 /// Whose work a thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +204,33 @@ static SECRET_NAME: PerProcess<OnceLock<String>> = PerProcess::new();
 pub(crate) fn secret_name(secret: impl FnOnce() -> String) -> String {
     SECRET_NAME.get().get_or_init(|| format!("{NAME}-db-{}", secret())).clone()
 }
+
+/// As [`start`], and waits until the thread has done `prepare`. The standard library holds
+/// a lock while a thread starts: a child that is forked meanwhile could start none.
+///
+/// # Errors
+///
+/// As [`start`].
+pub(crate) fn start_before_forks<T: Send + 'static>(
+    role: Role,
+    name: String,
+    prepare: impl FnOnce() + Send + 'static,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    let begun = Arc::new(Signal::new());
+    let begins = Arc::clone(&begun);
+    let thread = start(role, name, move || {
+        prepare();
+        begins.set(());
+        work()
+    })?;
+    let _: Option<()> = begun.wait_until(Instant::now() + MAX_START);
+    Ok(thread)
+}
+
+/// How long a thread may take to begin, on a machine with much else to do, until the host
+/// goes on all the same.
+const MAX_START: Duration = Duration::from_millis(200);
 
 /// Starts a thread in `role` that blocks the signals of the process; threads and
 /// programs that it starts do, too.

@@ -82,6 +82,8 @@ impl Harness {
             .env_clear()
             // Without it, Windows gives a process no sockets.
             .envs(std::env::var_os("SYSTEMROOT").map(|root| ("SYSTEMROOT", root)))
+            // How often a test repeats what it does.
+            .envs(std::env::var_os("FORKS").map(|forks| ("FORKS", forks)))
             .env(CHILD, scenario)
             .envs(self.variables())
             .stdin(Stdio::null())
