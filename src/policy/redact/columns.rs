@@ -85,6 +85,11 @@ fn rows_of_table(text: &str, name: &Range<usize>) -> Option<Vec<Range<usize>>> {
     }
     let near = &bytes[name.start.saturating_sub(NEAR_BYTES)..name.start];
     let start = name.start - near.iter().rev().take_while(|byte| **byte != b'\n').count();
+    // Most names stand in no head of a table: there is no line behind.
+    let head_ends =
+        name.end + bytes[name.end..].iter().take(NEAR_BYTES).take_while(|byte| **byte != b'\n').count();
+    looked(head_ends - start);
+    bytes.get(head_ends).filter(|byte| **byte == b'\n')?;
     let near = &text[start..text.floor_char_boundary(name.end + 4 * NEAR_BYTES)];
     looked(near.len());
     let mut lines = near.split_inclusive('\n');

@@ -279,7 +279,9 @@ impl<'t, 'p> Reader<'t, 'p> {
                     let (before, after) = (&self.text[..name.start], &self.text[range.end..]);
                     let is_line = (before.is_empty() || before.ends_with(['\n', '{', ',']))
                         && (after.is_empty() || after.starts_with(['\n', '\r', '}']));
-                    !is_near || is_line || !is_name(value) || chance::is_phrase(value)
+                    // What was looked at for so long is no name: time would not be linear.
+                    let is_long = value.len() > NEAR_BYTES;
+                    is_long || !is_near || is_line || !is_name(value) || chance::is_phrase(value)
                 })
             }
             Glue::Direct(form) => extent::secret_at(self.text, at, form, secret),

@@ -318,7 +318,7 @@ const MAX_LOGIN_BYTES: usize = 48;
 /// there and looks the part.
 fn query(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
     let rule = QUERY.iter().find(|(name, _)| name.eq_ignore_ascii_case(&text[run.clone()]))?.1;
-    let before = text[..run.start].bytes().next_back()?;
+    text[..run.start].bytes().next_back().filter(|before| b"?&#;".contains(before))?;
     let start = run.end + 1;
     let value = address(text, start).split(['&', ';', '#', ')', ',', '}']).next().unwrap_or_default();
     let has = |is: fn(&u8) -> bool| value.bytes().any(|byte| is(&byte));
@@ -326,7 +326,7 @@ fn query(text: &str, run: &Range<usize>) -> Option<Found<'static>> {
         || look::looks_random(value) && !value.contains('-')
         || has(u8::is_ascii_uppercase) && is_mixed(value) && value.len() >= MIN_PARAMETER;
     let is_password = rule == "password" && is_mixed(value);
-    let is_it = b"?&#;".contains(&before) && !value.contains("%7B") && (is_random || is_password);
+    let is_it = !value.contains("%7B") && (is_random || is_password);
     (is_it && (!value.contains('/') || value.len() >= 40 || look::is_dense(value)))
         .then_some(Found { range: start..start + value.len(), rule })
 }

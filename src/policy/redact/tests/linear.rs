@@ -76,7 +76,8 @@ fn looked_at(pieces: &[&str], length: usize) -> usize {
 
 fn assert_linear(pieces: &[&str]) {
     let [short, long] = [SHORT, 8 * SHORT].map(|length| looked_at(pieces, length));
-    assert!(long <= 12 * short + SHORT, "{short} and {long} bytes are looked at in {pieces:?}");
+    // Some rules look a few times at each byte of a long text, and at none of a short one.
+    assert!(long <= 12 * short + 2 * 8 * SHORT, "{short} and {long} bytes are looked at in {pieces:?}");
     assert!(long <= MAX_LOOKS * 8 * SHORT, "{long} bytes are looked at in {pieces:?}");
 }
 
@@ -103,6 +104,12 @@ fn a_text_of_one_piece_is_looked_at_a_bounded_number_of_times() {
 fn and_so_are_some_together() {
     assert_linear(&["%22", "authorization=\\", "token=abc123 ", " ", "-----END"]);
     assert_linear(&["arn:", "authorization=\\", "token=abc123 "]);
+    assert_linear(&["token", "1", "ghp_", "none", "eyJ"]);
+    for pieces in
+        [["%3A", "passphrase"], ["pass:", "'"], ["password", "a:b:token:"], ["pin", ","], ["key", "="]]
+    {
+        assert_linear(&pieces);
+    }
 }
 
 #[test]
@@ -128,4 +135,4 @@ proptest! {
 const SHORT: usize = 4 * 1024;
 
 /// How often a byte is looked at, at the most and on average.
-const MAX_LOOKS: usize = 600;
+const MAX_LOOKS: usize = 400;
