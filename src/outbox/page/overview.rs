@@ -67,7 +67,7 @@ pub struct IncidentView {
 pub struct MessageView {
     /// The id that it ends with.
     pub id: String,
-    /// Why it is sent: `first`, `digest`, `update`, `reminder`, `quiet` or `health`.
+    /// Why it is sent: `first`, `digest`, `again`, `update`, `reminder`, `quiet` or `health`.
     pub kind: &'static str,
     /// What sends it.
     pub sink: String,

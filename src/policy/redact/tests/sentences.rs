@@ -52,7 +52,7 @@ fn a_sentence_says_what_a_password_is_or_was_changed_to() {
 fn a_number_beside_the_name_of_a_code_is_one_unless_it_counts() {
     assert_gone(&[
         ("pin reads 2093", "2093"),
-        ("customer put his card PIN (9397) in the box", "9397"),
+        ("customer put their card PIN (9397) in the box", "9397"),
         ("PIN updated (was 6138, now 3937)", "3937"),
         ("the door code changed from 4711 to 4712", "4712"),
         ("PIN vom Safe lautet 4491", "4491"),
