@@ -20,7 +20,7 @@ use crate::{
     queue::stats::EventCounts,
 };
 
-/// How many bytes of events are kept, but for one batch.
+/// How many bytes are kept of events and of what is learned from them, but for one batch.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// How many fingerprints are remembered; then it begins anew.
@@ -28,6 +28,9 @@ const MAX_SEEN: usize = 4096;
 
 /// How many incidents that ended are kept, as they may come back: the latest ones.
 const MAX_ENDED: usize = 1000;
+
+/// Of how many of these is kept what was learned: of the latest ones.
+pub(super) const MAX_LEARNED: usize = 200;
 
 /// Incidents, notices and deliveries in memory.
 #[derive(Default)]
@@ -38,7 +41,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Refuses more events than [`MAX_BYTES`] of them.
+    /// Refuses events if there are more than [`MAX_BYTES`].
     pub(super) fn must_have_room(&self) -> Result<(), StoreError> {
         if self.page.bytes() > MAX_BYTES { Err(StoreError::Full) } else { Ok(()) }
     }
@@ -60,6 +63,8 @@ impl Memory {
         let ended: BTreeSet<i64> = over.iter().map(|(_, id)| *id).collect();
         page.firsts.retain(|id, _| !ended.contains(id));
         page.latests.retain(|id, _| !ended.contains(id));
+        let unlearned: BTreeSet<i64> = over.iter().rev().skip(MAX_LEARNED).map(|(_, id)| *id).collect();
+        page.learned.retain(|_, row| !unlearned.contains(&row.incident));
         let surplus = over.len().saturating_sub(MAX_ENDED);
         let last = over.last().map(|(last_at, _)| last_at.earlier(SAME_WITHIN));
         let is_gone = |(place, (last_at, _)): &(usize, (SystemTime, i64))| {

@@ -182,9 +182,11 @@ impl Page {
         EventCounts::new(incident.count, incident.reported, alive.max().unwrap_or(0))
     }
 
-    /// How many bytes the events on the page take.
+    /// How many bytes the events on the page take, and what is learned from them.
     pub(in crate::outbox) fn bytes(&self) -> usize {
-        self.firsts.values().chain(self.latests.values()).map(Event::size_bytes).sum()
+        let events = self.firsts.values().chain(self.latests.values()).map(Event::size_bytes);
+        let learned = self.learned.values().map(|row| row.map.size_bytes());
+        events.chain(learned).sum()
     }
 }
 

@@ -2,6 +2,7 @@
 //! it for how long.
 
 use super::*;
+use crate::outbox::memory::MAX_LEARNED;
 use crate::{
     event::Field,
     policy::fingerprint::{Grouping, Place},
@@ -86,6 +87,33 @@ every_store! {
         let map = serde_json::to_string(&rows[0].map).unwrap();
         assert!(map.contains("user … has no seat") && names.iter().all(|name| !map.contains(name)), "{map}");
     }
+}
+
+#[test]
+fn memory_keeps_what_it_learned_of_the_latest_kinds_that_ended() {
+    let kinds = u32::try_from(MAX_LEARNED).unwrap() + 50;
+    let store = async || Bench::new(Store::Memory(Memory::default()), None);
+    check(store, async |bench| {
+        bench.targets.clear();
+        for kind in 0..kinds {
+            let mut captured = said_at(&gone("Globex"), t(0));
+            let said = std::sync::Arc::make_mut(captured.said.as_mut().unwrap());
+            said.callsite[..4].copy_from_slice(&kind.to_le_bytes());
+            captured.fingerprint[..4].copy_from_slice(&kind.to_le_bytes());
+            bench.persist(&[captured], t(0)).await;
+        }
+        let learned = |bench: &Bench| {
+            let Store::Memory(memory) = &bench.store else { panic!("it is memory") };
+            (memory.page.learned.values().count(), memory.page.bytes())
+        };
+        let (rows, bytes) = learned(bench);
+        assert_eq!(rows, MAX_LEARNED + 50, "they go on");
+        let end = t(9) + crate::policy::incident::QUIET_AFTER;
+        bench.persist(&[], end).await;
+        let (rows, bytes_left) = learned(bench);
+        assert_eq!(rows, MAX_LEARNED);
+        assert!(0 < bytes_left && bytes_left < bytes, "{bytes_left} of {bytes}");
+    });
 }
 
 #[cfg(feature = "sqlite")]

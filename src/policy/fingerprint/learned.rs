@@ -147,6 +147,11 @@ impl Learned {
         groups.filter(|known| known.fingerprint == group).find_map(|known| known.shown.as_deref())
     }
 
+    /// How many bytes it takes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.templates.iter().map(Template::size_bytes).sum()
+    }
+
     /// Adds what another process learned of the same callsite.
     pub(crate) fn absorb(&mut self, other: &Self) {
         for theirs in &other.templates {
@@ -225,6 +230,11 @@ impl Learned {
 }
 
 impl Template {
+    fn size_bytes(&self) -> usize {
+        let shown = self.shown.as_ref().map_or(0, String::len);
+        size_of::<Self>() + size_of_val(self.words.as_slice()) + shown
+    }
+
     fn of(said: &Said, count: u64) -> Self {
         let words = said.words.iter().map(|word| Some((word.hash, word.slot as u8))).collect();
         Self { words, fingerprint: said.own, shared_by: if count > 1 { 2 } else { 1 }, shown: None }
