@@ -7,6 +7,7 @@ mod file;
 mod find;
 mod health;
 mod probe;
+mod processes;
 
 pub use file::{File, SilenceOf};
 pub use find::{Found, find};
