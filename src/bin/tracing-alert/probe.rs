@@ -65,6 +65,7 @@ impl<'a> Report<'a> {
     fn lines(&self, finding: &Finding) -> String {
         let mark = match finding.verdict {
             Verdict::Good => self.look.good("✓"),
+            Verdict::Warning => "!".to_owned(),
             Verdict::Bad => self.look.bad("✗"),
             _ => "–".to_owned(),
         };
