@@ -6,6 +6,7 @@
 mod file;
 mod find;
 mod health;
+mod ours;
 mod probe;
 mod processes;
 

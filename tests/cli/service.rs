@@ -188,6 +188,9 @@ fn well(line: &str, number: usize) -> (u16, String) {
             return (201, json!({ "sid": format!("SM{number:032}"), "status": "queued" }).to_string());
         }
         ("POST", "send") => return (202, String::new()),
+        ("POST", _) if path.starts_with("/services/") => return (200, "ok".to_owned()),
+        ("POST", "enqueue") => return (202, json!({ "status": "success" }).to_string()),
+        (_, _) if path.starts_with("/api/webhooks/") => json!({ "id": "1234", "type": 1 }),
         ("GET", "Messages.json") => json!({ "messages": [] }),
         ("GET", "Balance.json") => json!({ "balance": "25.00", "currency": "USD" }),
         ("GET", "IncomingPhoneNumbers.json") => {

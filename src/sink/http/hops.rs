@@ -2,7 +2,10 @@
 //!
 //! Invariant: nothing is sent but a request without credentials.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime},
+};
 
 use jiff::Timestamp;
 use reqwest::{Response, Url, header::DATE};
@@ -40,6 +43,19 @@ struct Place {
     is_secret: bool,
 }
 
+impl Place {
+    /// What is said of its addresses.
+    fn told(&self, addresses: &[SocketAddr]) -> String {
+        match addresses {
+            [_] if self.is_secret => "it has an address".to_owned(),
+            many if self.is_secret => format!("it has {} addresses", many.len()),
+            [first] => first.ip().to_string(),
+            [first, more @ ..] => format!("{} and {} more", first.ip(), more.len()),
+            [] => String::new(),
+        }
+    }
+}
+
 impl Http {
     /// Looks the host up, connects, and asks for the root of it. `of` is the sink's name.
     pub(crate) async fn hops(&self, of: &str, scrub: &Scrub<'_>) -> Vec<Finding> {
@@ -60,37 +76,18 @@ impl Http {
             hops.push(Finding::good(of, "proxy", format!("the way is through {by}")));
         }
         let start = Instant::now();
-        let found = timeout(CONNECT_TIMEOUT, lookup_host(&place.address)).await;
-        let addresses: Vec<_> = match found {
-            Ok(Ok(found)) => found.collect(),
-            Ok(Err(error)) => {
-                hops.push(nowhere(of, &place, &error.to_string()).since(start));
-                return hops;
-            }
-            Err(_) => {
-                hops.push(nowhere(of, &place, "no answer in time").since(start));
+        let addresses = match resolved(&place.address).await {
+            Ok(addresses) => addresses,
+            Err(why) => {
+                let mend = "check its URL, and this machine's name servers (/etc/resolv.conf)";
+                let says = format!("{} is not found: {why}", place.shown);
+                hops.push(Finding::bad(of, "name resolution", says, mend).since(start));
                 return hops;
             }
         };
-        let Some(first) = addresses.first() else {
-            hops.push(nowhere(of, &place, "it has no address").since(start));
-            return hops;
-        };
-        let says = match addresses.len() {
-            1 if place.is_secret => "it has an address".to_owned(),
-            many if place.is_secret => format!("it has {many} addresses"),
-            1 => first.ip().to_string(),
-            many => format!("{} and {} more", first.ip(), many.saturating_sub(1)),
-        };
-        hops.push(Finding::good(of, "name resolution", says).since(start));
+        hops.push(Finding::good(of, "name resolution", place.told(&addresses)).since(start));
         let start = Instant::now();
-        let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(addresses.as_slice())).await;
-        let why = match connected {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("no answer in time".to_owned()),
-        };
-        if let Some(why) = why {
+        if let Err(why) = connected(&addresses).await {
             let mend = "let the firewall pass connections to it, or give a proxy by HTTPS_PROXY";
             let says = format!("no connection to {}: {why}", place.shown);
             hops.push(Finding::bad(of, "connection", says, mend).since(start));
@@ -164,10 +161,19 @@ impl Http {
     }
 }
 
-fn nowhere(of: &str, place: &Place, why: &str) -> Finding {
-    let mend = "check its URL, and this machine's name servers (/etc/resolv.conf)";
-    Finding::bad(of, "name resolution", format!("{} is not found: {why}", place.shown), mend)
+/// The addresses of a host, of which there is at least one.
+async fn resolved(place: &str) -> Result<Vec<SocketAddr>, String> {
+    let found = timeout(CONNECT_TIMEOUT, lookup_host(place)).await.map_err(|_| NO_ANSWER.to_owned())?;
+    let addresses: Vec<_> = found.map_err(|error| error.to_string())?.collect();
+    if addresses.is_empty() { Err("it has no address".to_owned()) } else { Ok(addresses) }
 }
+
+async fn connected(addresses: &[SocketAddr]) -> Result<(), String> {
+    let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(addresses)).await;
+    connected.map_err(|_| NO_ANSWER.to_owned())?.map(drop).map_err(|error| error.to_string())
+}
+
+const NO_ANSWER: &str = "no answer in time";
 
 /// A certificate that TLS took, and until when it will.
 fn trusted(of: &str, expiry: Option<SystemTime>, now: SystemTime) -> Finding {
