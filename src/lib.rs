@@ -75,7 +75,7 @@
 //! | `rustls-aws-lc` | off | TLS by rustls with AWS-LC |
 //! | `rustls-no-provider` | off | TLS by rustls with the provider that the program installs |
 //! | `native-tls` | off | TLS by the system's library |
-//! | `cli` | off | the command `tracing-alert`, by `cargo install`; a program has no use for it |
+//! | `cli` | off | the command `tracing-alert`, by `cargo install`, with `webhook`; a program has no use for it |
 //!
 //! A program with rustls and AWS-LC only, or with a reqwest 0.13 without TLS, would panic beside the
 //! default features: [`docs::tls`] has the line that fixes it.

@@ -39,7 +39,8 @@ impl Dispatcher<'_> {
 
     fn knower(&self) -> Knower {
         let host = self.process.host.clone().unwrap_or_default();
-        Knower { run: self.first_run(), host, pid: self.process.pid }
+        let version = self.process.version.clone();
+        Knower { run: self.first_run(), host, pid: self.process.pid, version }
     }
 }
 
@@ -58,7 +59,12 @@ mod tests {
     #[test]
     fn only_who_is_surely_gone_is() {
         let process = Process { host: Some("web-1".to_owned()), pid: 1, ..Process::default() };
-        let knower = |run, host: &str, pid| Knower { run: Uuid::from_u128(run), host: host.to_owned(), pid };
+        let knower = |run, host: &str, pid| Knower {
+            run: Uuid::from_u128(run),
+            host: host.to_owned(),
+            pid,
+            version: None,
+        };
         let gone = |knower: &Knower| is_gone(knower, &process, Uuid::from_u128(5), |pid| pid == 7);
         assert!(!gone(&knower(3, "web-1", 7)), "it is alive");
         assert!(gone(&knower(3, "web-1", 8)), "it is not");

@@ -71,6 +71,8 @@ use lane::Lane;
 
 #[cfg(feature = "sqlite")]
 mod starts;
+#[cfg(feature = "cli")]
+pub(crate) use starts::is_alive;
 
 #[cfg(not(feature = "sqlite"))]
 mod memory_only;

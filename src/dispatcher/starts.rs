@@ -103,7 +103,7 @@ struct Us<'a> {
 
 #[cfg(unix)]
 #[expect(unsafe_code, reason = "the standard library cannot ask whether a process is there")]
-pub(super) fn is_alive(pid: u32) -> bool {
+pub(crate) fn is_alive(pid: u32) -> bool {
     let Ok(pid) = libc::pid_t::try_from(pid) else { return true };
     // SAFETY: signal 0 is sent to nobody; it only asks.
     let is_there = unsafe { libc::kill(pid, 0) } == 0;
@@ -112,7 +112,7 @@ pub(super) fn is_alive(pid: u32) -> bool {
 
 #[cfg(windows)]
 #[expect(unsafe_code, reason = "the standard library cannot ask whether a process is there")]
-pub(super) fn is_alive(pid: u32) -> bool {
+pub(crate) fn is_alive(pid: u32) -> bool {
     use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
     use windows_sys::Win32::{
         Foundation::{ERROR_INVALID_PARAMETER, WAIT_OBJECT_0},
@@ -133,7 +133,7 @@ pub(super) fn is_alive(pid: u32) -> bool {
 
 /// Nobody knows.
 #[cfg(not(any(unix, windows)))]
-pub(super) fn is_alive(_pid: u32) -> bool {
+pub(crate) fn is_alive(_pid: u32) -> bool {
     true
 }
 

@@ -213,7 +213,7 @@ impl File {
     }
 
     /// Does `work`, and waits for its lock as long as another program may have it.
-    fn with<T>(
+    pub(super) fn with<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Sqlite) -> Result<T, StoreError>,
     ) -> Result<T, Unusable> {

@@ -4,7 +4,7 @@
 
 use std::{path::Path, time::SystemTime};
 
-use super::{File, Finding, Unusable, one_line};
+use super::{File, Finding, Unusable, one_line, processes};
 use crate::{
     host::time::spoken,
     outbox::{FILE_CAP_BYTES, MAX_LOG_BYTES, is_on_network, owner_of},
@@ -37,6 +37,7 @@ pub fn examine_file(path: &Path) -> Vec<Finding> {
     if let Some(program) = program {
         found.push(Finding::good(OF, "program", one_line(&program, 200)));
     }
+    found.extend(processes::examine(&mut file));
     match file.overview() {
         Err(why) => found.push(Finding::bad(OF, "content", why.to_string(), "see the words before")),
         Ok(overview) => {

@@ -6,7 +6,9 @@
 mod file;
 mod find;
 mod health;
+mod ours;
 mod probe;
+mod processes;
 
 pub use file::{File, SilenceOf};
 pub use find::{Found, find};

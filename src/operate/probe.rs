@@ -11,14 +11,17 @@ use std::{
 
 use tokio::{runtime::Runtime, time::sleep};
 
-use super::{Finding, Verdict};
+use super::{Finding, Verdict, ours::Ours};
 use crate::{
     config::read_settings,
     dispatcher::{Route, Setup, attempt, public_id},
     error::Problem,
     host::time::spoken,
-    policy::notice::{Notice, Process},
-    sink::{Accepted, DynSink, Fate, SendGridSink, TwilioSink},
+    policy::{
+        notice::{Notice, Process},
+        send_error::SendError,
+    },
+    sink::{Accepted, DynSink, Fate, NEW_URL, SendGridSink, TwilioSink, WEBHOOK_PREFIX},
 };
 
 /// The settings and sinks of a program.
@@ -38,21 +41,35 @@ pub enum Way {
     Sms,
     /// By SendGrid.
     Email,
+    /// To webhooks.
+    Webhook,
 }
 
 impl Way {
-    fn sink(self) -> &'static str {
+    /// Whether the sink with this name is one.
+    fn has(self, sink: &str) -> bool {
         match self {
-            Self::Sms => TwilioSink::NAME,
-            Self::Email => SendGridSink::NAME,
+            Self::Sms => sink == TwilioSink::NAME,
+            Self::Email => sink == SendGridSink::NAME,
+            Self::Webhook => sink.starts_with(WEBHOOK_PREFIX),
+        }
+    }
+
+    /// The setting without which there is none, and what is not sent then.
+    fn setting(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sms => ("ALERT_PHONE", "no SMS is sent"),
+            Self::Email => ("ALERT_EMAIL", "no e-mail is sent"),
+            Self::Webhook => ("ALERT_WEBHOOK", "nothing is sent to webhooks"),
         }
     }
 
     /// Whether a problem with this setting is about it.
     fn owns(self, setting: &str) -> bool {
-        let names = match self {
-            Self::Sms => ["TWILIO_", "ALERT_PHONE", "ALERT_SMS_"],
-            Self::Email => ["SENDGRID_", "ALERT_EMAIL", "ALERT_EMAIL_"],
+        let names: &[&str] = match self {
+            Self::Sms => &["TWILIO_", "ALERT_PHONE", "ALERT_SMS_"],
+            Self::Email => &["SENDGRID_", "ALERT_EMAIL"],
+            Self::Webhook => &["ALERT_WEBHOOK"],
         };
         names.iter().any(|name| setting.contains(name))
     }
@@ -98,10 +115,9 @@ impl Probe {
     pub fn examine(&self, mut say: impl FnMut(Finding)) {
         for Route { sink, recipients, .. } in &self.setup.routes {
             let found = self.runtime.block_on(async {
-                match (twilio(sink), sendgrid(sink)) {
-                    (Some(sink), _) => sink.examine(recipients).await,
-                    (None, Some(sink)) => sink.examine(recipients).await,
-                    (None, None) => {
+                match Ours::of(sink) {
+                    Some(sink) => sink.examine(recipients).await,
+                    None => {
                         vec![Finding::unknown(sink.name(), "sink", "nothing is known of it before it sends")]
                     }
                 }
@@ -116,52 +132,61 @@ impl Probe {
     pub fn test(&self, ways: &[Way], wait: Option<Duration>, mut say: impl FnMut(Finding)) -> bool {
         let mut is_well = true;
         let mut note = |finding: Finding| {
-            is_well &= finding.verdict == Verdict::Good;
+            is_well &= matches!(finding.verdict, Verdict::Good | Verdict::Warning);
             say(finding);
         };
+        self.missing(ways).into_iter().for_each(&mut note);
+        for route in self.routes(ways) {
+            self.runtime.block_on(self.try_out(route, wait, &mut note));
+        }
+        is_well
+    }
+
+    /// What keeps these `ways` from being tried.
+    fn missing(&self, ways: &[Way]) -> Vec<Finding> {
         let is_meant = |problem: &&Problem| {
             ways.is_empty()
                 || ways.iter().any(|way| way.owns(&problem.setting))
                 || self.setup.routes.is_empty()
         };
-        self.problems.iter().filter(is_meant).map(of_problem).for_each(&mut note);
+        let mut found: Vec<_> = self.problems.iter().filter(is_meant).map(of_problem).collect();
         for way in ways {
             if !self.routes(&[*way]).any(|_| true) && !self.problems.iter().any(|it| way.owns(&it.setting)) {
-                let (recipients, what) = match way {
-                    Way::Sms => ("ALERT_PHONE", "SMS"),
-                    Way::Email => ("ALERT_EMAIL", "e-mail"),
-                };
-                let mend = format!("set {recipients}, and what the table of settings says of it");
-                note(Finding::bad(SETTINGS, recipients, format!("is not set: no {what} is sent"), mend));
+                let (setting, effect) = way.setting();
+                let mend = format!("set {setting}, and what the table of settings says of it");
+                found.push(Finding::bad(SETTINGS, setting, format!("is not set: {effect}"), mend));
             }
         }
-        for Route { sink, recipients, .. } in self.routes(ways) {
-            let all = recipients.len();
-            note(Finding::good(sink.name(), "settings", format!("complete; recipients: {all}")));
-            let hops = self.runtime.block_on(async {
-                match (twilio(sink), sendgrid(sink)) {
-                    (Some(sink), _) => sink.hops().await,
-                    (None, Some(sink)) => sink.hops().await,
-                    (None, None) => Vec::new(),
-                }
-            });
-            // That receipts may not be read is of no matter before somebody waits for them.
-            let hops = hops.into_iter().filter(|hop| hop.what != "receipts" || wait.is_some());
-            let mut goes_on = true;
-            for hop in hops {
-                goes_on &= hop.goes_on() || hop.what == "receipts" || hop.what == "clock";
-                note(hop);
-            }
-            for recipient in recipients.iter().filter(|_| goes_on) {
-                self.runtime.block_on(self.send(sink, recipient, wait, &mut note));
-            }
+        found
+    }
+
+    /// Goes each hop to a sink, and then sends to its recipients.
+    async fn try_out(&self, route: &Route, wait: Option<Duration>, note: &mut impl FnMut(Finding)) {
+        let Route { sink, recipients, .. } = route;
+        let ours = Ours::of(sink);
+        let says = match ours {
+            Some(Ours::Webhook(sink)) => format!("complete; a webhook of {}", sink.service()),
+            _ => format!("complete; recipients: {}", recipients.len()),
+        };
+        note(Finding::good(sink.name(), "settings", says));
+        let hops = match ours {
+            Some(sink) => sink.hops().await,
+            None => Vec::new(),
+        };
+        let mut goes_on = true;
+        // That receipts may not be read is of no matter before somebody waits for them.
+        for hop in hops.into_iter().filter(|hop| hop.what != "receipts" || wait.is_some()) {
+            goes_on &= hop.goes_on() || hop.what == "receipts" || hop.what == "clock";
+            note(hop);
         }
-        is_well
+        for recipient in recipients.iter().filter(|_| goes_on) {
+            self.send(sink, recipient, wait, note).await;
+        }
     }
 
     fn routes(&self, ways: &[Way]) -> impl Iterator<Item = &Route> {
-        let names: Vec<_> = ways.iter().map(|way| way.sink()).collect();
-        self.setup.routes.iter().filter(move |route| names.is_empty() || names.contains(&route.sink.name()))
+        let is_meant = |route: &&Route| ways.is_empty() || ways.iter().any(|way| way.has(route.sink.name()));
+        self.setup.routes.iter().filter(is_meant)
     }
 
     async fn send(
@@ -172,51 +197,30 @@ impl Probe {
         note: &mut impl FnMut(Finding),
     ) {
         let (of, start, now) = (sink.name(), Instant::now(), SystemTime::now());
+        let ours = Ours::of(sink);
         let notice = Arc::new(Notice::trial(self.process(), public_id(), now));
         let sent = attempt(&**sink, recipient, &self.setup.renderer, Arc::clone(&notice)).await;
         let receipt = match sent {
             Ok(receipt) => receipt,
-            Err(error) => {
-                let mend = "the words of the provider say what; `tracing-alert doctor` checks the account";
-                return note(Finding::failed(of, "accepted", &error, mend).since(start));
-            }
+            Err(error) => return note(refused(ours, of, &error).since(start)),
         };
-        let reference = receipt.reference.clone().unwrap_or_else(|| "without an id".to_owned());
-        let says = format!("#{} to {recipient}: {reference}", notice.id);
+        if let Some(Ours::Webhook(_)) = ours {
+            note(Finding::good(of, "credentials", "the URL is accepted").since(start));
+        }
+        let to = format!("#{} to {recipient}", notice.id);
+        let says = match (&receipt.reference, ours) {
+            (Some(reference), _) => format!("{to}: {reference}"),
+            (None, Some(Ours::Webhook(sink))) if sink.stays_open() => {
+                format!("{to}: an alert, which somebody has to resolve there")
+            }
+            (None, Some(Ours::Webhook(_))) => to,
+            (None, _) => format!("{to}: without an id"),
+        };
         note(Finding::good(of, "accepted", says).since(start));
         let Some(wait) = wait else { return };
-        let accepted = [Accepted::new(recipient, receipt.reference.as_deref(), now)];
+        let accepted = Accepted::new(recipient, receipt.reference.as_deref(), now);
         let start = Instant::now();
-        let found = loop {
-            let fate = match sendgrid(sink) {
-                // It remembers what it was told: here it is asked each time.
-                Some(sink) => sink.fate_now(&accepted[0]).await,
-                None => {
-                    sink.fates(&accepted).await.map(|fates| fates.into_iter().next().unwrap_or(Fate::Open))
-                }
-            };
-            let is_over = start.elapsed() >= wait;
-            match fate {
-                Ok(Fate::Arrived) => break Finding::good(of, "arrived", format!("to {recipient}")),
-                Ok(Fate::Failed(error)) => {
-                    let says = error.cause_of_death();
-                    break Finding::bad(of, "arrived", says, "the words of the provider say why");
-                }
-                Ok(Fate::Open) if is_over && sendgrid(sink).is_some() => {
-                    let says = "SendGrid took it on, and the address is on no suppression list; more it does not say";
-                    break Finding::good(of, "arrived", says);
-                }
-                Ok(Fate::Open) if is_over => {
-                    let says = format!("nobody said within {}; some phone companies never do", spoken(wait));
-                    break Finding::unknown(of, "arrived", says);
-                }
-                Err(error) if is_over => {
-                    break Finding::unknown(of, "arrived", format!("not known: {error}"));
-                }
-                Ok(Fate::Open) | Err(_) => sleep(ASK_AGAIN.min(wait)).await,
-            }
-        };
-        note(found.since(start));
+        note(arrival(sink, &accepted, wait).await.since(start));
     }
 
     /// Who is said to have sent it.
@@ -235,12 +239,57 @@ fn of_problem(problem: &Problem) -> Finding {
     Finding::bad(SETTINGS, &problem.setting, problem.what.clone(), problem.mend.clone())
 }
 
-fn twilio(sink: &Arc<dyn DynSink>) -> Option<&TwilioSink> {
-    (**sink).as_any().downcast_ref()
+/// Where a message came to its end: a webhook's URL is all that it has of credentials.
+fn refused(ours: Option<Ours<'_>>, of: &str, error: &SendError) -> Finding {
+    match (ours, error) {
+        (Some(Ours::Webhook(_)), SendError::Misconfigured { .. }) => {
+            Finding::failed(of, "credentials", error, NEW_URL)
+        }
+        (Some(Ours::Webhook(_)), _) => {
+            Finding::failed(of, "accepted", error, "the words of the service say what; try again later")
+        }
+        _ => {
+            let mend = "the words of the provider say what; `tracing-alert doctor` checks the account";
+            Finding::failed(of, "accepted", error, mend)
+        }
+    }
 }
 
-fn sendgrid(sink: &Arc<dyn DynSink>) -> Option<&SendGridSink> {
-    (**sink).as_any().downcast_ref()
+/// What became of an accepted message, as far as anybody says within `wait`.
+async fn arrival(sink: &Arc<dyn DynSink>, accepted: &Accepted, wait: Duration) -> Finding {
+    let (of, start, ours) = (sink.name(), Instant::now(), Ours::of(sink));
+    if let Some(Ours::Webhook(_)) = ours {
+        return Finding::good(of, "arrived", "it was accepted; more a webhook does not say");
+    }
+    let asked = std::slice::from_ref(accepted);
+    loop {
+        let fate = match ours {
+            // It remembers what it was told: here it is asked each time.
+            Some(Ours::SendGrid(sink)) => sink.fate_now(accepted).await,
+            _ => sink.fates(asked).await.map(|fates| fates.into_iter().next().unwrap_or(Fate::Open)),
+        };
+        let is_over = start.elapsed() >= wait;
+        match fate {
+            Ok(Fate::Arrived) => return Finding::good(of, "arrived", format!("to {}", accepted.recipient)),
+            Ok(Fate::Failed(error)) => {
+                let says = error.cause_of_death();
+                return Finding::bad(of, "arrived", says, "the words of the provider say why");
+            }
+            Ok(Fate::Open) if is_over && matches!(ours, Some(Ours::SendGrid(_))) => {
+                let says =
+                    "SendGrid took it on, and the address is on no suppression list; more it does not say";
+                return Finding::good(of, "arrived", says);
+            }
+            Ok(Fate::Open) if is_over => {
+                let says = format!("nobody said within {}; some phone companies never do", spoken(wait));
+                return Finding::unknown(of, "arrived", says);
+            }
+            Err(error) if is_over => {
+                return Finding::unknown(of, "arrived", format!("not known: {error}"));
+            }
+            Ok(Fate::Open) | Err(_) => sleep(ASK_AGAIN.min(wait)).await,
+        }
+    }
 }
 
 const SETTINGS: &str = "settings";

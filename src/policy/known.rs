@@ -12,6 +12,9 @@ pub(crate) struct Knower {
     pub(crate) run: Uuid,
     pub(crate) host: String,
     pub(crate) pid: u32,
+    /// The program's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
 }
 
 impl Knower {
@@ -32,7 +35,7 @@ mod tests {
     use super::*;
 
     fn knower(run: u128) -> Knower {
-        Knower { run: Uuid::from_u128(run), host: "web-1".to_owned(), pid: 7 }
+        Knower { run: Uuid::from_u128(run), host: "web-1".to_owned(), pid: 7, version: None }
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::policy::send_error::SendError;
 pub enum Verdict {
     /// As it should.
     Good,
+    /// Alerts arrive, and somebody should look at it all the same.
+    Warning,
     /// Alerts do not arrive, or soon will not.
     Bad,
     /// It could not be found out.
@@ -23,7 +25,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What of: `twilio`, `sendgrid`, `settings`, `file`.
+    /// What of: `twilio`, `sendgrid`, `webhook:ops`, `settings`, `file`.
     pub of: String,
     /// What it is, like `credentials`.
     pub what: String,
@@ -58,6 +60,10 @@ impl Finding {
 
     pub(crate) fn bad(of: &str, what: &str, says: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { mend: Some(mend.into()), ..Self::new(of, what, Verdict::Bad, says) }
+    }
+
+    pub(crate) fn warning(of: &str, what: &str, says: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { mend: Some(mend.into()), ..Self::new(of, what, Verdict::Warning, says) }
     }
 
     pub(crate) fn unknown(of: &str, what: &str, says: impl Into<String>) -> Self {

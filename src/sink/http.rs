@@ -26,6 +26,8 @@ mod connection;
 pub(crate) use connection::{Connection, Names, connection_setters};
 
 #[cfg(feature = "cli")]
+mod certificate;
+#[cfg(feature = "cli")]
 mod hops;
 
 mod failure;

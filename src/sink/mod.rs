@@ -53,6 +53,8 @@ pub(crate) use heartbeat::Heartbeat;
 
 #[cfg(feature = "webhook")]
 mod webhook;
+#[cfg(feature = "cli")]
+pub(crate) use webhook::NEW_URL;
 #[cfg(feature = "webhook")]
 pub use webhook::WebhookSink;
 

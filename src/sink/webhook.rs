@@ -32,6 +32,10 @@ mod address;
 use address::{Address, Service};
 
 mod chat;
+#[cfg(feature = "cli")]
+mod doctor;
+#[cfg(feature = "cli")]
+pub(crate) use doctor::NEW_URL;
 mod generic;
 mod pagerduty;
 use pagerduty::{Raised, Then};

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     service::Service,
-    stage::{ACCOUNT, Stage},
+    stage::{ACCOUNT, Stage, eventually},
 };
 
 const SERVICE: &str = "MG00000000000000000000000000000000";
@@ -293,4 +293,47 @@ fn what_programs_left_in_the_file() {
     program.tell("flush");
     program.end();
     finds(&stage, "was refused for good", "tracing-alert allow +12065550147");
+}
+
+/// However a process ends, its lock ends with it.
+#[test]
+fn the_programs_that_have_the_file_open_are_listed_and_those_that_are_gone_are_not() {
+    let mut stage = healthy();
+    stage.set("ALERT_VERSION", "1.4.2");
+    let in_use = || {
+        let text = stage.run(&["doctor"]).text;
+        let lines = text.lines().filter(|line| line.contains("file in use: "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let nobody = "– file in use: no program has it open: nothing is sent before one starts";
+    assert_eq!(in_use(), [nobody]);
+    let (one, two) = (stage.program(), stage.program());
+    let line_of = |id: u32| {
+        let begin = format!("✓ file in use: by process {id} on ");
+        in_use().into_iter().find(|line| line.starts_with(&begin))
+    };
+    eventually("both have noted themselves", || line_of(one.id()).is_some() && line_of(two.id()).is_some());
+    let line = line_of(one.id()).unwrap();
+    let day = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    assert!(line.contains(&format!(", version 1.4.2, since {day} ")), "{line}");
+    let (of_one, id_of_two) = (one.id(), two.id());
+    two.kill();
+    assert_eq!(line_of(id_of_two), None);
+    assert!(line_of(of_one).is_some() && in_use().len() == 1);
+    one.end();
+    assert_eq!(in_use(), [nobody]);
+}
+
+/// Who only reads it notes nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn whatever_else_has_the_file_open_is_listed_by_its_name() {
+    let stage = healthy();
+    let watch = stage.command(&["watch"]).stdout(std::process::Stdio::null()).spawn();
+    let mut watch = watch.unwrap();
+    let line = format!("✓ file in use: by process {} (tracing-alert)", watch.id());
+    eventually("it is listed", || stage.run(&["doctor"]).text.contains(&line));
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    assert!(!stage.run(&["doctor"]).text.contains(&line));
 }

@@ -13,3 +13,4 @@ mod silences;
 mod stage;
 mod tests_of_hops;
 mod transcript;
+mod webhooks;

@@ -8,6 +8,8 @@ use std::{
     thread,
 };
 
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::json;
 use tokio_rustls::rustls::{
     ServerConfig, ServerConnection, StreamOwned,
@@ -50,15 +52,28 @@ impl Service {
 
     /// As [`start_tls`](Self::start_tls), with the certificate, in PEM.
     pub(crate) fn start_certified(names: &[&str]) -> (Self, String) {
+        Self::start_valid(names, -365, 365)
+    }
+
+    /// As [`start_certified`](Self::start_certified), valid from one day to another, each
+    /// as counted from today.
+    pub(crate) fn start_valid(names: &[&str], from: i64, until: i64) -> (Self, String) {
         let all: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let made = rcgen::generate_simple_self_signed(all).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let mut made = CertificateParams::new(all).unwrap();
+        let midnight = |days| {
+            let day = day(days);
+            date_time_ymd(day.year().into(), day.month().unsigned_abs(), day.day().unsigned_abs())
+        };
+        (made.not_before, made.not_after) = (midnight(from), midnight(until));
+        let key = KeyPair::generate().unwrap();
+        let certificate = made.self_signed(&key).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(ring::default_provider());
         let config =
             ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config =
-            config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
-        (Self::start_with(Some((names[0], Arc::new(config)))), made.cert.pem())
+            config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        (Self::start_with(Some((names[0], Arc::new(config)))), certificate.pem())
     }
 
     fn start_with(tls: Option<(&str, Arc<ServerConfig>)>) -> Self {
@@ -158,6 +173,11 @@ impl Service {
     }
 }
 
+/// So many days from today, in UTC.
+pub(crate) fn day(days: i64) -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date().checked_add(days.days()).unwrap()
+}
+
 /// What a provider answers when all is well.
 fn well(line: &str, number: usize) -> (u16, String) {
     let (method, path) = line.split_once(' ').unwrap();
@@ -168,6 +188,9 @@ fn well(line: &str, number: usize) -> (u16, String) {
             return (201, json!({ "sid": format!("SM{number:032}"), "status": "queued" }).to_string());
         }
         ("POST", "send") => return (202, String::new()),
+        ("POST", _) if path.starts_with("/services/") => return (200, "ok".to_owned()),
+        ("POST", "enqueue") => return (202, json!({ "status": "success" }).to_string()),
+        (_, _) if path.starts_with("/api/webhooks/") => json!({ "id": "1234", "type": 1 }),
         ("GET", "Messages.json") => json!({ "messages": [] }),
         ("GET", "Balance.json") => json!({ "balance": "25.00", "currency": "USD" }),
         ("GET", "IncomingPhoneNumbers.json") => {

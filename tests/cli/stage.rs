@@ -15,7 +15,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000000";
 pub(crate) const PHONE: &str = "+12065550147";
-pub(crate) const SECRETS: [&str; 2] = ["twilio-token-nobody-may-see", "SG.sendgrid-key-nobody-may-see"];
+pub(crate) const SECRETS: [&str; 3] =
+    ["twilio-token-nobody-may-see", "SG.sendgrid-key-nobody-may-see", "webhook-path-nobody-may-see"];
 
 /// Settings that are complete, each to be changed.
 pub(crate) struct Stage {

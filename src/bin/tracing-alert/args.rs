@@ -111,6 +111,9 @@ pub(crate) struct Test {
     /// Only e-mail
     #[arg(long)]
     pub(crate) email: bool,
+    /// Only webhooks
+    #[arg(long)]
+    pub(crate) webhook: bool,
     /// Waits for what the provider says of the arrival, at most so long
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "2m", value_parser = duration)]
     pub(crate) wait: Option<Duration>,

@@ -14,6 +14,7 @@ pub(crate) fn test(args: &args::Test, settings: Variables, look: &Look) -> Resul
     let mut ways = Vec::new();
     ways.extend(args.sms.then_some(Way::Sms));
     ways.extend(args.email.then_some(Way::Email));
+    ways.extend(args.webhook.then_some(Way::Webhook));
     let probe = Probe::new(settings)?;
     let mut report = Report::new(look);
     let is_well = probe.test(&ways, args.wait, |finding| report.add(finding));
@@ -65,6 +66,7 @@ impl<'a> Report<'a> {
     fn lines(&self, finding: &Finding) -> String {
         let mark = match finding.verdict {
             Verdict::Good => self.look.good("✓"),
+            Verdict::Warning => "!".to_owned(),
             Verdict::Bad => self.look.bad("✗"),
             _ => "–".to_owned(),
         };

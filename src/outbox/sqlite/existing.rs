@@ -3,7 +3,7 @@
 //! Invariant: nothing is made, migrated, repaired or put aside. What SQLite itself makes
 //! beside the file is gone when the last connection is, or belongs to the file's owner.
 
-use std::{path::Path, time::SystemTime};
+use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection,
@@ -22,7 +22,7 @@ use super::{
     load::load,
     mode, ours, thread_name, unsigned, version,
 };
-use crate::{event::from_millis, host::fork::OpenFile};
+use crate::{event::from_millis, host::fork::OpenFile, policy::known::Knower};
 
 impl Sqlite {
     /// Opens the file at `path`, if programs of this version use it.
@@ -98,6 +98,15 @@ impl Sqlite {
         let callsites = page.callsites();
         load(&mut self.connection, &mut page, &Scope::Learned(&callsites)).await?;
         Ok(page)
+    }
+
+    /// The processes that noted themselves, in the order of their starts.
+    pub(crate) async fn knowers(&mut self) -> Result<Vec<Knower>, StoreError> {
+        let mut page = Page::default();
+        load(&mut self.connection, &mut page, &Scope::Recipients).await?;
+        let all = page.accounts.values().flat_map(|account| &account.known_by);
+        let each: BTreeMap<_, _> = all.map(|knower| (knower.run, knower.clone())).collect();
+        Ok(each.into_values().collect())
     }
 
     /// How many incidents are open, and of each sink with pending messages how many.

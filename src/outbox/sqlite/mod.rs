@@ -27,6 +27,8 @@ use uuid::Uuid;
 
 #[cfg(feature = "cli")]
 mod existing;
+#[cfg(feature = "cli")]
+mod holders;
 mod journal;
 mod load;
 mod mode;

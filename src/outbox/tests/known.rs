@@ -4,7 +4,7 @@ use super::*;
 use crate::policy::known::Knower;
 
 fn knower(run: u128) -> Knower {
-    Knower { run: Uuid::from_u128(run), host: "web-1".to_owned(), pid: 7 }
+    Knower { run: Uuid::from_u128(run), host: "web-1".to_owned(), pid: 7, version: None }
 }
 
 #[test]

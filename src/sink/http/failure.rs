@@ -20,7 +20,7 @@ pub(super) fn failure(provider: &str, error: reqwest::Error, line: &Line, scrub:
     let (class, what) = if error.is_builder() {
         (Class::Misconfigured, "the request could not be made".to_owned())
     } else if let Some(distrust) = distrust() {
-        (Class::Misconfigured, distrust.of_host(&line.host))
+        (Class::Misconfigured, distrust.of_host(&line.host, by_rustls::date(&error)))
     } else if error.is_connect() && UNAUTHORIZED.iter().any(|text| theirs.contains(text)) {
         (Class::Misconfigured, format!("no connection to {}, which wants other credentials", line.host))
     } else if error.is_connect() {
@@ -73,14 +73,20 @@ impl Distrust {
         TEXTS.iter().find(says).map(|(_, distrust)| *distrust)
     }
 
-    /// What is wrong with the certificate of `host`, and the mend.
-    fn of_host(self, host: &str) -> String {
+    /// What is wrong with the certificate of `host`, and the mend. `date` is when it
+    /// expired, or will be valid, if that is known.
+    fn of_host(self, host: &str, date: Option<String>) -> String {
         let certificate = format!("the certificate of {host}");
+        let on = |word: &str| date.map(|date| format!(", {word} {date}")).unwrap_or_default();
         match self {
             Self::Expired => format!(
-                "{certificate} has expired: is this machine's clock right? If it is, whoever runs that host must renew it"
+                "{certificate} has expired{}: is this machine's clock right? If it is, whoever runs that host must \
+                 renew it",
+                on("on")
             ),
-            Self::NotYetValid => format!("{certificate} is not valid yet: is this machine's clock right?"),
+            Self::NotYetValid => {
+                format!("{certificate} is not valid yet{}: is this machine's clock right?", on("only from"))
+            }
             Self::OtherName => format!(
                 "{certificate} is for another host: is the base URL right, or does something in between answer?"
             ),
@@ -111,17 +117,34 @@ const TEXTS: [(&[&str], Distrust); 6] = [
 mod by_rustls {
     use std::{error::Error, io};
 
+    use jiff::Timestamp;
     use rustls::CertificateError;
 
     use super::Distrust;
 
-    /// What rustls found, wherever it is among the sources of `error`.
     pub(super) fn distrust(error: &reqwest::Error) -> Option<Distrust> {
+        found(error).map(of)
+    }
+
+    /// The end of a certificate that has expired, or the beginning of one that is not
+    /// valid yet.
+    pub(super) fn date(error: &reqwest::Error) -> Option<String> {
+        let (CertificateError::ExpiredContext { not_after: at, .. }
+        | CertificateError::NotValidYetContext { not_before: at, .. }) = found(error)?
+        else {
+            return None;
+        };
+        let at = Timestamp::from_second(i64::try_from(at.as_secs()).ok()?).ok()?;
+        Some(at.strftime("%Y-%m-%d").to_string())
+    }
+
+    /// What rustls found, wherever it is among the sources of `error`.
+    fn found(error: &reqwest::Error) -> Option<&CertificateError> {
         let mut next: Option<&(dyn Error + 'static)> = Some(error);
         while let Some(error) = next {
             if let Some(error) = error.downcast_ref::<rustls::Error>() {
                 let rustls::Error::InvalidCertificate(why) = error else { return None };
-                return Some(of(why));
+                return Some(why);
             }
             // What an I/O error was made of is no source of it.
             let made_of = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
@@ -155,6 +178,10 @@ mod by_rustls {
     use super::Distrust;
 
     pub(super) fn distrust(_: &reqwest::Error) -> Option<Distrust> {
+        None
+    }
+
+    pub(super) fn date(_: &reqwest::Error) -> Option<String> {
         None
     }
 }

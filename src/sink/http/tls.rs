@@ -17,6 +17,21 @@ pub(super) const MEND: &str = "turn on the feature rustls-ring of tracing-alert,
 pub(super) const NO_PROVIDER: &str = "no crypto provider of rustls is installed: call install_default of one as the program begins, or turn \
      on the feature rustls-ring of tracing-alert";
 
+/// Whether an answer has the certificate of whoever gave it: the command looks at that.
+#[cfg(any(feature = "rustls-no-provider", feature = "native-tls"))]
+const KEEPS_CERTIFICATE: bool = cfg!(feature = "cli");
+
+/// The certificate of whoever gave an answer, in DER.
+#[cfg(all(feature = "cli", any(feature = "rustls-no-provider", feature = "native-tls")))]
+pub(super) fn certificate(response: &reqwest::Response) -> Option<&[u8]> {
+    response.extensions().get::<reqwest::tls::TlsInfo>()?.peer_certificate()
+}
+
+#[cfg(all(feature = "cli", not(any(feature = "rustls-no-provider", feature = "native-tls"))))]
+pub(super) fn certificate(_: &reqwest::Response) -> Option<&[u8]> {
+    None
+}
+
 /// Why TLS cannot be set up.
 pub(super) type Fault = (Class, String);
 
@@ -78,7 +93,7 @@ mod by_rustls {
         pki_types::{CertificateDer, pem::PemObject},
     };
 
-    use super::Fault;
+    use super::{Fault, KEEPS_CERTIFICATE};
     use crate::sink::http::Class;
 
     /// The provider of the first feature that names one, else the process's.
@@ -121,7 +136,7 @@ mod by_rustls {
         };
         let mut config = config.with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(builder.tls_backend_preconfigured(config))
+        Ok(builder.tls_backend_preconfigured(config).tls_info(KEEPS_CERTIFICATE))
     }
 
     /// The certificates of a PEM, if there is at least one, and each can be
@@ -141,14 +156,14 @@ mod roots;
 mod by_native_tls {
     use reqwest::{Certificate, ClientBuilder};
 
-    use super::Fault;
+    use super::{Fault, KEEPS_CERTIFICATE};
 
     pub(super) fn set_up(
         builder: ClientBuilder,
         needs_tls: bool,
         roots: &[Vec<u8>],
     ) -> Result<ClientBuilder, Fault> {
-        let builder = builder.tls_backend_native();
+        let builder = builder.tls_backend_native().tls_info(KEEPS_CERTIFICATE);
         if !needs_tls {
             return Ok(builder.tls_certs_only([]));
         }

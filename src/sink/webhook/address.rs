@@ -99,6 +99,14 @@ impl Address {
     }
 }
 
+#[cfg(feature = "cli")]
+impl Address {
+    /// Whether it is at a host that only its service has.
+    pub(super) fn is_at_home(&self) -> bool {
+        self.service != Service::Generic && by_host(self.url.host_str().unwrap_or_default()) == self.service
+    }
+}
+
 fn by_prefix(prefix: &str) -> Result<Service, Fault> {
     let known = PREFIXES.iter().find(|(name, _)| prefix.eq_ignore_ascii_case(name));
     known.map(|(_, service)| *service).ok_or_else(|| {

@@ -78,16 +78,28 @@ mod at_a_server {
         reason.replace(&address.to_string(), "HOST")
     }
 
+    /// What is told of a date by a library that tells it.
+    fn date(text: &str) -> &str {
+        let is_told = cfg!(feature = "rustls-no-provider") && !cfg!(target_vendor = "apple");
+        if is_told { text } else { "" }
+    }
+
     #[tokio::test]
     async fn each_fault_of_a_certificate_is_told_as_it_is() {
         let expired = told(|it| it.not_after = date_time_ymd(2020, 1, 1), true).await;
         assert!(
-            expired.starts_with("Test: the certificate of HOST has expired: is this machine's clock"),
+            expired.starts_with(&format!(
+                "Test: the certificate of HOST has expired{}: is this machine's clock",
+                date(", on 2020-01-01")
+            )),
             "{expired}"
         );
         let early = told(|it| it.not_before = date_time_ymd(2999, 1, 1), true).await;
         assert!(
-            early.starts_with("Test: the certificate of HOST is not valid yet: is this machine's"),
+            early.starts_with(&format!(
+                "Test: the certificate of HOST is not valid yet{}: is this machine's",
+                date(", only from 2999-01-01")
+            )),
             "{early}"
         );
         let other = CertificateParams::new(["other.example".to_owned()]).unwrap().subject_alt_names;
