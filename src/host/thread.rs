@@ -14,10 +14,10 @@ use std::{
     pin::pin,
     sync::{Arc, OnceLock},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crate::host::{fork::PerProcess, signal::Signal, text};
+use crate::host::{fork::PerProcess, signal::Signal, text, time::from_now};
 
 /// Whose work a thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +224,7 @@ pub(crate) fn start_before_forks<T: Send + 'static>(
         begins.set(());
         work()
     })?;
-    let _: Option<()> = begun.wait_until(Instant::now() + MAX_START);
+    let _: Option<()> = begun.wait_until(from_now(MAX_START));
     Ok(thread)
 }
 
