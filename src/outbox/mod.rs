@@ -116,8 +116,9 @@ pub(crate) enum Database {
 /// How long past its deadline a delivery that nobody claims is kept.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A sink that failed for so long is told of, and again after so long.
-pub(crate) const FAILING_FOR: Duration = Duration::from_secs(10 * 60);
+/// A sink that failed for so long is told of, and again after so long. It leaves as long as
+/// the telling may take to settle, so that people know within ten minutes.
+pub(crate) const FAILING_FOR: Duration = Duration::from_secs(10 * 60).saturating_sub(Rhythm::MAX_SETTLE);
 const TOLD_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A sink that fails does so again within this time, if there is something to send: longer

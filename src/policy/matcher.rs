@@ -206,6 +206,41 @@ mod tests {
     }
 
     #[test]
+    fn two_are_the_same_if_their_conditions_and_their_predicate_are() {
+        let mailer = || Matcher::new().target("app::mailer");
+        assert!(mailer().is_same(&mailer()));
+        assert!(!mailer().is_same(&mailer().message("reset")));
+        let when = mailer().when(|event| event.panic);
+        assert!(when.is_same(&when.clone()));
+        assert!(!when.is_same(&when.clone().message("reset")), "it has another condition");
+        assert!(!when.is_same(&mailer().when(|event| event.panic)), "it has another predicate");
+        assert!(!when.is_same(&mailer()) && !mailer().is_same(&when), "one has none");
+    }
+
+    #[test]
+    fn another_process_can_read_it_unless_it_has_a_predicate() {
+        let mailer = Matcher::new().target("app::mailer");
+        assert_eq!(mailer.conditions().and_then(|it| it.target.as_deref()), Some("app::mailer"));
+        assert_eq!(mailer.when(|_| true).conditions(), None);
+    }
+
+    #[test]
+    fn one_that_asks_for_more_than_a_kind_is_not_of_a_kind() {
+        let is_of_kind = |matcher: Matcher| matcher.conditions.is_of_kind();
+        let kind = || Matcher::new().kind("1f");
+        assert!(is_of_kind(kind()) && !is_of_kind(Matcher::new()));
+        assert!(!is_of_kind(kind().target("a")) && !is_of_kind(kind().message("b")));
+    }
+
+    #[test]
+    fn what_stands_for_silenced_events_tells_the_first_one() {
+        let message = silenced(&Matcher::new().target("a::b"), Duration::from_secs(7200), "disk full");
+        assert_eq!(message, "silenced for 2h: a::b; the first: disk full");
+        assert_eq!(first_of_silenced(&message), Some("disk full"));
+        assert_eq!(first_of_silenced("disk full"), None);
+    }
+
+    #[test]
     fn it_says_what_it_means() {
         let told = [
             Matcher::new(),

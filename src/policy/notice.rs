@@ -202,4 +202,28 @@ mod tests {
         let kind = json["kind"].as_str().unwrap();
         assert!(kind.chars().all(char::is_lowercase), "{kind}");
     }
+
+    #[test]
+    fn it_counts_the_events_that_it_shows_and_those_that_it_does_not() {
+        let mut notice = Notice::examples().into_iter().map(|(_, notice)| notice).next().unwrap();
+        let sample = notice.samples[0].clone();
+        notice.samples = vec![Sample { count: 3, ..sample.clone() }, Sample { count: 4, ..sample }];
+        notice.unsampled = 5;
+        assert_eq!(notice.event_count(), 12);
+    }
+
+    #[test]
+    fn each_kind_has_the_name_it_is_stored_under() {
+        use Kind::{Again, Digest, First, Health, Quiet, Reminder, Update};
+        let names = [First, Digest, Again, Update, Reminder, Quiet, Health].map(Kind::name);
+        assert_eq!(names, ["first", "digest", "again", "update", "reminder", "quiet", "health"]);
+    }
+
+    #[test]
+    fn a_process_is_named_with_its_host_if_that_is_known() {
+        let process = Process { app: "shop".to_owned(), pid: 7, ..Process::default() };
+        assert_eq!(process.name(), "shop (process 7)");
+        let process = Process { host: Some("web-1".to_owned()), ..process };
+        assert_eq!(process.name(), "shop (process 7) on web-1");
+    }
 }

@@ -186,7 +186,7 @@ mod tests {
         for number in 0..2 * MAX_REPORTS as u64 {
             assert!(note(&[1, number + 2], "a", now).1 <= MAX_REPORTS);
         }
-        assert!(!note(&[1], "b", now).0);
+        assert!(!note(&[1], "b", now + LASTS).0);
         assert_eq!(note(&[1], "b", now + 2 * LASTS), (true, 1));
     }
 }

@@ -92,3 +92,28 @@ impl SendError {
         matches!(self, Self::Ambiguous { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_ambiguous_may_have_been_sent() {
+        let all = [
+            SendError::ambiguous("cut"),
+            SendError::not_processed("cut"),
+            SendError::rejected("cut"),
+            SendError::recipient_refused("cut"),
+            SendError::misconfigured("cut"),
+        ];
+        assert_eq!(all.map(|error| error.is_ambiguous()), [true, false, false, false, false]);
+    }
+
+    #[test]
+    fn a_dead_delivery_says_what_the_provider_said_and_what_follows() {
+        assert_eq!(SendError::rejected("too long").cause_of_death(), "too long");
+        let refused = SendError::recipient_refused("unsubscribed").cause_of_death();
+        assert_eq!(refused, "unsubscribed; nothing else is sent to this recipient for a day");
+        assert_eq!(SendError::ambiguous("cut").cause_of_death(), "it may have been sent: cut");
+    }
+}

@@ -38,14 +38,23 @@ pub(super) struct World<'a> {
     pub(super) sent: Vec<Sent>,
     /// When there is something to do for which sink.
     next: [Option<SystemTime>; 2],
-    /// When it is looked whether a sink fails.
+    /// When it is looked what died, and whether a sink fails.
     look_at: SystemTime,
+    /// When a sink will have failed for long enough to be told of, or is looked at again.
+    failing_at: [Option<SystemTime>; 2],
 }
 
 impl<'a> World<'a> {
     pub(super) fn new(bench: &'a mut Bench) -> Self {
         let providers = [Provider::Up; 2];
-        let world = Self { bench, providers, sent: Vec::new(), next: [None; 2], look_at: t(0) };
+        let world = Self {
+            bench,
+            providers,
+            sent: Vec::new(),
+            next: [None; 2],
+            look_at: t(0),
+            failing_at: [None; 2],
+        };
         world.bench.targets.iter_mut().for_each(|it| it.rhythm = default_channel(it.sink).rhythm);
         world
     }
@@ -67,7 +76,10 @@ impl<'a> World<'a> {
 
     /// What a process does that wakes up: it tells, claims and settles.
     pub(super) async fn work(&mut self, hurried: bool, now: SystemTime) {
-        if self.look_at <= now {
+        let is_due = |at: &&mut Option<SystemTime>| at.is_some_and(|at| at <= now);
+        let failing: Vec<_> = self.failing_at.iter_mut().filter(is_due).collect();
+        if self.look_at <= now || !failing.is_empty() {
+            failing.into_iter().for_each(|at| *at = Some(now + 10 * MINUTE));
             self.look_at = now + 5 * MINUTE;
             self.tell_of_failing(now).await;
         }
@@ -113,6 +125,8 @@ impl<'a> World<'a> {
         };
         assert!(settled.unwrap());
         let is_up = provider == Provider::Up || (matches!(provider, Provider::MuteAbout(_)) && !is_mute);
+        let failing_at = &mut self.failing_at[place];
+        *failing_at = if is_up { None } else { failing_at.or(Some(now + FAILING_FOR)) };
         let is_delivered = is_up && claim.expires_at > now;
         self.sent.push(Sent { at: now, sink, is_delivered, notice });
     }
@@ -145,9 +159,13 @@ impl<'a> World<'a> {
 
     /// Lets the time pass until `until`.
     pub(super) async fn pass(&mut self, until: SystemTime) {
-        while let Some(next) = self.next.into_iter().flatten().min().filter(|next| *next <= until) {
+        while let Some(next) = self.next_at().filter(|next| *next <= until) {
             self.work(false, next).await;
         }
+    }
+
+    fn next_at(&self) -> Option<SystemTime> {
+        self.next.into_iter().chain(self.failing_at).flatten().min()
     }
 
     /// The messages that were delivered through `sink`, when.

@@ -167,6 +167,28 @@ mod tests {
         assert_eq!(spent, Spent(vec![(slot_of(hour(1)), 1)]));
         spent.refund(9);
         assert_eq!(spent, Spent::default());
+        spent.add(6, hour(1));
+        spent.add(2, hour(2));
+        spent.refund(5);
+        assert_eq!(spent, Spent(vec![(slot_of(hour(1)), 3)]));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_was_not_spent() {
+        let mut spent = Spent::default();
+        spent.add(0, hour(1));
+        assert_eq!(spent, Spent::default());
+        spent.add(3, hour(1));
+        assert_eq!(spent.without(&spent), Spent::default());
+    }
+
+    #[test]
+    fn the_last_days_on_which_something_was_spent_are_kept_whole() {
+        let mut spent = Spent::default();
+        let hours = [0, 23, 24 * 3, 24 * 7, 24 * 7 + 23, 24 * 8 + 1, 24 * 9, 24 * 9 + 23];
+        hours.into_iter().for_each(|at| spent.add(1, hour(at)));
+        let kept: Vec<_> = hours[2..].iter().map(|at| (slot_of(hour(*at)), 1)).collect();
+        assert_eq!(spent, Spent(kept));
     }
 
     #[test]

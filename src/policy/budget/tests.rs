@@ -76,6 +76,22 @@ fn after_the_clock_jumped_back_a_bucket_fills_as_fast_as_before() {
 }
 
 #[test]
+fn of_two_accounts_of_one_recipient_the_later_message_counts() {
+    let account = |minute, in_a_row| {
+        let at = Some(midnight() + MINUTE * minute);
+        Account { heard_at: at, full_at: at, in_a_row, ..Account::default() }
+    };
+    let heard = |mut own: Account, other: &Account| {
+        own.hear(other);
+        own
+    };
+    let (early, late) = (account(1, 4), account(2, 5));
+    assert_eq!(heard(early.clone(), &late), late);
+    assert_eq!(heard(late.clone(), &early), late);
+    assert_eq!(heard(account(2, 7), &late), account(2, 7), "of one time, the own one");
+}
+
+#[test]
 fn without_a_budget_everything_goes() {
     let mut spent = Account::default();
     spent.spent.add(1_000_000, midnight());

@@ -2,6 +2,7 @@
 //! whatever a message may be.
 
 mod corpora;
+mod words;
 
 use proptest::prelude::*;
 
@@ -72,6 +73,12 @@ fn what_varies_is_masked() {
     ] {
         assert_eq!(mask(message), masked, "{message}");
     }
+}
+
+#[test]
+fn an_address_has_something_on_both_sides() {
+    let are_mail = ["ann@b.io", "ann@", "@b.io", "a@b", ""].map(shape::is_mail);
+    assert_eq!(are_mail, [true, false, false, true, false]);
 }
 
 #[test]

@@ -180,8 +180,7 @@ impl Standing {
         if let Some(back_at) = self.back_at.map(known).filter(|_| self.came_back()) {
             return Next::Tell(Reason::Again, when_free(back_at.later(rhythm.settle).max(held_until)));
         }
-        let goes_on = known(self.last_at).later(GOES_ON_FOR) >= held_until;
-        if goes_on && held_until < end {
+        if known(self.last_at).later(GOES_ON_FOR) >= held_until {
             let grows = self.count >= next_power_of_ten(self.told);
             let reason = if grows { Reason::Update } else { Reason::Reminder };
             return Next::Tell(reason, when_free(held_until));
@@ -195,7 +194,7 @@ impl Standing {
 
     /// Whether it came back since it was told.
     fn came_back(&self) -> bool {
-        self.back_at.is_some() && self.back_at > self.told_at
+        self.back_at > self.told_at
     }
 
     /// Whether it is to be told as soon as may be: nobody was told, or it came back.

@@ -56,4 +56,13 @@ mod tests {
         assert_eq!(recent.this_week(99), 0);
         assert_eq!(recent.0.len(), 7);
     }
+
+    #[test]
+    fn what_two_stores_counted_is_added_up_by_the_day() {
+        let (mut own, mut other) = (Recent::default(), Recent::default());
+        own.add(3, 1);
+        [(2, 1), (5, 2)].into_iter().for_each(|(more, day)| other.add(more, day));
+        own.absorb(&other);
+        assert_eq!((own.today(1), own.today(2)), (5, 5));
+    }
 }

@@ -64,6 +64,14 @@ fn the_group_takes_the_next_and_all_that_follow() {
 }
 
 #[test]
+fn what_says_more_where_the_value_stood_is_another() {
+    let mut learned = Learned::default();
+    assert!(grouped(&mut learned, &SUPPLIERS)[1].is_some());
+    assert_eq!(learned.note(&said("supplier of the Globex sent nothing"), 1).0, Some(own(SUPPLIERS[0])));
+    assert_eq!(learned.note(&said("supplier Globex (was late) sent nothing"), 1).0, None);
+}
+
+#[test]
 fn two_places_can_be_holes() {
     let messages = [
         "user ann has no seat at Globex",
@@ -157,6 +165,8 @@ fn what_comes_again_and_again_takes_longer() {
 
 #[test]
 fn too_little_in_common_is_no_group() {
+    assert_eq!(begins(&["hello Globex Hooli", "hello Initech Wonka", "hello Umbrella Stark"]), None);
+    assert_eq!(begins(&["supplier Globex vanished", "supplier Initech vanished"]), Some(1), "two words are");
     assert_eq!(begins(&["hello Globex", "hello Initech", "hello Umbrella", "hello Hooli"]), None);
 }
 
