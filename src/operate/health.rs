@@ -10,8 +10,9 @@ use crate::{
     outbox::{FILE_CAP_BYTES, MAX_LOG_BYTES, is_on_network, owner_of},
 };
 
-/// Checks the file at `path`, and what programs left in it.
-pub fn examine_file(path: &Path) -> Vec<Finding> {
+/// Checks the file at `path`, what programs left in it, and whether those that have it
+/// open tell each of `recipients`, of whom the settings have the sink and the address.
+pub fn examine_file(path: &Path, recipients: &[(String, String)]) -> Vec<Finding> {
     let mut found = rights(path);
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -37,7 +38,7 @@ pub fn examine_file(path: &Path) -> Vec<Finding> {
     if let Some(program) = program {
         found.push(Finding::good(OF, "program", one_line(&program, 200)));
     }
-    found.extend(processes::examine(&mut file));
+    found.extend(processes::examine(&mut file, recipients));
     match file.overview() {
         Err(why) => found.push(Finding::bad(OF, "content", why.to_string(), "see the words before")),
         Ok(overview) => {

@@ -103,6 +103,15 @@ impl Probe {
         found
     }
 
+    /// Who is told, each with the name of the sink.
+    pub fn recipients(&self) -> Vec<(String, String)> {
+        let of = |route: &Route| -> Vec<_> {
+            let sink = route.sink.name();
+            route.recipients.iter().map(|it| (sink.to_owned(), it.clone())).collect()
+        };
+        self.setup.routes.iter().flat_map(of).collect()
+    }
+
     fn summary(&self) -> String {
         let ways = self.setup.routes.iter().map(|route| {
             let count = route.recipients.len();

@@ -4,6 +4,7 @@
 //! makes it is not touched.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -16,7 +17,11 @@ use super::{
     keep::{Keep, turn},
     scope::Scope,
 };
-use crate::{event::millis_or_none, policy::notice::Notice, queue::stats::EventCounts};
+use crate::{
+    event::millis_or_none,
+    policy::{known::Knower, notice::Notice},
+    queue::stats::EventCounts,
+};
 
 /// Why a file is not to be worked with. The text has the mend.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +87,14 @@ pub struct SinkView {
     pub failing_since: Option<SystemTime>,
     /// What was wrong last.
     pub failure: Option<String>,
+}
+
+/// What a process noted of itself.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    pub(crate) process: Knower,
+    /// Each with its sink.
+    pub(crate) tells: BTreeSet<(String, String)>,
 }
 
 /// What is shown in full.

@@ -337,3 +337,17 @@ fn whatever_else_has_the_file_open_is_listed_by_its_name() {
     watch.wait().unwrap();
     assert!(!stage.run(&["doctor"]).text.contains(&line));
 }
+
+#[test]
+fn a_program_that_runs_with_other_settings_is_told_of() {
+    let mut stage = healthy();
+    let program = stage.program();
+    let by = format!("✓ file in use: by process {} on ", program.id());
+    eventually("it has noted itself", || stage.run(&["doctor"]).text.contains(&by));
+    assert!(!stage.run(&["doctor"]).text.contains("file recipients"));
+    stage.set("ALERT_EMAIL", "on-call@example.com,new@example.com");
+    let line =
+        format!("! file recipients: process {} does not tell new@example.com by sendgrid", program.id());
+    let ran = stage.run(&["doctor"]);
+    assert!(ran.text.contains(&line) && ran.text.contains("→ start it again") && ran.is_well, "{}", ran.text);
+}

@@ -28,7 +28,9 @@ pub(crate) fn doctor(common: &args::Common, settings: Variables, look: &Look) ->
     let mut report = Report::new(look);
     probe.settings().into_iter().for_each(|finding| report.add(finding));
     match database {
-        Ok(path) => examine_file(&path).into_iter().for_each(|finding| report.add(finding)),
+        Ok(path) => {
+            examine_file(&path, &probe.recipients()).into_iter().for_each(|finding| report.add(finding));
+        }
         Err(Failure::Say(why)) => {
             let mend = match in_memory {
                 true => "set ALERT_DATABASE to a file, if alerts are to outlive the process",

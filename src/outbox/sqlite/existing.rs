@@ -3,17 +3,22 @@
 //! Invariant: nothing is made, migrated, repaired or put aside. What SQLite itself makes
 //! beside the file is gone when the last connection is, or belongs to the file's owner.
 
-use std::{collections::BTreeMap, path::Path, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::SystemTime,
+};
 
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
+use uuid::Uuid;
 
 use super::{
     super::{
         StoreError,
-        operate::{Shown, SinkView, Unusable},
+        operate::{Noted, Shown, SinkView, Unusable},
         page::Page,
         path,
         scope::Scope,
@@ -22,7 +27,7 @@ use super::{
     load::load,
     mode, ours, thread_name, unsigned, version,
 };
-use crate::{event::from_millis, host::fork::OpenFile, policy::known::Knower};
+use crate::{event::from_millis, host::fork::OpenFile};
 
 impl Sqlite {
     /// Opens the file at `path`, if programs of this version use it.
@@ -101,11 +106,17 @@ impl Sqlite {
     }
 
     /// The processes that noted themselves, in the order of their starts.
-    pub(crate) async fn knowers(&mut self) -> Result<Vec<Knower>, StoreError> {
+    pub(crate) async fn noted(&mut self) -> Result<Vec<Noted>, StoreError> {
         let mut page = Page::default();
         load(&mut self.connection, &mut page, &Scope::Recipients).await?;
-        let all = page.accounts.values().flat_map(|account| &account.known_by);
-        let each: BTreeMap<_, _> = all.map(|knower| (knower.run, knower.clone())).collect();
+        let mut each: BTreeMap<Uuid, Noted> = BTreeMap::new();
+        for (recipient, account) in page.accounts.iter() {
+            for process in &account.known_by {
+                let new = || Noted { process: process.clone(), tells: BTreeSet::new() };
+                let noted = each.entry(process.run).or_insert_with(new);
+                noted.tells.insert((recipient.sink.to_string(), recipient.address.to_string()));
+            }
+        }
         Ok(each.into_values().collect())
     }
 
