@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod corpora;
+mod edges;
 mod findings;
 mod linear;
 mod sentences;

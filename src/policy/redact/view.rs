@@ -186,3 +186,26 @@ const FOLDS: [(&str, char); 39] = [
     ("śšşșß", 's'), ("ŚŠŞȘ", 'S'), ("ťţț", 't'), ("ùúûüūůűųụủưứừửữự", 'u'), ("ÙÚÛÜŮŰ", 'U'), ("ýÿ", 'y'), ("źżž", 'z'),
     ("ё", 'е'),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escape_is_the_character_it_stands_for_and_as_long_as_it_is() {
+        for (text, is) in [
+            ("%3D1", Some(('=', 3))),
+            ("%C3%B6n", Some(('ö', 6))),
+            ("%E2%82%AC", Some(('€', 9))),
+            ("%C3", None),
+            ("&lt;", Some(('<', 4))),
+            ("&quot;x", Some(('"', 6))),
+            ("&#61;", Some(('=', 5))),
+            ("&#x3d;", Some(('=', 6))),
+            ("&", None),
+            ("&lt", None),
+        ] {
+            assert_eq!(decoded(text), is, "{text}");
+        }
+    }
+}
