@@ -23,6 +23,15 @@ every_store! {
         assert!(!bench.store.bury(&second, "x", t(73)).await.unwrap());
     }
 
+    async fn an_answer_that_comes_when_the_message_was_given_up_is_refused(bench: &mut Bench) {
+        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        let later = t(2 * 24 * 3600);
+        assert_eq!(bench.store.bury_abandoned(&["mail"], later).await.unwrap(), 1);
+        assert!(!bench.store.deliver(&claim, None, 1, None, later).await.unwrap());
+        assert!(!bench.store.retry(&claim, &SendError::not_processed("x"), later, None).await.unwrap());
+    }
+
     async fn a_retry_is_not_claimed_before_it_is_due(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let claim = bench.claim("sms", t(1)).await.unwrap();

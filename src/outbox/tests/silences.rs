@@ -96,6 +96,20 @@ every_store! {
         assert_eq!(told.iter().map(|(_, count)| count).sum::<u64>(), 2, "{told:?}");
     }
 
+    async fn what_it_does_not_mean_is_told_although_it_was_open_before(bench: &mut Bench) {
+        bench.persist(&[captured_at("a", t(0)), captured_at("b", t(0))], t(0)).await;
+        bench.silence(3600, t(0)).await;
+        assert_eq!(bench.told_until(1, 3599).await, [("a".to_owned(), 1)]);
+    }
+
+    async fn what_tells_of_the_alerting_itself_is_never_silenced(bench: &mut Bench) {
+        let row = silence(&Matcher::new(), t(0), t(3600));
+        assert!(bench.store.silence(KEY, row, t(0)).await.unwrap());
+        let dead = Captured { about: Some(About::Dead), ..captured_at("b", t(1)) };
+        bench.persist(&[dead], t(1)).await;
+        assert_eq!(bench.told_until(2, 60).await, [("b".to_owned(), 1)]);
+    }
+
     async fn an_event_of_which_only_the_callsite_is_known_is_silenced_with_its_kind(bench: &mut Bench) {
         bench.silence(3600, t(0)).await;
         let known = captured_at("b", t(1));

@@ -5,6 +5,21 @@ use super::*;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: u64 = 24 * 3600;
 
+#[test]
+fn only_what_is_still_to_come_shows_that_the_clock_jumped() {
+    let memory = || async { Bench::new(Store::Memory(Memory::default()), None) };
+    check(memory, async |bench| {
+        fn are_ahead(bench: &Bench, seconds: [u64; 3]) -> [bool; 3] {
+            let Store::Memory(memory) = &bench.store else { panic!("no memory") };
+            seconds.map(|second| memory.page.is_ahead(t(second)))
+        }
+        bench.persist(&[captured_at("a", t(10))], t(10)).await;
+        assert_eq!(are_ahead(bench, [9, 10, 11]), [true, false, false], "it happened");
+        bench.tell("sms", t(20)).await;
+        assert_eq!(are_ahead(bench, [19, 20, 21]), [true, false, false], "it was told");
+    });
+}
+
 every_store! {
     async fn after_the_clock_jumped_back_hours_nothing_waits_hours(bench: &mut Bench) {
         bench.persist(&[captured_at("a", t(36_000))], t(36_000)).await;

@@ -82,6 +82,20 @@ fn an_address_has_something_on_both_sides() {
 }
 
 #[test]
+fn an_address_may_leave_out_one_group_only() {
+    assert_eq!(["::2:3:4:5:6:7:8", "::2:3:4:5:6:7:8:9"].map(shape::whole), [Some(15), None]);
+}
+
+#[test]
+fn what_is_a_code_depends_on_what_it_stands_behind() {
+    use after::{Code, is_code};
+    let are = |code: fn() -> Code, values: [&str; 3]| values.map(|value| is_code(code(), value));
+    assert_eq!(are(|| Code::Yes, ["abc12", "0x80070005", "17"]), [false, true, true]);
+    assert_eq!(are(|| Code::Status, ["E0308", "503", "17"]), [true, true, false]);
+    assert_eq!(are(|| Code::No, ["E0308", "503", "E3"]), [true, false, false]);
+}
+
+#[test]
 fn what_says_what_happened_stays() {
     for message in [
         "HTTP 404",
