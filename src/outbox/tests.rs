@@ -95,6 +95,15 @@ impl Bench {
         }
     }
 
+    /// Everything that the store has.
+    async fn page(&mut self) -> Page {
+        match &mut self.store {
+            Store::Memory(memory) => memory.page.clone(),
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(file) => file.export().await,
+        }
+    }
+
     async fn persist(&mut self, batch: &[Captured], now: SystemTime) {
         self.persist_with(batch, &Losses::new(), now).await;
     }

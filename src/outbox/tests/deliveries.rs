@@ -216,4 +216,13 @@ every_store! {
         assert!(bench.store.deliver(&again, None, 1, None, late).await.unwrap());
         assert_eq!(bench.told("mail", late).await, [("a".to_owned(), 99)]);
     }
+
+    async fn whose_dead_were_told_has_none_to_tell(bench: &mut Bench) {
+        bench.persist(&[captured_at("a", t(0))], t(0)).await;
+        let claim = bench.claim("sms", t(1)).await.unwrap();
+        bench.store.bury(&claim, "21211", t(1)).await.unwrap();
+        assert_eq!(bench.store.sinks_of_dead().await.unwrap(), ["sms"]);
+        assert_eq!(bench.tell_of_dead("sms", t(0), t(1)).await, Some(1));
+        assert_eq!(bench.store.sinks_of_dead().await.unwrap(), [""; 0]);
+    }
 }

@@ -5,7 +5,10 @@ use super::*;
 use crate::outbox::memory::MAX_LEARNED;
 use crate::{
     event::Field,
-    policy::fingerprint::{Grouping, Place},
+    policy::{
+        fingerprint::{Grouping, Place},
+        matcher::Matcher,
+    },
 };
 
 /// An error of the one callsite at `at`, as the dispatcher captures it.
@@ -74,6 +77,19 @@ every_store! {
         bench.persist(&[said_at(&gone("Initech"), later)], later).await;
         let told = told_at(bench, later + 5 * SETTLE).await;
         assert!(told.iter().any(|(message, count, _)| *message == gone("Stark") && *count == 2), "{told:?}");
+    }
+
+    async fn who_silences_a_kind_means_its_group(bench: &mut Bench) {
+        for (n, supplier) in (0..).zip(SUPPLIERS) {
+            bench.persist(&[said_at(&gone(supplier), t(n))], t(n)).await;
+        }
+        told_at(bench, t(9)).await;
+        let code = crate::policy::fingerprint::code(&said_at(&gone("Globex"), t(0)).event);
+        let row = silences::silence(&Matcher::new().kind(code), t(10), t(3610));
+        assert!(bench.store.silence(Uuid::from_u128(1), row, t(10)).await.unwrap());
+        bench.persist(&[said_at(&gone("Stark"), t(11)), said_at("disk full", t(11))], t(11)).await;
+        let page = bench.page().await;
+        assert_eq!(page.silences.values().map(|it| it.held).collect::<Vec<_>>(), [1]);
     }
 
     async fn no_name_is_kept_with_what_is_learned(bench: &mut Bench) {

@@ -113,6 +113,25 @@ every_store! {
         assert_eq!(std::collections::HashSet::from(ids).len(), 3, "{ids:?}");
     }
 
+    async fn an_id_that_something_older_has_is_drawn_again(bench: &mut Bench) {
+        for start in [t(0), t(0) + 30 * 24 * HOUR] {
+            let drawn = std::cell::Cell::new(0_usize);
+            bench.new_id = Box::new(move || {
+                drawn.set(drawn.get() + 1);
+                format!("{:04}", drawn.get())
+            });
+            bench.persist(&[captured_at("a", start), captured_at("b", start)], start).await;
+            for sink in ["sms", "mail"] {
+                let claim = bench.claim(sink, start + SETTLE).await.unwrap();
+                assert!(bench.store.deliver(&claim, None, 1, None, start + SETTLE).await.unwrap());
+            }
+        }
+        let page = bench.page().await;
+        let incidents = page.incidents.values().map(|it| &it.public_id);
+        let ids: Vec<_> = incidents.chain(page.notices.values().map(|it| &it.public_id)).collect();
+        assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len(), "{ids:?}");
+    }
+
     async fn the_last_event_that_is_known_is_kept_beside_the_first(bench: &mut Bench) {
         let order = |number| Event {
             fields: vec![crate::event::Field::new("order", crate::event::Value::U64(number))],
@@ -231,6 +250,17 @@ every_store! {
         };
         assert_eq!(counts(bench, "sms").await, (SAMPLES_PER_NOTICE, 520));
         assert_eq!(counts(bench, "mail").await, (SAMPLES_PER_NOTICE, 527));
+    }
+
+    async fn so_it_is_if_they_come_one_after_the_other(bench: &mut Bench) {
+        for kinds in [0..MAX_INCIDENTS - 1, MAX_INCIDENTS - 1..MAX_INCIDENTS + 20] {
+            let batch: Vec<_> = kinds.map(|n| captured(&format!("{n}"), Level::ERROR)).collect();
+            bench.persist(&batch, t(0)).await;
+        }
+        let page = bench.page().await;
+        let counts = |about| page.incidents.values().filter(move |it| it.about == about).map(|it| it.count);
+        assert_eq!(counts(None).count(), MAX_INCIDENTS);
+        assert_eq!(counts(Some(About::Overflow)).collect::<Vec<_>>(), [20]);
     }
 
     async fn losses_are_told_also_with_no_event(bench: &mut Bench) {

@@ -92,7 +92,7 @@ fn after(now: SystemTime, step: &Step) -> SystemTime {
 /// A new file, with what memory has; its claims go on.
 async fn hand_over(memory: &mut Side, file: &mut Side) {
     let directory = tempfile::tempdir().unwrap();
-    let page = memory.page().await;
+    let page = memory.bench.page().await;
     if let Store::Memory(memory) = &memory.bench.store {
         file.past = memory.past;
     }
@@ -174,7 +174,7 @@ proptest! {
                 if !is_looked_at(number, &steps) {
                     continue;
                 }
-                let (inner, outer) = (memory.page().await, file.page().await);
+                let (inner, outer) = (memory.bench.page().await, file.bench.page().await);
                 memory.balance(&inner)?;
                 file.balance(&outer)?;
                 prop_assert_eq!(memory.count(&inner).await?, file.count(&outer).await?, "{:?}", step);
@@ -212,7 +212,7 @@ proptest! {
                     step => drop(side.act(step, now).await),
                 }
                 if matches!(side.bench.store, Store::Sqlite(_)) && is_looked_at(number, &steps) {
-                    let page = side.page().await;
+                    let page = side.bench.page().await;
                     side.balance(&page)?;
                     side.count(&page).await?;
                 }

@@ -30,6 +30,21 @@ fn more_than_three_failed_starts_in_ten_minutes_are_one_incident() {
 }
 
 #[test]
+fn a_crash_loop_is_told_with_the_last_error_of_the_program_and_of_nothing_else() {
+    with_file(async |bench| {
+        for n in 0..4 {
+            assert!(!start_next(bench, 9, t(60 * n)).await, "{n}");
+        }
+        bench.persist(&[captured_at("no database", t(190))], t(190)).await;
+        let dead = Captured { about: Some(About::Dead), ..captured_at("no such number", t(195)) };
+        bench.persist(&[dead], t(195)).await;
+        assert!(start_next(bench, 9, t(240)).await);
+        let told = bench.told("mail", t(310)).await;
+        assert!(told.contains(&("no database".to_owned(), 5)), "{told:?}");
+    });
+}
+
+#[test]
 fn starts_that_did_not_fail_or_long_ago_are_none() {
     with_file(async |bench| {
         for n in 0..20 {

@@ -8,14 +8,6 @@ use super::{super::*, Counts, SINKS, Side, kind_in};
 use crate::outbox::page::{Page, State};
 
 impl Side {
-    /// Everything that is not settled.
-    pub(in super::super) async fn page(&mut self) -> Page {
-        match &mut self.bench.store {
-            Store::Memory(memory) => memory.page.clone(),
-            Store::Sqlite(file) => file.export().await,
-        }
-    }
-
     /// Fails unless every event that was taken is in a message that was settled,
     /// or is pending, or is still to be told.
     pub(in super::super) fn balance(&mut self, page: &Page) -> Result<(), TestCaseError> {
@@ -103,7 +95,7 @@ impl Side {
         // What nobody is to be told of ends, too: a day after any jump of the clock.
         self.bench.persist(&[], now + 24 * HOUR).await;
         self.bench.tell("sms", now + 24 * HOUR).await;
-        let page = self.page().await;
+        let page = self.bench.page().await;
         self.balance(&page)?;
         self.count(&page).await?;
         let left = page.standings.values().filter(|it| it.due_at.is_some()).count();
