@@ -114,22 +114,25 @@ every_store! {
     }
 
     async fn an_id_that_something_older_has_is_drawn_again(bench: &mut Bench) {
-        for start in [t(0), t(0) + 30 * 24 * HOUR] {
+        let mut all = Vec::new();
+        for (start, kind) in [(t(0), "a"), (t(0) + 30 * 24 * HOUR, "b")] {
             let drawn = std::cell::Cell::new(0_usize);
             bench.new_id = Box::new(move || {
                 drawn.set(drawn.get() + 1);
                 format!("{:04}", drawn.get())
             });
-            bench.persist(&[captured_at("a", start), captured_at("b", start)], start).await;
+            bench.persist(&[captured_at(kind, start)], start).await;
             for sink in ["sms", "mail"] {
                 let claim = bench.claim(sink, start + SETTLE).await.unwrap();
+                let notice = bench.store.notice(&claim).await.unwrap();
+                all.extend([notice.id, notice.samples[0].incident.clone()]);
                 assert!(bench.store.deliver(&claim, None, 1, None, start + SETTLE).await.unwrap());
             }
+            bench.persist(&[], start + HOUR).await;
         }
-        let page = bench.page().await;
-        let incidents = page.incidents.values().map(|it| &it.public_id);
-        let ids: Vec<_> = incidents.chain(page.notices.values().map(|it| &it.public_id)).collect();
-        assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len(), "{ids:?}");
+        let (first, second) = all.split_at(4);
+        let forgets = matches!(bench.store, Store::Memory(_));
+        assert!(forgets || first.iter().all(|id| !second.contains(id)), "{all:?}");
     }
 
     async fn the_last_event_that_is_known_is_kept_beside_the_first(bench: &mut Bench) {

@@ -43,5 +43,7 @@ fn a_sink_that_is_none_of_ours_is_left_alone() {
         assert_eq!(bench.store.forget_unknown(&only_sms, |_| true).await.unwrap(), 0);
         let of_somebody_else = [target("sms", "+2", Level::ERROR)];
         assert_eq!(bench.store.forget_unknown(&of_somebody_else, |_| true).await.unwrap(), 1);
+        assert_eq!(bench.claim("sms", t(1)).await, None);
+        assert!(bench.claim("mail", t(1)).await.is_some());
     });
 }
