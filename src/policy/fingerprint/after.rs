@@ -15,7 +15,7 @@ pub(super) struct After {
 }
 
 /// Whether a number says what happened.
-#[derive(Clone, Copy, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Code {
     #[default]
     No,

@@ -236,3 +236,74 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_message_of_too_many_words_is_not_learned_from() {
+    let most = "supplier Globex ".repeat(MAX_WORDS / 2);
+    assert!(new(&most, &[]).is_some());
+    assert!(new(&format!("{most} x"), &[]).is_none());
+    assert!(new("disk, full", &[]).is_none(), "a comma alone varies not");
+}
+
+#[test]
+fn what_came_twice_is_no_news() {
+    let mut learned = Learned::default();
+    let notes = [1, 1, 1].map(|count| learned.note(&said(SUPPLIERS[0]), count));
+    assert_eq!(notes, [(None, true), (None, true), (None, false)]);
+    let mut some = Learned::default();
+    let counts = [2, 1, 1];
+    let groups: Vec<_> =
+        SUPPLIERS.iter().zip(counts).map(|(it, count)| some.note(&said(it), count).0.is_some()).collect();
+    assert_eq!(groups, [false, false, true], "half of them came again: that is not most of them");
+}
+
+#[test]
+fn its_size_is_that_of_its_words_and_of_what_it_shows() {
+    let mut learned = Learned::default();
+    let of = |words: usize| size_of::<Template>() + words * size_of::<Known>();
+    learned.note(&said(SUPPLIERS[0]), 1);
+    learned.note(&said("driver Ann went home early"), 1);
+    assert_eq!(learned.size_bytes(), of(4) + of(5));
+    let mut learned = Learned::default();
+    let groups = grouped(&mut learned, &SUPPLIERS[..3]);
+    let shown = learned.shown(&groups[2].unwrap()).unwrap();
+    assert_eq!(shown, "supplier … sent nothing", "three share it");
+    assert_eq!(learned.size_bytes(), of(4) + shown.len());
+}
+
+#[test]
+fn as_many_messages_and_holes_are_kept_as_may_be() {
+    let mut learned = Learned::default();
+    for letter in 'a'..='z' {
+        for cause in [format!("{letter}xx"), format!("{letter}yy")] {
+            learned.note(&new("supplier Globex sent nothing", &[&cause]).unwrap(), 1);
+        }
+    }
+    assert_eq!(learned.templates.len(), MAX_TEMPLATES);
+    let six =
+        ["took aa=Ann bb=Bob cc=Cid dd=Dan ee=Eve ff=Fay", "took aa=Gus bb=Hal cc=Ian dd=Jon ee=Kai ff=Leo"];
+    assert_eq!(grouped(&mut Learned::default(), &six)[1], Some(own(six[1])), "the sixth tells them apart");
+    let five = six.map(|it| &it[..it.len() - " ff=Fay".len()]);
+    assert_eq!(grouped(&mut Learned::default(), &five)[1], Some(own(five[0])));
+}
+
+#[test]
+fn a_letter_in_common_is_no_word_in_common() {
+    assert_eq!(begins(&["supplier Globex b c", "supplier Initech b c"]), None);
+    assert_eq!(begins(&["supplier Globex bb c", "supplier Initech bb c"]), Some(1));
+}
+
+#[test]
+fn at_the_end_of_a_group_stands_a_value_and_nothing_else() {
+    let greetings = ["Kim", "Bob", "refused"].map(|it| format!("the guide Ann cannot greet to {it}"));
+    let groups = grouped(&mut Learned::default(), &greetings.each_ref().map(String::as_str));
+    assert_eq!(groups, [None, Some(own(&greetings[0])), None]);
+}
+
+#[test]
+fn what_is_shown_is_written_as_it_was_said() {
+    let mut learned = Learned::default();
+    let messages = ["Ann", "Bob", "Kim"].map(|name| format!("order aa={name} was sent (so far)"));
+    let groups = grouped(&mut learned, &messages.each_ref().map(String::as_str));
+    assert_eq!(learned.shown(&groups[2].unwrap()), Some("order aa=… was sent (so far)"));
+}

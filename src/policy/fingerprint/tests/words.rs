@@ -2,12 +2,12 @@
 
 use crate::policy::fingerprint::words::{Slot, words};
 
-fn texts(message: &str) -> Vec<&str> {
+pub(super) fn texts(message: &str) -> Vec<&str> {
     words(message).into_iter().map(|word| word.text).collect()
 }
 
 /// Which slot the word `text` of `message` is.
-fn slot(message: &str, text: &str) -> Slot {
+pub(super) fn slot(message: &str, text: &str) -> Slot {
     words(message).into_iter().find(|word| word.text == text).expect("a word of the message").slot
 }
 
