@@ -35,6 +35,7 @@ fn what_varies_as_a_whole_has_one_of_these_shapes() {
             ("::ffff:10.0.0.1x", None),
             // Two hexadecimal digits behind a percent sign.
             ("a%20b", Some(5)),
+            ("a%20z", Some(5)),
             ("a%2", None),
             ("a%2g", None),
             ("20%", None),
@@ -188,6 +189,7 @@ fn of_a_list_one_element_remains() {
             ("<a *, a *>", "<a *>".to_owned()),
             ("x [a *, a *], y", "x [a *], y".to_owned()),
             ("a *], a *", "a *], a *".to_owned()),
+            ("a *], b *, b *", "a *], b *".to_owned()),
         ],
     );
 }

@@ -118,6 +118,7 @@ fn a_cause_stays() {
             (("a driver Ann went\nno go", "Ann"), Slot::Open),
             (("a driver Ann went: no go", "Ann"), Slot::Open),
             (("a driver É: it fell", "É"), Slot::Open),
+            (("a driver X: it fell", "X"), Slot::Open),
             (("no go: it fell (driver Ann left)", "Ann"), Slot::Open),
             (("no go: driver Ann fell (it left)", "Ann"), Slot::Fixed),
             (("no go: driver kk=ann went", "ann"), Slot::Open),
