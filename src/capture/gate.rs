@@ -139,7 +139,8 @@ impl Gate {
                 let _: Option<()> = Signal::new().wait_until(from_now(LOG_PATIENCE));
                 gate.hint_at_requests();
             };
-            // Without the thread, requests have no span, as in any other program.
+            // Without the thread, requests have no span, as in any other program. `tracing` holds
+            // a lock of its own meanwhile: until it is waited for no more, the thread takes none.
             let name = format!("{}-requests", thread::NAME);
             drop(thread::start_before_forks(Role::Guest, name, || (), hint));
         }
