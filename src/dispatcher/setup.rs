@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 
+#[cfg(feature = "postgres")]
+use crate::outbox::FleetSettings;
 #[cfg(feature = "webhook")]
 use crate::sink::Heartbeat;
 use crate::{
@@ -41,6 +43,10 @@ pub(crate) struct Setup {
     pub(crate) redaction: Policy,
     /// Where what we say goes.
     pub(crate) voice: Voice,
+    /// The store that the program's instances share.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the fleet's loop is to come"))]
+    pub(crate) fleet: Option<FleetSettings>,
     /// What is called as long as all is well, and how often.
     #[cfg(feature = "webhook")]
     pub(crate) heartbeat: Option<(Arc<Heartbeat>, Duration)>,

@@ -6,7 +6,7 @@ use super::{Dispatcher, Lane, MAX_SLEEP, STORE_RETRY, random};
 use crate::{
     host::time::Saturating,
     outbox::{Channel, Maker, Store},
-    policy::budget::Budget,
+    policy::{budget::Budget, public_id::spelled},
 };
 
 impl Dispatcher<'_> {
@@ -62,17 +62,9 @@ impl Channel {
     }
 }
 
-/// Four letters that are easy to read aloud, and spell no word.
+/// An id that nothing else has, as a rule.
 pub(crate) fn public_id() -> String {
-    const LETTERS: &[u8; 30] = b"0123456789BCDFGHJKMNPQRSTVWXYZ";
-    let mut number = random() as usize;
-    std::iter::repeat_with(|| {
-        let letter = LETTERS[number % LETTERS.len()];
-        number /= LETTERS.len();
-        char::from(letter)
-    })
-    .take(4)
-    .collect()
+    spelled(random().into())
 }
 
 #[cfg(test)]

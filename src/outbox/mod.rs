@@ -50,6 +50,8 @@ use crate::policy::{
 mod batch;
 #[cfg(feature = "sqlite")]
 mod failover;
+#[cfg(feature = "postgres")]
+mod fleet_settings;
 mod keep;
 #[cfg(feature = "sqlite")]
 mod known;
@@ -81,6 +83,8 @@ mod volume;
 pub(crate) use batch::{About, Captured};
 #[cfg(feature = "sqlite")]
 pub(crate) use failover::Outbox;
+#[cfg(feature = "postgres")]
+pub(crate) use fleet_settings::FleetSettings;
 pub(crate) use memory::Memory;
 #[cfg(not(feature = "sqlite"))]
 pub(crate) use memory_only::Outbox;

@@ -19,6 +19,12 @@ pub(crate) mod known;
 
 pub(crate) mod notice;
 
+#[cfg(feature = "postgres")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the fleet's loop is to come"))]
+pub(crate) mod outage;
+
+pub(crate) mod public_id;
+
 pub(crate) mod retold;
 
 pub(crate) mod retry;
