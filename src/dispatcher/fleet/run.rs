@@ -19,9 +19,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    super::{
-        Dispatcher, Inbox, MAX_SLEEP, deliver::deliver::jitter, setup::Setup, start::runtime, tell::public_id,
-    },
+    super::{Dispatcher, Inbox, MAX_SLEEP, deliver::jitter, setup::Setup, start::runtime, tell::public_id},
     Answer, Link, Request,
 };
 use crate::{
