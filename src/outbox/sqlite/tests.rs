@@ -240,6 +240,8 @@ fn incident(id: i64) -> IncidentRow {
         held_until: None,
         pace: Default::default(),
         recent: Default::default(),
+        #[cfg(feature = "postgres")]
+        shared: Default::default(),
     }
 }
 

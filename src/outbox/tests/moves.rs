@@ -157,6 +157,8 @@ fn page_of((count, told, closed_at, due_at): Brought) -> Page {
         held_until: None,
         pace: Default::default(),
         recent: Default::default(),
+        #[cfg(feature = "postgres")]
+        shared: Default::default(),
     };
     let standing = StandingRow {
         told,
