@@ -68,6 +68,16 @@ CREATE TABLE latest_event (
     data        jsonb  NOT NULL
 );
 
+-- How the messages of a callsite are grouped, for all instances; its key is JSON.
+CREATE TABLE learned (
+    callsite    text   PRIMARY KEY,
+    data        jsonb  NOT NULL,
+    incident_id bigint NOT NULL GENERATED ALWAYS AS ((data ->> 'incident')::bigint) STORED
+        REFERENCES incident (id) ON DELETE CASCADE
+);
+
+CREATE INDEX learned_incident ON learned (incident_id);
+
 CREATE TABLE standing (
     incident_id bigint NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
     sink        text   NOT NULL,
