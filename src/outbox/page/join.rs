@@ -246,6 +246,7 @@ impl Page {
             held_until: arrival.not_before,
             pace: arrival.pace.clone(),
             recent,
+            spread: None,
         };
         self.incidents.insert(id, incident);
         if let Some(event) = arrival.event {
