@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The settings of the alert thread, checked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Setup {
     /// The application's name; the executable's if there is none.
     pub(crate) app_name: Option<String>,
@@ -45,11 +45,21 @@ pub(crate) struct Setup {
     pub(crate) voice: Voice,
     /// The store that the program's instances share.
     #[cfg(feature = "postgres")]
-    #[cfg_attr(not(test), expect(dead_code, reason = "the fleet's loop is to come"))]
     pub(crate) fleet: Option<FleetSettings>,
     /// What is called as long as all is well, and how often.
     #[cfg(feature = "webhook")]
     pub(crate) heartbeat: Option<(Arc<Heartbeat>, Duration)>,
+}
+
+impl Setup {
+    /// Whether other instances may tell what this one captures.
+    pub(super) fn is_of_fleet(&self) -> bool {
+        #[cfg(feature = "postgres")]
+        let is_of_fleet = self.fleet.is_some();
+        #[cfg(not(feature = "postgres"))]
+        let is_of_fleet = false;
+        is_of_fleet
+    }
 }
 
 /// A sink with its recipients.

@@ -20,7 +20,6 @@ pub(crate) mod known;
 pub(crate) mod notice;
 
 #[cfg(feature = "postgres")]
-#[cfg_attr(not(test), expect(dead_code, reason = "the fleet's loop is to come"))]
 pub(crate) mod outage;
 
 pub(crate) mod public_id;

@@ -309,6 +309,8 @@ fn unreadable_incident(fingerprint: Vec<u8>, count: u64, at: SystemTime) -> Inci
         pace: Pace::default(),
         recent: Recent::default(),
         spread: None,
+        #[cfg(feature = "postgres")]
+        shared: Default::default(),
     }
 }
 

@@ -15,7 +15,6 @@ use crate::{error::Fault, host::secret::Secret, sink::Url};
 
 /// The store that the instances of a program share, in PostgreSQL.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the fleet's loop is to come"))]
 pub(crate) struct FleetSettings {
     url: Secret,
     /// The schema whose tables are ours: a name that needs no quotation marks.
@@ -35,7 +34,6 @@ impl FleetSettings {
     /// # Errors
     ///
     /// When [`fault`](Self::fault) has found something, or would.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the fleet's loop is to come"))]
     pub(crate) fn options(&self) -> Result<PgConnectOptions, Fault> {
         let address = Address::parse(self.url.expose())?;
         let fault = |_| Fault::new("has a part that cannot be read").mend(EXAMPLE);
