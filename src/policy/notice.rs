@@ -154,11 +154,15 @@ pub struct Spread {
     pub instances: u32,
     /// How many there are.
     pub of: u32,
-    /// Their versions with the number of events, the one with the most first; "" for those
-    /// without a version.
+    /// Their versions with the number of events, in the order in which it happened in them
+    /// first; not all if there are many.
     pub versions: Vec<(String, u64)>,
-    /// Their hosts with the number of events, the one with the most first.
+    /// Their hosts with the number of events, the one with the most first; not all if there
+    /// are many.
     pub hosts: Vec<(String, u64)>,
+    /// How many hosts there are.
+    #[serde(default)]
+    pub hosts_in_all: u32,
 }
 
 /// How many events there were in each five minutes of an hour. Events that were

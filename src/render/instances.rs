@@ -2,7 +2,7 @@
 //!
 //! Invariant: what comes out is clean, and of any number of names shows [`MAX_NAMES`].
 
-use super::{clean, environment, gsm7, words};
+use super::{clean, environment, facts, gsm7, words};
 use crate::policy::notice::{Kind, Notice, Sample, Spread};
 
 /// As many names of a sort are shown.
@@ -22,19 +22,24 @@ pub(super) fn share(sample: &Sample) -> Option<String> {
 /// where there is room.
 pub(super) fn short(sample: &Sample, kind: Kind) -> Vec<String> {
     let told = share(sample).filter(|_| kind != Kind::Health).map(|share| words::in_instances(&share));
-    let version = sample.spread.as_ref().filter(|it| told.is_some() && it.instances < it.of).and_then(only);
+    let is_part = sample.spread.as_ref().is_some_and(|spread| spread.instances < spread.of);
+    let version = only_version(sample).filter(|_| is_part && told.is_some());
     told.into_iter().chain(version.map(|version| words::only_version(&gsm7::fold(&version)))).collect()
 }
 
 /// The lines of a mail's row.
 pub(super) fn lines(sample: &Sample) -> String {
     let (Some(share), Some(spread)) = (share(sample), &sample.spread) else { return String::new() };
-    let versions = match only(spread) {
-        Some(version) => Some(words::only_version(&version)),
-        None => names(&spread.versions, MAX_VERSION_CHARS).map(|names| words::versions(&names)),
+    let (versions, hosts) =
+        (names(&spread.versions, MAX_VERSION_CHARS), names(&spread.hosts, MAX_HOST_CHARS));
+    let versions = match only_version(sample) {
+        Some(version) => words::only_version(&version),
+        None if versions.is_empty() => String::new(),
+        None => words::versions(&versions, spread.versions.len() > versions.len()),
     };
-    let hosts = names(&spread.hosts, MAX_HOST_CHARS).map(|names| words::hosts(&names));
-    [Some(share), versions, hosts].into_iter().flatten().collect::<Vec<_>>().join("\n")
+    let all = spread.hosts.len().max(usize::try_from(spread.hosts_in_all).unwrap_or_default());
+    let hosts = if hosts.is_empty() { String::new() } else { words::hosts(&hosts, all - hosts.len()) };
+    facts::joined([share, versions, hosts])
 }
 
 /// Where the message comes from: of one process, with its host; of several instances, with
@@ -65,27 +70,27 @@ fn is_of_several(sample: &Sample) -> bool {
 }
 
 /// The version, if all events are of one.
-fn only(spread: &Spread) -> Option<String> {
-    match spread.versions.as_slice() {
-        [(version, _)] => Some(clean::line(version, MAX_VERSION_CHARS)).filter(|it| !it.is_empty()),
+fn only_version(sample: &Sample) -> Option<String> {
+    match sample.spread.as_ref()?.versions.as_slice() {
+        [(version, count)] if *count >= sample.total => {
+            Some(clean::line(version, MAX_VERSION_CHARS)).filter(|version| !version.is_empty())
+        }
         _ => None,
     }
 }
 
-/// The first ones with their counts, and how many others there are.
-fn names(counts: &[(String, u64)], max_chars: usize) -> Option<String> {
+/// The first ones with their counts.
+fn names(counts: &[(String, u64)], max_chars: usize) -> Vec<String> {
     let named = |(name, count): &(String, u64)| {
         let name = clean::line(name, max_chars);
         let name = if name.is_empty() { words::UNNAMED.to_owned() } else { name };
         words::counted_name(&name, *count)
     };
-    let shown: Vec<String> = counts.iter().take(MAX_NAMES).map(named).collect();
-    let others = counts.len().saturating_sub(shown.len());
-    (!shown.is_empty()).then(|| words::and_others(&shown.join(", "), others))
+    counts.iter().take(MAX_NAMES).map(named).collect()
 }
 
 const MAX_VERSION_CHARS: usize = 40;
 const MAX_HOST_CHARS: usize = 80;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

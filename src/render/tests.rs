@@ -17,7 +17,7 @@ use tracing::Level;
 use super::*;
 use crate::{
     event::{Field, SpanFrame, Value, breadcrumb::Breadcrumb, from_millis, loss::DropReason},
-    policy::notice::{LastHour, Spread},
+    policy::notice::LastHour,
 };
 
 pub(super) fn event(level: Level, message: &str) -> Event {
@@ -357,9 +357,7 @@ fn the_largest_notice_stays_within_its_limits() {
         event.breadcrumbs = vec![before; 64];
         let last = Event { message: format!("{long}."), ..event.bare() };
         let latest = || Some(last.clone());
-        let names = vec![(long.clone(), u64::MAX); 4];
-        let spread =
-            Some(Spread { instances: u32::MAX, of: 0, versions: names.clone(), hosts: names.clone() });
+        let spread = Some(instances::tests::of_names(&long));
         let one = || Sample { latest: latest(), spread: spread.clone(), ..sample(event.clone(), u64::MAX) };
         let mut notice = notice((0..30).map(|_| one()).collect());
         notice.unsampled = u64::MAX;

@@ -111,12 +111,16 @@ pub(super) fn only_version(version: &str) -> String {
     format!("all in version {version}")
 }
 
-pub(super) fn versions(names: &str) -> String {
-    format!("versions: {names}")
+/// Those of several, in the order in which it began in them.
+pub(super) fn versions(names: &[String], has_others: bool) -> String {
+    let end = if has_others { " and others" } else { "" };
+    format!("first in version {}{end}", names.join(", then in "))
 }
 
-pub(super) fn hosts(names: &str) -> String {
-    format!("hosts: {names}")
+/// The hosts with the most events, and how many others there are.
+pub(super) fn hosts(names: &[String], others: usize) -> String {
+    let end = if others == 0 { String::new() } else { format!(" and {} more", number(others as u64)) };
+    format!("hosts: {}{end}", names.join(", "))
 }
 
 /// A version or a host, and how many events there were.
@@ -126,14 +130,6 @@ pub(super) fn counted_name(name: &str, count: u64) -> String {
 
 /// In the place of a version or a host that is not known.
 pub(super) const UNNAMED: &str = "unknown";
-
-/// Names, and how many others there are.
-pub(super) fn and_others(names: &str, others: usize) -> String {
-    match others {
-        0 => names.to_owned(),
-        others => format!("{names} and {} more", number(others as u64)),
-    }
-}
 
 /// Why a message: each is the first line of a mail.
 pub(super) mod why {

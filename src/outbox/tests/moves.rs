@@ -286,7 +286,13 @@ fn in_which_instances_it_happened_is_told_as_it_was_then_and_goes_along() {
         let Store::Memory(memory) = &mut bench.store else { panic!("no memory") };
         let spread = |instances| {
             let hosts = vec![("web-1".to_owned(), 9)];
-            Some(Spread { instances, of: 34, versions: vec![("1.4.3".to_owned(), 9)], hosts })
+            Some(Spread {
+                instances,
+                of: 34,
+                versions: vec![("1.4.3".to_owned(), 9)],
+                hosts,
+                hosts_in_all: 1,
+            })
         };
         let ids: Vec<i64> = memory.page.incidents.keys().copied().collect();
         memory.page.incidents.change(&ids[0]).unwrap().spread = spread(30);

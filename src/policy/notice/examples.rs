@@ -363,9 +363,10 @@ const REPORTED: &str = "   0: anyhow::error::<impl core::convert::From<E> for an
 /// In most of the instances that share a store, since one of two versions.
 fn fleet() -> Notice {
     let mut failed = failed_payment(3_525);
-    let hosts = (1..=30).map(|host| (format!("web-{host}"), 133 - host)).collect();
+    let hosts = (1..=4).map(|host| (format!("web-{host}"), 133 - host)).collect();
     let versions = [("1.4.3", 3_508), ("1.4.2", 17)].map(|(version, count)| (version.to_owned(), count));
-    failed.spread = Some(Spread { instances: 30, of: 34, versions: versions.into(), hosts });
+    failed.spread =
+        Some(Spread { instances: 30, of: 34, versions: versions.into(), hosts, hosts_in_all: 30 });
     notice(vec![failed])
 }
 

@@ -12,7 +12,13 @@ fn named(names: &[(&str, u64)]) -> Vec<(String, u64)> {
 }
 
 fn spread(instances: u32, of: u32, versions: &[(&str, u64)], hosts: &[(&str, u64)]) -> Spread {
-    Spread { instances, of, versions: named(versions), hosts: named(hosts) }
+    Spread { instances, of, versions: named(versions), hosts: named(hosts), hosts_in_all: 0 }
+}
+
+/// As large as can be.
+pub(in crate::render) fn of_names(name: &str) -> Spread {
+    let names = [(name, u64::MAX); 4];
+    spread(u32::MAX, 0, &names, &names)
 }
 
 fn failed(message: &str, spread: Option<Spread>) -> Sample {
@@ -32,7 +38,7 @@ fn a_message_says_in_how_many_instances_it_happened() {
     let (sms, mail) = told(vec![failed("payment failed", Some(of_fleet))]);
     assert_eq!(sms, "[MyApp] ERROR: payment failed (x37) - in 30 of 34 instances #7K3Q");
     assert!(mail.text.starts_with("New in 30 of 34 instances of MyApp: happened 37 times"), "{}", mail.text);
-    let row = "\nInstances\n    30 of 34 instances\n    versions: 1.4.3 (36), 1.4.2 (1)\n    \
+    let row = "\nInstances\n    30 of 34 instances\n    first in version 1.4.3 (36), then in 1.4.2 (1)\n    \
                hosts: web-1 (20), web-2 (9), web-3 (5) and 2 more\n";
     assert!(mail.text.contains(row), "{}", mail.text);
     assert!(mail.html.contains("hosts: web-1 (20), web-2 (9), web-3 (5) and 2 more</pre>"), "{}", mail.html);
@@ -48,6 +54,22 @@ fn a_message_says_that_a_fault_is_in_one_version_only() {
     let (sms, mail) = told(vec![failed("payment failed", Some(one_version(34)))]);
     assert!(sms.ends_with(" - in 34 of 34 instances #7K3Q"), "{sms}");
     assert!(mail.text.contains("all in version 1.4.3"), "{}", mail.text);
+}
+
+#[test]
+fn a_version_is_not_the_only_one_if_some_events_are_of_instances_without_one() {
+    let some = spread(3, 34, &[("1.4.3", 36)], &[]);
+    let (sms, mail) = told(vec![failed("payment failed", Some(some))]);
+    assert!(sms.ends_with("instances #7K3Q") && !mail.text.contains("all in version"), "{sms} {}", mail.text);
+    assert!(mail.text.contains("\n    first in version 1.4.3 (36)\n"), "{}", mail.text);
+}
+
+#[test]
+fn hosts_that_are_not_listed_are_counted() {
+    let hosts = [("web-1", 9), ("web-2", 8), ("web-3", 7), ("web-4", 6)];
+    let listed = Spread { hosts_in_all: 30, ..spread(30, 34, &[], &hosts) };
+    let (_, mail) = told(vec![failed("payment failed", Some(listed))]);
+    assert!(mail.text.contains("hosts: web-1 (9), web-2 (8), web-3 (7) and 27 more\n"), "{}", mail.text);
 }
 
 #[test]
@@ -94,7 +116,9 @@ fn names_that_are_hostile_or_missing_break_nothing() {
     let versions = [("1.4\u{202E}\r\nProcess\n", 3), ("", 2), ("<b>", 1), ("1", 1)];
     let (sms, mail) = told(vec![failed("payment failed", Some(spread(2, 3, &versions, &[])))]);
     assert!(
-        mail.text.contains("\n    versions: 1.4 Process (3), unknown (2), <b> (1) and 1 more\n"),
+        mail.text.contains(
+            "\n    first in version 1.4 Process (3), then in unknown (2), then in <b> (1) and others\n"
+        ),
         "{}",
         mail.text
     );
@@ -102,7 +126,7 @@ fn names_that_are_hostile_or_missing_break_nothing() {
     assert!(!sms.contains("version"), "{sms}");
     let (sms, mail) = told(vec![failed("payment failed", Some(spread(2, 3, &[("", 37)], &[])))]);
     assert!(
-        sms.ends_with("instances #7K3Q") && mail.text.contains("versions: unknown (37)"),
+        sms.ends_with("instances #7K3Q") && mail.text.contains("first in version unknown (37)"),
         "{sms} {}",
         mail.text
     );

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proptest::option;
 
 use super::*;
+use crate::policy::notice::Spread;
 
 fn any_count() -> impl Strategy<Value = u64> {
     prop_oneof![1..50_u64, any::<u64>()]
@@ -189,10 +190,7 @@ proptest! {
 /// Of instances with any names.
 fn spread() -> impl Strategy<Value = Spread> {
     let names = || vec((hostile(90), any::<u64>()), 0..6);
-    (any::<u32>(), any::<u32>(), names(), names()).prop_map(|(instances, of, versions, hosts)| Spread {
-        instances,
-        of,
-        versions,
-        hosts,
+    (any::<[u32; 3]>(), names(), names()).prop_map(|([instances, of, hosts_in_all], versions, hosts)| {
+        Spread { instances, of, versions, hosts, hosts_in_all }
     })
 }
