@@ -116,7 +116,9 @@ impl Dispatcher<'_> {
             }
             Some(Answer::Taken(of, taken)) => {
                 link.asked_at = None;
-                link.due_at = Some(from_now(link.pause()));
+                if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
+                    link.due_at = Some(Instant::now());
+                }
                 (of, taken)
             }
             Some(Answer::Looked(of, outlook)) => {

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::super::{Dispatcher, deliver::jitter};
+use super::super::{Dispatcher, MAX_SLEEP, deliver::jitter};
+use super::run::MAX_LOOK;
 use crate::{
     host::time::Saturating,
     outbox::{Channel, Target},
@@ -27,6 +28,11 @@ impl Dispatcher<'_> {
     /// What time it is for what this loop keeps.
     pub(in crate::dispatcher) fn now(&self) -> SystemTime {
         self.outbox.now()
+    }
+
+    /// How long it is not asked what there is to tell, if nothing says that there is.
+    pub(in crate::dispatcher) fn longest_sleep(&self) -> Duration {
+        if self.outbox.is_of_fleet() { MAX_LOOK } else { MAX_SLEEP }
     }
 
     /// How long this instance tells nothing through a channel: none if it may now, and

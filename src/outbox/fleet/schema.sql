@@ -159,7 +159,7 @@ SELECT i.id,
            'count', coalesce(sums.count, 0),
            'last_at', greatest(sums.last_at, (i.data ->> 'last_at')::bigint),
            'reported', coalesce((SELECT max(s.reported) FROM standing s WHERE s.incident_id = i.id), 0),
-           'pace', coalesce((SELECT jsonb_object_agg(step, n)
+           'pace', coalesce((SELECT jsonb_object_agg(step, n)::text
                                FROM (SELECT p.key AS step, sum(p.value::bigint) AS n
                                        FROM share, jsonb_each_text(share.data -> 'pace') p
                                       WHERE share.incident_id = i.id GROUP BY p.key) paces), '{}'),

@@ -241,6 +241,8 @@ fn incident(id: i64) -> IncidentRow {
         pace: Default::default(),
         recent: Default::default(),
         spread: None,
+        #[cfg(feature = "postgres")]
+        shared: Default::default(),
     }
 }
 

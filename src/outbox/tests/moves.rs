@@ -161,6 +161,8 @@ fn page_of((count, told, closed_at, due_at): Brought) -> Page {
         pace: Default::default(),
         recent: Default::default(),
         spread: None,
+        #[cfg(feature = "postgres")]
+        shared: Default::default(),
     };
     let standing = StandingRow {
         told,
