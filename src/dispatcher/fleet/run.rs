@@ -47,6 +47,8 @@ struct Station {
     fleet: u32,
     sweep_at: Instant,
     is_reached: Option<bool>,
+    /// The next look is the answer to a question.
+    is_asked: bool,
     /// Whether something is to be told of a sink.
     is_ill: bool,
     /// Until when it is looked often, as somebody waits.
@@ -83,6 +85,7 @@ impl Link {
             fleet: 0,
             sweep_at: from_now(SWEEP_PAUSE.mul_f64(jitter())),
             is_reached: None,
+            is_asked: false,
             is_ill: false,
             hurried_until: None,
             ends: false,
@@ -167,7 +170,8 @@ impl Dispatcher<'_> {
             tokio::select! {
                 biased;
                 request = station.requests.recv(), if !station.ends => match request {
-                    Some(Request::HandOver { store, shares, hurried }) => {
+                    Some(Request::HandOver { store, shares, untold, hurried }) => {
+                        station.know(store, untold);
                         self.take_shares(station, store, &shares, hurried).await;
                     }
                     None => station.ends = true,
@@ -183,10 +187,6 @@ impl Dispatcher<'_> {
 
     /// Hands over `shares` of the local store `name`.
     async fn take_shares(&mut self, station: &mut Station, name: Uuid, shares: &[Share], hurried: bool) {
-        if station.store != name {
-            station.store = name;
-            station.untold.clear();
-        }
         let maker = Maker {
             new_id: &public_id,
             run: self.inbox.run,
@@ -197,12 +197,16 @@ impl Dispatcher<'_> {
         let targets = &self.targets;
         let Some(fleet) = self.outbox.fleet() else { return };
         fleet.set_store(name);
-        // What is known of the instances is of those that were seen.
-        let taken = match shares {
-            [] => Ok(Vec::new()),
-            shares => fleet.hand_over(shares, targets, &maker).await,
-        };
-        match taken {
+        if shares.is_empty() {
+            // Only a look says whether the store answers.
+            station.hurried_until = hurried.then(|| from_now(HURRY)).or(station.hurried_until);
+            if hurried {
+                self.hurry();
+            }
+            (station.look_at, station.is_asked) = (Instant::now(), true);
+            return;
+        }
+        match fleet.hand_over(shares, targets, &maker).await {
             Ok(taken) => {
                 self.note_reached(station, None);
                 for answer in &taken {
@@ -269,6 +273,9 @@ impl Dispatcher<'_> {
                 let store = station.store;
                 self.note_reached(station, None);
                 drop(station.answers.send(Answer::Looked(store, outlook)));
+                if std::mem::take(&mut station.is_asked) {
+                    drop(station.answers.send(Answer::Taken(store, Vec::new())));
+                }
                 // Something may be due that another instance left.
                 if due_at.is_some_and(|due_at| due_at <= self.now()) {
                     self.tell_at = None;
@@ -279,7 +286,8 @@ impl Dispatcher<'_> {
             }
             Err(error) => {
                 self.note_reached(station, Some(&error.to_string()));
-                drop(station.answers.send(Answer::Unreachable { is_answer: false }));
+                let is_answer = std::mem::take(&mut station.is_asked);
+                drop(station.answers.send(Answer::Unreachable { is_answer }));
                 let pause = match station.hurried_until {
                     Some(_) => MIN_PAUSE,
                     None => RETRY_PAUSE,
@@ -306,6 +314,15 @@ impl Dispatcher<'_> {
 }
 
 impl Station {
+    /// From now on, `store` is handed over, of which these incidents may be told already.
+    fn know(&mut self, store: Uuid, untold: Vec<i64>) {
+        if self.store != store {
+            self.store = store;
+            self.untold.clear();
+        }
+        self.untold.extend(untold);
+    }
+
     /// Between two looks: however many instances there are, they look once or three times a
     /// second together.
     fn pause(&self) -> Duration {
