@@ -53,6 +53,13 @@ pub(super) enum Scope<'a> {
     Learned(&'a [Fingerprint]),
     /// All silences, and what is open or still to be told.
     Silences,
+    /// So many incidents that the fleet is to be told more of, with what is known of them and
+    /// their events.
+    #[cfg(feature = "postgres")]
+    Shares { limit: usize },
+    /// These incidents, and what is known of them.
+    #[cfg(feature = "postgres")]
+    Taken(&'a [i64]),
     /// Some incidents, what is sent of them, and their events.
     #[cfg(feature = "cli")]
     Shown(&'a Shown<'a>),

@@ -8,6 +8,8 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+#[cfg(feature = "postgres")]
+use super::Fleet;
 #[cfg(feature = "sqlite")]
 use super::Sqlite;
 use super::{
@@ -30,6 +32,8 @@ pub(crate) enum Store {
     Memory(Memory),
     #[cfg(feature = "sqlite")]
     Sqlite(Box<Sqlite>),
+    #[cfg(feature = "postgres")]
+    Fleet(Box<Fleet>),
 }
 
 /// Does the same with whatever keeps the rows.
@@ -41,6 +45,14 @@ macro_rules! keep {
             Self::Sqlite($keeper) => {
                 let $keeper = &mut **$keeper;
                 $work.await
+            }
+            #[cfg(feature = "postgres")]
+            Self::Fleet(fleet) => {
+                let done = {
+                    let $keeper = &mut **fleet;
+                    $work.await
+                };
+                fleet.note(done)
             }
         }
     };
@@ -75,6 +87,8 @@ impl Store {
             Self::Memory(memory) => memory.must_have_room()?,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => (),
+            #[cfg(feature = "postgres")]
+            Self::Fleet(_) => (),
         }
         let arrivals = arrivals(batch, losses, now);
         let fingerprints: Vec<_> = arrivals.iter().map(|arrival| arrival.fingerprint.clone()).collect();
@@ -343,6 +357,8 @@ impl Store {
             Self::Memory(_) => (),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(store) => store.shut().await,
+            #[cfg(feature = "postgres")]
+            Self::Fleet(mut fleet) => fleet.close().await,
         }
     }
 }

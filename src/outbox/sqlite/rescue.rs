@@ -308,6 +308,8 @@ fn unreadable_incident(fingerprint: Vec<u8>, count: u64, at: SystemTime) -> Inci
         held_until: None,
         pace: Pace::default(),
         recent: Recent::default(),
+        #[cfg(feature = "postgres")]
+        shared: Default::default(),
     }
 }
 

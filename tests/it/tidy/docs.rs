@@ -274,7 +274,8 @@ fn the_settings_have_every_setter_and_the_defaults() {
     let source = read("src/config/builder.rs")
         + &read("src/config/builder/delivery.rs")
         + &read("src/config/builder/links.rs")
-        + &read("src/config/builder/webhooks.rs");
+        + &read("src/config/builder/webhooks.rs")
+        + &read("src/config/builder/fleet.rs");
     let setters = source.lines().filter_map(|line| line.trim().strip_prefix("pub fn ")?.split_once('('));
     for (setter, _) in setters.filter(|(_, rest)| rest.starts_with("self,") || rest.starts_with("mut self")) {
         assert!(settings.contains(&format!("`{setter}`")), "{setter}");
