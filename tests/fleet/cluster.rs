@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::PathBuf,
     process::Command,
     sync::{
         LazyLock,
@@ -61,6 +62,11 @@ impl Cluster {
 
     pub(crate) fn port(&self) -> u16 {
         self.keeper.port
+    }
+
+    /// Where the server says what it refuses.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.keeper.directory.join("log")
     }
 
     /// The URL that a program has, of a role that may make its schema and nothing else.

@@ -27,6 +27,8 @@ pub(crate) struct Fleet {
     /// How the test does, whatever becomes of that way.
     own_url: String,
     disks: TempDir,
+    /// The server's log.
+    log: PathBuf,
     /// What all instances have in their environment besides the usual.
     pub(crate) settings: Vec<(&'static str, String)>,
 }
@@ -40,18 +42,20 @@ impl Fleet {
             url: cluster.url(),
             own_url: cluster.url(),
             disks: tempfile::tempdir().unwrap(),
+            log: cluster.log(),
             settings: Vec::new(),
         }
     }
 
     /// A fleet that reaches its store another way than the test.
     pub(crate) fn by(cluster: &Cluster, url: String) -> Self {
-        Self { url, ..Self::on(cluster) }
+        Self::on(cluster).reached_by(url)
     }
 
     /// The same fleet, whose next instances reach it another way.
-    pub(crate) fn reached_by(self, url: String) -> Self {
-        Self { url, ..self }
+    pub(crate) fn reached_by(mut self, url: String) -> Self {
+        self.url = url;
+        self
     }
 
     pub(crate) fn with(mut self, variable: &'static str, value: &str) -> Self {
@@ -122,6 +126,29 @@ impl Fleet {
             .env("ALERT_DATABASE", self.disk(number).join("alerts.db"))
             .envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
+    }
+}
+
+/// What a test that fails leaves to read.
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let refused = log
+            .lines()
+            .filter(|line| ["ERROR", "FATAL", "PANIC", "STATEMENT"].iter().any(|it| line.contains(it)));
+        let refused: Vec<_> = refused.collect();
+        println!("the server: {:#?}", &refused[refused.len().saturating_sub(20)..]);
+        for table in ["meta", "instance", "incident", "share", "standing", "delivery"] {
+            let all = format!("SELECT * FROM {}.{table} LIMIT 5", self.schema);
+            println!("{table}: {:#?}", try_rows(&self.own_url, &all));
+        }
+        for disk in fs::read_dir(self.disks.path()).unwrap().flatten() {
+            let said = fs::read_to_string(disk.path().join("stderr")).unwrap_or_default();
+            println!("instance {}: {said}", disk.file_name().display());
+        }
     }
 }
 

@@ -62,3 +62,35 @@ fn it_is_so_through_a_bouncer_and_nothing_is_left_with_its_servers() {
         assert_eq!(found, usual, "{setting} is left with a server");
     }
 }
+
+#[test]
+fn one_process_tells_through_the_fleet() {
+    let fleet = Fleet::on(shared());
+    let mut instance = fleet.start(0);
+    instance.errs(1);
+    fleet.harness.provider.wait_for(1, 1);
+    in_the_end("the fleet has settled both", || {
+        fleet.rows("SELECT sink, state FROM delivery ORDER BY sink")
+            == ["sendgrid|delivered", "twilio|delivered"]
+    });
+    in_the_end("its own file says so", || fleet.all_know_it_is_told(1));
+    assert_eq!(instance.ask("flush"), "complete");
+    assert_eq!((fleet.counted(), fleet.harness.provider.sms().len()), (Some(1), 1));
+    assert_eq!(instance.said(), [""; 0]);
+}
+
+#[test]
+fn two_processes_tell_once_of_what_both_had() {
+    let fleet = Fleet::on(shared()).with("ALERT_SETTLE", "3s");
+    let mut instances = fleet.start_all(2);
+    all_do(&mut instances, "err 2");
+    fleet.harness.provider.wait_for(1, 1);
+    in_the_end("all is counted", || fleet.counted() == Some(4));
+    in_the_end("both know", || fleet.all_know_it_is_told(2));
+    assert_eq!((fleet.harness.provider.sms().len(), fleet.harness.provider.mails().len()), (1, 1));
+    assert!(
+        fleet.harness.provider.sms()[0].text().contains("(x4"),
+        "{}",
+        fleet.harness.provider.sms()[0].text()
+    );
+}
