@@ -70,7 +70,16 @@ impl Fleet {
 
     /// How many events were handed over; none while that cannot be asked.
     pub(crate) fn counted(&self) -> Option<u64> {
-        let sql = format!("SELECT coalesce(sum(count), 0)::bigint FROM {}.share", self.schema);
+        self.number("SELECT coalesce(sum(count), 0)::bigint FROM share")
+    }
+
+    /// How many instances were seen; none while that cannot be asked.
+    pub(crate) fn seen(&self) -> Option<u64> {
+        self.number("SELECT count(*) FROM instance")
+    }
+
+    fn number(&self, sql: &str) -> Option<u64> {
+        let sql = format!("SET search_path = {}; {sql}", self.schema);
         try_rows(&self.own_url, &sql).ok()?[0].parse().ok()
     }
 
@@ -143,7 +152,10 @@ impl Drop for Fleet {
         println!("the server: {:#?}", &refused[refused.len().saturating_sub(20)..]);
         for table in ["meta", "instance", "incident", "share", "standing", "delivery"] {
             let all = format!("SELECT * FROM {}.{table} LIMIT 5", self.schema);
-            println!("{table}: {:#?}", try_rows(&self.own_url, &all));
+            match try_rows(&self.own_url, &all) {
+                Ok(rows) => println!("{table}: {rows:#?}"),
+                Err(error) => println!("{table}: {error}"),
+            }
         }
         for disk in fs::read_dir(self.disks.path()).unwrap().flatten() {
             let said = fs::read_to_string(disk.path().join("stderr")).unwrap_or_default();
