@@ -160,6 +160,10 @@ impl Drop for Fleet {
         for disk in fs::read_dir(self.disks.path()).unwrap().flatten() {
             let said = fs::read_to_string(disk.path().join("stderr")).unwrap_or_default();
             println!("instance {}: {said}", disk.file_name().display());
+            for table in ["incident", "standing"] {
+                let all = format!("SELECT data FROM {table}");
+                println!("  {table}: {:#?}", local_rows(&disk.path().join("alerts.db"), &all));
+            }
         }
     }
 }
