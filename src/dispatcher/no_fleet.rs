@@ -59,6 +59,11 @@ impl Dispatcher<'_> {
     #[expect(clippy::unused_async, reason = "with a fleet it waits")]
     pub(super) async fn leave_fleet(&mut self) {}
 
+    #[expect(clippy::unused_self, reason = "with a fleet it depends on whose loop it is")]
+    pub(super) fn longest_sleep(&self) -> Duration {
+        MAX_SLEEP
+    }
+
     pub(super) fn waits_for_fleet(&self, _: usize) -> Option<Duration> {
         Some(Duration::ZERO)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Dispatcher, Lane, MAX_SLEEP, STORE_RETRY, random};
+use super::{Dispatcher, Lane, STORE_RETRY, random};
 use crate::{
     host::time::Saturating,
     outbox::{Channel, Maker, Store},
@@ -21,7 +21,7 @@ impl Dispatcher<'_> {
             // What a message tells of a panic has its backtrace.
             return STORE_RETRY / 4;
         }
-        let mut next = now.later(MAX_SLEEP);
+        let mut next = now.later(self.longest_sleep());
         let maker = Maker {
             new_id: &public_id,
             run: self.inbox.run,

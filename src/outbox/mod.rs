@@ -86,7 +86,7 @@ pub(crate) use batch::{About, Captured};
 #[cfg(feature = "sqlite")]
 pub(crate) use failover::Outbox;
 #[cfg(feature = "postgres")]
-pub(crate) use fleet::{Fleet, FleetSettings, Outlook};
+pub(crate) use fleet::{Fleet, FleetSettings, Outlook, Seen};
 pub(crate) use memory::Memory;
 #[cfg(not(feature = "sqlite"))]
 pub(crate) use memory_only::Outbox;

@@ -22,6 +22,11 @@ impl Outbox {
         }
     }
 
+    /// Whether this is the fleet's thread.
+    pub(crate) fn is_of_fleet(&self) -> bool {
+        matches!(self.store, Store::Fleet(_))
+    }
+
     /// What time it is for what is kept: in the fleet, the database's.
     pub(crate) fn now(&self) -> SystemTime {
         match &self.store {
@@ -32,11 +37,6 @@ impl Outbox {
 }
 
 impl Store {
-    #[cfg(feature = "sqlite")]
-    pub(super) fn is_fleet(&self) -> bool {
-        matches!(self, Self::Fleet(_))
-    }
-
     /// By which name the instances of a fleet know what is kept here.
     pub(crate) async fn name_in_fleet(&mut self) -> Result<Uuid, StoreError> {
         match self {

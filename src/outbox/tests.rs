@@ -101,6 +101,8 @@ impl Bench {
             Store::Memory(memory) => memory.page.clone(),
             #[cfg(feature = "sqlite")]
             Store::Sqlite(file) => file.export().await,
+            #[cfg(feature = "postgres")]
+            Store::Fleet(_) => Page::default(),
         }
     }
 

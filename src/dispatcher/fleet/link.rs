@@ -84,7 +84,7 @@ impl Link {
     fn note_silence(&mut self) {
         if self.outage.is_none() {
             let since = self.asked_at.unwrap_or_else(Instant::now);
-            self.outage = Some(Outage::new(since, self.fleet));
+            self.outage = Some(Outage::new(since, self.fleet, self.position));
         }
     }
 }
@@ -116,7 +116,9 @@ impl Dispatcher<'_> {
             }
             Some(Answer::Taken(of, taken)) => {
                 link.asked_at = None;
-                link.due_at = Some(from_now(link.pause()));
+                if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
+                    link.due_at = Some(Instant::now());
+                }
                 (of, taken)
             }
             Some(Answer::Looked(of, outlook)) => {

@@ -3,11 +3,14 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::super::{Dispatcher, deliver::jitter};
+use uuid::Uuid;
+
+use super::super::{Dispatcher, MAX_SLEEP, deliver::jitter};
+use super::run::MAX_LOOK;
 use crate::{
     host::time::Saturating,
     outbox::{Channel, Target},
-    policy::outage::{PATIENCE, mail_delay, stagger},
+    policy::outage::{PATIENCE, UNKNOWN_FLEET, mail_delay, stagger},
 };
 
 /// The time in which the fleet's store does not answer.
@@ -15,11 +18,16 @@ pub(super) struct Outage {
     since: Instant,
     /// How much longer than the others this instance waits with what can be looked up.
     stagger: Duration,
+    /// The same with what cannot.
+    mail_delay: Duration,
 }
 
 impl Outage {
-    pub(super) fn new(since: Instant, fleet: u32) -> Self {
-        Self { since, stagger: stagger(fleet, jitter()) }
+    /// That of an instance at `position` of `fleet`; in one that was never reached, nobody
+    /// has a place, and each draws one.
+    pub(super) fn new(since: Instant, fleet: u32, position: u32) -> Self {
+        let place = if fleet == 0 { Uuid::new_v4().as_fields().0 % UNKNOWN_FLEET } else { position };
+        Self { since, stagger: stagger(fleet, jitter()), mail_delay: mail_delay(place) }
     }
 }
 
@@ -29,6 +37,11 @@ impl Dispatcher<'_> {
         self.outbox.now()
     }
 
+    /// How long it is not asked what there is to tell, if nothing says that there is.
+    pub(in crate::dispatcher) fn longest_sleep(&self) -> Duration {
+        if self.outbox.is_of_fleet() { MAX_LOOK } else { MAX_SLEEP }
+    }
+
     /// How long this instance tells nothing through a channel: none if it may now, and
     /// [`None`] as long as the fleet tells.
     pub(in crate::dispatcher) fn waits_for_fleet(&self, channel: usize) -> Option<Duration> {
@@ -36,7 +49,7 @@ impl Dispatcher<'_> {
         let outage = link.outage.as_ref()?;
         let delay = match self.lanes.get(channel).is_some_and(|lane| lane.sink.looks_up()) {
             true => outage.stagger,
-            false => mail_delay(link.position),
+            false => outage.mail_delay,
         };
         Some(outage.since.later(PATIENCE).later(delay).saturating_duration_since(Instant::now()))
     }

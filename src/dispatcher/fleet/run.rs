@@ -28,7 +28,7 @@ use crate::{
         time::from_now,
         trouble, unwind,
     },
-    outbox::{Fleet, Maker, Outbox, Share, Store},
+    outbox::{Fleet, Maker, Outbox, Seen, Share, Store},
     policy::{fingerprint::Grouping, notice::Process},
     queue::stats::Counters,
 };
@@ -47,6 +47,8 @@ struct Station {
     fleet: u32,
     sweep_at: Instant,
     is_reached: Option<bool>,
+    /// Whether something is to be told of a sink.
+    is_ill: bool,
     /// Until when it is looked often, as somebody waits.
     hurried_until: Option<Instant>,
     ends: bool,
@@ -81,6 +83,7 @@ impl Link {
             fleet: 0,
             sweep_at: from_now(SWEEP_PAUSE.mul_f64(jitter())),
             is_reached: None,
+            is_ill: false,
             hurried_until: None,
             ends: false,
         };
@@ -146,8 +149,9 @@ impl Dispatcher<'_> {
             self.learn_what_came().await;
             let mut next = self.look_at_fleet(station).await;
             if station.is_reached == Some(true) {
-                self.tell_of_dead().await;
-                self.sweep_fleet(station).await;
+                if std::mem::take(&mut station.is_ill) {
+                    self.tell_of_dead().await;
+                }
                 next = next.min(self.tell().await.max(MIN_PAUSE));
                 next = self.start_due_deliveries().await.max(MIN_PAUSE).min(next);
                 next = self.ask_when_due().await.max(MIN_PAUSE).min(next);
@@ -257,10 +261,12 @@ impl Dispatcher<'_> {
         let (host, version) = (self.process.host.as_deref(), self.process.version.as_deref());
         let Some(fleet) = self.outbox.fleet() else { return MAX_SLEEP };
         match fleet.look(host, version, pause.saturating_mul(3), &untold, &sinks).await {
-            Ok((outlook, due_at)) => {
+            Ok(Seen { mut outlook, due_at, is_ill }) => {
                 station.fleet = outlook.fleet.max(1);
                 station.look_at = from_now(station.pause().mul_f64(0.8 + 0.4 * jitter()));
-                for answer in outlook.taken.iter().filter(|answer| answer.told_at.is_some()) {
+                station.is_ill = is_ill;
+                outlook.taken.retain(|answer| answer.told_at.is_some());
+                for answer in &outlook.taken {
                     station.untold.remove(&answer.local_id);
                 }
                 let store = station.store;
@@ -271,6 +277,7 @@ impl Dispatcher<'_> {
                     self.tell_at = None;
                     self.wake_lanes();
                 }
+                self.sweep_fleet(station).await;
                 station.look_at.saturating_duration_since(Instant::now())
             }
             Err(error) => {
@@ -316,7 +323,7 @@ impl Station {
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 
 const MIN_LOOK: Duration = Duration::from_secs(5);
-const MAX_LOOK: Duration = Duration::from_secs(300);
+pub(super) const MAX_LOOK: Duration = Duration::from_secs(300);
 
 /// While somebody waits for what was captured to be told, and for how long.
 const HURRIED_LOOK: Duration = Duration::from_millis(200);

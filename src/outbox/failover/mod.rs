@@ -215,8 +215,8 @@ impl Outbox {
     /// Gives up a file that fails.
     pub(crate) fn judge(&mut self, error: &StoreError) {
         #[cfg(feature = "postgres")]
-        if self.store.is_fleet() {
-            return;
+        if self.is_of_fleet() {
+            return words::of_fleet(error);
         }
         match error {
             StoreError::Full => (),

@@ -20,7 +20,10 @@ use super::{
     bounded,
     turn::{FleetTurn, Saves},
 };
-use crate::{event::to_millis, policy::budget::Account};
+use crate::{
+    event::to_millis,
+    policy::{budget::Account, fingerprint::Fingerprint},
+};
 
 /// A row of the table `tab`: its key and what it says, as JSON.
 type Loaded = (String, String, String);
@@ -64,8 +67,14 @@ impl FleetTurn<'_> {
     pub(super) async fn load_scope(&mut self, scope: &Scope<'_>) -> Result<(), StoreError> {
         let rows = match scope {
             Scope::Keys(keys) => self.by_key(keys).await?,
-            Scope::Batch { fingerprints, targets, now, .. } => {
-                self.incidents(fingerprints, targets, *now).await?
+            Scope::Batch { fingerprints, said, targets, now, .. } => {
+                self.lock_targets(targets).await?;
+                let learned = self.learned(said.iter().map(|(said, _)| said.callsite).collect()).await?;
+                self.keep_all(learned)?;
+                let groups = self.page.groups_of(said);
+                let all: Vec<_> =
+                    fingerprints.iter().copied().chain(groups.iter().map(<[u8; 16]>::as_slice)).collect();
+                self.incidents(&all, targets, *now).await?
             }
             Scope::FirstEvent(fingerprint) => self.first_event(fingerprint).await?,
             Scope::Desk { channel, hurried, now } => self.desk(channel.sink, *hurried, *now).await?,
@@ -75,12 +84,12 @@ impl FleetTurn<'_> {
             Scope::Notice(id) => self.notice(*id).await?,
             Scope::Events(incidents) => self.events(incidents).await?,
             Scope::Silences => self.silences().await?,
-            // What is of a process stays in its own store, and so does what is learned.
+            Scope::Learned(callsites) => self.known_of(callsites).await?,
+            // What is of a process stays in its own store.
             Scope::Starts { .. }
             | Scope::Pending
             | Scope::Live
             | Scope::Recipients
-            | Scope::Learned(_)
             | Scope::Shares { .. }
             | Scope::Taken(_)
             | Scope::Absorb(_) => Vec::new(),
@@ -103,7 +112,7 @@ impl FleetTurn<'_> {
                     known.seen.extend(beyond.seen.iter().filter_map(|print| hex::bytes(print)));
                 }
                 // An event that cannot be understood is none: its message only counts it.
-                "first_event" | "latest_event" => drop(self.page.read(&tab, &key, &data)),
+                "first_event" | "latest_event" | "learned" => drop(self.page.read(&tab, &key, &data)),
                 _ => self.page.read(&tab, &key, &data).map_err(unreadable)?,
             }
         }
@@ -180,19 +189,10 @@ impl FleetTurn<'_> {
         Ok(rows)
     }
 
-    /// What events with these fingerprints join: locked, and who of the instances opens one
-    /// locks its fingerprint before there is a row.
-    async fn incidents(
-        &mut self,
-        fingerprints: &[&[u8]],
-        targets: &[Target],
-        now: SystemTime,
-    ) -> Result<Vec<Loaded>, StoreError> {
+    /// Locks the recipients who may be told of what is opened.
+    async fn lock_targets(&mut self, targets: &[Target]) -> Result<(), StoreError> {
         self.saves = Saves::Incidents;
-        let whom: BTreeSet<_> = targets.iter().map(|target| (target.sink, &*target.recipient)).collect();
-        let (sinks, recipients): (Vec<&str>, Vec<&str>) = whom.into_iter().unzip();
-        let prints: BTreeSet<String> = fingerprints.iter().map(|print| hex::of(print)).collect();
-        let prints: Vec<String> = prints.into_iter().collect();
+        let (sinks, recipients) = whom(targets);
         let nothing = serde_json::to_value(Account::default()).map_err(unwritable)?;
         run!(
             self,
@@ -210,6 +210,47 @@ impl FleetTurn<'_> {
             &sinks,
             &recipients
         )?;
+        Ok(())
+    }
+
+    /// What is known of callsites, locked.
+    async fn learned(&mut self, callsites: BTreeSet<Fingerprint>) -> Result<Vec<Loaded>, StoreError> {
+        if callsites.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = callsites.iter().map(|callsite| hex::of(callsite)).collect();
+        run!(
+            self,
+            "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' callsite ' || print, 0))
+               FROM unnest($1::text[]) AS print",
+            &keys
+        )?;
+        let callsites: Vec<_> = callsites.into_iter().collect();
+        self.known_of(&callsites).await
+    }
+
+    async fn known_of(&mut self, callsites: &[Fingerprint]) -> Result<Vec<Loaded>, StoreError> {
+        let keys: Result<Vec<String>, _> = callsites.iter().map(serde_json::to_string).collect();
+        let keys = keys.map_err(unwritable)?;
+        rows!(
+            self,
+            "SELECT 'learned', callsite, data::text FROM learned
+              WHERE callsite IN (SELECT key::jsonb::text FROM unnest($1::text[]) AS key)",
+            &keys
+        )
+    }
+
+    /// What events with these fingerprints join: locked, and who of the instances opens one
+    /// locks its fingerprint before there is a row.
+    async fn incidents(
+        &mut self,
+        fingerprints: &[&[u8]],
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Result<Vec<Loaded>, StoreError> {
+        let (sinks, recipients) = whom(targets);
+        let prints: BTreeSet<String> = fingerprints.iter().map(|print| hex::of(print)).collect();
+        let prints: Vec<String> = prints.into_iter().collect();
         run!(
             self,
             "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || print, 0))
@@ -467,6 +508,12 @@ impl FleetTurn<'_> {
                FROM open JOIN first_event ON incident_id = id"
         )
     }
+}
+
+/// The recipients, in the order in which they are locked.
+fn whom(targets: &[Target]) -> (Vec<&str>, Vec<&str>) {
+    let whom: BTreeSet<_> = targets.iter().map(|target| (target.sink, &*target.recipient)).collect();
+    whom.into_iter().unzip()
 }
 
 pub(super) fn unwritable(error: serde_json::Error) -> StoreError {

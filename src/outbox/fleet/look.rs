@@ -24,10 +24,19 @@ pub(crate) struct Outlook {
     pub(crate) taken: Vec<Taken>,
 }
 
+/// What a look comes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) outlook: Outlook,
+    /// When something is due for one of the sinks.
+    pub(crate) due_at: Option<SystemTime>,
+    /// Whether something is to be told of a sink.
+    pub(crate) is_ill: bool,
+}
+
 impl Fleet {
     /// Says that this instance is here, and will look again within `until`; and asks what
-    /// became of the shares with these numbers. Also returns when something is due for one of
-    /// `sinks`.
+    /// became of the shares with these numbers.
     pub(crate) async fn look(
         &mut self,
         host: Option<&str>,
@@ -35,7 +44,7 @@ impl Fleet {
         until: Duration,
         shares: &[i64],
         sinks: &[&str],
-    ) -> Result<(Outlook, Option<SystemTime>), StoreError> {
+    ) -> Result<Seen, StoreError> {
         let done = self.look_around(host, version, until, shares, sinks).await;
         self.note(done)
     }
@@ -47,7 +56,7 @@ impl Fleet {
         until: Duration,
         shares: &[i64],
         sinks: &[&str],
-    ) -> Result<(Outlook, Option<SystemTime>), StoreError> {
+    ) -> Result<Seen, StoreError> {
         let mut turn = self.begin_turn().await?;
         let (store, now) = (turn.store, to_millis(turn.now));
         run!(
@@ -87,18 +96,20 @@ impl Fleet {
                 told.into_iter().map(taken).collect()
             }
         };
-        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>)>(
+        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>, bool)>(
             "SELECT count(*), count(*) FILTER (WHERE store < $1),
                     least((SELECT min(due_at) FROM standing WHERE sink = ANY ($3) AND due_at IS NOT NULL),
                           (SELECT min(due_at) FROM delivery WHERE sink = ANY ($3) AND state = 'pending'),
-                          (SELECT min(ask_at) FROM delivery WHERE sink = ANY ($3) AND ask_at IS NOT NULL))
+                          (SELECT min(ask_at) FROM delivery WHERE sink = ANY ($3) AND ask_at IS NOT NULL)),
+                    EXISTS (SELECT 1 FROM dead_told
+                             WHERE sink = ANY ($3) AND (count > 0 OR failing_since IS NOT NULL))
                FROM instance WHERE seen_until > $2",
         );
         let counted = counted.bind(store).bind(now).bind(sinks).persistent(false);
-        let (fleet, position, due_at) = bounded(counted.fetch_one(&mut *turn.transaction)).await?;
+        let (fleet, position, due_at, is_ill) = bounded(counted.fetch_one(&mut *turn.transaction)).await?;
         turn.end().await?;
         let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
         let outlook = Outlook { fleet: number(fleet), position: number(position), taken };
-        Ok((outlook, due_at.map(from_millis)))
+        Ok(Seen { outlook, due_at: due_at.map(from_millis), is_ill })
     }
 }

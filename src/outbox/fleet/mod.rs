@@ -31,7 +31,7 @@ mod shares;
 mod sweep;
 mod turn;
 
-pub(crate) use look::Outlook;
+pub(crate) use look::{Outlook, Seen};
 pub(crate) use settings::FleetSettings;
 
 /// The fleet's store, as one instance uses it.
@@ -58,6 +58,19 @@ pub(crate) struct Fleet {
 struct Clock {
     read: SystemTime,
     at: Instant,
+}
+
+impl Clock {
+    async fn read(connection: &mut PgConnection) -> Result<Self, StoreError> {
+        // In a transaction, as all that has no name.
+        let mut transaction = bounded(connection.begin_with("BEGIN")).await?;
+        let read = sqlx::query_scalar(schema::NOW).persistent(false).fetch_one(&mut *transaction);
+        let millis: i64 = bounded(read).await?;
+        // It was read a moment before.
+        let at = Instant::now();
+        bounded(transaction.commit()).await?;
+        Ok(Self { read: from_millis(millis), at })
+    }
 }
 
 impl Fleet {
@@ -124,6 +137,11 @@ impl Fleet {
                 Err(error) => return Err(self.note_failure(error)),
             }
         }
+        if self.clock.at.elapsed() > CLOCK_KEPT {
+            self.is_broken = true;
+            self.read_clock().await?;
+            self.is_broken = false;
+        }
         self.used_at = Instant::now();
         match &mut self.connection {
             Some(connection) => Ok(connection),
@@ -133,17 +151,20 @@ impl Fleet {
 
     /// Connects, reads the clock, and has the tables made if they are not there.
     async fn connect(&mut self) -> Result<PgConnection, StoreError> {
-        let began = Instant::now();
         let mut connection = bounded(PgConnection::connect_with(&self.options)).await?;
-        let millis: i64 =
-            bounded(sqlx::query_scalar(schema::NOW).persistent(false).fetch_one(&mut connection)).await?;
-        // It was read in the middle of the round trip, or later.
-        self.clock = Clock { read: from_millis(millis), at: began + began.elapsed() };
+        self.clock = Clock::read(&mut connection).await?;
         if !self.is_prepared {
             bounded_by(schema::PATIENCE, schema::prepare(&mut connection, &self.schema, &self.app)).await?;
             self.is_prepared = true;
         }
         Ok(connection)
+    }
+
+    async fn read_clock(&mut self) -> Result<(), StoreError> {
+        if let Some(connection) = &mut self.connection {
+            self.clock = Clock::read(connection).await?;
+        }
+        Ok(())
     }
 
     /// Notes that it cannot be reached: the next attempt is a little later each time.
@@ -224,6 +245,9 @@ fn words(error: &sqlx::Error) -> String {
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the database's clock is taken to go as this machine's does.
+const CLOCK_KEPT: Duration = Duration::from_secs(60);
 
 /// A connection that is not used for so long is closed.
 const IDLE: Duration = Duration::from_secs(10);

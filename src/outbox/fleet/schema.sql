@@ -68,6 +68,16 @@ CREATE TABLE latest_event (
     data        jsonb  NOT NULL
 );
 
+-- How the messages of a callsite are grouped, for all instances; its key is JSON.
+CREATE TABLE learned (
+    callsite    text   PRIMARY KEY,
+    data        jsonb  NOT NULL,
+    incident_id bigint NOT NULL GENERATED ALWAYS AS ((data ->> 'incident')::bigint) STORED
+        REFERENCES incident (id) ON DELETE CASCADE
+);
+
+CREATE INDEX learned_incident ON learned (incident_id);
+
 CREATE TABLE standing (
     incident_id bigint NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
     sink        text   NOT NULL,
@@ -152,6 +162,30 @@ CREATE TABLE silence (
     until bigint NOT NULL GENERATED ALWAYS AS ((data ->> 'until')::bigint) STORED
 );
 
+-- In which instances the events of an incident happened, if that is more than one.
+CREATE VIEW spread (incident_id, data) AS
+SELECT i.id,
+       jsonb_build_object(
+           'instances', sums.instances,
+           'of', greatest(sums.instances, (SELECT count(*) FROM instance
+                                            WHERE seen_until > extract(epoch FROM clock_timestamp()) * 1000)),
+           'versions', coalesce((SELECT jsonb_agg(jsonb_build_array(version, n) ORDER BY first_at)
+                                   FROM (SELECT instance.version, sum(count)::bigint AS n, min(first_at) AS first_at
+                                           FROM share JOIN instance USING (store)
+                                          WHERE share.incident_id = i.id AND instance.version IS NOT NULL
+                                          GROUP BY 1 ORDER BY 3 LIMIT 4) versions), '[]'),
+           'hosts', coalesce((SELECT jsonb_agg(jsonb_build_array(host, n) ORDER BY n DESC, host)
+                                FROM (SELECT instance.host, sum(count)::bigint AS n
+                                        FROM share JOIN instance USING (store)
+                                       WHERE share.incident_id = i.id AND instance.host IS NOT NULL
+                                       GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 4) hosts), '[]'),
+           'hosts_in_all', (SELECT count(DISTINCT instance.host) FROM share JOIN instance USING (store)
+                             WHERE share.incident_id = i.id))
+  FROM incident i
+ CROSS JOIN LATERAL (SELECT count(DISTINCT share.store) AS instances
+                       FROM share WHERE share.incident_id = i.id AND share.local_id > 0) sums
+ WHERE sums.instances > 1;
+
 -- What an incident says once what all instances counted is added up.
 CREATE VIEW incident_now (id, data) AS
 SELECT i.id,
@@ -159,10 +193,11 @@ SELECT i.id,
            'count', coalesce(sums.count, 0),
            'last_at', greatest(sums.last_at, (i.data ->> 'last_at')::bigint),
            'reported', coalesce((SELECT max(s.reported) FROM standing s WHERE s.incident_id = i.id), 0),
-           'pace', coalesce((SELECT jsonb_object_agg(step, n)
+           'pace', coalesce((SELECT jsonb_object_agg(step, n)::text
                                FROM (SELECT p.key AS step, sum(p.value::bigint) AS n
                                        FROM share, jsonb_each_text(share.data -> 'pace') p
-                                      WHERE share.incident_id = i.id GROUP BY p.key) paces), '{}')::text,
+                                      WHERE share.incident_id = i.id GROUP BY p.key) paces), '{}'),
+           'spread', (SELECT data FROM spread WHERE spread.incident_id = i.id),
            'recent', coalesce((SELECT jsonb_agg(jsonb_build_array(day, n) ORDER BY day)
                                  FROM (SELECT r.value -> 0 AS day, sum((r.value ->> 1)::bigint) AS n
                                          FROM share, jsonb_array_elements(share.data -> 'recent') r
@@ -170,20 +205,3 @@ SELECT i.id,
   FROM incident i
  CROSS JOIN LATERAL (SELECT sum(share.count)::bigint AS count, max(share.last_at) AS last_at
                        FROM share WHERE share.incident_id = i.id) sums;
-
--- Where the events of an incident happened.
-CREATE VIEW spread (incident_id, data) AS
-SELECT i.id,
-       jsonb_build_object(
-           'instances', (SELECT count(DISTINCT store) FROM share WHERE share.incident_id = i.id),
-           'versions', coalesce((SELECT jsonb_agg(jsonb_build_array(version, n) ORDER BY first_at)
-                                   FROM (SELECT instance.version, sum(count)::bigint AS n, min(first_at) AS first_at
-                                           FROM share JOIN instance USING (store)
-                                          WHERE share.incident_id = i.id AND instance.version IS NOT NULL
-                                          GROUP BY 1 ORDER BY 3 LIMIT 4) v), '[]'),
-           'hosts', coalesce((SELECT jsonb_agg(jsonb_build_array(host, n) ORDER BY n DESC, host)
-                                FROM (SELECT instance.host, sum(count)::bigint AS n
-                                        FROM share JOIN instance USING (store)
-                                       WHERE share.incident_id = i.id AND instance.host IS NOT NULL
-                                       GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 4) h), '[]'))
-  FROM incident i;

@@ -239,6 +239,8 @@ impl Bench {
             Store::Memory(memory) => memory.page.silences.values().count(),
             #[cfg(feature = "sqlite")]
             Store::Sqlite(file) => file.ledger().await.unwrap().silences.values().count(),
+            #[cfg(feature = "postgres")]
+            Store::Fleet(_) => 0,
         }
     }
 }
