@@ -2,6 +2,7 @@
 //! do. Each does what it is told by lines on its stdin.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{BufRead, BufReader, Write},
     path::PathBuf,
@@ -58,6 +59,14 @@ impl Fleet {
         self
     }
 
+    /// A fleet that tells each error at once, whatever it told before.
+    pub(crate) fn unlimited(mut self) -> Self {
+        let names = ["ALERT_SMS_WINDOW", "ALERT_EMAIL_WINDOW", "ALERT_SETTLE"];
+        self.settings.extend(names.map(|name| (name, "0s".to_owned())));
+        self.settings.extend(["ALERT_SMS_BUDGET", "ALERT_EMAIL_BUDGET"].map(|name| (name, "off".to_owned())));
+        self
+    }
+
     pub(crate) fn with(mut self, variable: &'static str, value: &str) -> Self {
         self.settings.push((variable, value.to_owned()));
         self
@@ -76,6 +85,18 @@ impl Fleet {
     /// How many instances were seen; none while that cannot be asked.
     pub(crate) fn seen(&self) -> Option<u64> {
         self.number("SELECT count(*) FROM instance")
+    }
+
+    /// How many events of each message were handed over.
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+        let sql =
+            "SELECT data ->> 'message', sum(count)::bigint FROM share JOIN first_event USING (incident_id)
+                    GROUP BY 1";
+        let pair = |row: &String| {
+            let (message, count) = row.rsplit_once('|').unwrap();
+            (message.to_owned(), count.parse().unwrap())
+        };
+        self.rows(sql).iter().map(pair).collect()
     }
 
     fn number(&self, sql: &str) -> Option<u64> {
