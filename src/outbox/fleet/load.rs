@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     super::{
         Claim, StoreError, Target,
+        batch::overflow_fingerprints,
         page::hex,
         scope::{Key, Scope},
     },
@@ -77,7 +78,9 @@ impl FleetTurn<'_> {
                 self.incidents(&all, targets, *now).await?
             }
             Scope::FirstEvent(fingerprint) => self.first_event(fingerprint).await?,
-            Scope::Desk { channel, hurried, now } => self.desk(channel.sink, *hurried, *now).await?,
+            Scope::Desk { channel, hurried, after, now } => {
+                self.desk(channel.sink, *hurried, after, *now).await?
+            }
             Scope::Settled { claim, .. } => self.settled(claim).await?,
             Scope::Inquiries { sink, limit, now } => self.questions(sink, *limit, *now).await?,
             Scope::Fate { key, sink } => self.fate(*key, sink).await?,
@@ -249,7 +252,9 @@ impl FleetTurn<'_> {
         now: SystemTime,
     ) -> Result<Vec<Loaded>, StoreError> {
         let (sinks, recipients) = whom(targets);
-        let prints: BTreeSet<String> = fingerprints.iter().map(|print| hex::of(print)).collect();
+        let overflows = overflow_fingerprints();
+        let all = fingerprints.iter().copied().chain(overflows.iter().map(Vec::as_slice));
+        let prints: BTreeSet<String> = all.map(hex::of).collect();
         let prints: Vec<String> = prints.into_iter().collect();
         run!(
             self,
@@ -260,16 +265,23 @@ impl FleetTurn<'_> {
         run!(
             self,
             "WITH known AS MATERIALIZED (
-                 SELECT id FROM incident WHERE fingerprint = ANY ($1) ORDER BY id FOR UPDATE)
+                 SELECT id FROM incident
+                  WHERE fingerprint = ANY ($1)
+                     OR fingerprint IN (SELECT replace(key::text, '-', '') FROM silence WHERE until > $2)
+                  ORDER BY id FOR UPDATE)
              SELECT 1 FROM known JOIN standing ON incident_id = id
               ORDER BY incident_id, sink, recipient FOR UPDATE OF standing",
-            &prints
+            &prints,
+            to_millis(now)
         )?;
         rows!(
             self,
             "WITH chosen AS MATERIALIZED (
-                 SELECT max(id) AS id FROM incident WHERE fingerprint = ANY ($1) GROUP BY fingerprint)
-             SELECT 'incident', id::text, data::text FROM incident_now WHERE id IN (SELECT id FROM chosen)
+                 SELECT max(id) AS id FROM incident
+                  WHERE fingerprint = ANY ($1)
+                     OR fingerprint IN (SELECT replace(key::text, '-', '') FROM silence WHERE until > $4)
+                  GROUP BY fingerprint)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM chosen))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
                FROM standing WHERE incident_id IN (SELECT id FROM chosen)
@@ -298,8 +310,7 @@ impl FleetTurn<'_> {
         run!(self, "SELECT 1 FROM incident WHERE fingerprint = $1 AND closed_at IS NULL FOR UPDATE", &print)?;
         rows!(
             self,
-            "SELECT 'incident', id::text, data::text FROM incident_now
-              WHERE id IN (SELECT id FROM incident WHERE fingerprint = $1 AND closed_at IS NULL)
+            "SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM incident WHERE fingerprint = $1 AND closed_at IS NULL))
               UNION ALL
              SELECT 'first_event', incident_id::text, first_event.data::text
                FROM first_event JOIN incident ON id = incident_id
@@ -310,12 +321,18 @@ impl FleetTurn<'_> {
 
     /// All that decides what one recipient is told of whom something is due; nothing if
     /// others decide of all of them.
-    async fn desk(&mut self, sink: &str, hurried: bool, now: SystemTime) -> Result<Vec<Loaded>, StoreError> {
+    async fn desk(
+        &mut self,
+        sink: &str,
+        hurried: bool,
+        after: &str,
+        now: SystemTime,
+    ) -> Result<Vec<Loaded>, StoreError> {
         let now = to_millis(now);
         let whom = bounded(
             sqlx::query_scalar::<_, String>(
                 "SELECT recipient FROM account
-                  WHERE sink = $1
+                  WHERE sink = $1 AND recipient > $4
                     AND EXISTS (SELECT 1 FROM standing
                                  WHERE standing.sink = account.sink AND standing.recipient = account.recipient
                                    AND due_at IS NOT NULL
@@ -325,6 +342,7 @@ impl FleetTurn<'_> {
             .bind(sink)
             .bind(now)
             .bind(hurried)
+            .bind(after)
             .persistent(false)
             .fetch_optional(&mut *self.transaction),
         );
@@ -339,7 +357,7 @@ impl FleetTurn<'_> {
                told AS MATERIALIZED (
                  SELECT item.notice_id, incident_id, item.data FROM sent JOIN item USING (notice_id)),
                chosen AS MATERIALIZED (SELECT incident_id AS id FROM live UNION SELECT incident_id FROM told)
-             SELECT 'incident', id::text, data::text FROM incident_now WHERE id IN (SELECT id FROM chosen)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM chosen))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array($1, $2))::text, data::text FROM live
               UNION ALL
@@ -376,8 +394,7 @@ impl FleetTurn<'_> {
             "WITH own AS MATERIALIZED (SELECT key, notice_id, data FROM delivery WHERE key = $1),
                told AS MATERIALIZED (
                  SELECT item.notice_id, incident_id, item.data FROM own JOIN item USING (notice_id))
-             SELECT 'incident', id::text, data::text FROM incident_now
-              WHERE id IN (SELECT incident_id FROM told)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT incident_id FROM told))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
                FROM standing
@@ -444,8 +461,7 @@ impl FleetTurn<'_> {
             "WITH own AS MATERIALIZED (SELECT key, notice_id, data FROM delivery WHERE key = $1),
                told AS MATERIALIZED (
                  SELECT item.notice_id, incident_id, item.data FROM own JOIN item USING (notice_id))
-             SELECT 'incident', id::text, data::text FROM incident_now
-              WHERE id IN (SELECT incident_id FROM told)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT incident_id FROM told))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
                FROM standing WHERE incident_id IN (SELECT incident_id FROM told)
@@ -469,8 +485,7 @@ impl FleetTurn<'_> {
               UNION ALL
              SELECT 'item', jsonb_build_array(notice_id, incident_id)::text, data::text FROM item WHERE notice_id = $1
               UNION ALL
-             SELECT 'incident', id::text, data::text FROM incident_now
-              WHERE id IN (SELECT incident_id FROM item WHERE notice_id = $1)",
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT incident_id FROM item WHERE notice_id = $1))",
             id
         )
     }
@@ -498,8 +513,7 @@ impl FleetTurn<'_> {
             "WITH open AS MATERIALIZED (SELECT id FROM incident WHERE closed_at IS NULL)
              SELECT 'silence', to_jsonb(key)::text, data::text FROM silence
               UNION ALL
-             SELECT 'incident', id::text, data::text FROM incident_now
-              WHERE id IN (SELECT id FROM open UNION SELECT incident_id FROM standing WHERE due_at IS NOT NULL)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM open UNION SELECT incident_id FROM standing WHERE due_at IS NOT NULL))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
                FROM standing WHERE due_at IS NOT NULL

@@ -20,7 +20,11 @@ use super::{
     save::plain,
     turn::FleetTurn,
 };
-use crate::event::{from_millis, to_millis};
+use crate::{
+    event::{from_millis, to_millis},
+    host::time::Saturating,
+    policy::incident::QUIET_AFTER,
+};
 
 /// What there is to say of a share: which, how many events, what its incident is called, and
 /// when and how often it was told.
@@ -163,6 +167,7 @@ impl FleetTurn<'_> {
                live AS MATERIALIZED (
                  SELECT id, fingerprint FROM incident
                   WHERE (closed_at IS NULL
+                         AND EXISTS (SELECT 1 FROM share WHERE incident_id = id AND last_at > $4)
                          AND (fingerprint IN (SELECT fingerprint FROM given WHERE incident_id IS NULL)
                               OR id IN (SELECT incident_id FROM given)))
                      OR id IN (SELECT incident_id FROM given WHERE is_placed)
@@ -185,7 +190,11 @@ impl FleetTurn<'_> {
              SELECT",
             "FROM share JOIN incident ON incident.id = share.incident_id"
         ));
-        let added = added.bind(plain(&given).as_ref().to_owned()).bind(self.store).bind(to_millis(self.now));
+        let added = added
+            .bind(plain(&given).as_ref().to_owned())
+            .bind(self.store)
+            .bind(to_millis(self.now))
+            .bind(to_millis(self.now.earlier(QUIET_AFTER)));
         let added = bounded(added.persistent(false).fetch_all(&mut *self.transaction)).await?;
         Ok(added.into_iter().map(taken).collect())
     }
