@@ -76,7 +76,8 @@ fn outage(fault: Fault) {
     };
     let Some(cluster) = cluster else { return };
     let proxy = Proxy::before(([127, 0, 0, 1], cluster.port()).into());
-    let fleet = Fleet::by(&cluster, proxy.url(&cluster.url()));
+    // No window, in which the second error would wait.
+    let fleet = Fleet::by(&cluster, proxy.url(&cluster.url())).with("ALERT_SMS_WINDOW", "0");
     let provider = &fleet.harness.provider;
     let mut instances = fleet.start_all(INSTANCES);
     all_do(&mut instances, "err 1");
