@@ -165,11 +165,13 @@ impl Drop for Fleet {
         if !std::thread::panicking() {
             return;
         }
+        let texts: Vec<_> = self.harness.provider.sms().iter().map(|sms| sms.text()).collect();
+        println!("SMS: {texts:#?}, look-ups: {}", self.harness.provider.lookups().len());
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let refused = log
             .lines()
             .filter(|line| ["ERROR", "FATAL", "PANIC", "STATEMENT"].iter().any(|it| line.contains(it)));
-        let refused: Vec<_> = refused.collect();
+        let refused: Vec<_> = refused.filter(|line| !line.contains("does not exist at character")).collect();
         println!("the server: {:#?}", &refused[refused.len().saturating_sub(20)..]);
         for table in ["meta", "instance", "incident", "share", "standing", "delivery"] {
             let all = format!("SELECT * FROM {}.{table} LIMIT 5", self.schema);
@@ -209,7 +211,7 @@ impl Instance {
             let mut line = String::new();
             let read = self.output.read_line(&mut line).unwrap();
             assert!(read > 0, "the instance ended:\n{}", fs::read_to_string(&self.said).unwrap_or_default());
-            if let Some(answer) = line.trim_end().strip_prefix(ANSWER) {
+            if let Some(answer) = line.trim_end_matches('\n').strip_prefix(ANSWER) {
                 return answer.to_owned();
             }
         }
