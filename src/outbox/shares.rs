@@ -14,6 +14,13 @@ use super::{
 };
 
 impl Outbox {
+    /// That of the fleet's thread: nothing takes the place of its store.
+    pub(crate) fn of_fleet(fleet: Fleet) -> Self {
+        let mut outbox = Self::default();
+        outbox.store = Store::Fleet(Box::new(fleet));
+        outbox
+    }
+
     /// The fleet's store, if this is the fleet's thread.
     pub(crate) fn fleet(&mut self) -> Option<&mut Fleet> {
         match &mut self.store {
@@ -27,11 +34,11 @@ impl Outbox {
         matches!(self.store, Store::Fleet(_))
     }
 
-    /// What time it is for what is kept: in the fleet, the database's.
-    pub(crate) fn now(&self) -> SystemTime {
+    /// What time it is for what the fleet keeps: the database's.
+    pub(crate) fn fleet_time(&self) -> Option<SystemTime> {
         match &self.store {
-            Store::Fleet(fleet) => fleet.now(),
-            _ => SystemTime::now(),
+            Store::Fleet(fleet) => Some(fleet.now()),
+            _ => None,
         }
     }
 }

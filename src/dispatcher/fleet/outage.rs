@@ -34,7 +34,7 @@ impl Outage {
 impl Dispatcher<'_> {
     /// What time it is for what this loop keeps.
     pub(in crate::dispatcher) fn now(&self) -> SystemTime {
-        self.outbox.now()
+        self.outbox.fleet_time().unwrap_or_else(SystemTime::now)
     }
 
     /// How long it is not asked what there is to tell, if nothing says that there is.

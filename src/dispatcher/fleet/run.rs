@@ -8,7 +8,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
@@ -87,7 +87,7 @@ impl Link {
             hurried_until: None,
             ends: false,
         };
-        let store = Fleet::new(options, &fleet.schema, &process.app, Uuid::nil());
+        let store = Fleet::new(options, &fleet.schema, &process.app, Uuid::nil(), SystemTime::now());
         let (setup, counters) = (setup.clone(), Arc::clone(counters));
         let work = move || work(&setup, &counters, station, store, run);
         let started = thread::start_before_forks(Role::Own, format!("{}-fleet", thread::NAME), || (), work);
@@ -295,12 +295,13 @@ impl Dispatcher<'_> {
             return;
         }
         station.sweep_at = from_now(SWEEP_PAUSE.mul_f64(0.8 + 0.4 * jitter()) * station.fleet.clamp(1, 60));
-        let sweep = async |store: &mut Store| match store {
-            Store::Fleet(fleet) => fleet.sweep().await,
-            _ => Ok(()),
-        };
-        // Another instance does it, or this one the next time.
-        drop(self.outbox.with(sweep).await);
+        let now = self.now();
+        let own: Vec<&str> = self.lanes.iter().map(|lane| lane.sink.name()).collect();
+        let Some(fleet) = self.outbox.fleet() else { return };
+        // What is not done, another instance does, or this one the next time.
+        if let Ok(true) = fleet.sweep().await {
+            drop(self.outbox.with(async |store: &mut Store| store.bury_abandoned(&own, now).await).await);
+        }
     }
 }
 

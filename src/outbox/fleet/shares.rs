@@ -113,7 +113,7 @@ impl Fleet {
         turn.load(&Scope::Batch { run: maker.run, fingerprints, said: said.collect(), targets, now }).await?;
         let before = turn.own_shares(shares).await?;
         let places = turn.page.take_shares(shares, &before, maker, targets, now);
-        turn.counted = turn.page.incidents.iter().map(|(id, row)| (*id, row.count)).collect();
+        turn.note_counted();
         turn.save(maker.new_id).await?;
         let placed = shares.iter().zip(&places).filter_map(|(share, place)| Some((share, (*place)?)));
         let given = placed.map(|(share, place)| row_of(share, Some(place), true)).collect();
