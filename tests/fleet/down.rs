@@ -38,6 +38,15 @@ impl Fault {
         }
     }
 
+    /// What happens in it.
+    fn error(self) -> &'static str {
+        match self {
+            // What is small has room in pages that are there.
+            Self::DiskFull => "big outage",
+            _ => "kind outage",
+        }
+    }
+
     fn ends(self, cluster: &Cluster, proxy: &Proxy) {
         match self {
             Self::Killed => cluster.restart(),
@@ -61,6 +70,7 @@ const INSTANCES: usize = 6;
 /// How many of a hundred instances tell of what begins in an outage, at most; and after how
 /// long the first does, on a machine that has something else to do as well.
 const MOST_SMS: usize = 4;
+const MOST_MAILS: usize = 3;
 const FIRST: Duration = Duration::from_secs(22 + 20);
 
 /// Until all have looked whether another one told: the longest stagger, and some more.
@@ -92,7 +102,7 @@ fn outage(fault: Fault) {
     assert!(slowest < CALL, "{fault:?}: a caller waited {slowest:?}");
     let begun = Instant::now();
     sum += INSTANCES as u64;
-    all_do(&mut instances, "kind outage");
+    all_do(&mut instances, fault.error());
     provider.wait_longer_for(2, 1, LONG);
     let first = begun.elapsed();
     std::thread::sleep(STAGGER.saturating_sub(first));
@@ -103,6 +113,7 @@ fn outage(fault: Fault) {
         sms - 1,
         mails - 1
     ));
+    assert!(mails - 1 <= MOST_MAILS, "{fault:?}: {:?}", subjects(&fleet));
     assert!(first < FIRST, "{fault:?}: {first:?}");
     assert!(sms - 1 <= MOST_SMS, "{fault:?}: {sms} SMS");
     assert!(is_only_of(&fleet, 1, "payment"), "{fault:?}: what was told is told again");
@@ -110,6 +121,10 @@ fn outage(fault: Fault) {
     fault.ends(&cluster, &proxy);
     in_the_end("every count is there", || fleet.counted() == Some(sum));
     settles(&fleet, &mut instances, sms, fault);
+}
+
+fn subjects(fleet: &Fleet) -> Vec<String> {
+    fleet.harness.provider.mails().iter().map(|mail| mail.json()["subject"].to_string()).collect()
 }
 
 /// Whether as many SMS are about this.
