@@ -1,5 +1,5 @@
 //! [`Builder`]: every setting, in code. Those of messages are in `builder/delivery.rs`,
-//! `builder/links.rs` and `builder/webhooks.rs`,
+//! `builder/links.rs` and `builder/webhooks.rs`, those of a fleet in `builder/fleet.rs`,
 //! those of some recipients alone in `recipients.rs`.
 //!
 //! Invariant: a setter only keeps what it is given, and `check.rs` judges it; blanks
@@ -27,6 +27,9 @@ pub(super) use links::{LINKS, OwnLinks};
 
 mod webhooks;
 pub(super) use webhooks::Webhooks;
+
+mod fleet;
+pub(super) use fleet::Fleet;
 
 /// The settings of an [`AlertLayer`](crate::AlertLayer), made by
 /// [`AlertLayer::builder`](crate::AlertLayer::builder), or by
@@ -75,6 +78,7 @@ pub struct Builder {
     pub(super) link_templates: [Option<Template>; LINKS.len()],
     pub(super) own_links: OwnLinks,
     pub(super) webhooks: Webhooks,
+    pub(super) fleet: Fleet,
     pub(super) retry: RetryPolicy,
     pub(super) credentials: Vec<Secret>,
     pub(super) redaction: bool,
@@ -142,6 +146,7 @@ impl Builder {
             link_templates: [const { None }; LINKS.len()],
             own_links: OwnLinks::default(),
             webhooks: Webhooks::new(),
+            fleet: Fleet::new(),
             retry: RetryPolicy::DEFAULT,
             credentials: Vec::new(),
             redaction: Self::DEFAULT_REDACTION,

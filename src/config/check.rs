@@ -168,6 +168,7 @@ impl Builder {
             });
         }
         self.sift_heartbeat(&mut report);
+        self.sift_fleet(&mut report);
         for mut recipients in mem::take(&mut self.told) {
             let is_twin = self.told.iter().any(|other| other.name() == recipients.name());
             if recipients.sift(is_twin, &mut report) {
@@ -241,6 +242,8 @@ impl Builder {
                 retry: self.retry,
                 voice: self.voice,
                 redaction: redaction.credentials(self.credentials),
+                #[cfg(feature = "postgres")]
+                fleet: self.fleet.settings(),
                 #[cfg(feature = "webhook")]
                 heartbeat: self.webhooks.heartbeat.map(|it| (Arc::new(it), self.webhooks.heartbeat_every)),
             },
@@ -264,6 +267,9 @@ fn path_fault(path: &Path) -> Option<Fault> {
     match &*text {
         "" => Some(Fault::new("is blank")),
         _ if is_url => fault("is a URL, not a path", "give only the path"),
+        _ if text.starts_with("postgres") && text.contains("://") => {
+            fault("is a URL, not a path", "to share PostgreSQL among instances, give it as ALERT_FLEET")
+        }
         _ if &*text == "~" || text.starts_with("~/") => {
             fault("begins with ~, which only a shell expands", "write the whole path")
         }

@@ -12,6 +12,8 @@ use super::{builder::Builder, report::Origin};
 
 mod channels;
 use channels::{add_email, add_sms};
+mod fleet;
+use fleet::add_fleet;
 mod webhooks;
 use webhooks::{add_heartbeat, add_webhooks};
 
@@ -83,6 +85,7 @@ pub(crate) fn read(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Buil
         builder = add_webhooks(builder, &mut vars);
     }
     builder = add_heartbeat(builder, &mut vars);
+    builder = add_fleet(builder, &mut vars);
     // With no alerts at all, nobody misses a way to send.
     vars.is_off = builder.is_off();
     // `off` is for a host that has these credentials for a use of its own.

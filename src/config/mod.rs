@@ -11,6 +11,8 @@ pub use builder::Builder;
 
 mod check;
 
+mod fleet;
+
 mod recipients;
 pub use recipients::Recipients;
 

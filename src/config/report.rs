@@ -85,6 +85,13 @@ pub(super) const WEBHOOK_BUDGET: Setting =
 pub(super) const HEARTBEAT: Setting = Setting::new(r#"heartbeat("https://…")"#, "ALERT_HEARTBEAT_URL");
 pub(super) const HEARTBEAT_EVERY: Setting =
     Setting::new("heartbeat_every(Duration::from_secs(300))", "ALERT_HEARTBEAT_EVERY");
+#[cfg(feature = "postgres")]
+pub(super) const FLEET: Setting =
+    Setting::new(r#"fleet("postgres://alerts:<password>@db.example.com/mydb")"#, "ALERT_FLEET");
+pub(super) const FLEET_SCHEMA: Setting =
+    Setting::new(r#"fleet_schema("tracing_alert")"#, "ALERT_FLEET_SCHEMA");
+pub(super) const FLEET_POLL: Setting =
+    Setting::new("fleet_poll(Duration::from_secs(300))", "ALERT_FLEET_POLL");
 pub(super) const REDACT_FIELDS: Setting =
     Setting::new(r#"redact_fields(["license_plate"])"#, "ALERT_REDACT_FIELDS");
 pub(super) const SAFE_FIELDS: Setting = Setting::new(r#"safe_fields(["session"])"#, "ALERT_SAFE_FIELDS");

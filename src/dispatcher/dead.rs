@@ -33,12 +33,13 @@ impl Dispatcher<'_> {
             if others.is_empty() {
                 continue;
             }
-            let now = SystemTime::now();
+            let now = self.now();
             let maker = Maker {
                 new_id: &public_id,
                 run: self.inbox.run,
                 process: &self.process,
                 calendar: &self.calendar,
+                is_of_fleet: self.is_of_fleet,
             };
             let tell = |ill: &Ill| match ill {
                 Ill::Dead(dead) => captured(of_dead(sink, dead, now), dead.count, &self.process.app),

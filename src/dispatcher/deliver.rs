@@ -41,7 +41,7 @@ impl Dispatcher<'_> {
                 self.lanes[lane].look_again_in(STORE_RETRY);
             }
             let lane = &self.lanes[lane];
-            next = next.min(lane.wait(SystemTime::now())).min(lane.until_failing());
+            next = next.min(lane.wait(self.now())).min(lane.until_failing());
         }
         let is_written = self.inbox.waiting.is_empty() && self.unsettled.is_empty();
         if is_written { next } else { next.min(STORE_RETRY) }
@@ -53,7 +53,7 @@ impl Dispatcher<'_> {
             let due = self.outbox.with(async |store| store.next_due(name).await).await?;
             self.lanes[lane].set_due(due);
         }
-        let now = SystemTime::now();
+        let now = self.now();
         let room = self.lanes[lane].free();
         if room == 0 || !self.lanes[lane].is_due(now) {
             return Ok(());
@@ -136,7 +136,8 @@ impl Dispatcher<'_> {
         };
         let valid_for = claim.expires_at.duration_since(now).unwrap_or_default();
         let (recipient, key, attempt) = (claim.recipient.clone(), claim.key.to_string(), claim.attempt);
-        let may_have_been_sent = claim.is_doubtful;
+        // Another instance may have told of it, while none can ask the others.
+        let may_have_been_sent = claim.is_doubtful || self.is_alone();
         let sink = Arc::clone(&self.lanes[lane].sink);
         let renderer = self.renderer.clone();
         let attempt = async move {
@@ -217,7 +218,7 @@ impl Dispatcher<'_> {
     async fn settle(&mut self, attempted: &Attempted) -> Result<(), StoreError> {
         let Attempted { lane, claim, result, segments, is_absent, is_old } = attempted;
         let lane = *lane;
-        let now = SystemTime::now();
+        let now = self.now();
         if *is_absent {
             self.outbox.with(async |store| store.refund(claim).await).await?;
         }
@@ -358,7 +359,7 @@ impl Dispatcher<'_> {
 }
 
 /// Evenly distributed from zero to one.
-fn jitter() -> f64 {
+pub(super) fn jitter() -> f64 {
     f64::from(random()) / f64::from(u32::MAX)
 }
 

@@ -1,9 +1,6 @@
 //! Asks the providers what became of the messages that they accepted.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     task::{self, JoinError},
@@ -47,7 +44,7 @@ impl Dispatcher<'_> {
             let at = self.outbox.with(async |store| store.next_inquiry(sink.name()).await).await?;
             self.lanes[lane].questions.set(at);
         }
-        let now = SystemTime::now();
+        let now = self.now();
         if let Some(wait) = self.lanes[lane].questions.wait(now) {
             return Ok(wait.min(MAX_SLEEP));
         }
@@ -118,7 +115,7 @@ impl Dispatcher<'_> {
         fate: &Fate,
         others: &[Target],
     ) -> Result<(), StoreError> {
-        let now = SystemTime::now();
+        let now = self.now();
         let sink = &self.lanes[lane].sink;
         let next = sink.asks_after().get(question.number as usize);
         let ask_at = next.map(|after| question.accepted_at.later(*after).max(now.later(MIN_PAUSE)));

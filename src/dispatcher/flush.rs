@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Dispatcher, MAX_SLEEP, lane::Lane};
+use super::{Dispatcher, Link, MAX_SLEEP, lane::Lane};
 use crate::{
     event::loss::DropReason,
     host::{time::from_now, trouble},
@@ -42,7 +42,8 @@ impl Dispatcher<'_> {
         };
         match goal {
             Goal::FirstAttempts => {
-                let is_stuck = self.must_hurry || self.lanes.iter().any(Lane::is_stuck);
+                let is_handing_over = self.inbox.link.as_ref().is_some_and(Link::is_handing_over);
+                let is_stuck = self.must_hurry || is_handing_over || self.lanes.iter().any(Lane::is_stuck);
                 let is_held = !self.inbox.waiting.is_empty() || self.holds_deliveries();
                 self.in_flight.is_empty() && self.unsettled.is_empty() && !is_stuck && !is_held
             }
@@ -160,6 +161,7 @@ impl Dispatcher<'_> {
                 "unsent deliveries lost with the memory: {here}. Set ALERT_DATABASE to a file, which keeps them"
             ));
         }
+        self.leave_fleet().await;
         self.give_back().await;
         for waiter in self.inbox.flushes.drain(..) {
             waiter.flush.done.set(report.clone());

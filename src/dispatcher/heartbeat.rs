@@ -87,6 +87,7 @@ impl Dispatcher<'_> {
             run: self.inbox.run,
             process: &self.process,
             calendar: &self.calendar,
+            is_of_fleet: self.is_of_fleet,
         };
         let (number, losses, targets) = (self.inbox.batches + 1, Losses::new(), &self.targets);
         let now = SystemTime::now();

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 use uuid::Uuid;
 
 use super::{
-    Attempted,
+    Attempted, Link,
     echo::Echoes,
     flush::{Ending, Waiter},
     persist::Late,
@@ -68,4 +68,6 @@ pub(super) struct Inbox {
     pub(super) ending: Option<Ending>,
     /// What became of attempts whose deliveries are in a file that failed.
     pub(super) deferred: Vec<Attempted>,
+    /// The fleet, if there is one.
+    pub(super) link: Option<Link>,
 }

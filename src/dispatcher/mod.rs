@@ -60,6 +60,15 @@ use fates::Answer;
 mod questions;
 mod storm;
 
+#[cfg(feature = "postgres")]
+mod fleet;
+#[cfg(feature = "postgres")]
+use fleet::Link;
+#[cfg(not(feature = "postgres"))]
+mod no_fleet;
+#[cfg(not(feature = "postgres"))]
+use no_fleet::Link;
+
 mod flush;
 use flush::{Ending, Waiter};
 
@@ -130,6 +139,8 @@ struct Dispatcher<'a> {
     inbox: &'a mut Inbox,
     /// Outlives a defect of the loop, as [`Self::inbox`]: it may be memory.
     outbox: &'a mut Outbox,
+    /// Whether this is an instance of a fleet.
+    is_of_fleet: bool,
     /// Up to which of its changes this loop has begun anew.
     known_changes: u64,
     counters: Arc<Counters>,
@@ -188,6 +199,7 @@ impl Dispatcher<'_> {
             self.keep_up().await;
             self.collect_when_due(queue).await;
             self.probe(false).await;
+            let handed = self.hand_over().await;
             let next = self.tell().await.min(self.beat_when_due().await);
             let next = self.start_due_deliveries().await.min(next).min(self.ask_when_due().await);
             if self.outbox.has_damage() {
@@ -199,8 +211,11 @@ impl Dispatcher<'_> {
             if self.has_ended().await {
                 return;
             }
-            let next =
-                next.min(self.until_next_answer()).min(self.until_collection()).min(self.upkeep.wait());
+            let next = next
+                .min(handed)
+                .min(self.until_next_answer())
+                .min(self.until_collection())
+                .min(self.upkeep.wait());
             tokio::select! {
                 biased;
                 received = queue.receive(&mut self.inbox.items, BATCH),
@@ -213,6 +228,7 @@ impl Dispatcher<'_> {
                 }
                 Some(finished) = self.in_flight.join_next_with_id() => self.finish(finished),
                 Some(answered) = self.asking.join_next_with_id() => self.learn(answered).await,
+                heard = Link::wait(&mut self.inbox.link) => self.hear(heard).await,
                 () = sleep(next) => {
                     // Another process may have left something, or the clock jumped.
                     self.wake_lanes();

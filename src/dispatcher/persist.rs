@@ -47,15 +47,20 @@ impl Dispatcher<'_> {
             run: self.inbox.run,
             process: &self.process,
             calendar: &self.calendar,
+            is_of_fleet: self.is_of_fleet,
         };
         let (number, batch) = (self.inbox.batches + 1, &self.inbox.waiting[..length]);
-        let (losses_of, targets) = (&losses, &self.targets);
+        let staggered = self.is_alone().then(|| self.staggered_targets());
+        let (losses_of, targets) = (&losses, staggered.as_ref().unwrap_or(&self.targets));
         let persist =
             async |store: &mut Store| store.persist(number, batch, losses_of, &maker, targets, now).await;
         match self.outbox.with(persist).await {
             Ok(has_error) => {
                 self.inbox.has_erred |= has_error;
                 self.tell_at = None;
+                if let Some(link) = &mut self.inbox.link {
+                    link.note_counted();
+                }
                 self.inbox.batches = number;
                 for (reason, count) in losses {
                     *self.inbox.told.entry(reason).or_default() += count;

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 
+#[cfg(feature = "postgres")]
+use crate::outbox::FleetSettings;
 #[cfg(feature = "webhook")]
 use crate::sink::Heartbeat;
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
 };
 
 /// The settings of the alert thread, checked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Setup {
     /// The application's name; the executable's if there is none.
     pub(crate) app_name: Option<String>,
@@ -41,9 +43,23 @@ pub(crate) struct Setup {
     pub(crate) redaction: Policy,
     /// Where what we say goes.
     pub(crate) voice: Voice,
+    /// The store that the program's instances share.
+    #[cfg(feature = "postgres")]
+    pub(crate) fleet: Option<FleetSettings>,
     /// What is called as long as all is well, and how often.
     #[cfg(feature = "webhook")]
     pub(crate) heartbeat: Option<(Arc<Heartbeat>, Duration)>,
+}
+
+impl Setup {
+    /// Whether other instances may tell what this one captures.
+    pub(super) fn is_of_fleet(&self) -> bool {
+        #[cfg(feature = "postgres")]
+        let is_of_fleet = self.fleet.is_some();
+        #[cfg(not(feature = "postgres"))]
+        let is_of_fleet = false;
+        is_of_fleet
+    }
 }
 
 /// A sink with its recipients.

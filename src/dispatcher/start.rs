@@ -10,12 +10,15 @@ use std::{
 };
 
 use tokio::{runtime::Runtime, task::JoinSet};
+use uuid::Uuid;
 
 #[cfg(feature = "webhook")]
 use super::Pulse;
 #[cfg(feature = "sqlite")]
 use super::starts;
-use super::{Clock, Dispatcher, Echoes, Inbox, Lane, STORE_RETRY, Upkeep, flush::MEMORY_PATIENCE, state_of};
+use super::{
+    Clock, Dispatcher, Echoes, Inbox, Lane, Link, STORE_RETRY, Upkeep, flush::MEMORY_PATIENCE, state_of,
+};
 use crate::{
     dispatcher::setup::Setup,
     event::loss::{DropReason, Losses},
@@ -66,6 +69,7 @@ enum Stopped {
 fn work(setup: &Setup, counters: &Arc<Counters>, mut queue: Receiver) {
     let grouping = Grouping::new(process(setup).app, setup.fingerprint.clone());
     let mut inbox = Inbox::new(grouping, setup.ignored.clone(), setup.redaction.clone());
+    inbox.link = Link::start(setup, counters, &process(setup), inbox.run);
     let mut outbox = Outbox::default();
     let mut defects = 0;
     let mut callers_gone = None;
@@ -147,8 +151,19 @@ impl Inbox {
         let run = id::next();
         #[cfg(feature = "sqlite")]
         starts::note_run(run);
+        Self::of(run, grouping, ignored, redaction)
+    }
+
+    /// That of the fleet's thread of the same run.
+    #[cfg(feature = "postgres")]
+    pub(super) fn of_fleet(run: Uuid, grouping: Grouping, redaction: Policy) -> Self {
+        Self::of(run, grouping, Vec::new(), redaction)
+    }
+
+    fn of(run: Uuid, grouping: Grouping, ignored: Vec<Matcher>, redaction: Policy) -> Self {
         Self {
             run,
+            link: None,
             since: Instant::now(),
             has_erred: false,
             has_panicked: false,
@@ -177,7 +192,7 @@ impl Inbox {
 
 /// A runtime of our own. Where the host's features add the driver of signals to
 /// it, tokio panics if there are no descriptors for that one: so there must be.
-fn runtime() -> io::Result<Runtime> {
+pub(super) fn runtime() -> io::Result<Runtime> {
     let needed: [_; 4] = array::from_fn(|_| io::pipe());
     needed.into_iter().collect::<io::Result<Vec<_>>>()?;
     tokio::runtime::Builder::new_current_thread()
@@ -199,6 +214,17 @@ impl<'a> Dispatcher<'a> {
             tokio::time::sleep(STORE_RETRY).await;
         }
         counters.set_store(state_of(outbox));
+        Self::new(setup, counters, inbox, outbox)
+    }
+
+    /// With what is open.
+    pub(super) fn new(
+        setup: &Setup,
+        counters: Arc<Counters>,
+        inbox: &'a mut Inbox,
+        outbox: &'a mut Outbox,
+    ) -> Self {
+        let process = process(setup);
         let targets = setup.routes.iter().flat_map(|route| {
             let level = route.level.into_level();
             let target = move |recipient: &String| {
@@ -232,6 +258,7 @@ impl<'a> Dispatcher<'a> {
             attempts: HashMap::new(),
             unsettled: VecDeque::new(),
             upkeep: Upkeep::new(),
+            is_of_fleet: setup.is_of_fleet(),
             #[cfg(feature = "webhook")]
             pulse: Pulse::of(setup),
             has_given_back: false,

@@ -45,7 +45,13 @@ impl Dispatcher<'_> {
         }
         let now = SystemTime::now();
         let process = &self.process;
-        let maker = Maker { new_id: &public_id, run: self.inbox.run, process, calendar: &self.calendar };
+        let maker = Maker {
+            new_id: &public_id,
+            run: self.inbox.run,
+            process,
+            calendar: &self.calendar,
+            is_of_fleet: self.is_of_fleet,
+        };
         let first_run = self.first_run();
         let us = Us { process, first_run, since: now.earlier(age) };
         let have_failed = |start: &Start| has_failed(start, &us, is_alive);

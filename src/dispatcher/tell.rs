@@ -1,18 +1,18 @@
 //! Incidents become notices: what there is to tell is told in time.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::{Dispatcher, Lane, MAX_SLEEP, STORE_RETRY, random};
+use super::{Dispatcher, Lane, STORE_RETRY, random};
 use crate::{
     host::time::Saturating,
     outbox::{Channel, Maker, Store},
-    policy::budget::Budget,
+    policy::{budget::Budget, public_id::spelled},
 };
 
 impl Dispatcher<'_> {
     /// Makes the notices that are due. Returns how long nothing else will be.
     pub(super) async fn tell(&mut self) -> Duration {
-        let now = SystemTime::now();
+        let now = self.now();
         let wait = self.tell_at.map_or(Duration::ZERO, |at| at.duration_since(now).unwrap_or_default());
         if !wait.is_zero() && !self.must_hurry {
             return wait;
@@ -21,17 +21,29 @@ impl Dispatcher<'_> {
             // What a message tells of a panic has its backtrace.
             return STORE_RETRY / 4;
         }
-        let mut next = now.later(MAX_SLEEP);
+        let mut next = now.later(self.longest_sleep());
         let maker = Maker {
             new_id: &public_id,
             run: self.inbox.run,
             process: &self.process,
             calendar: &self.calendar,
+            is_of_fleet: self.is_of_fleet,
         };
-        let is_outage = self.outbox.is_outage();
-        let hurried = self.must_hurry;
-        for channel in &self.channels {
-            let channel = &if is_outage { channel.blind() } else { channel.clone() };
+        // In either outage nobody knows what was spent.
+        let is_outage = self.outbox.is_outage() || self.is_alone();
+        let (hurried, is_alone) = (self.must_hurry, self.is_alone());
+        let mut waits_for_fleet = false;
+        for (place, channel) in self.channels.iter().enumerate() {
+            match self.waits_for_fleet(place) {
+                Some(Duration::ZERO) => (),
+                wait => {
+                    waits_for_fleet = true;
+                    next = wait.map_or(next, |wait| now.later(wait).min(next));
+                    continue;
+                }
+            }
+            let channel = self.staggered(channel);
+            let channel = &if is_outage { channel.blind() } else { channel };
             let tell = async |store: &mut Store| store.tell(channel, &maker, hurried, now).await;
             let Ok(told) = self.outbox.with(tell).await else { return STORE_RETRY };
             next = told.next.map_or(next, |at| at.min(next));
@@ -41,7 +53,10 @@ impl Dispatcher<'_> {
         }
         // It was asked because something changed, or may have.
         self.upkeep.count_soon();
-        self.must_hurry &= !self.inbox.waiting.is_empty();
+        if let Some(link) = self.inbox.link.as_mut().filter(|_| waits_for_fleet && hurried) {
+            link.hurry();
+        }
+        self.must_hurry &= !self.inbox.waiting.is_empty() || (waits_for_fleet && is_alone);
         self.tell_at = Some(next);
         next.duration_since(now).unwrap_or_default()
     }
@@ -62,17 +77,9 @@ impl Channel {
     }
 }
 
-/// Four letters that are easy to read aloud, and spell no word.
+/// An id that nothing else has, as a rule.
 pub(crate) fn public_id() -> String {
-    const LETTERS: &[u8; 30] = b"0123456789BCDFGHJKMNPQRSTVWXYZ";
-    let mut number = random() as usize;
-    std::iter::repeat_with(|| {
-        let letter = LETTERS[number % LETTERS.len()];
-        number /= LETTERS.len();
-        char::from(letter)
-    })
-    .take(4)
-    .collect()
+    spelled(random().into())
 }
 
 #[cfg(test)]

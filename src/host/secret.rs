@@ -1,7 +1,7 @@
 //! A credential that cannot be shown by accident.
 //!
 //! Invariant: the text leaves only through [`Secret::expose`], which only the
-//! providers call, and only to authenticate a request.
+//! providers and the settings of a fleet's store call, and only to authenticate.
 
 use std::fmt;
 

@@ -112,8 +112,16 @@ fn overflow_fingerprint(level: Level) -> Vec<u8> {
     vec![level_number(level)]
 }
 
+#[cfg(feature = "postgres")]
+impl super::page::IncidentRow {
+    /// Whether it counts what has no incident of its own at `level`.
+    pub(super) fn is_overflow_of(&self, level: Level) -> bool {
+        self.fingerprint == overflow_fingerprint(level)
+    }
+}
+
 /// Those of all levels.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(super) fn overflow_fingerprints() -> [Vec<u8>; 5] {
     [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE].map(overflow_fingerprint)
 }

@@ -38,6 +38,9 @@ pub(crate) struct Memory {
     pub(super) page: Page,
     /// The events of incidents that are not kept any more.
     pub(super) past: EventCounts,
+    /// By this name the instances of a fleet know it.
+    #[cfg(feature = "postgres")]
+    pub(super) name: Option<Uuid>,
 }
 
 impl Memory {

@@ -50,6 +50,8 @@ use crate::policy::{
 mod batch;
 #[cfg(feature = "sqlite")]
 mod failover;
+#[cfg(feature = "postgres")]
+mod fleet;
 mod keep;
 #[cfg(feature = "sqlite")]
 mod known;
@@ -67,6 +69,8 @@ mod page;
 mod path;
 #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "memory has every row"))]
 mod scope;
+#[cfg(feature = "postgres")]
+mod shares;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "sqlite")]
@@ -81,6 +85,8 @@ mod volume;
 pub(crate) use batch::{About, Captured};
 #[cfg(feature = "sqlite")]
 pub(crate) use failover::Outbox;
+#[cfg(feature = "postgres")]
+pub(crate) use fleet::{Fleet, FleetSettings, Outlook, Seen};
 pub(crate) use memory::Memory;
 #[cfg(not(feature = "sqlite"))]
 pub(crate) use memory_only::Outbox;
@@ -91,6 +97,8 @@ pub use operate::{Overview, SinkView, Unusable};
 #[cfg(feature = "cli")]
 pub use page::{IncidentView, MessageView, Revived, SilenceView, WaitingView};
 pub(crate) use page::{Learned, Page, Sequel, SilenceRow};
+#[cfg(feature = "postgres")]
+pub(crate) use page::{Share, Taken};
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::Sqlite;
 #[cfg(feature = "cli")]
@@ -140,6 +148,9 @@ pub(crate) struct Maker<'a> {
     pub(crate) process: &'a Process,
     /// When a day begins for the recipients.
     pub(crate) calendar: &'a Calendar,
+    /// Whether a fleet has to learn of it.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "there is none"))]
+    pub(crate) is_of_fleet: bool,
 }
 
 /// How often an id is drawn that nothing in the store has: by it, a message is
@@ -261,7 +272,7 @@ pub(crate) struct Claim {
 pub(crate) enum StoreError {
     /// Another process holds the file's write lock; worth repeating.
     #[cfg_attr(
-        not(any(feature = "sqlite", feature = "webhook")),
+        not(any(feature = "postgres", feature = "sqlite", feature = "webhook")),
         expect(dead_code, reason = "there is no file")
     )]
     #[error("the database is busy")]
@@ -279,9 +290,16 @@ pub(crate) enum StoreError {
     Damaged(String),
     /// A row breaks a rule of the schema: no statement of ours does that in a file
     /// that keeps them.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(dead_code, reason = "there is no file")
+    )]
     #[error("{0}")]
     Broken(String),
+    /// The fleet's database does not answer, or refuses.
+    #[cfg(feature = "postgres")]
+    #[error("{0}")]
+    Unreachable(String),
     /// Anything else that the database said.
     #[error("{0}")]
     Failed(String),

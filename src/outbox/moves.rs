@@ -12,15 +12,15 @@ impl Store {
     /// pending in it; memory takes over.
     pub(crate) async fn leave(&mut self, now: SystemTime) -> Page {
         match std::mem::replace(self, Self::Memory(Memory::default())) {
-            Self::Memory(memory) => {
-                *self = Self::Memory(memory);
-                Page::default()
-            }
             Self::Sqlite(mut store) => {
                 let pending = store.export().await;
                 store.retire(now).await;
                 store.shut().await;
                 pending
+            }
+            other => {
+                *self = other;
+                Page::default()
             }
         }
     }
@@ -37,7 +37,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let kept = match self {
             Self::Memory(memory) => Some(&memory.page),
-            Self::Sqlite(_) => None,
+            _ => None,
         };
         let pages: Vec<&Page> = brought.iter().chain(kept).collect();
         let imported = file.import(&pages, targets, now).await;
@@ -52,8 +52,8 @@ impl Store {
     /// What a file knows of recipients, if it can be read.
     pub(crate) async fn ledger(&mut self) -> Option<Page> {
         match self {
-            Self::Memory(_) => None,
             Self::Sqlite(store) => store.ledger().await.ok(),
+            _ => None,
         }
     }
 
@@ -68,24 +68,24 @@ impl Store {
     /// Whether it was written to since this was asked last.
     pub(super) fn has_written(&mut self) -> bool {
         match self {
-            Self::Memory(_) => true,
             Self::Sqlite(store) => std::mem::take(&mut store.has_written),
+            _ => true,
         }
     }
 
     /// Which file it is; none if it is memory, or if that cannot be told.
     pub(crate) fn identity(&self) -> Option<Identity> {
         match self {
-            Self::Memory(_) => None,
             Self::Sqlite(store) => store.identity(),
+            _ => None,
         }
     }
 
     /// False if this is memory, or a file that is no longer at `path`.
     pub(crate) fn is_file_at(&self, path: &Path) -> bool {
         match self {
-            Self::Memory(_) => false,
             Self::Sqlite(store) => store.is_at(path),
+            _ => false,
         }
     }
 
@@ -93,8 +93,8 @@ impl Store {
     /// `settled`: what came of them could not be written. Nothing is in memory.
     pub(crate) async fn left(&mut self, run: Uuid, settled: &[Uuid]) -> Result<u64, StoreError> {
         match self {
-            Self::Memory(_) => Ok(0),
             Self::Sqlite(store) => store.pending(run, Mark::ALL, settled).await,
+            _ => Ok(0),
         }
     }
 }

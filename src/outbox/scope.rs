@@ -30,7 +30,9 @@ pub(super) enum Scope<'a> {
     FirstEvent(&'a [u8]),
     /// All that decides what the recipients are told of whom something is due at
     /// `now`, or whatever is new if that is `hurried`.
-    Desk { channel: &'a Channel, hurried: bool, now: SystemTime },
+    /// A keeper may load one of these recipients only, the first whose name is `after` that
+    /// of the last one.
+    Desk { channel: &'a Channel, hurried: bool, after: &'a str, now: SystemTime },
     /// One delivery, and all that its end changes at `now`.
     Settled { claim: &'a Claim, now: SystemTime },
     /// The messages of a sink to be asked after at `now`, so many at most.
@@ -53,6 +55,13 @@ pub(super) enum Scope<'a> {
     Learned(&'a [Fingerprint]),
     /// All silences, and what is open or still to be told.
     Silences,
+    /// So many incidents that the fleet is to be told more of, with what is known of them and
+    /// their events.
+    #[cfg(feature = "postgres")]
+    Shares { limit: usize },
+    /// These incidents, and what is known of them.
+    #[cfg(feature = "postgres")]
+    Taken(&'a [i64]),
     /// Some incidents, what is sent of them, and their events.
     #[cfg(feature = "cli")]
     Shown(&'a Shown<'a>),

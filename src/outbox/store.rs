@@ -8,6 +8,8 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+#[cfg(feature = "postgres")]
+use super::Fleet;
 #[cfg(feature = "sqlite")]
 use super::Sqlite;
 use super::{
@@ -30,6 +32,8 @@ pub(crate) enum Store {
     Memory(Memory),
     #[cfg(feature = "sqlite")]
     Sqlite(Box<Sqlite>),
+    #[cfg(feature = "postgres")]
+    Fleet(Box<Fleet>),
 }
 
 /// Does the same with whatever keeps the rows.
@@ -41,6 +45,14 @@ macro_rules! keep {
             Self::Sqlite($keeper) => {
                 let $keeper = &mut **$keeper;
                 $work.await
+            }
+            #[cfg(feature = "postgres")]
+            Self::Fleet(fleet) => {
+                let done = {
+                    let $keeper = &mut **fleet;
+                    $work.await
+                };
+                fleet.note(done)
             }
         }
     };
@@ -75,6 +87,8 @@ impl Store {
             Self::Memory(memory) => memory.must_have_room()?,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => (),
+            #[cfg(feature = "postgres")]
+            Self::Fleet(_) => (),
         }
         let arrivals = arrivals(batch, losses, now);
         let fingerprints: Vec<_> = arrivals.iter().map(|arrival| arrival.fingerprint.clone()).collect();
@@ -108,12 +122,32 @@ impl Store {
     ) -> Result<Told, StoreError> {
         let sink = channel.sink;
         let mut notice = None;
-        if keep!(self, keeper => keeper.ask(&Question::Waits { sink, hurried, now }))? {
-            let scope = Scope::Desk { channel, hurried, now };
-            let tell = |page: &mut Page| page.tell(channel, maker, hurried, now);
-            notice = keep!(self, keeper => turn(keeper, &scope, maker.new_id, tell))?;
+        let mut last = Some(String::new());
+        while let Some(after) = last
+            && keep!(self, keeper => keeper.ask(&Question::Waits { sink, hurried, now }))?
+        {
+            let scope = Scope::Desk { channel, hurried, after: &after, now };
+            let tell = |page: &mut Page| {
+                let last = page.last_waiting(sink).map(|recipient| recipient.address.to_string());
+                (page.tell(channel, maker, hurried, now), last)
+            };
+            let told;
+            (told, last) = keep!(self, keeper => turn(keeper, &scope, maker.new_id, tell))?;
+            notice = notice.max(told);
+            if !self.tells_one_at_a_time() {
+                break;
+            }
         }
         Ok(Told { notice, next: keep!(self, keeper => keeper.next_look(sink))? })
+    }
+
+    /// Whether a turn decides for one recipient only.
+    fn tells_one_at_a_time(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Fleet(_) => true,
+            _ => false,
+        }
     }
 
     /// Claims up to `limit` deliveries of `sink` that are due at `now`: each
@@ -343,6 +377,8 @@ impl Store {
             Self::Memory(_) => (),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(store) => store.shut().await,
+            #[cfg(feature = "postgres")]
+            Self::Fleet(mut fleet) => fleet.close().await,
         }
     }
 }

@@ -101,6 +101,8 @@ impl Bench {
             Store::Memory(memory) => memory.page.clone(),
             #[cfg(feature = "sqlite")]
             Store::Sqlite(file) => file.export().await,
+            #[cfg(feature = "postgres")]
+            Store::Fleet(_) => Page::default(),
         }
     }
 
@@ -109,8 +111,13 @@ impl Bench {
     }
 
     async fn persist_with(&mut self, batch: &[Captured], losses: &Losses, now: SystemTime) {
-        let maker =
-            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
+        let maker = Maker {
+            new_id: &*self.new_id,
+            run: self.run,
+            process: &self.process,
+            calendar: &self.calendar,
+            is_of_fleet: false,
+        };
         self.store.persist(next_batch(), batch, losses, &maker, &self.targets, now).await.unwrap();
     }
 
@@ -119,8 +126,13 @@ impl Bench {
     }
 
     async fn tell_with(&mut self, channel: &Channel, hurried: bool, now: SystemTime) -> Told {
-        let maker =
-            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
+        let maker = Maker {
+            new_id: &*self.new_id,
+            run: self.run,
+            process: &self.process,
+            calendar: &self.calendar,
+            is_of_fleet: false,
+        };
         self.store.tell(channel, &maker, hurried, now).await.unwrap()
     }
 
@@ -138,8 +150,13 @@ impl Bench {
             let message = format!("{} for {} in #{}", dead.reason, dead.recipient, dead.public_id);
             Captured { about: Some(About::Dead), ..captured(&message, Level::ERROR) }
         };
-        let maker =
-            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
+        let maker = Maker {
+            new_id: &*self.new_id,
+            run: self.run,
+            process: &self.process,
+            calendar: &self.calendar,
+            is_of_fleet: false,
+        };
         let told =
             self.store.tell_of_sink(sink, true, not_since, tell, &maker, &self.targets[1..], now).await;
         told.unwrap().then(|| count.get())
@@ -161,8 +178,13 @@ impl Bench {
             },
             ..captured_at("crash loop", now)
         };
-        let maker =
-            Maker { new_id: &*self.new_id, run: self.run, process: &self.process, calendar: &self.calendar };
+        let maker = Maker {
+            new_id: &*self.new_id,
+            run: self.run,
+            process: &self.process,
+            calendar: &self.calendar,
+            is_of_fleet: false,
+        };
         let began = Began { at: now, run: self.run };
         self.store.note_start(began, have_failed, tell, &maker, &self.targets, now).await.unwrap()
     }
@@ -244,6 +266,12 @@ macro_rules! every_store {
             use super::*;
             $(#[test] fn $name() { check(sqlite_bench, async |bench| super::$name(bench).await); })*
         }
+
+        #[cfg(all(feature = "postgres", target_os = "linux"))]
+        mod on_fleet {
+            use super::*;
+            $(#[test] fn $name() { check(crate::outbox::tests::fleet::bench, async |bench| super::$name(bench).await); })*
+        }
     };
 }
 
@@ -279,6 +307,8 @@ mod deliveries;
 #[cfg(feature = "sqlite")]
 mod extremes;
 mod fates;
+#[cfg(all(feature = "postgres", target_os = "linux"))]
+mod fleet;
 mod groups;
 mod incidents;
 #[cfg(feature = "sqlite")]

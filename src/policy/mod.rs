@@ -19,6 +19,11 @@ pub(crate) mod known;
 
 pub(crate) mod notice;
 
+#[cfg(feature = "postgres")]
+pub(crate) mod outage;
+
+pub(crate) mod public_id;
+
 pub(crate) mod retold;
 
 pub(crate) mod retry;

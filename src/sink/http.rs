@@ -39,6 +39,9 @@ pub(crate) use proxy::Proxy;
 
 mod tls;
 
+#[cfg(feature = "postgres")]
+pub(crate) use reqwest::Url;
+
 #[cfg(feature = "webhook")]
 mod url;
 #[cfg(feature = "webhook")]

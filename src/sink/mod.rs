@@ -33,6 +33,8 @@ mod finding;
 pub use finding::{Finding, Verdict};
 
 mod http;
+#[cfg(feature = "postgres")]
+pub(crate) use http::Url;
 
 mod reason;
 pub(crate) use reason::without_numbers;

@@ -9,6 +9,9 @@
 /// if it could be each.
 pub(in crate::config) fn names(name: &str, known: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
     let name = name.to_uppercase();
+    if name.split('_').any(|word| word == PLATFORMS) {
+        return Vec::new();
+    }
     let mut near: Vec<_> = known.filter_map(|known| Some((cost(&name, known)?, known))).collect();
     let least = near.iter().map(|(cost, _)| *cost).min();
     near.retain(|(cost, _)| Some(*cost) == least);
@@ -145,6 +148,9 @@ const FILLERS: [&str; 14] = [
     "ADDRESS", "APP", "FILTER", "ID", "LEVEL", "LIST", "LOG", "MIN", "MINIMUM", "PATH", "SID", "TIME", "TO",
     "URL",
 ];
+
+/// What platforms name the ports of services by, and we name nothing by.
+const PLATFORMS: &str = "PORT";
 
 const OTHER_WORD: u32 = 1;
 /// One slip of the keyboard.

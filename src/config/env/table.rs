@@ -85,7 +85,7 @@ impl Variable {
 use Role::{Entries, Part, Recipients, Secret, Secrets, Setting};
 
 #[rustfmt::skip]
-pub(in crate::config) const VARIABLES: [Variable; 47] = [
+pub(in crate::config) const VARIABLES: [Variable; 50] = [
     Variable::new("TWILIO_ACCOUNT_SID", "AC<32 hexadecimal digits>", "", Secret),
     Variable::new("TWILIO_AUTH_TOKEN", "<from console.twilio.com>", "", Secret),
     Variable::new("TWILIO_API_KEY", "SK<32 hexadecimal digits>", "", Secret),
@@ -127,6 +127,11 @@ pub(in crate::config) const VARIABLES: [Variable; 47] = [
     Variable::new("ALERT_TIMEZONE", "Europe/Riga", "",
         Setting(|to, it| { to.timezone = Some(it.text.to_owned()); Ok(()) })),
     Variable::new("ALERT_DATABASE", "/var/lib/myapp/alerts.db", "the default file", Setting(set_database)),
+    Variable::new("ALERT_FLEET", "postgres://alerts:<password>@db.example.com/mydb", "", Secret),
+    Variable::new("ALERT_FLEET_SCHEMA", "tracing_alert", "tracing_alert",
+        Setting(|to, it| { to.fleet.schema = it.text.to_owned(); Ok(()) })),
+    Variable::new("ALERT_FLEET_POLL", "5m", "the default pace",
+        Setting(|to, it| duration(it.text).map(|every| to.fleet.poll = Some(every)))),
     Variable::new("ALERT_PANICS", "on", "on",
         Setting(|to, it| switch(it.text).map(|panics| to.panics = panics))),
     Variable::new("ALERT_SETTLE", "2s", "1s",

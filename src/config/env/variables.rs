@@ -155,6 +155,17 @@ impl Variables {
         self.problems.push(Problem::new(name, what, format!("set it like `{name}={example}`")));
     }
 
+    /// Says that the variable `name`, if it is set, needs a `feature` that is not there.
+    #[cfg(not(all(feature = "postgres", feature = "webhook")))]
+    pub(super) fn note_feature(&mut self, name: &str, feature: &str, effect: &str) {
+        if let (Some(_), Some(variable)) = (self.get(name), Variable::named(name)) {
+            let what = format!("needs the feature {feature}, which this program was built without");
+            let mend =
+                format!("build it with tracing-alert = {{ version = \"0.1\", features = [\"{feature}\"] }}");
+            self.add(variable, variable.name, Fault::new(what).mend(mend), effect);
+        }
+    }
+
     /// What is wrong with a value that is of no use at all.
     fn note_broken(&mut self, variable: &'static Variable, name: &str, fault: Fault) {
         self.add(variable, name, fault, &effect(variable));

@@ -68,24 +68,16 @@ mod with {
 
 #[cfg(not(feature = "webhook"))]
 mod without {
-    use super::super::{table::Variable, variables::Variables};
-    use crate::{config::Builder, error::Fault};
+    use super::super::variables::Variables;
+    use crate::config::Builder;
 
     pub(in crate::config::env) fn add_webhooks(builder: Builder, vars: &mut Variables) -> Builder {
-        note(vars, "ALERT_WEBHOOK", "webhooks are off");
+        vars.note_feature("ALERT_WEBHOOK", "webhook", "webhooks are off");
         builder
     }
 
     pub(in crate::config::env) fn add_heartbeat(builder: Builder, vars: &mut Variables) -> Builder {
-        note(vars, "ALERT_HEARTBEAT_URL", "there is no heartbeat");
+        vars.note_feature("ALERT_HEARTBEAT_URL", "webhook", "there is no heartbeat");
         builder
-    }
-
-    fn note(vars: &mut Variables, name: &str, effect: &str) {
-        if let (Some(_), Some(variable)) = (vars.get(name), Variable::named(name)) {
-            let what = "needs the feature webhook, which this program was built without";
-            let mend = "build it with tracing-alert = { version = \"0.1\", features = [\"webhook\"] }";
-            vars.add(variable, variable.name, Fault::new(what).mend(mend), effect);
-        }
     }
 }

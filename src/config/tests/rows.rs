@@ -2,12 +2,13 @@
 
 use super::table::Wants::{self, Hint, Is, Near, Nothing, Refused};
 
+mod fleet;
 mod webhooks;
 
 pub(super) type Row = (&'static str, &'static str, Wants);
 
 /// The rows that the code was written with.
-pub(super) const KINDS: [(&str, &[Row]); 16] = [
+pub(super) const KINDS: [(&str, &[Row]); 17] = [
     ("quotes", QUOTES),
     ("references", REFERENCES),
     ("blanks", BLANKS),
@@ -22,6 +23,7 @@ pub(super) const KINDS: [(&str, &[Row]); 16] = [
     ("paths", PATHS),
     ("credentials", CREDENTIALS),
     ("webhooks", webhooks::WEBHOOKS),
+    ("a fleet", fleet::FLEET),
     ("near names", NEAR_NAMES),
     ("others' names", OTHERS),
 ];
@@ -325,6 +327,7 @@ const NEAR_NAMES: &[Row] = &[
     ("ALERT_DATABASE_URL", "x.db", Near(&["did you mean ALERT_DATABASE?"])),
     ("ALERT_WEBHOOK_URL", "http://10.0.0.1", Near(&["did you mean ALERT_WEBHOOK?"])),
     ("ALERT_WEBHOOKS", "http://10.0.0.1", Near(&["did you mean ALERT_WEBHOOK?"])),
+    ("ALERT_FLEET_URL", "postgres://10.0.0.1/a", Near(&["did you mean ALERT_FLEET?"])),
     ("ALERT_HEARTBEAT", "http://10.0.0.1", Near(&["did you mean ALERT_HEARTBEAT_URL"])),
     ("ALERT_APP", "Shop", Near(&["did you mean ALERT_APP_NAME?"])),
     ("ALERT_TZ", "UTC", Near(&["did you mean ALERT_TIMEZONE?"])),

@@ -76,6 +76,11 @@ fn view(name: &str, config: &Config) -> String {
         name if name.starts_with("ALERT_HEARTBEAT") => {
             config.setup.heartbeat.as_ref().map_or_else(String::new, |(_, every)| format!("every {every:?}"))
         }
+        #[cfg(feature = "postgres")]
+        name if name.starts_with("ALERT_FLEET") => {
+            let fleet = config.setup.fleet.as_ref();
+            fleet.map_or_else(String::new, |fleet| format!("{} {:?}", fleet.schema, fleet.poll))
+        }
         "ALERT_IGNORE" => config.setup.ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         "ALERT_SMS_FIELDS" | "ALERT_LINK_LOGS" | "ALERT_LINK_SOURCE" | "ALERT_LINK_TRACE" => {
             format!("{:?}", config.setup.renderer)
@@ -99,6 +104,9 @@ fn judge((name, value, wants): &Row) -> Option<String> {
     if cfg!(feature = "webhook") && name.starts_with("ALERT_HEARTBEAT_EVERY") {
         vars.insert("ALERT_HEARTBEAT_URL", "http://127.0.0.1:1/beat");
     }
+    if cfg!(feature = "postgres") && name.starts_with("ALERT_FLEET_") && !name.ends_with("_FILE") {
+        vars.insert("ALERT_FLEET", "postgres://alerts@localhost/mydb");
+    }
     vars.extend([(HOME, ANNS), (name, value)]);
     let builder = read(vars.into_iter().map(|(name, value)| (name.into(), value.into())));
     let lines = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -119,8 +127,8 @@ fn judge((name, value, wants): &Row) -> Option<String> {
         let number = digits(value);
         number.len() >= 7 && digits(line).contains(&number) && name.ends_with("PHONE")
     };
-    if let Some(line) = problems.iter().chain(&hints).find(|line| leaked(line)) {
-        return Some(format!("a number is shown: {line}"));
+    if let Some(line) = problems.iter().chain(&hints).find(|line| leaked(line) || line.contains("hidden")) {
+        return Some(format!("a number or a secret is shown: {line}"));
     }
     match (wants, &problems[..], &hints[..]) {
         (Wants::Is(wanted), [], []) => is(wanted),

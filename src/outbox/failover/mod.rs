@@ -14,6 +14,8 @@ use std::{
 
 use uuid::Uuid;
 
+#[cfg(feature = "postgres")]
+use super::Fleet;
 use super::{Database, Memory, Page, Sqlite, Store, StoreError, Target, path, sqlite::Place};
 use crate::host::{fork::OpenFile, trouble};
 
@@ -153,6 +155,12 @@ impl Outbox {
         self.path.is_some() || self.choice.is_some()
     }
 
+    /// That of the fleet's thread, which nothing takes the place of.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_fleet(fleet: Fleet) -> Self {
+        Self { store: Store::Fleet(Box::new(fleet)), ..Self::default() }
+    }
+
     /// Whether what is committed outlives the process.
     pub(crate) fn is_durable(&self) -> bool {
         !matches!(self.store, Store::Memory(_))
@@ -206,8 +214,14 @@ impl Outbox {
 
     /// Gives up a file that fails.
     pub(crate) fn judge(&mut self, error: &StoreError) {
+        #[cfg(feature = "postgres")]
+        if self.is_of_fleet() {
+            return words::of_fleet(error);
+        }
         match error {
             StoreError::Full => (),
+            #[cfg(feature = "postgres")]
+            StoreError::Unreachable(_) => (),
             StoreError::Busy => {
                 if !self.still_waits() {
                     self.give_up("it is locked by another process");

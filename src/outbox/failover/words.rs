@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+#[cfg(feature = "postgres")]
+use super::StoreError;
 use crate::host::trouble;
 
 /// The file cannot be had now, or at all.
@@ -28,4 +30,17 @@ pub(super) fn foreign(path: &Path, is_set: bool, what: &str) {
         "{setting}{path} is not a tracing-alert database ({what}), and was left untouched; alerts are kept in \
          memory, and are lost if the process ends first. {mend}"
     ));
+}
+
+/// What the fleet's store refuses is a defect of ours; that it cannot be reached, who asks
+/// it says.
+#[cfg(feature = "postgres")]
+pub(super) fn of_fleet(error: &StoreError) {
+    if let StoreError::Broken(_) | StoreError::Failed(_) = error {
+        trouble::report(
+            "fleet-store",
+            "",
+            &format!("the fleet's store refused something: {error}; please report this"),
+        );
+    }
 }

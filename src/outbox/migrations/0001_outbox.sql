@@ -22,7 +22,9 @@ CREATE TABLE incident (
     reported    INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'reported') STORED CHECK (reported >= 0),
     opened_at   INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'opened_at') STORED,
     last_at     INTEGER NOT NULL GENERATED ALWAYS AS (data ->> 'last_at') STORED,
-    closed_at   INTEGER          GENERATED ALWAYS AS (data ->> 'closed_at') STORED
+    closed_at   INTEGER          GENERATED ALWAYS AS (data ->> 'closed_at') STORED,
+    -- 1 if the fleet, where there is one, is to be told more of it.
+    to_share    INTEGER          GENERATED ALWAYS AS (data ->> '$.shared.is_due') STORED
 ) STRICT;
 
 CREATE UNIQUE INDEX incident_open ON incident (fingerprint) WHERE closed_at IS NULL;
@@ -30,6 +32,7 @@ CREATE INDEX incident_fingerprint ON incident (fingerprint);
 CREATE INDEX incident_public_id ON incident (public_id);
 -- With what it takes to count the open ones.
 CREATE INDEX incident_ending ON incident (last_at, about, closed_at) WHERE closed_at IS NULL;
+CREATE INDEX incident_to_share ON incident (id) WHERE to_share;
 CREATE INDEX incident_over ON incident (closed_at) WHERE closed_at IS NOT NULL AND items = 0;
 
 -- The first of an incident's events, and the latest one that is known in full, if
@@ -301,6 +304,11 @@ CREATE TABLE release (
 ) STRICT;
 
 INSERT INTO release (migration, version) VALUES (1, '0.1.0');
+
+-- By this name the other instances of a program know this file, if they share a store.
+CREATE TABLE instance (store TEXT NOT NULL) STRICT;
+
+INSERT INTO instance (store) VALUES (lower(hex(randomblob(16))));
 
 -- How many events all incidents have, and how many of them were reported: counted
 -- by triggers, as to sum them up would take longer with each incident.

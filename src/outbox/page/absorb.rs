@@ -98,7 +98,10 @@ impl Page {
                     if same.is_some() {
                         row.count = row.count.max(theirs.count);
                     } else {
-                        row.count = row.count.saturating_add(theirs.count.saturating_sub(known));
+                        let more = theirs.count.saturating_sub(known);
+                        row.count = row.count.saturating_add(more);
+                        #[cfg(feature = "postgres")]
+                        row.absorb_shared(&theirs.shared, more);
                         row.recent.absorb(&theirs.recent);
                         let until = row.last_at;
                         row.pace.add(&theirs.pace, until);
@@ -109,7 +112,10 @@ impl Page {
             None => {
                 self.beyond.last_incident = self.beyond.last_incident.saturating_add(1);
                 let own = self.beyond.last_incident;
-                self.incidents.insert(own, IncidentRow { reported: 0, ..theirs.clone() });
+                let row = IncidentRow { reported: 0, ..theirs.clone() };
+                #[cfg(feature = "postgres")]
+                let row = row.brought();
+                self.incidents.insert(own, row);
                 if let Some(event) = other.firsts.get(&id) {
                     self.firsts.insert(own, event.clone());
                 }
@@ -154,6 +160,10 @@ impl Page {
             |own: u64, more: u64| if are_same { own.max(more) } else { own.saturating_add(more).min(all) };
         own.told = sum(own.told, theirs.told);
         own.reported = sum(own.reported, theirs.reported);
+        #[cfg(feature = "postgres")]
+        {
+            own.by_fleet = sum(own.by_fleet, theirs.by_fleet);
+        }
         own.tellings = match are_same {
             true => own.tellings.max(theirs.tellings),
             false => own.tellings.saturating_add(theirs.tellings),

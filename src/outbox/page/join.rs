@@ -15,6 +15,8 @@ use crate::{
     },
     policy::incident::{ANEW_AFTER, QUIET_AFTER, Recent, SAME_WITHIN, Standing, Window},
 };
+#[cfg(feature = "postgres")]
+use crate::{event::to_millis, policy::outage::public_id};
 
 /// A target, and what is known of them.
 struct Addressee<'a> {
@@ -113,7 +115,7 @@ impl Page {
     }
 
     /// Closes the incidents that had no event for [`QUIET_AFTER`].
-    pub(super) fn close_ended(&mut self, now: SystemTime) {
+    pub(in crate::outbox) fn close_ended(&mut self, now: SystemTime) {
         let has_ended = |incident: &IncidentRow| {
             incident.closed_at.is_none()
                 && incident.last_at.later(QUIET_AFTER) <= now
@@ -161,6 +163,10 @@ impl Page {
         incident.last_at = incident.last_at.min(now).max(arrival.last_at);
         incident.pace.add(&arrival.pace, now);
         incident.recent.add(arrival.count, maker.calendar.day_of(arrival.last_at.min(now)));
+        #[cfg(feature = "postgres")]
+        {
+            incident.shared.is_due |= maker.is_of_fleet;
+        }
         if let Some(latest) = latest {
             self.latests.insert(id, latest.bare());
         }
@@ -228,7 +234,7 @@ impl Page {
         let mut recent = Recent::default();
         recent.add(arrival.count, maker.calendar.day_of(arrival.last_at.min(now)));
         let incident = IncidentRow {
-            public_id: self.draw_for(Drawn::Incident(id), maker),
+            public_id: self.name_incident(id, arrival, maker),
             fingerprint: arrival.fingerprint.clone(),
             level: arrival.level,
             about: arrival.about,
@@ -246,6 +252,13 @@ impl Page {
             held_until: arrival.not_before,
             pace: arrival.pace.clone(),
             recent,
+            spread: None,
+            #[cfg(feature = "postgres")]
+            shared: super::Shared {
+                is_due: maker.is_of_fleet,
+                is_learned: arrival.said.is_some(),
+                ..super::Shared::default()
+            },
         };
         self.incidents.insert(id, incident);
         if let Some(event) = arrival.event {
@@ -260,6 +273,18 @@ impl Page {
         }
         self.concern(id, arrival, targets, now);
         id
+    }
+
+    /// What people call an incident. In a fleet all instances call it the same, also while
+    /// none can ask the others.
+    fn name_incident(&mut self, id: i64, arrival: &Arrival<'_>, maker: &Maker<'_>) -> String {
+        #[cfg(feature = "postgres")]
+        if maker.is_of_fleet {
+            return self.derive_for(Drawn::Incident(id), derived_id(arrival), maker);
+        }
+        #[cfg(not(feature = "postgres"))]
+        let _ = arrival;
+        self.draw_for(Drawn::Incident(id), maker)
     }
 
     /// Gives each target whom `arrival` concerns a standing, unless they have one; one
@@ -305,6 +330,13 @@ impl Page {
             }
         }
     }
+}
+
+/// What every instance of a fleet calls what `arrival` opens.
+#[cfg(feature = "postgres")]
+fn derived_id(arrival: &Arrival<'_>) -> String {
+    let day = to_millis(arrival.first_at) / (24 * 60 * 60 * 1000);
+    public_id(&arrival.fingerprint, u32::try_from(day).unwrap_or_default(), 0)
 }
 
 impl IncidentRow {

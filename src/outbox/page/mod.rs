@@ -34,6 +34,8 @@ mod overview;
 mod read;
 mod rows;
 mod settle;
+#[cfg(feature = "postgres")]
+mod shares;
 mod silences;
 #[cfg(feature = "sqlite")]
 mod starts;
@@ -41,7 +43,7 @@ mod table;
 mod tell;
 
 pub(crate) use fates::{Learned, Sequel};
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(super) use form::hex;
 #[cfg(feature = "cli")]
 pub use overview::{IncidentView, MessageView, Revived, SilenceView, WaitingView};
@@ -49,6 +51,10 @@ pub(super) use rows::{
     BatchRow, DeadRow, DeliveryRow, IncidentRow, ItemRow, LearnedRow, Recipient, RefusalRow, StandingRow,
     StartRow, State, StoredNotice,
 };
+#[cfg(feature = "postgres")]
+pub(crate) use shares::{Share, Taken};
+#[cfg(feature = "postgres")]
+pub(super) use shares::{Shared, ToldHere};
 pub(crate) use silences::SilenceRow;
 use table::Rows;
 pub(super) use table::{Kept, Table};
@@ -196,6 +202,14 @@ impl Page {
         self.draw(maker.new_id)
     }
 
+    /// The same, but `derived` if nothing on the page has that.
+    #[cfg(feature = "postgres")]
+    fn derive_for(&mut self, drawn: Drawn, derived: String, maker: &Maker<'_>) -> String {
+        self.beyond.drawn.insert(drawn);
+        let first = std::cell::Cell::new(Some(derived));
+        self.draw(&|| first.take().unwrap_or_else(maker.new_id))
+    }
+
     /// The public ids that were drawn since the page was loaded: a keeper looks
     /// whether something else has them.
     pub(super) fn drawn(&self) -> Vec<&str> {
@@ -252,8 +266,19 @@ impl Page {
     /// What a keeper has to write, in arrays: of each row that changed its table's name,
     /// its key and what it says, if it was not removed.
     pub(super) fn changed(&mut self) -> serde_json::Result<Vec<String>> {
+        self.changed_where(|_| true)
+    }
+
+    /// The same of the tables `names` alone.
+    #[cfg(feature = "postgres")]
+    pub(super) fn changed_in(&mut self, names: &[&str]) -> serde_json::Result<Vec<String>> {
+        self.changed_where(|name| names.contains(&name))
+    }
+
+    fn changed_where(&mut self, is_meant: impl Fn(&str) -> bool) -> serde_json::Result<Vec<String>> {
         let mut rows = Rows::default();
-        self.tables().into_iter().try_for_each(|(name, table)| table.write(name, &mut rows))?;
+        let meant = self.tables().into_iter().filter(|(name, _)| is_meant(name));
+        meant.into_iter().try_for_each(|(name, table)| table.write(name, &mut rows))?;
         Ok(rows.close())
     }
 

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use tracing::Level;
 use uuid::Uuid;
 
+#[cfg(feature = "postgres")]
+use super::Shared;
 use super::form;
 use crate::{
     event::{level, millis, millis_or_none},
@@ -20,7 +22,7 @@ use crate::{
     policy::{
         fingerprint::Learned,
         incident::{Reason, Recent},
-        notice::{Kind, Process},
+        notice::{Kind, Process, Spread},
     },
 };
 
@@ -92,6 +94,14 @@ pub(in crate::outbox) struct IncidentRow {
     pub(in crate::outbox) pace: Pace,
     #[serde(default)]
     pub(in crate::outbox) recent: Recent,
+    /// In which instances it happened. It is never kept with the row: where instances share
+    /// a store, it follows from what each of them counted.
+    #[serde(default, skip_serializing)]
+    pub(in crate::outbox) spread: Option<Spread>,
+    /// What the fleet has of it.
+    #[cfg(feature = "postgres")]
+    #[serde(default, skip_serializing_if = "Shared::is_nothing")]
+    pub(in crate::outbox) shared: Shared,
 }
 
 /// How the messages of a callsite are grouped.
@@ -134,6 +144,21 @@ pub(in crate::outbox) struct StandingRow {
     /// When it is decided anew what there is to tell; none once that is all.
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) due_at: Option<SystemTime>,
+    /// When it is to be decided anew once there are more events, which another instance may
+    /// count.
+    #[cfg(feature = "postgres")]
+    #[serde(with = "millis_or_none", default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::outbox) again_at: Option<SystemTime>,
+    /// How many of `told` the fleet told.
+    #[cfg(feature = "postgres")]
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(in crate::outbox) by_fleet: u64,
+}
+
+#[cfg(feature = "postgres")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl StandingRow {
@@ -183,6 +208,9 @@ pub(in crate::outbox) struct ItemRow {
     /// Until when the recipient is told no more of it.
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) held_until: Option<SystemTime>,
+    /// In which instances it happened, if several share the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::outbox) spread: Option<Spread>,
 }
 
 /// Where a delivery is in its life.

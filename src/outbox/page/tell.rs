@@ -6,6 +6,8 @@ use std::{
 };
 
 use super::{DeliveryRow, Drawn, IncidentRow, ItemRow, Page, Recipient, State, StoredNotice};
+#[cfg(feature = "postgres")]
+use crate::policy::outage::digest_id;
 use crate::{
     host::{id, time::Saturating},
     outbox::{
@@ -48,6 +50,11 @@ impl Page {
     /// When there will be something to decide for a recipient of `sink`.
     pub(in crate::outbox) fn next_look(&self, sink: &str) -> Option<SystemTime> {
         self.due_in(sink).map(|(_, due_at, _)| due_at).min()
+    }
+
+    /// The last of those by name of whose incidents something is to be told.
+    pub(in crate::outbox) fn last_waiting(&self, sink: &str) -> Option<&Recipient> {
+        self.due_in(sink).map(|(recipient, ..)| recipient).max()
     }
 
     /// Whose standings are not over, when they are due, and whether they are of
@@ -125,6 +132,10 @@ impl Page {
                 known.is_back = standing.is_back;
                 known.went_on = standing.went_on;
             }
+        }
+        #[cfg(feature = "postgres")]
+        if maker.is_of_fleet {
+            self.note_again(&ids, recipient, &channel.rhythm, now);
         }
         notice
     }
@@ -224,6 +235,7 @@ impl Page {
             today: 0,
             this_week: 0,
             held_until: None,
+            spread: None,
         });
         if matches!(reason, Reason::Quiet | Reason::Again) && item.reason != Reason::First {
             item.reason = reason;
@@ -232,6 +244,7 @@ impl Page {
         item.total = row.count;
         item.last_at = row.last_at;
         item.pace = row.pace.clone();
+        item.spread = row.spread.clone();
         note(item, row);
     }
 
@@ -246,7 +259,7 @@ impl Page {
         let Some((first, item)) = told.first() else { return };
         let public_id = match told.len() {
             1 => message_id(&first.public_id, item.tellings),
-            _ => self.draw_for(Drawn::Notice(id), maker),
+            _ => self.name_digest(id, &told, maker),
         };
         let kind = match told.len() {
             _ if told.iter().all(|(it, _)| it.about.is_some_and(About::is_health)) => Kind::Health,
@@ -259,6 +272,18 @@ impl Page {
             notice.public_id = public_id;
             notice.process = if is_one { first.process.clone() } else { maker.process.clone() };
         }
+    }
+
+    /// What people call a message about several incidents.
+    fn name_digest(&mut self, id: i64, told: &[(IncidentRow, ItemRow)], maker: &Maker<'_>) -> String {
+        #[cfg(feature = "postgres")]
+        if maker.is_of_fleet {
+            let ids = told.iter().map(|(row, item)| message_id(&row.public_id, item.tellings));
+            return self.derive_for(Drawn::Notice(id), digest_id(ids), maker);
+        }
+        #[cfg(not(feature = "postgres"))]
+        let _ = told;
+        self.draw_for(Drawn::Notice(id), maker)
     }
 
     /// Gives a notice that tells more time for that.

@@ -95,7 +95,7 @@ pub(super) async fn load(
         }
         Scope::Learned(callsites) => learned(connection, callsites).await,
         Scope::FirstEvent(fingerprint) => first_event(connection, fingerprint).await,
-        Scope::Desk { channel, hurried, now } => desk(connection, channel, *hurried, *now).await,
+        Scope::Desk { channel, hurried, now, .. } => desk(connection, channel, *hurried, *now).await,
         Scope::Settled { claim, now } => settled(connection, claim, *now).await,
         Scope::Inquiries { sink, limit, now } => questions(connection, sink, *limit, *now).await,
         Scope::Fate { key, sink } => fate(connection, *key, sink).await,
@@ -106,6 +106,10 @@ pub(super) async fn load(
         Scope::Notice(id) => notice(connection, *id).await,
         Scope::Events(incidents) => events(connection, incidents).await,
         Scope::Silences => silences(connection).await,
+        #[cfg(feature = "postgres")]
+        Scope::Shares { limit } => shares::due(connection, *limit).await,
+        #[cfg(feature = "postgres")]
+        Scope::Taken(ids) => shares::taken(connection, ids).await,
         #[cfg(feature = "cli")]
         Scope::Shown(shown) => more::shown(connection, shown).await,
         Scope::Absorb(others) => absorb(connection, others).await,
@@ -358,4 +362,6 @@ async fn settled(connection: &mut SqliteConnection, claim: &Claim, now: SystemTi
 const MAX_PENDING_LOADED: i64 = MAX_PENDING.cast_signed() + 13;
 
 mod more;
+#[cfg(feature = "postgres")]
+mod shares;
 use more::{absorb, events, fate, learned, live, notice, pending, questions, recipients, silences, starts};

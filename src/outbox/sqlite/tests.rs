@@ -240,6 +240,9 @@ fn incident(id: i64) -> IncidentRow {
         held_until: None,
         pace: Default::default(),
         recent: Default::default(),
+        spread: None,
+        #[cfg(feature = "postgres")]
+        shared: Default::default(),
     }
 }
 
@@ -266,6 +269,7 @@ fn add_message(page: &mut Page, number: u8) {
         today: 7,
         this_week: 7,
         held_until: None,
+        spread: None,
     };
     page.items.insert((id, id), item);
     let delivery = DeliveryRow {

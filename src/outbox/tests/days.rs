@@ -144,8 +144,8 @@ every_store! {
         }
         let bytes = match &world.bench.store {
             Store::Memory(memory) => memory.page.bytes(),
-            #[cfg(feature = "sqlite")]
-            Store::Sqlite(_) => 0,
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            _ => 0,
         };
         assert!(bytes < 16 * 1024 * 1024, "{bytes} bytes in memory");
         if let Some(directory) = &world.bench.directory {

@@ -49,8 +49,13 @@ async fn failing(bench: &mut Bench, now: SystemTime) -> Option<(u64, String)> {
         *told.borrow_mut() = Some((secs, failing.reason.clone()));
         Captured { about: Some(About::Dead), ..captured(&failing.reason, Level::ERROR) }
     };
-    let maker =
-        Maker { new_id: &*bench.new_id, run: bench.run, process: &bench.process, calendar: &bench.calendar };
+    let maker = Maker {
+        new_id: &*bench.new_id,
+        run: bench.run,
+        process: &bench.process,
+        calendar: &bench.calendar,
+        is_of_fleet: false,
+    };
     let done = bench.store.tell_of_sink("sms", true, t(0), tell, &maker, &bench.targets[1..], now).await;
     assert_eq!(done.unwrap(), told.borrow().is_some());
     told.into_inner()

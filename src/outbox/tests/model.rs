@@ -129,7 +129,7 @@ async fn turn(side: &mut Side, now: SystemTime) {
             side.claims.extend(side.deferred.drain(..));
             side.asked.append(&mut side.deferred_asked);
         }
-        Store::Sqlite(_) => {
+        _ => {
             let mut store = std::mem::replace(&mut side.bench.store, Store::Memory(Memory::default()));
             store.shut().await;
             side.deferred = std::mem::take(&mut side.claims);

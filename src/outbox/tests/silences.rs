@@ -218,6 +218,7 @@ fn an_error_that_is_silenced_is_none_by_which_a_run_ended_badly() {
                 run: bench.run,
                 process: &bench.process,
                 calendar: &bench.calendar,
+                is_of_fleet: false,
             };
             for (message, is_error) in [("b", false), ("a", true)] {
                 let batch = [captured_at(message, t(1))];
@@ -238,6 +239,8 @@ impl Bench {
             Store::Memory(memory) => memory.page.silences.values().count(),
             #[cfg(feature = "sqlite")]
             Store::Sqlite(file) => file.ledger().await.unwrap().silences.values().count(),
+            #[cfg(feature = "postgres")]
+            Store::Fleet(_) => 0,
         }
     }
 }

@@ -122,6 +122,7 @@ fn a_run_that_was_killed_erred_last_if_the_next_one_began_soon_after_its_error()
                 run: bench.run,
                 process: &bench.process,
                 calendar: &bench.calendar,
+                is_of_fleet: false,
             };
             let (began, tell) = (Began { at: now, run: bench.run }, |_| captured("crash loop", Level::ERROR));
             bench.store.note_start(began, note, tell, &maker, &bench.targets, now).await.unwrap();

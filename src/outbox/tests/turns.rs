@@ -92,6 +92,7 @@ fn a_batch_that_was_committed_although_it_said_an_error_counts_once() {
                 run: bench.run,
                 process: &bench.process,
                 calendar: &bench.calendar,
+                is_of_fleet: false,
             };
             bench.store.persist(number, &batch, &losses, &maker, &bench.targets, t(0)).await
         };

@@ -150,6 +150,7 @@ impl<'a> World<'a> {
                 run: bench.run,
                 process: &bench.process,
                 calendar: &bench.calendar,
+                is_of_fleet: false,
             };
             let told =
                 bench.store.tell_of_sink(sink, true, now - HOUR, of_failing, &maker, &others, now).await;

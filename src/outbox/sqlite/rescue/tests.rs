@@ -27,7 +27,7 @@ fn now() -> SystemTime {
 fn maker(process: &Process) -> Maker<'_> {
     static CALENDAR: OnceLock<Calendar> = OnceLock::new();
     let calendar = CALENDAR.get_or_init(Calendar::default);
-    Maker { new_id: &|| "7K3Q".to_owned(), run: Uuid::nil(), process, calendar }
+    Maker { new_id: &|| "7K3Q".to_owned(), run: Uuid::nil(), process, calendar, is_of_fleet: false }
 }
 
 fn targets() -> Vec<Target> {

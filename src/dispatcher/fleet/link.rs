@@ -1,0 +1,207 @@
+//! [`Link`]: what the alert thread knows of the fleet.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use uuid::Uuid;
+
+use super::{
+    super::{Dispatcher, MAX_SLEEP, STORE_RETRY},
+    Answer, Request,
+    outage::Outage,
+};
+use crate::{
+    host::time::{Saturating, from_now},
+    outbox::{Store, Taken},
+    policy::outage::PATIENCE,
+};
+
+/// What the alert thread has of the fleet's thread.
+pub(in crate::dispatcher) struct Link {
+    requests: UnboundedSender<Request>,
+    answers: UnboundedReceiver<Answer>,
+    /// Since when a question is under way.
+    asked_at: Option<Instant>,
+    /// There may be something to hand over, not before then.
+    due_at: Option<Instant>,
+    /// When something was handed over last.
+    handed_at: Option<Instant>,
+    /// Somebody waits for what was captured to be told.
+    must_hurry: bool,
+    /// How many instances there are, and which of them this is; zero if that is not known.
+    pub(super) fleet: u32,
+    pub(super) position: u32,
+    pub(super) outage: Option<Outage>,
+}
+
+impl Link {
+    pub(super) fn new(requests: UnboundedSender<Request>, answers: UnboundedReceiver<Answer>) -> Self {
+        Self {
+            requests,
+            answers,
+            asked_at: None,
+            // What an earlier run did not hand over.
+            due_at: Some(Instant::now()),
+            handed_at: None,
+            must_hurry: false,
+            fleet: 0,
+            position: 0,
+            outage: None,
+        }
+    }
+
+    /// Something was counted; if it opened an incident, it is handed over at once.
+    pub(in crate::dispatcher) fn note_counted(&mut self) {
+        let now = Instant::now();
+        let at = self.handed_at.map_or(now, |at| at.later(self.pause()).max(now));
+        self.due_at = Some(self.due_at.map_or(at, |due| due.min(at)));
+    }
+
+    /// What was captured is to be told at once.
+    pub(in crate::dispatcher) fn hurry(&mut self) {
+        self.must_hurry = true;
+        self.due_at = Some(Instant::now());
+    }
+
+    /// Between two hand-overs, so that any fleet makes about a hundred a second.
+    fn pause(&self) -> Duration {
+        (Duration::from_millis(10) * self.fleet).clamp(MIN_PAUSE, MAX_PAUSE)
+    }
+
+    /// Whether something is still to be handed over, and may be.
+    pub(in crate::dispatcher) fn is_handing_over(&self) -> bool {
+        self.outage.is_none() && (self.asked_at.is_some() || self.due_at.is_some())
+    }
+
+    /// The next answer; there is none where there is no fleet.
+    pub(in crate::dispatcher) async fn wait(link: &mut Option<Self>) -> Heard {
+        match link {
+            Some(link) => Heard(link.answers.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn note_silence(&mut self) {
+        if self.outage.is_none() {
+            let since = self.asked_at.unwrap_or_else(Instant::now);
+            self.outage = Some(Outage::new(since, self.fleet, self.position));
+        }
+    }
+}
+
+/// What the fleet's thread said; nothing if it is gone.
+pub(in crate::dispatcher) struct Heard(Option<Answer>);
+
+impl Dispatcher<'_> {
+    /// Takes what the fleet's thread said.
+    pub(in crate::dispatcher) async fn hear(&mut self, Heard(answer): Heard) {
+        let store = self.local_store().await;
+        let Some(link) = &mut self.inbox.link else { return };
+        let (of, taken) = match answer {
+            Some(Answer::Unreachable { is_answer }) => {
+                link.note_silence();
+                if is_answer {
+                    link.asked_at = None;
+                    link.due_at = Some(from_now(link.pause()));
+                }
+                // It is looked when this instance tells by itself.
+                self.tell_at = None;
+                return;
+            }
+            // The thread could not be started: there is no fleet.
+            None => {
+                self.inbox.link = None;
+                self.tell_at = None;
+                return;
+            }
+            Some(Answer::Taken(of, taken)) => {
+                link.asked_at = None;
+                if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
+                    link.due_at = Some(Instant::now());
+                }
+                (of, taken)
+            }
+            Some(Answer::Looked(of, outlook)) => {
+                (link.fleet, link.position) = (outlook.fleet, outlook.position);
+                (of, outlook.taken)
+            }
+        };
+        if link.outage.take().is_some() {
+            self.tell_at = None;
+        }
+        if !taken.is_empty() && store == Some(of) {
+            self.note_taken(&taken).await;
+        }
+    }
+
+    async fn note_taken(&mut self, taken: &[Taken]) {
+        let now = SystemTime::now();
+        // What is not noted is handed over again, and is there once.
+        let noted = self.outbox.with(async |store: &mut Store| store.note_taken(taken, now).await).await;
+        if noted.is_err()
+            && let Some(link) = &mut self.inbox.link
+        {
+            link.due_at = Some(from_now(STORE_RETRY));
+        }
+        self.upkeep.count_soon();
+    }
+
+    /// By which name the fleet knows the local store.
+    async fn local_store(&mut self) -> Option<Uuid> {
+        self.outbox.with(async |store| store.name_in_fleet().await).await.ok()
+    }
+
+    /// Hands over what is due. Returns how long nothing will be.
+    pub(in crate::dispatcher) async fn hand_over(&mut self) -> Duration {
+        let Some(link) = &mut self.inbox.link else { return MAX_SLEEP };
+        if let Some(asked_at) = link.asked_at {
+            // It may hang: then this instance is on its own.
+            let silent = asked_at.elapsed();
+            if silent < PATIENCE {
+                return PATIENCE - silent;
+            }
+            if link.outage.is_none() {
+                link.note_silence();
+                self.tell_at = None;
+            }
+            return MAX_SLEEP;
+        }
+        let wait = link.due_at.map_or(MAX_SLEEP, |at| at.saturating_duration_since(Instant::now()));
+        if !wait.is_zero() || !self.inbox.waiting.is_empty() {
+            return wait.max(STORE_RETRY / 4);
+        }
+        let Some(name) = self.local_store().await else { return STORE_RETRY };
+        let Ok(shares) = self.outbox.with(async |store: &mut Store| store.shares(MAX_SHARES).await).await
+        else {
+            return STORE_RETRY;
+        };
+        let Some(link) = &mut self.inbox.link else { return MAX_SLEEP };
+        link.due_at = None;
+        let hurried = std::mem::take(&mut link.must_hurry);
+        // The first time it learns which store this is.
+        if shares.is_empty() && !hurried && link.handed_at.is_some() {
+            return MAX_SLEEP;
+        }
+        (link.asked_at, link.handed_at) = (Some(Instant::now()), Some(Instant::now()));
+        // If it is gone, what it says next is nothing.
+        drop(link.requests.send(Request::HandOver { store: name, shares, hurried }));
+        PATIENCE
+    }
+
+    /// Ends the fleet's thread, and waits for what it has under way as long as that may take.
+    pub(in crate::dispatcher) async fn leave_fleet(&mut self) {
+        let Some(link) = self.inbox.link.take() else { return };
+        let Link { requests, mut answers, .. } = link;
+        drop(requests);
+        let ended = async { while answers.recv().await.is_some() {} };
+        // It goes on by itself; the store has all of it.
+        drop(tokio::time::timeout(PATIENCE, ended).await);
+    }
+}
+
+/// How soon after a hand-over the next one is: once a second, or less often in a large fleet.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// How many incidents are handed over at once.
+const MAX_SHARES: usize = 100;

@@ -1,0 +1,36 @@
+//! The fleet: instances of one program that share a store.
+//!
+//! The alert thread commits what it captures to its own store, as always, and hands over
+//! what was counted to a second thread ([`run`]), which hands it to the fleet's store, decides
+//! there and sends. As long as that store answers, this instance tells nothing by itself: what
+//! the fleet has told is told here ([`link`]). When it does not answer, the alert thread tells
+//! after a while what the fleet did not ([`outage`]).
+//! Invariant: the alert thread never waits for the fleet; it has at most one question under
+//! way.
+
+use crate::outbox::{Outlook, Share, Taken};
+use uuid::Uuid;
+
+mod link;
+mod outage;
+mod run;
+
+pub(super) use link::Link;
+
+/// What the alert thread asks of the fleet's thread.
+enum Request {
+    /// To hand over what the local store `store` counted; to tell it at once, if somebody
+    /// waits for that.
+    HandOver { store: Uuid, shares: Vec<Share>, hurried: bool },
+}
+
+/// What the fleet's thread says.
+enum Answer {
+    /// What became of shares that were handed over, of this local store.
+    Taken(Uuid, Vec<Taken>),
+    /// How it stands, and what became of shares that were handed over before.
+    Looked(Uuid, Outlook),
+    /// The fleet's store does not answer; nor is there another answer to the last question,
+    /// if this is one.
+    Unreachable { is_answer: bool },
+}

@@ -1,0 +1,87 @@
+//! What an instance tells while the fleet's store does not answer: what the fleet has not
+//! told, a little later than it would, and each instance at another time.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use uuid::Uuid;
+
+use super::super::{Dispatcher, MAX_SLEEP, deliver::jitter};
+use super::run::MAX_LOOK;
+use crate::{
+    host::time::Saturating,
+    outbox::{Channel, Target},
+    policy::outage::{PATIENCE, UNKNOWN_FLEET, mail_delay, stagger},
+};
+
+/// The time in which the fleet's store does not answer.
+pub(super) struct Outage {
+    since: Instant,
+    /// How much longer than the others this instance waits with what can be looked up.
+    stagger: Duration,
+    /// The same with what cannot.
+    mail_delay: Duration,
+}
+
+impl Outage {
+    /// That of an instance at `position` of `fleet`; in one that was never reached, nobody
+    /// has a place, and each draws one.
+    pub(super) fn new(since: Instant, fleet: u32, position: u32) -> Self {
+        let place = if fleet == 0 { Uuid::new_v4().as_fields().0 % UNKNOWN_FLEET } else { position };
+        Self { since, stagger: stagger(fleet, jitter()), mail_delay: mail_delay(place) }
+    }
+}
+
+impl Dispatcher<'_> {
+    /// What time it is for what this loop keeps.
+    pub(in crate::dispatcher) fn now(&self) -> SystemTime {
+        self.outbox.now()
+    }
+
+    /// How long it is not asked what there is to tell, if nothing says that there is.
+    pub(in crate::dispatcher) fn longest_sleep(&self) -> Duration {
+        if self.outbox.is_of_fleet() { MAX_LOOK } else { MAX_SLEEP }
+    }
+
+    /// How long this instance tells nothing through a channel: none if it may now, and
+    /// [`None`] as long as the fleet tells.
+    pub(in crate::dispatcher) fn waits_for_fleet(&self, channel: usize) -> Option<Duration> {
+        let Some(link) = &self.inbox.link else { return Some(Duration::ZERO) };
+        let outage = link.outage.as_ref()?;
+        let delay = match self.lanes.get(channel).is_some_and(|lane| lane.sink.looks_up()) {
+            true => outage.stagger,
+            false => outage.mail_delay,
+        };
+        Some(outage.since.later(PATIENCE).later(delay).saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether this instance tells by itself what others may tell as well.
+    pub(in crate::dispatcher) fn is_alone(&self) -> bool {
+        self.inbox.link.as_ref().is_some_and(|link| link.outage.is_some())
+    }
+
+    /// The rhythm of a channel while the fleet's store does not answer: what begins meanwhile
+    /// is told by each instance at another time.
+    pub(in crate::dispatcher) fn staggered(&self, channel: &Channel) -> Channel {
+        let mut channel = channel.clone();
+        channel.rhythm.settle = channel.rhythm.settle.saturating_add(self.stagger_of(channel.sink));
+        channel
+    }
+
+    /// The same for those who are told.
+    pub(in crate::dispatcher) fn staggered_targets(&self) -> Vec<Target> {
+        let mut targets = self.targets.clone();
+        for target in &mut targets {
+            target.rhythm.settle = target.rhythm.settle.saturating_add(self.stagger_of(target.sink));
+        }
+        targets
+    }
+
+    fn stagger_of(&self, sink: &str) -> Duration {
+        let outage = self.inbox.link.as_ref().and_then(|link| link.outage.as_ref());
+        let lane = self.lanes.iter().find(|lane| lane.sink.name() == sink);
+        match (outage, lane) {
+            (Some(outage), Some(lane)) if lane.sink.looks_up() => outage.stagger,
+            _ => Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The fleet's thread: hands over, decides in the fleet's store, claims and sends.
+//!
+//! A loop of its own with the same lanes as the alert thread's: only this one awaits the
+//! network for its store.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task,
+    time::sleep,
+};
+use uuid::Uuid;
+
+use super::{
+    super::{Dispatcher, Inbox, MAX_SLEEP, deliver::jitter, setup::Setup, start::runtime, tell::public_id},
+    Answer, Link, Request,
+};
+use crate::{
+    host::{
+        thread::{self, Role},
+        time::from_now,
+        trouble, unwind,
+    },
+    outbox::{Fleet, Maker, Outbox, Seen, Share, Store},
+    policy::{fingerprint::Grouping, notice::Process},
+    queue::stats::Counters,
+};
+
+/// What is known of this instance's shares, and when it is looked what became of them.
+struct Station {
+    requests: UnboundedReceiver<Request>,
+    answers: UnboundedSender<Answer>,
+    /// The local store that was handed over last.
+    store: Uuid,
+    /// Its incidents that the fleet has, and nobody was told of yet.
+    untold: BTreeSet<i64>,
+    look_at: Instant,
+    /// How often all look, if that is set.
+    poll: Option<Duration>,
+    fleet: u32,
+    sweep_at: Instant,
+    is_reached: Option<bool>,
+    /// Whether something is to be told of a sink.
+    is_ill: bool,
+    /// Until when it is looked often, as somebody waits.
+    hurried_until: Option<Instant>,
+    ends: bool,
+}
+
+impl Link {
+    /// Starts the fleet's thread, if there is a fleet.
+    pub(in crate::dispatcher) fn start(
+        setup: &Setup,
+        counters: &Arc<Counters>,
+        process: &Process,
+        run: Uuid,
+    ) -> Option<Self> {
+        let fleet = setup.fleet.as_ref()?;
+        let options = match fleet.options() {
+            Ok(options) => options,
+            // It was looked at when the layer was built.
+            Err(fault) => {
+                trouble::say(&format!("ALERT_FLEET {}: this instance alerts by itself", fault.what));
+                return None;
+            }
+        };
+        let (requests, requested) = unbounded_channel();
+        let (answered, answers) = unbounded_channel();
+        let station = Station {
+            requests: requested,
+            answers: answered,
+            store: Uuid::nil(),
+            untold: BTreeSet::new(),
+            look_at: Instant::now(),
+            poll: fleet.poll,
+            fleet: 0,
+            sweep_at: from_now(SWEEP_PAUSE.mul_f64(jitter())),
+            is_reached: None,
+            is_ill: false,
+            hurried_until: None,
+            ends: false,
+        };
+        let store = Fleet::new(options, &fleet.schema, &process.app, Uuid::nil());
+        let (setup, counters) = (setup.clone(), Arc::clone(counters));
+        let work = move || work(&setup, &counters, station, store, run);
+        let started = thread::start_before_forks(Role::Own, format!("{}-fleet", thread::NAME), || (), work);
+        if let Err(error) = started {
+            trouble::say(&format!(
+                "the thread for the fleet cannot be started ({error}): this instance alerts by itself"
+            ));
+        }
+        Some(Self::new(requests, answers))
+    }
+}
+
+fn work(setup: &Setup, counters: &Arc<Counters>, mut station: Station, store: Fleet, run: Uuid) {
+    drop(setup.voice.clone().set());
+    let grouping = Grouping::new(String::new(), None);
+    let mut inbox = Inbox::of_fleet(run, grouping, setup.redaction.clone());
+    let mut outbox = Outbox::of_fleet(store);
+    while !station.ends {
+        let begun = work_until_stopped(setup, counters, &mut station, &mut inbox, &mut outbox);
+        if let Err(why) = begun {
+            trouble::report("fleet", "", &format!("the fleet's thread begins again: {why}"));
+            std::thread::sleep(PAUSE_AFTER_STOP);
+        }
+    }
+}
+
+fn work_until_stopped(
+    setup: &Setup,
+    counters: &Arc<Counters>,
+    station: &mut Station,
+    inbox: &mut Inbox,
+    outbox: &mut Outbox,
+) -> io::Result<()> {
+    let runtime = runtime()?;
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let mut dispatcher = Dispatcher::new(setup, Arc::clone(counters), inbox, outbox);
+            dispatcher.serve_fleet(station).await;
+        });
+    }));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    done.map_err(|payload| {
+        unwind::discard(payload);
+        io::Error::other("it panicked; please report this")
+    })
+}
+
+impl Dispatcher<'_> {
+    async fn serve_fleet(&mut self, station: &mut Station) {
+        loop {
+            task::yield_now().await;
+            self.collect_finished();
+            let has_settled = !self.unsettled.is_empty();
+            self.settle_finished().await;
+            if has_settled {
+                // Whoever waits is told so.
+                station.look_at = Instant::now();
+            }
+            self.learn_what_came().await;
+            let mut next = self.look_at_fleet(station).await;
+            if station.is_reached == Some(true) {
+                if std::mem::take(&mut station.is_ill) {
+                    self.tell_of_dead().await;
+                }
+                next = next.min(self.tell().await.max(MIN_PAUSE));
+                next = self.start_due_deliveries().await.max(MIN_PAUSE).min(next);
+                next = self.ask_when_due().await.max(MIN_PAUSE).min(next);
+            }
+            if let Some(fleet) = self.outbox.fleet()
+                && let Some(rests) = fleet.rest().await
+            {
+                next = next.min(rests.max(MIN_PAUSE));
+            }
+            if station.ends && self.in_flight.is_empty() && self.unsettled.is_empty() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                request = station.requests.recv(), if !station.ends => match request {
+                    Some(Request::HandOver { store, shares, hurried }) => {
+                        self.take_shares(station, store, &shares, hurried).await;
+                    }
+                    None => station.ends = true,
+                },
+                Some(finished) = self.in_flight.join_next_with_id() => self.finish(finished),
+                Some(answered) = self.asking.join_next_with_id() => self.learn(answered).await,
+                () = sleep(next) => (),
+            }
+        }
+        self.give_back().await;
+        self.outbox.store.shut().await;
+    }
+
+    /// Hands over `shares` of the local store `name`.
+    async fn take_shares(&mut self, station: &mut Station, name: Uuid, shares: &[Share], hurried: bool) {
+        if station.store != name {
+            station.store = name;
+            station.untold.clear();
+        }
+        let maker = Maker {
+            new_id: &public_id,
+            run: self.inbox.run,
+            process: &self.process,
+            calendar: &self.calendar,
+            is_of_fleet: true,
+        };
+        let targets = &self.targets;
+        let Some(fleet) = self.outbox.fleet() else { return };
+        fleet.set_store(name);
+        // What is known of the instances is of those that were seen.
+        let taken = match shares {
+            [] => Ok(Vec::new()),
+            shares => fleet.hand_over(shares, targets, &maker).await,
+        };
+        match taken {
+            Ok(taken) => {
+                self.note_reached(station, None);
+                for answer in &taken {
+                    match answer.told_at {
+                        Some(_) => station.untold.remove(&answer.local_id),
+                        None => station.untold.insert(answer.local_id),
+                    };
+                }
+                self.tell_at = None;
+                if hurried {
+                    station.hurried_until = Some(from_now(HURRY));
+                    self.hurry();
+                }
+                station.look_at = match station.fleet == 0 || hurried {
+                    true => Instant::now(),
+                    false => station.look_at.min(from_now(station.pause())),
+                };
+                drop(station.answers.send(Answer::Taken(name, taken)));
+            }
+            Err(error) => {
+                self.note_reached(station, Some(&error.to_string()));
+                drop(station.answers.send(Answer::Unreachable { is_answer: true }));
+            }
+        }
+    }
+
+    /// Says, and tells the alert thread, when the fleet's store stops answering and when it
+    /// begins again.
+    fn note_reached(&self, station: &mut Station, why: Option<&str>) {
+        let is_reached = why.is_none();
+        if let Some(why) = why {
+            if station.is_reached != Some(false) {
+                let what = format!(
+                    "the fleet's store cannot be used ({why}): until it can, this instance alerts by itself"
+                );
+                trouble::report("fleet", "", &what);
+            }
+        } else if station.is_reached == Some(false) {
+            trouble::report("fleet", "", "the fleet's store works again, and has what was counted meanwhile");
+        }
+        station.is_reached = Some(is_reached);
+    }
+
+    /// Looks what became of the shares, when it is time. Returns how long it is not.
+    async fn look_at_fleet(&mut self, station: &mut Station) -> Duration {
+        let wait = station.look_at.saturating_duration_since(Instant::now());
+        if !wait.is_zero() || station.store.is_nil() {
+            return wait.max(MIN_PAUSE);
+        }
+        let pause = station.pause();
+        let untold: Vec<i64> = station.untold.iter().copied().take(MAX_ASKED).collect();
+        let sinks: Vec<&str> = self.channels.iter().map(|channel| channel.sink).collect();
+        let (host, version) = (self.process.host.as_deref(), self.process.version.as_deref());
+        let Some(fleet) = self.outbox.fleet() else { return MAX_SLEEP };
+        match fleet.look(host, version, pause.saturating_mul(3), &untold, &sinks).await {
+            Ok(Seen { mut outlook, due_at, is_ill }) => {
+                station.fleet = outlook.fleet.max(1);
+                station.look_at = from_now(station.pause().mul_f64(0.8 + 0.4 * jitter()));
+                station.is_ill = is_ill;
+                outlook.taken.retain(|answer| answer.told_at.is_some());
+                for answer in &outlook.taken {
+                    station.untold.remove(&answer.local_id);
+                }
+                let store = station.store;
+                self.note_reached(station, None);
+                drop(station.answers.send(Answer::Looked(store, outlook)));
+                // Something may be due that another instance left.
+                if due_at.is_some_and(|due_at| due_at <= self.now()) {
+                    self.tell_at = None;
+                    self.wake_lanes();
+                }
+                self.sweep_fleet(station).await;
+                station.look_at.saturating_duration_since(Instant::now())
+            }
+            Err(error) => {
+                self.note_reached(station, Some(&error.to_string()));
+                drop(station.answers.send(Answer::Unreachable { is_answer: false }));
+                let pause = match station.hurried_until {
+                    Some(_) => MIN_PAUSE,
+                    None => RETRY_PAUSE,
+                };
+                station.look_at = from_now(pause);
+                pause
+            }
+        }
+    }
+
+    async fn sweep_fleet(&mut self, station: &mut Station) {
+        if station.sweep_at > Instant::now() {
+            return;
+        }
+        station.sweep_at = from_now(SWEEP_PAUSE.mul_f64(0.8 + 0.4 * jitter()) * station.fleet.clamp(1, 60));
+        let sweep = async |store: &mut Store| match store {
+            Store::Fleet(fleet) => fleet.sweep().await,
+            _ => Ok(()),
+        };
+        // Another instance does it, or this one the next time.
+        drop(self.outbox.with(sweep).await);
+    }
+}
+
+impl Station {
+    /// Between two looks: however many instances there are, they look once or three times a
+    /// second together.
+    fn pause(&self) -> Duration {
+        if self.hurried_until.is_some_and(|until| until > Instant::now()) && !self.untold.is_empty() {
+            return HURRIED_LOOK;
+        }
+        let usual = Duration::from_secs(u64::from(self.fleet)).clamp(MIN_LOOK, MAX_LOOK);
+        if self.untold.is_empty() { self.poll.unwrap_or(MAX_LOOK).max(usual) } else { usual }
+    }
+}
+
+/// Between two turns of the loop, as others may be deciding what is due.
+const MIN_PAUSE: Duration = Duration::from_millis(50);
+
+const MIN_LOOK: Duration = Duration::from_secs(5);
+pub(super) const MAX_LOOK: Duration = Duration::from_secs(300);
+
+/// While somebody waits for what was captured to be told, and for how long.
+const HURRIED_LOOK: Duration = Duration::from_millis(200);
+const HURRY: Duration = Duration::from_secs(30);
+
+/// How soon it is looked again whether the store answers.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often one instance sweeps, if it is the only one.
+const SWEEP_PAUSE: Duration = Duration::from_secs(60);
+
+/// Of how many shares one look asks.
+const MAX_ASKED: usize = 500;
+
+const PAUSE_AFTER_STOP: Duration = Duration::from_secs(1);

@@ -1,0 +1,143 @@
+//! What the fleet's store is asked: whether there is anything to do, and what a message
+//! tells.
+
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::{
+    super::{
+        Claim, Mark, StoreError,
+        keep::{Keep, Turn},
+        scope::{Question, Scope},
+        upkeep::{Prune, Pruned},
+    },
+    Fleet, bounded,
+    turn::FleetTurn,
+};
+use crate::{
+    event::{from_millis, to_millis},
+    policy::notice::Notice,
+    queue::stats::EventCounts,
+};
+
+/// Asks for one value, in a transaction of its own.
+macro_rules! value {
+    ($fleet:ident, $sql:literal $(, $argument:expr)*) => {{
+        let mut turn = $fleet.begin_turn().await?;
+        let value = sqlx::query_scalar($sql)$(.bind($argument))*
+            .persistent(false)
+            .fetch_one(&mut *turn.transaction);
+        let value = bounded(value).await?;
+        turn.end().await?;
+        value
+    }};
+}
+
+impl Keep for Fleet {
+    type Turn<'a> = FleetTurn<'a>;
+
+    async fn begin(&mut self) -> Result<FleetTurn<'_>, StoreError> {
+        self.begin_turn().await
+    }
+
+    async fn ask(&mut self, question: &Question<'_>) -> Result<bool, StoreError> {
+        Ok(match *question {
+            Question::Waits { sink, hurried, now } => value!(
+                self,
+                "SELECT EXISTS (SELECT 1 FROM standing
+                                 WHERE sink = $1 AND due_at IS NOT NULL
+                                   AND (due_at <= $2 OR ($3 AND (told_at IS NULL OR is_back))))",
+                sink,
+                to_millis(now),
+                hurried
+            ),
+            Question::Refused { claim, since } => value!(
+                self,
+                "SELECT EXISTS (SELECT 1 FROM refusal WHERE sink = $1 AND recipient = $2 AND since > $3)",
+                &claim.sink,
+                &claim.recipient,
+                to_millis(since)
+            ),
+            Question::Ill { sink } => value!(
+                self,
+                "SELECT EXISTS (SELECT 1 FROM dead_told
+                                 WHERE sink = $1 AND (count > 0 OR failing_since IS NOT NULL))",
+                sink
+            ),
+            // The clock is the database's, and what is abandoned the sweep finds.
+            Question::Ahead { .. }
+            | Question::Late { .. }
+            | Question::Unknown { .. }
+            | Question::Left { .. }
+            | Question::Abandoned { .. } => false,
+        })
+    }
+
+    async fn claim(
+        &mut self,
+        sink: &str,
+        limit: usize,
+        lease_until: SystemTime,
+        now: SystemTime,
+    ) -> Result<Vec<Claim>, StoreError> {
+        self.claim_due(sink, limit, lease_until, now).await
+    }
+
+    async fn notice(&mut self, id: i64) -> Result<Option<Notice>, StoreError> {
+        let mut turn = self.begin_turn().await?;
+        turn.load(&Scope::Notice(id)).await?;
+        let shown = turn.page.shown(id);
+        turn.load(&Scope::Events(&shown)).await?;
+        let callsites = turn.page.callsites();
+        turn.load(&Scope::Learned(&callsites)).await?;
+        let notice = turn.page.notice(id);
+        turn.end().await?;
+        Ok(notice)
+    }
+
+    async fn next_due(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        let at: Option<i64> =
+            value!(self, "SELECT min(due_at) FROM delivery WHERE sink = $1 AND state = 'pending'", sink);
+        Ok(at.map(from_millis))
+    }
+
+    async fn next_inquiry(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        let at: Option<i64> =
+            value!(self, "SELECT min(ask_at) FROM delivery WHERE sink = $1 AND ask_at IS NOT NULL", sink);
+        Ok(at.map(from_millis))
+    }
+
+    async fn next_look(&mut self, sink: &str) -> Result<Option<SystemTime>, StoreError> {
+        let at: Option<i64> =
+            value!(self, "SELECT min(due_at) FROM standing WHERE sink = $1 AND due_at IS NOT NULL", sink);
+        Ok(at.map(from_millis))
+    }
+
+    /// Whoever waits, waits for what its own store says.
+    async fn mark(&mut self) -> Result<Mark, StoreError> {
+        Ok(Mark::ALL)
+    }
+
+    async fn pending(&mut self, _: Uuid, _: Mark, _: &[Uuid]) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    /// What this instance captured, its own store counts.
+    async fn events(&mut self) -> Result<EventCounts, StoreError> {
+        Ok(EventCounts::default())
+    }
+
+    async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
+        let mut turn = self.begin_turn().await?;
+        let sinks = sqlx::query_scalar("SELECT sink FROM dead_told WHERE count > 0 ORDER BY sink");
+        let sinks = bounded(sinks.persistent(false).fetch_all(&mut *turn.transaction)).await?;
+        turn.end().await?;
+        Ok(sinks)
+    }
+
+    /// The sweep does that.
+    async fn prune(&mut self, _: Prune) -> Result<Pruned, StoreError> {
+        Ok(Pruned::default())
+    }
+}

@@ -1,0 +1,120 @@
+//! The fleet's schema: who makes it, and what each transaction begins with.
+//!
+//! sqlx's own migrator would take a lock of the session, which a pooler leaves with the
+//! wrong one, and which is the host's own.
+//! Invariant: a schema of another program, or that a newer version has to itself, is not
+//! written to; where the tables are, none is made, so a role that may make none is enough.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::{Meant, StoreError};
+
+/// The time in the database, in milliseconds. Tests move it, by a setting of the connection.
+pub(super) const NOW: &str = if cfg!(debug_assertions) {
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+          + coalesce(nullif(current_setting('tracing_alert.shift', true), ''), '0')::bigint"
+} else {
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+};
+
+/// How long it may take to make the tables: many may wait for the first of them.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// This version's tables.
+const VERSION: i32 = 1;
+
+/// Begins a transaction, in one round trip. Nothing of it stays with the connection.
+pub(super) fn begin(schema: &str) -> String {
+    format!(
+        "BEGIN; SET LOCAL search_path = \"{schema}\"; SET LOCAL statement_timeout = '2s'; \
+         SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '5s'"
+    )
+}
+
+/// Makes the tables if they are not there, and looks whose they are.
+pub(super) async fn prepare(
+    connection: &mut PgConnection,
+    schema: &str,
+    app: &str,
+) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN").await.meant()?;
+    let is_there = is_there(&mut transaction, schema).await?;
+    transaction.commit().await.meant()?;
+    if !is_there {
+        make(connection, schema, app).await?;
+    }
+    let mut transaction = connection.begin_with(AssertSqlSafe(begin(schema))).await.meant()?;
+    let (owner, needed): (String, i32) = sqlx::query_as("SELECT app, needed FROM meta")
+        .persistent(false)
+        .fetch_one(&mut *transaction)
+        .await
+        .meant()?;
+    transaction.commit().await.meant()?;
+    if owner != app {
+        return Err(StoreError::Unreachable(format!(
+            "the schema {schema} is that of {owner}, and this is {app}: set ALERT_FLEET_SCHEMA to one of its own"
+        )));
+    }
+    if needed > VERSION {
+        return Err(StoreError::Unreachable(format!(
+            "a newer version of tracing-alert has the schema {schema} to itself: update this program"
+        )));
+    }
+    Ok(())
+}
+
+/// By the catalogue: what `to_regclass` said once stays with a session.
+async fn is_there(connection: &mut PgConnection, schema: &str) -> Result<bool, StoreError> {
+    let is_there = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'meta')",
+    );
+    is_there.bind(schema).persistent(false).fetch_one(connection).await.meant()
+}
+
+/// One makes them; whoever waited meanwhile finds them there.
+async fn make(connection: &mut PgConnection, schema: &str, app: &str) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN").await.meant()?;
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('tracing-alert ' || $1, 0))")
+        .bind(schema)
+        .persistent(false)
+        .execute(&mut *transaction)
+        .await
+        .meant()?;
+    if is_there(&mut transaction, schema).await? {
+        return transaction.rollback().await.meant();
+    }
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1)")
+            .bind(schema)
+            .persistent(false)
+            .fetch_one(&mut *transaction)
+            .await
+            .meant()?;
+    let create = if exists { String::new() } else { format!("CREATE SCHEMA \"{schema}\";") };
+    let made = sqlx::raw_sql(AssertSqlSafe(format!(
+        "{create} SET LOCAL search_path = \"{schema}\"; {}",
+        include_str!("schema.sql")
+    )))
+    .execute(&mut *transaction)
+    .await;
+    if let Err(error) = &made
+        && error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42501"))
+    {
+        return Err(StoreError::Unreachable(format!(
+            "the schema {schema} has no tables, and this role may not make them ({}): have its owner run \
+             CREATE SCHEMA \"{schema}\" AUTHORIZATION the role of ALERT_FLEET",
+            super::words(error)
+        )));
+    }
+    made.meant()?;
+    sqlx::query("INSERT INTO meta (app, version, needed) VALUES ($1, $2, $2)")
+        .bind(app)
+        .bind(VERSION)
+        .persistent(false)
+        .execute(&mut *transaction)
+        .await
+        .meant()?;
+    transaction.commit().await.meant()
+}

@@ -1,0 +1,232 @@
+//! Takes over what an instance counted.
+//!
+//! What is open, and that is nearly always so, takes one statement that waits for nobody: it
+//! holds its incident open and adds a row of its own. What is not open is opened in a turn.
+//! Invariant: what is acknowledged is counted, whenever the incident is closed.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        Maker, Share, StoreError, Taken, Target,
+        keep::Turn,
+        page::{ToldHere, hex},
+        scope::Scope,
+    },
+    Fleet, bounded,
+    load::unwritable,
+    save::plain,
+    turn::FleetTurn,
+};
+use crate::{
+    event::{from_millis, to_millis},
+    host::time::Saturating,
+    policy::incident::QUIET_AFTER,
+};
+
+/// What there is to say of a share: which, how many events, what its incident is called, and
+/// when and how often it was told.
+pub(super) type Answer = (i64, i64, i64, String, Option<i64>, i32);
+
+/// The columns of an [`Answer`], of `share` and `incident`. Nobody is to be told of what no
+/// recipient's level concerns: it counts as told.
+macro_rules! answer {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " share.local_id, incident.id, share.count, incident.public_id,
+              CASE WHEN NOT EXISTS (SELECT 1 FROM standing WHERE incident_id = incident.id)
+                   THEN (incident.data ->> 'opened_at')::bigint
+                   ELSE (SELECT max(told_at) FROM standing
+                          WHERE incident_id = incident.id AND reported > 0 AND is_back IS NOT TRUE) END,
+              coalesce((SELECT max((data ->> 'tellings')::integer) FROM standing
+                         WHERE incident_id = incident.id), 0) ",
+            $after
+        )
+    };
+}
+pub(super) use answer;
+
+impl Fleet {
+    /// Takes over `shares`, as `now` is in the database. Whatever it does not answer is to be
+    /// handed over again.
+    pub(crate) async fn hand_over(
+        &mut self,
+        shares: &[Share],
+        targets: &[Target],
+        maker: &Maker<'_>,
+    ) -> Result<Vec<Taken>, StoreError> {
+        let mut done = self.take_all(shares, targets, maker).await;
+        for _ in 0..BUSY_RETRIES {
+            if !matches!(done, Err(StoreError::Busy)) {
+                break;
+            }
+            done = self.take_all(shares, targets, maker).await;
+        }
+        self.note(done)
+    }
+
+    async fn take_all(
+        &mut self,
+        shares: &[Share],
+        targets: &[Target],
+        maker: &Maker<'_>,
+    ) -> Result<Vec<Taken>, StoreError> {
+        let (told, plain): (Vec<&Share>, Vec<&Share>) = shares.iter().partition(|share| share.has_told());
+        let mut taken = if plain.is_empty() { Vec::new() } else { self.count(&plain).await? };
+        let is_open = |share: &&Share| taken.iter().any(|it: &Taken| it.local_id == share.local_id);
+        let missing: Vec<Share> = plain
+            .iter()
+            .filter(|share| !is_open(share))
+            .chain(&told)
+            .map(|share| (**share).clone())
+            .collect();
+        if !missing.is_empty() {
+            taken.extend(self.open(&missing, targets, maker).await?);
+        }
+        Ok(taken)
+    }
+
+    /// Counts what is open. Returns nothing of what is not.
+    async fn count(&mut self, shares: &[&Share]) -> Result<Vec<Taken>, StoreError> {
+        let place = |share: &Share| Some(share.row.shared.place).filter(|place| *place > 0);
+        let given = shares.iter().map(|share| row_of(share, place(share), false)).collect();
+        let mut turn = self.begin_turn().await?;
+        let taken = turn.add(given).await?;
+        turn.end().await?;
+        Ok(taken)
+    }
+
+    /// Opens what is not open, notes what was told by its instance, and counts it.
+    async fn open(
+        &mut self,
+        shares: &[Share],
+        targets: &[Target],
+        maker: &Maker<'_>,
+    ) -> Result<Vec<Taken>, StoreError> {
+        let mut turn = self.begin_turn().await?;
+        let now = turn.now;
+        let fingerprints = shares.iter().map(|share| share.row.fingerprint.as_slice()).collect();
+        let said = shares.iter().filter_map(|share| Some((share.said.as_deref()?, share.row.own_count())));
+        turn.load(&Scope::Batch { run: maker.run, fingerprints, said: said.collect(), targets, now }).await?;
+        let before = turn.own_shares(shares).await?;
+        let places = turn.page.take_shares(shares, &before, maker, targets, now);
+        turn.counted = turn.page.incidents.iter().map(|(id, row)| (*id, row.count)).collect();
+        turn.save(maker.new_id).await?;
+        let placed = shares.iter().zip(&places).filter_map(|(share, place)| Some((share, (*place)?)));
+        let given = placed.map(|(share, place)| row_of(share, Some(place), true)).collect();
+        let mut taken = turn.add(given).await?;
+        turn.end().await?;
+        let unplaced = shares.iter().zip(&places).filter(|(_, place)| place.is_none());
+        taken.extend(unplaced.map(|(share, _)| Taken {
+            local_id: share.local_id,
+            place: 0,
+            count: 0,
+            public_id: String::new(),
+            told_at: None,
+            tellings: 0,
+            needs_event: true,
+        }));
+        Ok(taken)
+    }
+}
+
+impl FleetTurn<'_> {
+    /// What this instance counted and told of the same incidents before, by its own numbers.
+    async fn own_shares(
+        &mut self,
+        shares: &[Share],
+    ) -> Result<BTreeMap<i64, (u64, Vec<ToldHere>)>, StoreError> {
+        let ids: Vec<i64> = shares.iter().map(|share| share.local_id).collect();
+        let own = sqlx::query_as::<_, (i64, i64, String)>(
+            "SELECT local_id, count, coalesce(data -> 'told', '[]')::text
+               FROM share WHERE store = $1 AND local_id = ANY ($2) AND incident_id = ANY ($3)",
+        );
+        let incidents: Vec<i64> = self.page.incidents.keys().copied().collect();
+        let own = own.bind(self.store).bind(&ids).bind(&incidents).persistent(false);
+        let own = bounded(own.fetch_all(&mut *self.transaction)).await?;
+        own.into_iter()
+            .map(|(id, count, told)| {
+                let told = serde_json::from_str(&told).map_err(unwritable)?;
+                Ok((id, (u64::try_from(count).unwrap_or(0), told)))
+            })
+            .collect()
+    }
+
+    /// Adds the rows `given` to open incidents, and has those who were told of them told in
+    /// time that there is more.
+    async fn add(&mut self, given: Vec<Value>) -> Result<Vec<Taken>, StoreError> {
+        let given = serde_json::to_string(&given).map_err(unwritable)?;
+        let added = sqlx::query_as::<_, Answer>(answer!(
+            "WITH given AS MATERIALIZED (
+                 SELECT * FROM jsonb_to_recordset($1::text::jsonb)
+                     AS given (incident_id bigint, is_placed boolean, fingerprint text, local_id bigint, count bigint,
+                               first_at bigint, last_at bigint, data jsonb)),
+               live AS MATERIALIZED (
+                 SELECT id, fingerprint FROM incident
+                  WHERE (closed_at IS NULL
+                         AND EXISTS (SELECT 1 FROM share WHERE incident_id = id AND last_at > $4)
+                         AND (fingerprint IN (SELECT fingerprint FROM given WHERE incident_id IS NULL)
+                              OR id IN (SELECT incident_id FROM given)))
+                     OR id IN (SELECT incident_id FROM given WHERE is_placed)
+                  ORDER BY id FOR KEY SHARE),
+               share AS (
+                 INSERT INTO share (incident_id, store, local_id, count, first_at, last_at, data)
+                 SELECT live.id, $2, local_id, count, least(first_at, $3), least(last_at, $3), given.data
+                   FROM given JOIN live
+                     ON live.id = given.incident_id
+                     OR (given.incident_id IS NULL AND live.fingerprint = given.fingerprint)
+                     ON CONFLICT (incident_id, store, local_id) DO UPDATE
+                    SET count = greatest(share.count, excluded.count),
+                        last_at = greatest(share.last_at, excluded.last_at),
+                        data = share.data || excluded.data
+                 RETURNING incident_id, local_id, count),
+               woken AS (
+                 UPDATE standing SET data = standing.data || jsonb_build_object('due_at', again_at)
+                  WHERE incident_id IN (SELECT incident_id FROM share)
+                    AND again_at IS NOT NULL AND (due_at IS NULL OR again_at < due_at))
+             SELECT",
+            "FROM share JOIN incident ON incident.id = share.incident_id"
+        ));
+        let added = added
+            .bind(plain(&given).as_ref().to_owned())
+            .bind(self.store)
+            .bind(to_millis(self.now))
+            .bind(to_millis(self.now.earlier(QUIET_AFTER)));
+        let added = bounded(added.persistent(false).fetch_all(&mut *self.transaction)).await?;
+        Ok(added.into_iter().map(taken).collect())
+    }
+}
+
+pub(super) fn taken((local_id, place, count, public_id, told_at, tellings): Answer) -> Taken {
+    Taken {
+        local_id,
+        place,
+        count: u64::try_from(count).unwrap_or(0),
+        public_id,
+        told_at: told_at.map(from_millis),
+        tellings: u32::try_from(tellings).unwrap_or(0),
+        needs_event: false,
+    }
+}
+
+/// How often it is tried again if another instance was in the way.
+const BUSY_RETRIES: usize = 3;
+
+/// A share as it is kept: in its incident, or in the open one of its fingerprint. One that is
+/// placed is kept there although it is closed.
+fn row_of(share: &Share, incident: Option<i64>, is_placed: bool) -> Value {
+    let row = &share.row;
+    json!({
+        "incident_id": incident,
+        "is_placed": is_placed,
+        "fingerprint": hex::of(&row.fingerprint),
+        "local_id": share.local_id,
+        "count": row.own_count(),
+        "first_at": to_millis(row.opened_at),
+        "last_at": to_millis(row.last_at),
+        "data": { "pace": row.pace, "recent": row.recent, "told": share.told },
+    })
+}

@@ -1,0 +1,92 @@
+//! Closes what has ended, and deletes what nobody will look up any more: by one instance at a
+//! time, a little at once.
+
+use std::time::{Duration, SystemTime};
+
+use super::{
+    super::{KEPT_DEAD, KEPT_DELIVERED, StoreError, keep::Turn},
+    Fleet, bounded,
+    load::{rows, run},
+    turn::Saves,
+};
+use crate::{event::to_millis, host::time::Saturating, policy::incident::QUIET_AFTER};
+
+impl Fleet {
+    /// Sweeps, unless an instance did within [`PAUSE`].
+    pub(crate) async fn sweep(&mut self) -> Result<(), StoreError> {
+        let done = self.sweep_if_due().await;
+        self.note(done)
+    }
+
+    async fn sweep_if_due(&mut self) -> Result<(), StoreError> {
+        let mut turn = self.begin_turn().await?;
+        let now = turn.now;
+        let won = sqlx::query_scalar::<_, bool>(
+            "UPDATE meta SET swept_at = $1 WHERE swept_at <= $2 OR swept_at > $1 RETURNING true",
+        );
+        let won = won.bind(to_millis(now)).bind(to_millis(now.earlier(PAUSE))).persistent(false);
+        let won = bounded(won.fetch_optional(&mut *turn.transaction)).await?;
+        turn.end().await?;
+        if won.is_none() {
+            return Ok(());
+        }
+        self.close_ended(now).await?;
+        self.forget(now).await
+    }
+
+    /// Closes the incidents that no instance counted an event of for so long: locked, and
+    /// looked at again, as a share may have been added meanwhile.
+    async fn close_ended(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        let mut turn = self.begin_turn().await?;
+        turn.saves = Saves::Incidents;
+        let ended = sqlx::query_scalar::<_, i64>(
+            "SELECT id FROM incident
+              WHERE closed_at IS NULL
+                AND NOT EXISTS (SELECT 1 FROM share WHERE incident_id = id AND last_at > $1)
+              ORDER BY id LIMIT 200 FOR UPDATE SKIP LOCKED",
+        );
+        let ended = ended.bind(to_millis(now.earlier(QUIET_AFTER))).persistent(false);
+        let ended = bounded(ended.fetch_all(&mut *turn.transaction)).await?;
+        if !ended.is_empty() {
+            let loaded =
+                rows!(turn, "SELECT 'incident', id::text, data::text FROM incidents_now($1)", &ended)?;
+            turn.keep_all(loaded)?;
+            turn.page.close_ended(now);
+        }
+        turn.commit(&String::new).await
+    }
+
+    async fn forget(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        let mut turn = self.begin_turn().await?;
+        let (delivered_by, dead_by) =
+            (to_millis(now.earlier(KEPT_DELIVERED)), to_millis(now.earlier(KEPT_DEAD)));
+        run!(
+            turn,
+            "DELETE FROM notice WHERE id IN (
+                 SELECT notice_id FROM delivery
+                  WHERE settled_at <= CASE state WHEN 'dead' THEN $2 ELSE $1 END AND ask_at IS NULL
+                  ORDER BY settled_at LIMIT 200 FOR UPDATE SKIP LOCKED)",
+            delivered_by,
+            dead_by
+        )?;
+        run!(
+            turn,
+            "DELETE FROM incident WHERE id IN (
+                 SELECT id FROM incident
+                  WHERE closed_at <= $1
+                    AND NOT EXISTS (SELECT 1 FROM item WHERE incident_id = id)
+                    AND NOT EXISTS (SELECT 1 FROM standing WHERE incident_id = id AND due_at IS NOT NULL)
+                  ORDER BY closed_at LIMIT 200 FOR UPDATE SKIP LOCKED)",
+            delivered_by
+        )?;
+        run!(turn, "DELETE FROM instance WHERE seen_until <= $1", to_millis(now.earlier(UNSEEN)))?;
+        run!(turn, "DELETE FROM silence WHERE until <= $1", dead_by)?;
+        turn.end().await
+    }
+}
+
+/// Between two sweeps.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// An instance that was not seen for so long is gone.
+const UNSEEN: Duration = Duration::from_secs(24 * 60 * 60);

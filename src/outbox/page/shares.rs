@@ -1,0 +1,356 @@
+//! Shares: what one instance counted of its incidents, for the store of the fleet; and what
+//! the fleet answers.
+//!
+//! A share is a sum that only grows, so one that is handed over twice is there once. The
+//! fleet's events are told by the fleet: here they are told once it says so. Until then they
+//! wait, as nobody knows whether it will be there in a moment.
+//! Invariant: every event is counted by one side, and what one side told the other does not
+//! tell again.
+
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::{IncidentRow, Page, Recipient, StandingRow};
+use crate::{
+    event::Event,
+    host::time::Saturating,
+    outbox::{Maker, Target, batch::Arrival, pace::Pace},
+    policy::fingerprint::{Said, keys},
+    policy::incident::{Reason, Rhythm, Standing, Window},
+};
+
+/// What the fleet has of a local incident.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::outbox) struct Shared {
+    /// There is something that it was not told.
+    pub(in crate::outbox) is_due: bool,
+    /// How many events it has.
+    pub(in crate::outbox) taken: u64,
+    /// How many it knows that were told here, of all recipients.
+    pub(in crate::outbox) told: u64,
+    /// How many of its events came from another store, which handed them over as its own.
+    pub(in crate::outbox) elsewhere: u64,
+    /// Which incident of the fleet it is of; zero if that is not known.
+    #[serde(default)]
+    pub(in crate::outbox) place: i64,
+    /// Whether its callsite is learned from.
+    #[serde(default)]
+    pub(in crate::outbox) is_learned: bool,
+}
+
+impl IncidentRow {
+    /// How many of its events this store has to hand over.
+    pub(in crate::outbox) fn own_count(&self) -> u64 {
+        self.count.saturating_sub(self.shared.elsewhere)
+    }
+}
+
+impl IncidentRow {
+    /// This, as it comes from another store.
+    pub(in crate::outbox) fn brought(mut self) -> Self {
+        let theirs = std::mem::take(&mut self.shared);
+        self.absorb_shared(&theirs, self.count);
+        self
+    }
+
+    /// Goes on with what another store counted of it, `more` events: those that it handed
+    /// over are the fleet's already.
+    pub(in crate::outbox) fn absorb_shared(&mut self, theirs: &Shared, more: u64) {
+        let known = theirs.taken.saturating_add(theirs.elsewhere).min(more);
+        self.shared.elsewhere = self.shared.elsewhere.saturating_add(known);
+        self.shared.is_due |= theirs.is_due;
+    }
+}
+
+impl Shared {
+    pub(in crate::outbox) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What one instance counted of an incident, and told while the fleet was out of reach.
+#[derive(Clone)]
+pub(crate) struct Share {
+    pub(in crate::outbox) local_id: i64,
+    pub(in crate::outbox) row: IncidentRow,
+    pub(in crate::outbox) first: Option<Event>,
+    pub(in crate::outbox) latest: Option<Event>,
+    /// What its callsite is learned from, if anything is.
+    pub(in crate::outbox) said: Option<Arc<Said>>,
+    pub(in crate::outbox) told: Vec<ToldHere>,
+}
+
+/// How many events of an incident a recipient was told of by one instance alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::outbox) struct ToldHere {
+    pub(in crate::outbox) recipient: Recipient,
+    pub(in crate::outbox) told: u64,
+    pub(in crate::outbox) reported: u64,
+    pub(in crate::outbox) tellings: u32,
+    #[serde(with = "crate::event::millis_or_none")]
+    pub(in crate::outbox) told_at: Option<SystemTime>,
+}
+
+/// What the fleet says of a share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) local_id: i64,
+    /// Which incident of the fleet it is of.
+    pub(crate) place: i64,
+    /// How many events of it it has.
+    pub(crate) count: u64,
+    /// What it calls the incident.
+    pub(crate) public_id: String,
+    /// When a provider took the last message that tells of it; none if none did since it
+    /// opened or came back.
+    pub(crate) told_at: Option<SystemTime>,
+    pub(crate) tellings: u32,
+    /// It has to be opened, and its first event is not known.
+    pub(crate) needs_event: bool,
+}
+
+impl Share {
+    /// The events that are told here, of all recipients.
+    fn told_here(&self) -> u64 {
+        self.told.iter().map(|told| told.told).sum()
+    }
+
+    /// Whether it says more than how many events there were.
+    pub(in crate::outbox) fn has_told(&self) -> bool {
+        self.told_here() > self.row.shared.told
+    }
+
+    fn arrival(&self, count: u64) -> Arrival<'_> {
+        Arrival {
+            fingerprint: self.row.fingerprint.clone(),
+            said: self.said.clone(),
+            level: self.row.level,
+            about: self.row.about,
+            first_at: self.row.back_at.unwrap_or(self.row.opened_at),
+            last_at: self.row.last_at,
+            count,
+            pace: Pace::default(),
+            not_before: self.row.held_until,
+            headline: None,
+            event: self.first.as_ref(),
+            is_stand_in: self.first.is_none(),
+            latest: self.latest.as_ref(),
+        }
+    }
+}
+
+/// Of the local store.
+impl Page {
+    /// What the fleet does not have yet, of up to `limit` incidents.
+    pub(in crate::outbox) fn shares(&self, limit: usize) -> Vec<Share> {
+        let due = self.incidents.iter().filter(|(_, row)| row.shared.is_due).take(limit);
+        due.map(|(id, row)| Share {
+            local_id: *id,
+            row: row.clone(),
+            first: self.firsts.get(id).cloned(),
+            latest: self.latests.get(id).cloned(),
+            said: self.said_by(*id, row),
+            told: self
+                .standings_of(*id)
+                .filter_map(|(recipient, known)| known.told_here(recipient))
+                .collect(),
+        })
+        .collect()
+    }
+
+    /// What the callsite of an incident that the fleet does not know yet is learned from.
+    fn said_by(&self, id: i64, row: &IncidentRow) -> Option<Arc<Said>> {
+        let first = self.firsts.get(&id).filter(|_| row.shared.is_learned)?;
+        keys(first, &row.process.app, None).said
+    }
+
+    /// Notes what the fleet has taken, and what it has told: nobody is told that here.
+    pub(in crate::outbox) fn note_taken(&mut self, taken: &[Taken], now: SystemTime) {
+        for answer in taken {
+            let told_here: u64 = self
+                .standings_of(answer.local_id)
+                .filter_map(|(recipient, known)| known.told_here(recipient))
+                .map(|told| told.told)
+                .sum();
+            let was_told = self.standings_of(answer.local_id).any(|(_, known)| known.told_at.is_some());
+            let Some(row) = self.incidents.change(&answer.local_id) else { continue };
+            if answer.needs_event {
+                let Shared { elsewhere, is_learned, .. } = row.shared;
+                row.shared = Shared { is_due: true, elsewhere, is_learned, ..Shared::default() };
+                continue;
+            }
+            row.shared.place = answer.place;
+            row.shared.taken = row.shared.taken.max(answer.count);
+            row.shared.told = row.shared.told.max(told_here);
+            row.shared.is_due = row.own_count() > row.shared.taken;
+            if !was_told {
+                row.public_id.clone_from(&answer.public_id);
+            }
+            if let Some(told_at) = answer.told_at {
+                self.note_told_by_fleet(answer, told_at.min(now));
+            }
+        }
+    }
+
+    fn note_told_by_fleet(&mut self, answer: &Taken, told_at: SystemTime) {
+        let id = answer.local_id;
+        let Some((count, elsewhere)) = self.incidents.get(&id).map(|row| (row.count, row.shared.elsewhere))
+        else {
+            return;
+        };
+        let known: Vec<Recipient> = self.standings_of(id).map(|(recipient, _)| recipient.clone()).collect();
+        for recipient in known {
+            let Some(standing) = self.standing(id, &recipient) else { continue };
+            let told = answer.count.saturating_add(elsewhere).min(count).max(standing.told);
+            if told == standing.told && standing.told_at.is_some() && !standing.is_back {
+                continue;
+            }
+            let reason = if standing.told_at.is_some() { Reason::Reminder } else { Reason::First };
+            let after = Standing { count: told, ..standing }.told_now(reason, None, told_at);
+            let Some(known) = self.standings.change(&(id, recipient)) else { continue };
+            let more = told.saturating_sub(known.told);
+            known.by_fleet = known.by_fleet.saturating_add(more);
+            known.told = told;
+            known.reported = known.reported.saturating_add(more);
+            known.told_at = known.told_at.max(Some(told_at));
+            known.tellings = known.tellings.max(answer.tellings);
+            (known.holds, known.hold) = (after.holds, after.hold);
+            (known.is_back, known.went_on) = (false, after.went_on);
+            if told == count {
+                known.due_at = None;
+            }
+            let most = known.reported;
+            self.note_reported(id, most);
+        }
+    }
+}
+
+/// Of the fleet's store.
+impl Page {
+    /// Notes when it is to be decided anew what `recipient` is told of these incidents, once
+    /// another instance counts more.
+    pub(super) fn note_again(
+        &mut self,
+        ids: &[i64],
+        recipient: &Recipient,
+        rhythm: &Rhythm,
+        now: SystemTime,
+    ) {
+        let account = self.accounts.get(recipient).cloned().unwrap_or_default();
+        let window = Window::of(&account, rhythm, now);
+        for id in ids {
+            let key = (*id, recipient.clone());
+            let Some(standing) = self.standing(*id, recipient).filter(|it| it.told_at.is_some()) else {
+                continue;
+            };
+            let due_at = self.standings.get(&key).and_then(|known| known.due_at);
+            let again_at = match due_at.filter(|_| standing.untold() > 0) {
+                Some(due_at) => due_at,
+                None => {
+                    let count = standing.told.max(standing.count).saturating_add(1);
+                    let more = Standing { count, last_at: now, is_covered: false, ..standing };
+                    more.next(rhythm, &window, now).at()
+                }
+            };
+            if self.standings.get(&key).is_some_and(|known| known.again_at != Some(again_at))
+                && let Some(known) = self.standings.change(&key)
+            {
+                known.again_at = Some(again_at);
+            }
+        }
+    }
+
+    /// Opens, or has come back, what `shares` count that is not open, and notes what their
+    /// instance told; of which `before` knows how much was counted and told before. Returns
+    /// which incident each is of; none if its first event has to come with it.
+    pub(in crate::outbox) fn take_shares(
+        &mut self,
+        shares: &[Share],
+        before: &BTreeMap<i64, (u64, Vec<ToldHere>)>,
+        maker: &Maker<'_>,
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Vec<Option<i64>> {
+        let counted = |share: &Share| before.get(&share.local_id).map_or(0, |(count, _)| *count);
+        let is_known = |page: &Self, share: &Share| {
+            share.first.is_some()
+                || share.row.about.is_some()
+                || page.incidents.values().any(|row| {
+                    row.fingerprint == share.row.fingerprint
+                        && (row.closed_at.is_none() || row.may_return(now))
+                })
+        };
+        let known: Vec<bool> = shares.iter().map(|share| is_known(self, share)).collect();
+        let arrivals = shares.iter().zip(&known).filter(|(_, is_known)| **is_known);
+        let arrivals = arrivals.filter_map(|(share, _)| {
+            let more = share.row.own_count().saturating_sub(counted(share));
+            (more > 0).then(|| share.arrival(more))
+        });
+        self.join(arrivals.collect(), maker, targets, now);
+        let places = shares.iter().zip(known).map(|(share, is_known)| {
+            let place = is_known.then(|| self.place_of(share)).flatten()?;
+            let told_before = before.get(&share.local_id).map_or(&[][..], |(_, told)| told);
+            self.note_told_by_instance(place, &share.told, told_before, now);
+            Some(place)
+        });
+        places.collect()
+    }
+
+    /// The incident that a share is of: its own, that of its group, or the one of all that
+    /// there is no room for.
+    fn place_of(&self, share: &Share) -> Option<i64> {
+        let open = || self.incidents.iter().filter(|(_, row)| row.closed_at.is_none());
+        let own = &share.row.fingerprint;
+        let group = self.group_of(&share.arrival(0));
+        let found = open().find(|(_, row)| row.fingerprint == *own);
+        let found = found
+            .or_else(|| open().find(|(_, row)| Some(&*row.fingerprint) == group.as_ref().map(|it| &it[..])));
+        let found = found.or_else(|| self.incidents.iter().rev().find(|(_, row)| row.fingerprint == *own));
+        let found = found.or_else(|| open().find(|(_, row)| row.is_overflow_of(share.row.level)));
+        found.map(|(id, _)| *id)
+    }
+
+    fn note_told_by_instance(&mut self, id: i64, told: &[ToldHere], before: &[ToldHere], now: SystemTime) {
+        for here in told {
+            let known_before = before.iter().find(|it| it.recipient == here.recipient);
+            let (told, reported, tellings) =
+                known_before.map_or((0, 0, 0), |it| (it.told, it.reported, it.tellings));
+            let key = (id, here.recipient.clone());
+            let more = here.told.saturating_sub(told);
+            if more == 0 {
+                continue;
+            }
+            let after = self.standing(id, &here.recipient).map(|standing| {
+                let at = here.told_at.unwrap_or(now).min(now);
+                let reason = if standing.told_at.is_some() { Reason::Reminder } else { Reason::First };
+                standing.told_now(reason, None, at)
+            });
+            let Some(known) = self.standings.change(&key) else { continue };
+            known.told = known.told.saturating_add(more);
+            known.reported = known.reported.saturating_add(here.reported.saturating_sub(reported));
+            known.tellings = known.tellings.saturating_add(here.tellings.saturating_sub(tellings));
+            known.told_at = known.told_at.max(here.told_at.map(|at| at.min(now)));
+            known.is_back = false;
+            if let Some(after) = after {
+                (known.holds, known.hold) = (after.holds, after.hold);
+            }
+            // Whoever decides next adds up what there is.
+            known.due_at = Some(known.told_at.map_or(now, |at| at.later(known.hold)).max(now));
+        }
+    }
+}
+
+impl StandingRow {
+    /// What this instance alone told of an incident.
+    fn told_here(&self, recipient: &Recipient) -> Option<ToldHere> {
+        let told = self.told.saturating_sub(self.by_fleet);
+        (told > 0).then(|| ToldHere {
+            recipient: recipient.clone(),
+            told,
+            reported: self.reported.saturating_sub(self.by_fleet),
+            tellings: self.tellings,
+            told_at: self.told_at,
+        })
+    }
+}

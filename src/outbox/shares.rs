@@ -1,0 +1,60 @@
+//! What the local store and the fleet tell each other: see [`Share`] and [`Taken`].
+//!
+//! Invariant: decides nothing, and waits for nothing but its own storage.
+
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::{
+    Fleet, Outbox, Page, Share, Store, StoreError, Taken,
+    keep::turn,
+    scope::Scope,
+    store::{decide, keep},
+};
+
+impl Outbox {
+    /// The fleet's store, if this is the fleet's thread.
+    pub(crate) fn fleet(&mut self) -> Option<&mut Fleet> {
+        match &mut self.store {
+            Store::Fleet(fleet) => Some(fleet),
+            _ => None,
+        }
+    }
+
+    /// Whether this is the fleet's thread.
+    pub(crate) fn is_of_fleet(&self) -> bool {
+        matches!(self.store, Store::Fleet(_))
+    }
+
+    /// What time it is for what is kept: in the fleet, the database's.
+    pub(crate) fn now(&self) -> SystemTime {
+        match &self.store {
+            Store::Fleet(fleet) => fleet.now(),
+            _ => SystemTime::now(),
+        }
+    }
+}
+
+impl Store {
+    /// By which name the instances of a fleet know what is kept here.
+    pub(crate) async fn name_in_fleet(&mut self) -> Result<Uuid, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(*memory.name.get_or_insert_with(Uuid::new_v4)),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(file) => file.name_in_fleet().await,
+            Self::Fleet(fleet) => Ok(fleet.store),
+        }
+    }
+
+    /// What the fleet is to be told of up to `limit` incidents.
+    pub(crate) async fn shares(&mut self, limit: usize) -> Result<Vec<Share>, StoreError> {
+        decide!(self, Scope::Shares { limit }, |page: &mut Page| page.shares(limit))
+    }
+
+    /// Notes what the fleet has taken, and told.
+    pub(crate) async fn note_taken(&mut self, taken: &[Taken], now: SystemTime) -> Result<(), StoreError> {
+        let ids: Vec<i64> = taken.iter().map(|taken| taken.local_id).collect();
+        decide!(self, Scope::Taken(&ids), |page: &mut Page| page.note_taken(taken, now))
+    }
+}

@@ -1,0 +1,23 @@
+//! Black-box tests of a fleet: a real PostgreSQL in a private cluster, a real PgBouncer,
+//! real processes, and a network that fails when told so. All on 127.0.0.1.
+//!
+//! They need Debian's packages `postgresql` and `pgbouncer`, and fail without them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![cfg(target_os = "linux")]
+
+mod bouncer;
+mod child;
+mod cluster;
+mod harness;
+mod keeper;
+mod proxy;
+mod rows;
+
+/// What the other black-box tests stand on.
+#[expect(dead_code, unused_imports, reason = "it serves more tests than these")]
+#[path = "../it"]
+mod it {
+    pub(crate) mod provider;
+    pub(crate) mod support;
+}
+use it::{provider, support};
