@@ -90,7 +90,7 @@ impl Fleet {
     /// How many events of each message were handed over.
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         let sql =
-            "SELECT data ->> 'message', sum(count)::bigint FROM share JOIN first_event USING (incident_id)
+            "SELECT first_event.data ->> 'message', sum(count)::bigint FROM share JOIN first_event USING (incident_id)
                     GROUP BY 1";
         let pair = |row: &String| {
             let (message, count) = row.rsplit_once('|').unwrap();
