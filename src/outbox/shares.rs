@@ -59,6 +59,16 @@ impl Store {
         decide!(self, Scope::Shares { limit }, |page: &mut Page| page.shares(limit))
     }
 
+    /// The incidents that the fleet has, and nobody is known to be told of.
+    pub(crate) async fn untold_in_fleet(&mut self) -> Result<Vec<i64>, StoreError> {
+        decide!(self, Scope::Live, |page: &mut Page| page.untold_in_fleet())
+    }
+
+    /// Takes back the messages that surely did not leave.
+    pub(crate) async fn withdraw(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        decide!(self, Scope::Live, |page: &mut Page| page.withdraw(now))
+    }
+
     /// Notes what the fleet has taken, and told.
     pub(crate) async fn note_taken(&mut self, taken: &[Taken], now: SystemTime) -> Result<(), StoreError> {
         let ids: Vec<i64> = taken.iter().map(|taken| taken.local_id).collect();

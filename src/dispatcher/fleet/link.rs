@@ -8,12 +8,11 @@ use uuid::Uuid;
 use super::{
     super::{Dispatcher, MAX_SLEEP, STORE_RETRY},
     Answer, Request,
-    outage::Outage,
+    outage::{Outage, Silence},
 };
 use crate::{
     host::time::{Saturating, from_now},
     outbox::{Store, Taken},
-    policy::outage::PATIENCE,
 };
 
 /// What the alert thread has of the fleet's thread.
@@ -24,8 +23,9 @@ pub(in crate::dispatcher) struct Link {
     asked_at: Option<Instant>,
     /// There may be something to hand over, not before then.
     due_at: Option<Instant>,
-    /// When something was handed over last.
+    /// When something was handed over last, and of which local store.
     handed_at: Option<Instant>,
+    store: Option<Uuid>,
     /// Somebody waits for what was captured to be told.
     must_hurry: bool,
     /// How many instances there are, and which of them this is; zero if that is not known.
@@ -43,6 +43,7 @@ impl Link {
             // What an earlier run did not hand over.
             due_at: Some(Instant::now()),
             handed_at: None,
+            store: None,
             must_hurry: false,
             fleet: 0,
             position: 0,
@@ -70,7 +71,8 @@ impl Link {
 
     /// Whether something is still to be handed over, and may be.
     pub(in crate::dispatcher) fn is_handing_over(&self) -> bool {
-        self.outage.is_none() && (self.asked_at.is_some() || self.due_at.is_some())
+        let soon = from_now(MIN_PAUSE);
+        self.outage.is_none() && (self.asked_at.is_some() || self.due_at.is_some_and(|at| at <= soon))
     }
 
     /// The next answer; there is none where there is no fleet.
@@ -81,10 +83,13 @@ impl Link {
         }
     }
 
-    fn note_silence(&mut self) {
-        if self.outage.is_none() {
-            let since = self.asked_at.unwrap_or_else(Instant::now);
-            self.outage = Some(Outage::new(since, self.fleet, self.position));
+    fn note_silence(&mut self, silence: Silence) {
+        match &mut self.outage {
+            Some(outage) => outage.silence = outage.silence.max(silence),
+            None => {
+                let since = self.asked_at.unwrap_or_else(Instant::now);
+                self.outage = Some(Outage::new(since, self.fleet, self.position, silence));
+            }
         }
     }
 }
@@ -95,11 +100,14 @@ pub(in crate::dispatcher) struct Heard(Option<Answer>);
 impl Dispatcher<'_> {
     /// Takes what the fleet's thread said.
     pub(in crate::dispatcher) async fn hear(&mut self, Heard(answer): Heard) {
-        let store = self.local_store().await;
+        let asks = matches!(&answer, Some(Answer::Taken(_, taken)) if !taken.is_empty())
+            || matches!(&answer, Some(Answer::Looked(_, outlook)) if !outlook.taken.is_empty());
+        let store = if asks { self.local_store().await } else { None };
         let Some(link) = &mut self.inbox.link else { return };
-        let (of, taken) = match answer {
+        let mut is_stuck = false;
+        let (of, taken, is_taken) = match answer {
             Some(Answer::Unreachable { is_answer }) => {
-                link.note_silence();
+                link.note_silence(if is_answer { Silence::Taking } else { Silence::Looking });
                 if is_answer {
                     link.asked_at = None;
                     link.due_at = Some(from_now(link.pause()));
@@ -117,21 +125,45 @@ impl Dispatcher<'_> {
             Some(Answer::Taken(of, taken)) => {
                 link.asked_at = None;
                 if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
-                    link.due_at = Some(Instant::now());
+                    link.due_at = Some(from_now(STORE_RETRY));
                 }
-                (of, taken)
+                if !taken.is_empty() && store != Some(of) {
+                    link.note_counted();
+                }
+                (of, taken, true)
             }
             Some(Answer::Looked(of, outlook)) => {
                 (link.fleet, link.position) = (outlook.fleet, outlook.position);
-                (of, outlook.taken)
+                if outlook.is_stuck {
+                    link.note_silence(Silence::Telling);
+                    self.tell_at = None;
+                    is_stuck = true;
+                }
+                (of, outlook.taken, false)
             }
         };
-        if link.outage.take().is_some() {
+        // If it does not take what is handed over, that it can be seen is no help.
+        let ends = |outage: &mut Outage| match outage.silence {
+            Silence::Looking => !is_stuck,
+            Silence::Taking => is_taken,
+            Silence::Telling => !is_taken && !is_stuck,
+        };
+        let has_ended = link.outage.take_if(ends).is_some();
+        if has_ended {
             self.tell_at = None;
+            self.withdraw().await;
         }
         if !taken.is_empty() && store == Some(of) {
             self.note_taken(&taken).await;
         }
+    }
+
+    /// Takes back what this instance decided to tell alone and did not send: the fleet tells it.
+    async fn withdraw(&mut self) {
+        let now = SystemTime::now();
+        // What stays is sent, after a look whether another instance did.
+        drop(self.outbox.with(async |store: &mut Store| store.withdraw(now).await).await);
+        self.wake_lanes();
     }
 
     async fn note_taken(&mut self, taken: &[Taken]) {
@@ -153,15 +185,16 @@ impl Dispatcher<'_> {
 
     /// Hands over what is due. Returns how long nothing will be.
     pub(in crate::dispatcher) async fn hand_over(&mut self) -> Duration {
+        let patience = self.patience();
         let Some(link) = &mut self.inbox.link else { return MAX_SLEEP };
         if let Some(asked_at) = link.asked_at {
             // It may hang: then this instance is on its own.
             let silent = asked_at.elapsed();
-            if silent < PATIENCE {
-                return PATIENCE - silent;
+            if silent < patience {
+                return patience - silent;
             }
             if link.outage.is_none() {
-                link.note_silence();
+                link.note_silence(Silence::Taking);
                 self.tell_at = None;
             }
             return MAX_SLEEP;
@@ -175,17 +208,21 @@ impl Dispatcher<'_> {
         else {
             return STORE_RETRY;
         };
-        let Some(link) = &mut self.inbox.link else { return MAX_SLEEP };
-        link.due_at = None;
+        let is_other = self.inbox.link.as_ref().is_some_and(|link| link.store != Some(name));
+        let untold = async |store: &mut Store| store.untold_in_fleet().await;
+        let untold = if is_other { self.outbox.with(untold).await } else { Ok(Vec::new()) };
+        let (Some(link), Ok(untold)) = (&mut self.inbox.link, untold) else { return STORE_RETRY };
+        link.due_at = Some(from_now(LOOK_AGAIN));
         let hurried = std::mem::take(&mut link.must_hurry);
         // The first time it learns which store this is.
-        if shares.is_empty() && !hurried && link.handed_at.is_some() {
+        if shares.is_empty() && !hurried && !is_other {
             return MAX_SLEEP;
         }
+        link.store = Some(name);
         (link.asked_at, link.handed_at) = (Some(Instant::now()), Some(Instant::now()));
         // If it is gone, what it says next is nothing.
-        drop(link.requests.send(Request::HandOver { store: name, shares, hurried }));
-        PATIENCE
+        drop(link.requests.send(Request::HandOver { store: name, shares, untold, hurried }));
+        patience
     }
 
     /// Ends the fleet's thread, and waits for what it has under way as long as that may take.
@@ -195,13 +232,19 @@ impl Dispatcher<'_> {
         drop(requests);
         let ended = async { while answers.recv().await.is_some() {} };
         // It goes on by itself; the store has all of it.
-        drop(tokio::time::timeout(PATIENCE, ended).await);
+        drop(tokio::time::timeout(LAST_WORDS, ended).await);
     }
 }
 
 /// How soon after a hand-over the next one is: once a second, or less often in a large fleet.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// What something that went wrong left is looked for so often.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long the end of the fleet's thread is waited for.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How many incidents are handed over at once.
 const MAX_SHARES: usize = 100;

@@ -21,7 +21,13 @@ pub(super) use link::Link;
 enum Request {
     /// To hand over what the local store `store` counted; to tell it at once, if somebody
     /// waits for that.
-    HandOver { store: Uuid, shares: Vec<Share>, hurried: bool },
+    HandOver {
+        store: Uuid,
+        shares: Vec<Share>,
+        /// What an earlier run handed over, and nobody is known to be told of.
+        untold: Vec<i64>,
+        hurried: bool,
+    },
 }
 
 /// What the fleet's thread says.

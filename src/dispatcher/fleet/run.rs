@@ -41,17 +41,21 @@ struct Station {
     store: Uuid,
     /// Its incidents that the fleet has, and nobody was told of yet.
     untold: BTreeSet<i64>,
+    asked_up_to: i64,
     look_at: Instant,
     /// How often all look, if that is set.
     poll: Option<Duration>,
     fleet: u32,
     sweep_at: Instant,
     is_reached: Option<bool>,
+    /// The next look is the answer to a question.
+    is_asked: bool,
     /// Whether something is to be told of a sink.
     is_ill: bool,
     /// Until when it is looked often, as somebody waits.
     hurried_until: Option<Instant>,
-    ends: bool,
+    /// The alert thread is gone: what is under way is seen through until then.
+    ends_by: Option<Instant>,
 }
 
 impl Link {
@@ -78,14 +82,16 @@ impl Link {
             answers: answered,
             store: Uuid::nil(),
             untold: BTreeSet::new(),
+            asked_up_to: 0,
             look_at: Instant::now(),
             poll: fleet.poll,
             fleet: 0,
             sweep_at: from_now(SWEEP_PAUSE.mul_f64(jitter())),
             is_reached: None,
+            is_asked: false,
             is_ill: false,
             hurried_until: None,
-            ends: false,
+            ends_by: None,
         };
         let store = Fleet::new(options, &fleet.schema, &process.app, Uuid::nil(), SystemTime::now());
         let (setup, counters) = (setup.clone(), Arc::clone(counters));
@@ -105,9 +111,11 @@ fn work(setup: &Setup, counters: &Arc<Counters>, mut station: Station, store: Fl
     let grouping = Grouping::new(String::new(), None);
     let mut inbox = Inbox::of_fleet(run, grouping, setup.redaction.clone());
     let mut outbox = Outbox::of_fleet(store);
-    while !station.ends {
+    while !station.ends() {
         let begun = work_until_stopped(setup, counters, &mut station, &mut inbox, &mut outbox);
         if let Err(why) = begun {
+            // What it was asked is not answered any more.
+            drop(station.answers.send(Answer::Unreachable { is_answer: true }));
             trouble::report("fleet", "", &format!("the fleet's thread begins again: {why}"));
             std::thread::sleep(PAUSE_AFTER_STOP);
         }
@@ -147,12 +155,13 @@ impl Dispatcher<'_> {
                 station.look_at = Instant::now();
             }
             self.learn_what_came().await;
-            let mut next = self.look_at_fleet(station).await;
-            if station.is_reached == Some(true) {
+            let mut next = if station.ends() { MIN_PAUSE } else { self.look_at_fleet(station).await };
+            if station.is_reached == Some(true) && !station.ends() {
                 if std::mem::take(&mut station.is_ill) {
                     self.tell_of_dead().await;
                 }
-                next = next.min(self.tell().await.max(MIN_PAUSE));
+                // While others decide what is due there is nothing to do.
+                next = next.min(self.tell().await.max(MIN_PAUSE + OTHERS_DECIDE.mul_f64(jitter())));
                 next = self.start_due_deliveries().await.max(MIN_PAUSE).min(next);
                 next = self.ask_when_due().await.max(MIN_PAUSE).min(next);
             }
@@ -161,16 +170,18 @@ impl Dispatcher<'_> {
             {
                 next = next.min(rests.max(MIN_PAUSE));
             }
-            if station.ends && self.in_flight.is_empty() && self.unsettled.is_empty() {
+            let is_at_rest = self.in_flight.is_empty() && self.unsettled.is_empty();
+            if station.ends_by.is_some_and(|by| is_at_rest || by <= Instant::now()) {
                 break;
             }
             tokio::select! {
                 biased;
-                request = station.requests.recv(), if !station.ends => match request {
-                    Some(Request::HandOver { store, shares, hurried }) => {
+                request = station.requests.recv(), if station.ends_by.is_none() => match request {
+                    Some(Request::HandOver { store, shares, untold, hurried }) => {
+                        station.know(store, untold);
                         self.take_shares(station, store, &shares, hurried).await;
                     }
-                    None => station.ends = true,
+                    None => station.ends_by = Some(from_now(LAST_WORDS)),
                 },
                 Some(finished) = self.in_flight.join_next_with_id() => self.finish(finished),
                 Some(answered) = self.asking.join_next_with_id() => self.learn(answered).await,
@@ -183,10 +194,6 @@ impl Dispatcher<'_> {
 
     /// Hands over `shares` of the local store `name`.
     async fn take_shares(&mut self, station: &mut Station, name: Uuid, shares: &[Share], hurried: bool) {
-        if station.store != name {
-            station.store = name;
-            station.untold.clear();
-        }
         let maker = Maker {
             new_id: &public_id,
             run: self.inbox.run,
@@ -197,12 +204,16 @@ impl Dispatcher<'_> {
         let targets = &self.targets;
         let Some(fleet) = self.outbox.fleet() else { return };
         fleet.set_store(name);
-        // What is known of the instances is of those that were seen.
-        let taken = match shares {
-            [] => Ok(Vec::new()),
-            shares => fleet.hand_over(shares, targets, &maker).await,
-        };
-        match taken {
+        if shares.is_empty() {
+            // Only a look says whether the store answers.
+            station.hurried_until = hurried.then(|| from_now(HURRY)).or(station.hurried_until);
+            if hurried {
+                self.hurry();
+            }
+            (station.look_at, station.is_asked) = (Instant::now(), true);
+            return;
+        }
+        match fleet.hand_over(shares, targets, &maker).await {
             Ok(taken) => {
                 self.note_reached(station, None);
                 for answer in &taken {
@@ -211,7 +222,9 @@ impl Dispatcher<'_> {
                         None => station.untold.insert(answer.local_id),
                     };
                 }
-                self.tell_at = None;
+                if taken.iter().any(|answer| answer.told_at.is_none()) {
+                    self.tell_at = None;
+                }
                 if hurried {
                     station.hurried_until = Some(from_now(HURRY));
                     self.hurry();
@@ -253,7 +266,7 @@ impl Dispatcher<'_> {
             return wait.max(MIN_PAUSE);
         }
         let pause = station.pause();
-        let untold: Vec<i64> = station.untold.iter().copied().take(MAX_ASKED).collect();
+        let untold = station.some_untold();
         let sinks: Vec<&str> = self.channels.iter().map(|channel| channel.sink).collect();
         let (host, version) = (self.process.host.as_deref(), self.process.version.as_deref());
         let Some(fleet) = self.outbox.fleet() else { return MAX_SLEEP };
@@ -262,24 +275,36 @@ impl Dispatcher<'_> {
                 station.fleet = outlook.fleet.max(1);
                 station.look_at = from_now(station.pause().mul_f64(0.8 + 0.4 * jitter()));
                 station.is_ill = is_ill;
+                let named: BTreeSet<i64> = outlook.taken.iter().map(|answer| answer.local_id).collect();
                 outlook.taken.retain(|answer| answer.told_at.is_some());
                 for answer in &outlook.taken {
                     station.untold.remove(&answer.local_id);
                 }
+                // Of what it does not name any more there is nothing to wait for.
+                for id in untold.iter().filter(|id| !named.contains(id)) {
+                    station.untold.remove(id);
+                }
                 let store = station.store;
                 self.note_reached(station, None);
                 drop(station.answers.send(Answer::Looked(store, outlook)));
-                // Something may be due that another instance left.
-                if due_at.is_some_and(|due_at| due_at <= self.now()) {
-                    self.tell_at = None;
-                    self.wake_lanes();
+                if std::mem::take(&mut station.is_asked) {
+                    drop(station.answers.send(Answer::Taken(store, Vec::new())));
+                }
+                // Another instance may have left something, or has it told later.
+                if let Some(due_at) = due_at {
+                    let is_due = due_at <= self.now();
+                    self.tell_at = self.tell_at.map(|at| at.min(due_at)).filter(|_| !is_due);
+                    if is_due {
+                        self.wake_lanes();
+                    }
                 }
                 self.sweep_fleet(station).await;
                 station.look_at.saturating_duration_since(Instant::now())
             }
             Err(error) => {
                 self.note_reached(station, Some(&error.to_string()));
-                drop(station.answers.send(Answer::Unreachable { is_answer: false }));
+                let is_answer = std::mem::take(&mut station.is_asked);
+                drop(station.answers.send(Answer::Unreachable { is_answer }));
                 let pause = match station.hurried_until {
                     Some(_) => MIN_PAUSE,
                     None => RETRY_PAUSE,
@@ -306,21 +331,58 @@ impl Dispatcher<'_> {
 }
 
 impl Station {
+    /// Some of what is untold: each look asks of the next ones.
+    fn some_untold(&mut self) -> Vec<i64> {
+        let after = self.untold.range(self.asked_up_to.saturating_add(1)..).copied();
+        let mut some: Vec<i64> = after.take(MAX_ASKED).collect();
+        if some.len() < MAX_ASKED {
+            let before = self.untold.range(..=self.asked_up_to).copied();
+            some.extend(before.take(MAX_ASKED - some.len()).collect::<Vec<_>>());
+        }
+        self.asked_up_to = some.last().copied().unwrap_or(0);
+        some
+    }
+
+    fn ends(&self) -> bool {
+        self.ends_by.is_some()
+    }
+
+    /// From now on, `store` is handed over, of which these incidents may be told already.
+    fn know(&mut self, store: Uuid, untold: Vec<i64>) {
+        if self.store != store {
+            self.store = store;
+            self.untold.clear();
+        }
+        self.untold.extend(untold);
+    }
+
     /// Between two looks: however many instances there are, they look once or three times a
     /// second together.
     fn pause(&self) -> Duration {
         if self.hurried_until.is_some_and(|until| until > Instant::now()) && !self.untold.is_empty() {
             return HURRIED_LOOK;
         }
-        let usual = Duration::from_secs(u64::from(self.fleet)).clamp(MIN_LOOK, MAX_LOOK);
-        if self.untold.is_empty() { self.poll.unwrap_or(MAX_LOOK).max(usual) } else { usual }
+        let together = |least| Duration::from_secs(u64::from(self.fleet)).clamp(least, MAX_LOOK);
+        match (self.untold.is_empty(), self.poll) {
+            (false, _) => together(MIN_LOOK),
+            (true, Some(poll)) => poll,
+            // There is nobody who could leave something.
+            (true, None) if self.fleet <= 1 => MAX_LOOK,
+            (true, None) => together(IDLE_LOOK),
+        }
     }
 }
 
 /// Between two turns of the loop, as others may be deciding what is due.
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long it is left to others to decide what is due, at most.
+const OTHERS_DECIDE: Duration = Duration::from_millis(600);
+
 const MIN_LOOK: Duration = Duration::from_secs(5);
+
+/// The same while this instance waits for nothing: longer than a connection is kept.
+const IDLE_LOOK: Duration = Duration::from_secs(15);
 pub(super) const MAX_LOOK: Duration = Duration::from_secs(300);
 
 /// While somebody waits for what was captured to be told, and for how long.
@@ -332,6 +394,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often one instance sweeps, if it is the only one.
 const SWEEP_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long what is under way at the end is seen through.
+const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
 /// Of how many shares one look asks.
 const MAX_ASKED: usize = 500;

@@ -22,6 +22,8 @@ pub(crate) struct Outlook {
     pub(crate) position: u32,
     /// What became of the shares that were asked about.
     pub(crate) taken: Vec<Taken>,
+    /// It takes what is counted, and nobody tells it.
+    pub(crate) is_stuck: bool,
 }
 
 /// What a look comes to.
@@ -33,6 +35,9 @@ pub(crate) struct Seen {
     /// Whether something is to be told of a sink.
     pub(crate) is_ill: bool,
 }
+
+/// What was due so long ago, no instance can tell.
+const STUCK_AFTER: Duration = Duration::from_secs(2 * 60);
 
 impl Fleet {
     /// Says that this instance is here, and will look again within `until`; and asks what
@@ -73,10 +78,13 @@ impl Fleet {
             [] => Vec::new(),
             shares => {
                 let asked = sqlx::query_as::<_, Answer>(answer!(
-                    "SELECT",
-                    "FROM share JOIN incident ON incident.id = share.incident_id
-                      WHERE share.store = $1 AND share.local_id = ANY ($2)
-                      ORDER BY incident.id"
+                    "WITH counted AS MATERIALIZED (
+                         SELECT local_id, max(incident_id) AS incident_id, sum(count)::bigint AS count
+                           FROM share WHERE store = $1 AND local_id = ANY ($2) GROUP BY local_id),
+                       live AS MATERIALIZED (
+                         SELECT id, public_id, (data ->> 'opened_at')::bigint AS opened_at FROM incident
+                          WHERE id = ANY (ARRAY(SELECT incident_id FROM counted)))
+                     SELECT"
                 ));
                 let asked = asked.bind(store).bind(shares).persistent(false);
                 let told = bounded(asked.fetch_all(&mut *turn.transaction)).await?;
@@ -93,23 +101,30 @@ impl Fleet {
                     store,
                     shares
                 )?;
-                told.into_iter().map(taken).collect()
+                told.into_iter().map(|answer| taken(answer, turn.fleet)).collect()
             }
         };
-        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>, bool)>(
+        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>, bool, bool)>(
             "SELECT count(*), count(*) FILTER (WHERE store < $1),
                     least((SELECT min(due_at) FROM standing WHERE sink = ANY ($3) AND due_at IS NOT NULL),
                           (SELECT min(due_at) FROM delivery WHERE sink = ANY ($3) AND state = 'pending'),
                           (SELECT min(ask_at) FROM delivery WHERE sink = ANY ($3) AND ask_at IS NOT NULL)),
                     EXISTS (SELECT 1 FROM dead_told
-                             WHERE sink = ANY ($3) AND (count > 0 OR failing_since IS NOT NULL))
+                             WHERE sink = ANY ($3) AND (count > 0 OR failing_since IS NOT NULL)),
+                    EXISTS (SELECT 1 FROM standing WHERE sink = ANY ($3) AND due_at <= $4)
                FROM instance WHERE seen_until > $2",
         );
-        let counted = counted.bind(store).bind(now).bind(sinks).persistent(false);
-        let (fleet, position, due_at, is_ill) = bounded(counted.fetch_one(&mut *turn.transaction)).await?;
+        let counted = counted
+            .bind(store)
+            .bind(now)
+            .bind(sinks)
+            .bind(to_millis(turn.now.earlier(STUCK_AFTER)))
+            .persistent(false);
+        let (fleet, position, due_at, is_ill, is_stuck) =
+            bounded(counted.fetch_one(&mut *turn.transaction)).await?;
         turn.end().await?;
         let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-        let outlook = Outlook { fleet: number(fleet), position: number(position), taken };
+        let outlook = Outlook { fleet: number(fleet), position: number(position), taken, is_stuck };
         Ok(Seen { outlook, due_at: due_at.map(from_millis), is_ill })
     }
 }

@@ -45,8 +45,8 @@ pub(crate) struct Fleet {
     used_at: Instant,
     /// The connection is in the middle of something.
     is_broken: bool,
-    /// Whether the tables are known to be there.
-    is_prepared: bool,
+    /// Which database it is, once the tables are known to be there.
+    id: Uuid,
     clock: Clock,
     /// Why the last attempt to reach it failed, how many did in a row, and when the next is.
     outage: Option<(String, u32, Instant)>,
@@ -91,7 +91,7 @@ impl Fleet {
             connection: None,
             used_at: Instant::now(),
             is_broken: false,
-            is_prepared: false,
+            id: Uuid::nil(),
             clock: Clock { read: now, at: Instant::now() },
             outage: None,
         }
@@ -160,10 +160,9 @@ impl Fleet {
     async fn connect(&mut self) -> Result<PgConnection, StoreError> {
         let mut connection = bounded(PgConnection::connect_with(&self.options)).await?;
         self.clock = Clock::read(&mut connection).await?;
-        if !self.is_prepared {
-            bounded_by(schema::PATIENCE, schema::prepare(&mut connection, &self.schema, &self.app)).await?;
-            self.is_prepared = true;
-        }
+        // It may have been replaced meanwhile.
+        let prepare = schema::prepare(&mut connection, &self.schema, &self.app);
+        self.id = bounded_by(schema::PATIENCE, prepare).await?;
         Ok(connection)
     }
 

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
 
 use super::{Meant, StoreError};
 
@@ -28,17 +29,18 @@ const VERSION: i32 = 1;
 /// Begins a transaction, in one round trip. Nothing of it stays with the connection.
 pub(super) fn begin(schema: &str) -> String {
     format!(
-        "BEGIN; SET LOCAL search_path = \"{schema}\"; SET LOCAL statement_timeout = '2s'; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL search_path = \"{schema}\"; SET LOCAL statement_timeout = '2s'; \
          SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '5s'"
     )
 }
 
-/// Makes the tables if they are not there, and looks whose they are.
+/// Makes the tables if they are not there, and looks whose they are. Returns which database
+/// it is.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
     schema: &str,
     app: &str,
-) -> Result<(), StoreError> {
+) -> Result<Uuid, StoreError> {
     let mut transaction = connection.begin_with("BEGIN").await.meant()?;
     let is_there = is_there(&mut transaction, schema).await?;
     transaction.commit().await.meant()?;
@@ -46,7 +48,7 @@ pub(super) async fn prepare(
         make(connection, schema, app).await?;
     }
     let mut transaction = connection.begin_with(AssertSqlSafe(begin(schema))).await.meant()?;
-    let (owner, needed): (String, i32) = sqlx::query_as("SELECT app, needed FROM meta")
+    let (id, owner, needed): (Uuid, String, i32) = sqlx::query_as("SELECT id, app, needed FROM meta")
         .persistent(false)
         .fetch_one(&mut *transaction)
         .await
@@ -62,7 +64,7 @@ pub(super) async fn prepare(
             "a newer version of tracing-alert has the schema {schema} to itself: update this program"
         )));
     }
-    Ok(())
+    Ok(id)
 }
 
 /// By the catalogue: what `to_regclass` said once stays with a session.

@@ -7,11 +7,17 @@
 //! Invariant: every event is counted by one side, and what one side told the other does not
 //! tell again.
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{IncidentRow, Page, Recipient, StandingRow};
+use uuid::Uuid;
+
+use super::{IncidentRow, Page, Recipient, StandingRow, State};
 use crate::{
     event::Event,
     host::time::Saturating,
@@ -34,6 +40,9 @@ pub(in crate::outbox) struct Shared {
     /// Which incident of the fleet it is of; zero if that is not known.
     #[serde(default)]
     pub(in crate::outbox) place: i64,
+    /// In which database that is.
+    #[serde(default)]
+    pub(in crate::outbox) fleet: Uuid,
     /// Whether its callsite is learned from.
     #[serde(default)]
     pub(in crate::outbox) is_learned: bool,
@@ -96,6 +105,8 @@ pub(in crate::outbox) struct ToldHere {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Taken {
     pub(crate) local_id: i64,
+    /// Which database says so.
+    pub(crate) fleet: Uuid,
     /// Which incident of the fleet it is of.
     pub(crate) place: i64,
     /// How many events of it it has.
@@ -159,6 +170,36 @@ impl Page {
         .collect()
     }
 
+    /// The incidents that the fleet has, and nobody is known to be told of.
+    pub(in crate::outbox) fn untold_in_fleet(&self) -> Vec<i64> {
+        let placed = self.incidents.iter().filter(|(_, row)| row.shared.place > 0).map(|(id, _)| *id);
+        placed.filter(|id| self.standings_of(*id).any(|(_, known)| known.is_untold())).collect()
+    }
+
+    /// Takes back the messages that surely did not leave: what they tell is untold again, and
+    /// the fleet's to tell.
+    pub(in crate::outbox) fn withdraw(&mut self, now: SystemTime) {
+        let here = self.deliveries.iter().filter(|(_, it)| it.state == State::Pending && it.doubtful == 0);
+        let here: Vec<_> = here.map(|(key, it)| (*key, it.notice_id, it.recipient.clone())).collect();
+        for (key, notice, recipient) in here {
+            let items: Vec<_> = self.items_of(notice).map(|(id, item)| (id, item.count)).collect();
+            for (id, count) in items {
+                let Some(known) = self.standings.change(&(id, recipient.clone())) else { continue };
+                known.told = known.told.saturating_sub(count);
+                known.tellings = known.tellings.saturating_sub(1);
+                if known.told == 0 {
+                    (known.told_at, known.holds, known.hold) = (None, 0, Duration::ZERO);
+                }
+                known.due_at = Some(now);
+            }
+            if let Some(delivery) = self.deliveries.change(&key) {
+                delivery.state = State::Dead;
+                delivery.settled_at = Some(now);
+                delivery.last_error = Some("not sent: the fleet tells it".to_owned());
+            }
+        }
+    }
+
     /// What the callsite of an incident that the fleet does not know yet is learned from.
     fn said_by(&self, id: i64, row: &IncidentRow) -> Option<Arc<Said>> {
         let first = self.firsts.get(&id).filter(|_| row.shared.is_learned)?;
@@ -180,7 +221,10 @@ impl Page {
                 row.shared = Shared { is_due: true, elsewhere, is_learned, ..Shared::default() };
                 continue;
             }
-            row.shared.place = answer.place;
+            if row.shared.fleet != answer.fleet {
+                row.shared.taken = 0;
+            }
+            (row.shared.fleet, row.shared.place) = (answer.fleet, answer.place);
             row.shared.taken = row.shared.taken.max(answer.count);
             row.shared.told = row.shared.told.max(told_here);
             row.shared.is_due = row.own_count() > row.shared.taken;
@@ -273,9 +317,11 @@ impl Page {
         now: SystemTime,
     ) -> Vec<Option<i64>> {
         let counted = |share: &Share| before.get(&share.local_id).map_or(0, |(count, _)| *count);
+        // One that was taken before came without its event.
         let is_known = |page: &Self, share: &Share| {
             share.first.is_some()
                 || share.row.about.is_some()
+                || share.row.shared.taken == 0
                 || page.incidents.values().any(|row| {
                     row.fingerprint == share.row.fingerprint
                         && (row.closed_at.is_none() || row.may_return(now))
@@ -312,6 +358,7 @@ impl Page {
     }
 
     fn note_told_by_instance(&mut self, id: i64, told: &[ToldHere], before: &[ToldHere], now: SystemTime) {
+        let Some(count) = self.incidents.get(&id).map(|row| row.count) else { return };
         for here in told {
             let known_before = before.iter().find(|it| it.recipient == here.recipient);
             let (told, reported, tellings) =
@@ -327,8 +374,10 @@ impl Page {
                 standing.told_now(reason, None, at)
             });
             let Some(known) = self.standings.change(&key) else { continue };
-            known.told = known.told.saturating_add(more);
-            known.reported = known.reported.saturating_add(here.reported.saturating_sub(reported));
+            // What the fleet told may have been found by its instance, which counts it, too.
+            known.told = known.told.saturating_add(more).min(count);
+            let more = here.reported.saturating_sub(reported);
+            known.reported = known.reported.saturating_add(more).min(count);
             known.tellings = known.tellings.saturating_add(here.tellings.saturating_sub(tellings));
             known.told_at = known.told_at.max(here.told_at.map(|at| at.min(now)));
             known.is_back = false;
