@@ -29,7 +29,7 @@ impl Fault {
             Self::Killed => cluster.kill_hard(),
             Self::Frozen => cluster.freeze(),
             Self::Network(way) => proxy.goes(way),
-            Self::ReadOnly => cluster.set("default_transaction_read_only", "on"),
+            Self::ReadOnly => cluster.demote(),
             Self::TooManyClients => {
                 cluster.limit_connections(0);
                 cluster.end_sessions();
@@ -52,7 +52,7 @@ impl Fault {
             Self::Killed => cluster.restart(),
             Self::Frozen => cluster.thaw(),
             Self::Network(_) => proxy.goes(Way::Open),
-            Self::ReadOnly => cluster.set("default_transaction_read_only", "off"),
+            Self::ReadOnly => cluster.promote(),
             Self::TooManyClients => cluster.limit_connections(-1),
             Self::DiskFull => {
                 cluster.make_room();
