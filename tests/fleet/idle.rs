@@ -40,7 +40,8 @@ fn idle_instances_hold_no_connection_and_look_rarely() {
     let looks = (proxy.accepted() - before) as f64 / begun.elapsed().as_secs_f64();
     figures(&format!("idle: {instances} instances make {looks:.2} looks a second and hold no connection"));
     assert!(looks <= MOST_LOOKS, "{looks}");
-    assert_eq!(cluster.sessions(), 0);
+    // Who looked meanwhile lets go, too.
+    in_the_end("none holds a connection again", || cluster.sessions() == 0);
     assert!(handles.iter().all(|handle| handle.stats().captured == 0));
     assert_eq!(harness.heard(), [""; 0]);
 }

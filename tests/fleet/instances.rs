@@ -90,7 +90,7 @@ impl Fleet {
     /// How many events of each message were handed over.
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         let sql =
-            "SELECT data ->> 'message', sum(count)::bigint FROM share JOIN first_event USING (incident_id)
+            "SELECT first_event.data ->> 'message', sum(count)::bigint FROM share JOIN first_event USING (incident_id)
                     GROUP BY 1";
         let pair = |row: &String| {
             let (message, count) = row.rsplit_once('|').unwrap();
@@ -162,11 +162,15 @@ impl Fleet {
 /// What a test that fails leaves to read.
 impl Drop for Fleet {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
+        if std::thread::panicking() {
+            // What the test broke may break this as well.
+            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.show())));
         }
-        let texts: Vec<_> = self.harness.provider.sms().iter().map(|sms| sms.text()).collect();
-        println!("SMS: {texts:#?}, look-ups: {}", self.harness.provider.lookups().len());
+    }
+}
+
+impl Fleet {
+    fn show(&self) {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let refused = log
             .lines()
@@ -188,6 +192,8 @@ impl Drop for Fleet {
                 println!("  {table}: {:#?}", local_rows(&disk.path().join("alerts.db"), &all));
             }
         }
+        let texts: Vec<_> = self.harness.provider.sms().iter().map(|sms| sms.text()).collect();
+        println!("SMS: {texts:#?}, look-ups: {}", self.harness.provider.lookups().len());
     }
 }
 

@@ -11,6 +11,7 @@ mod child;
 mod claim;
 mod cluster;
 mod down;
+mod ends;
 mod harness;
 mod hot;
 mod idle;
