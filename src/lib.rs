@@ -127,7 +127,7 @@ mod policy;
 pub use policy::{
     budget::Budget,
     matcher::Matcher,
-    notice::{Kind, LastHour, Notice, Process, Sample},
+    notice::{Kind, LastHour, Notice, Process, Sample, Spread},
     retry::RetryPolicy,
     send_error::SendError,
 };

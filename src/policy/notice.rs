@@ -141,6 +141,28 @@ pub struct Sample {
     pub last_at: SystemTime,
     /// How many there were in the last hour before the notice was made.
     pub last_hour: LastHour,
+    /// Where it happened, if several instances of the program share a store: in this
+    /// incident in all, not only since the message before.
+    pub spread: Option<Spread>,
+}
+
+/// In which instances of a program an incident happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Spread {
+    /// In how many.
+    pub instances: u32,
+    /// How many there are.
+    pub of: u32,
+    /// Their versions with the number of events, in the order in which it happened in them
+    /// first; not all if there are many.
+    pub versions: Vec<(String, u64)>,
+    /// Their hosts with the number of events, the one with the most first; not all if there
+    /// are many.
+    pub hosts: Vec<(String, u64)>,
+    /// How many hosts there are.
+    #[serde(default)]
+    pub hosts_in_all: u32,
 }
 
 /// How many events there were in each five minutes of an hour. Events that were

@@ -8,8 +8,8 @@
 use askama::Template;
 
 use super::{
-    Attachment, Clock, DefaultRender, attachment, bars::Bars, before, clean, counted, environment, facts,
-    headline, headline_with_cause, late, link::Link, panic_place, silence_hint, space::Space, total, trace,
+    Attachment, Clock, DefaultRender, attachment, bars::Bars, before, clean, counted, facts, headline,
+    headline_with_cause, instances, late, link::Link, panic_place, silence_hint, space::Space, total, trace,
     word, words,
 };
 use crate::{
@@ -193,7 +193,8 @@ impl Mail {
         let frames = FRAME_BYTES
             + shown.len() * scope.entry_bytes
             + traced * scope.backtrace_bytes
-            + shown.len().min(MAX_DRAWN) * BARS_BYTES;
+            + shown.len().min(MAX_DRAWN) * BARS_BYTES
+            + shown.iter().filter(|sample| sample.spread.is_some()).count() * instances::ROW_BYTES;
         let mut space = Space::new(scope.bytes.saturating_sub(frames), scope.mark);
         let is_health = notice.kind == Kind::Health;
         let overview = if shown.len() > 1 { overview(shown, &mut space) } else { Vec::new() };
@@ -228,7 +229,7 @@ impl Mail {
             overview,
             entries,
             omitted: omissions(omitted, all_traced - traced, notice.unsampled, file),
-            process: Row::new(words::label::PROCESS, facts::process(&notice.process)),
+            process: Row::new(instances::process_label(notice), facts::process(&notice.process)),
             backtraces,
             foot: format!("#{}{}", clean::line(&notice.id, 40), silence_hint::now(for_codes)),
             fold: (!fold.is_empty()).then(|| Row::new(words::label::FOLD, fold)),
@@ -271,6 +272,7 @@ impl Entry {
     ) -> Self {
         let event = &sample.event;
         let times = space.spend(&facts::times(sample, clock));
+        let instances = space.spend(&instances::lines(sample));
         let message = facts::message(event);
         let message = if message.is_empty() { headline(event, 200) } else { message };
         let message = space.spend_third(&message);
@@ -293,6 +295,7 @@ impl Entry {
             Some(Row::new(words::label::SPANS, spans)),
             Some(Row::new(words::label::TIMES, times)),
             Bars::new(sample, clock).map(|bars| Row::of_bars(bars, is_drawn)),
+            Some(Row::new(words::label::INSTANCES, instances)),
             Some(Row::new(words::label::FIELDS, fields)),
             Some(Row::new(words::label::LATEST, latest)),
             Some(Row::new(before_label, before)),
@@ -318,7 +321,8 @@ fn overview(shown: &[Sample], space: &mut Space<'_>) -> Vec<String> {
         let what = headline_with_cause(&sample.event, MAX_OVERVIEW_CHARS);
         let incident = clean::line(&sample.incident, 16);
         let line = format!("{}: {what} #{incident}", word(&sample.event));
-        space.spend(&words::overview(sample.count, &line, sample.kind))
+        let instances = instances::share(sample);
+        space.spend(&words::overview(sample.count, &line, instances.as_deref(), sample.kind))
     });
     lines.collect()
 }
@@ -342,12 +346,7 @@ fn preview(notice: &Notice) -> String {
 
 /// Like `New in MyApp (production) on host: happened 3 times since 2026-11-22 19:41:03 UTC`.
 fn reason(notice: &Notice, clock: &Clock) -> String {
-    let process = &notice.process;
-    let from = words::from(
-        &clean::line(&process.app, 80),
-        &clean::line(environment(process), 40),
-        &clean::line(process.host.as_deref().unwrap_or_default(), 80),
-    );
+    let from = instances::from(notice);
     let made_at = clock.time(notice.made_at);
     let samples = notice.samples.as_slice();
     let ([first], false) = (samples, notice.kind == Kind::Health) else {

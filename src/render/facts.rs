@@ -85,7 +85,7 @@ fn as_report(field: &Field) -> Option<Report> {
 }
 
 /// What is not empty of `parts`, one below the other.
-fn joined(parts: impl IntoIterator<Item = String>) -> String {
+pub(super) fn joined(parts: impl IntoIterator<Item = String>) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 

@@ -23,6 +23,7 @@ mod gsm7;
 pub(crate) use gsm7::segments;
 mod headline;
 use headline::Headline;
+mod instances;
 mod link;
 pub(crate) use link::{Links, Own as OwnLink, Template};
 mod report;

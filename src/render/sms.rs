@@ -5,8 +5,8 @@
 //! not bring.
 
 use super::{
-    Clock, Headline, clean, counted, environment, gsm7, headline, late, lost, panic_place, rank, tag, total,
-    word, words,
+    Clock, Headline, clean, counted, environment, gsm7, headline, instances, late, lost, panic_place, rank,
+    tag, total, word, words,
 };
 use crate::{
     event::loss::Losses,
@@ -99,7 +99,7 @@ impl Frame<'_> {
             }
         };
         for (at, entry) in entries.iter().enumerate() {
-            entry.until.iter().for_each(|until| add(at, "", until));
+            entry.remarks.iter().for_each(|remark| add(at, ", ", remark));
         }
         for detail in 0..longest {
             for (at, entry) in entries.iter().enumerate() {
@@ -186,8 +186,8 @@ struct Entry<'a> {
     count: String,
     /// What tells it from others of its kind.
     details: Vec<String>,
-    /// Until when nothing more is told of it.
-    until: Option<String>,
+    /// In how many instances it happened, and until when nothing more is told of it.
+    remarks: Vec<String>,
 }
 
 impl<'a> Entry<'a> {
@@ -202,6 +202,8 @@ impl<'a> Entry<'a> {
         // The first message keeps its room for what happened.
         let until = sample.held_until.filter(|_| sample.kind != Kind::First && notice.samples.len() == 1);
         let until = until.map(|until| gsm7::fold(&words::silent_until(&clock.minute(until))));
+        let mut remarks = instances::short(sample, notice.kind);
+        remarks.extend(until);
         let headline = headline.map(gsm7::fold);
         let word = match notice.kind {
             Kind::Health => String::new(),
@@ -221,7 +223,7 @@ impl<'a> Entry<'a> {
             _ => words::short_count(sample.count, sample.total),
         };
         let length = headline.whole().chars().count();
-        Self { index, sample, word, headline, length, place, count, details, until }
+        Self { index, sample, word, headline, length, place, count, details, remarks }
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn sample(event: Event, count: u64) -> Sample {
         last_hour,
         latest: None,
         in_common: None,
+        spread: None,
         event,
     }
 }
@@ -356,7 +357,8 @@ fn the_largest_notice_stays_within_its_limits() {
         event.breadcrumbs = vec![before; 64];
         let last = Event { message: format!("{long}."), ..event.bare() };
         let latest = || Some(last.clone());
-        let one = || Sample { latest: latest(), ..sample(event.clone(), u64::MAX) };
+        let spread = Some(instances::tests::of_names(&long));
+        let one = || Sample { latest: latest(), spread: spread.clone(), ..sample(event.clone(), u64::MAX) };
         let mut notice = notice((0..30).map(|_| one()).collect());
         notice.unsampled = u64::MAX;
         notice.losses = DropReason::ALL.iter().copied().map(|reason| (reason, u64::MAX)).collect();

@@ -35,11 +35,13 @@ pub(super) mod label {
     pub(in super::super) const SPANS: &str = "Spans";
     pub(in super::super) const TIMES: &str = "When";
     pub(in super::super) const PACE: &str = "Last hour";
+    pub(in super::super) const INSTANCES: &str = "Instances";
     pub(in super::super) const FIELDS: &str = "Fields";
     pub(in super::super) const LATEST: &str = "Latest";
     pub(in super::super) const BEFORE: &str = "Before it";
     pub(in super::super) const BEFORE_FIRST: &str = "Before the first";
     pub(in super::super) const PROCESS: &str = "Process";
+    pub(in super::super) const PROCESS_OF_FIRST: &str = "Process of the first";
     pub(in super::super) const BACKTRACE: &str = "Backtrace";
     pub(in super::super) const OTHER_FRAMES: &str = "Library frames";
     pub(in super::super) const FOLD: &str = "Grouping and silence";
@@ -87,6 +89,47 @@ pub(super) fn from(app: &str, environment: &str, host: &str) -> String {
     }
     from
 }
+
+/// In how many instances of a fleet something happened.
+pub(super) fn instances(count: u32, of: u32) -> String {
+    let s = if of == 1 { "" } else { "s" };
+    format!("{} of {} instance{s}", number(count.into()), number(of.into()))
+}
+
+/// The same in an SMS.
+pub(super) fn in_instances(instances: &str) -> String {
+    format!("in {instances}")
+}
+
+/// The same before where a message comes from.
+pub(super) fn instances_of(instances: &str, from: &str) -> String {
+    format!("{instances} of {from}")
+}
+
+/// All events are of one version.
+pub(super) fn only_version(version: &str) -> String {
+    format!("all in version {version}")
+}
+
+/// Those of several, in the order in which it began in them.
+pub(super) fn versions(names: &[String], has_others: bool) -> String {
+    let end = if has_others { " and others" } else { "" };
+    format!("first in version {}{end}", names.join(", then in "))
+}
+
+/// The hosts with the most events, and how many others there are.
+pub(super) fn hosts(names: &[String], others: usize) -> String {
+    let end = if others == 0 { String::new() } else { format!(" and {} more", number(others as u64)) };
+    format!("hosts: {}{end}", names.join(", "))
+}
+
+/// A version or a host, and how many events there were.
+pub(super) fn counted_name(name: &str, count: u64) -> String {
+    format!("{name} ({})", number(count))
+}
+
+/// In the place of a version or a host that is not known.
+pub(super) const UNNAMED: &str = "unknown";
 
 /// Why a message: each is the first line of a mail.
 pub(super) mod why {
@@ -152,7 +195,7 @@ pub(super) mod why {
 }
 
 /// One line of several kinds of event; without a count if all of it was told.
-pub(super) fn overview(count: u64, what: &str, kind: Kind) -> String {
+pub(super) fn overview(count: u64, what: &str, instances: Option<&str>, kind: Kind) -> String {
     let count = if count == 0 { String::new() } else { format!("{}x ", number(count)) };
     let end = match kind {
         Kind::First | Kind::Digest | Kind::Health => "",
@@ -160,7 +203,8 @@ pub(super) fn overview(count: u64, what: &str, kind: Kind) -> String {
         Kind::Update | Kind::Reminder => ", ongoing",
         Kind::Quiet => ", quiet",
     };
-    format!("{count}{what}{end}")
+    let instances = instances.map(|instances| format!(", {}", in_instances(instances)));
+    format!("{count}{what}{}{end}", instances.unwrap_or_default())
 }
 
 /// What the bars of an hour say.

@@ -252,6 +252,7 @@ impl Page {
             held_until: arrival.not_before,
             pace: arrival.pace.clone(),
             recent,
+            spread: None,
             #[cfg(feature = "postgres")]
             shared: super::Shared { is_due: maker.is_of_fleet, ..super::Shared::default() },
         };

@@ -69,6 +69,7 @@ impl Page {
                     since: incident.opened_at,
                     last_at: item.last_at,
                     last_hour: item.pace.hour(kept.made_at.max(item.last_at)),
+                    spread: item.spread.clone(),
                 }),
                 (Some(_) | None, _) => notice.unsampled = notice.unsampled.saturating_add(item.count),
             }

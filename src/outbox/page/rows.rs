@@ -22,7 +22,7 @@ use crate::{
     policy::{
         fingerprint::Learned,
         incident::{Reason, Recent},
-        notice::{Kind, Process},
+        notice::{Kind, Process, Spread},
     },
 };
 
@@ -94,6 +94,10 @@ pub(in crate::outbox) struct IncidentRow {
     pub(in crate::outbox) pace: Pace,
     #[serde(default)]
     pub(in crate::outbox) recent: Recent,
+    /// In which instances it happened. It is never kept with the row: where instances share
+    /// a store, it follows from what each of them counted.
+    #[serde(skip)]
+    pub(in crate::outbox) spread: Option<Spread>,
     /// What the fleet has of it.
     #[cfg(feature = "postgres")]
     #[serde(default, skip_serializing_if = "Shared::is_nothing")]
@@ -204,6 +208,9 @@ pub(in crate::outbox) struct ItemRow {
     /// Until when the recipient is told no more of it.
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) held_until: Option<SystemTime>,
+    /// In which instances it happened, if several share the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::outbox) spread: Option<Spread>,
 }
 
 /// Where a delivery is in its life.

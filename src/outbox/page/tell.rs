@@ -230,6 +230,7 @@ impl Page {
             today: 0,
             this_week: 0,
             held_until: None,
+            spread: None,
         });
         if matches!(reason, Reason::Quiet | Reason::Again) && item.reason != Reason::First {
             item.reason = reason;
@@ -238,6 +239,7 @@ impl Page {
         item.total = row.count;
         item.last_at = row.last_at;
         item.pace = row.pace.clone();
+        item.spread = row.spread.clone();
         note(item, row);
     }
 

@@ -308,6 +308,7 @@ fn unreadable_incident(fingerprint: Vec<u8>, count: u64, at: SystemTime) -> Inci
         held_until: None,
         pace: Pace::default(),
         recent: Recent::default(),
+        spread: None,
         #[cfg(feature = "postgres")]
         shared: Default::default(),
     }
@@ -324,6 +325,7 @@ fn unreadable_item(count: u64, at: SystemTime) -> ItemRow {
         today: 0,
         this_week: 0,
         held_until: None,
+        spread: None,
     }
 }
 

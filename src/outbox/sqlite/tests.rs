@@ -242,6 +242,7 @@ fn incident(id: i64) -> IncidentRow {
         recent: Default::default(),
         #[cfg(feature = "postgres")]
         shared: Default::default(),
+        spread: None,
     }
 }
 
@@ -268,6 +269,7 @@ fn add_message(page: &mut Page, number: u8) {
         today: 7,
         this_week: 7,
         held_until: None,
+        spread: None,
     };
     page.items.insert((id, id), item);
     let delivery = DeliveryRow {

@@ -1,9 +1,12 @@
 //! What goes along from one store to the next, whatever they are.
 
 use super::*;
-use crate::outbox::{
-    keep::Keep,
-    page::{IncidentRow, Page, Recipient, StandingRow},
+use crate::{
+    outbox::{
+        keep::Keep,
+        page::{IncidentRow, Page, Recipient, StandingRow},
+    },
+    policy::notice::Spread,
 };
 
 fn check_moves(claim: impl AsyncFnOnce(Bench, Bench)) {
@@ -159,6 +162,7 @@ fn page_of((count, told, closed_at, due_at): Brought) -> Page {
         recent: Default::default(),
         #[cfg(feature = "postgres")]
         shared: Default::default(),
+        spread: None,
     };
     let standing = StandingRow {
         told,
@@ -273,5 +277,36 @@ fn what_comes_to_a_file_that_was_left_adds_up_and_is_sent_by_nobody_else() {
         new.import(&[&second], &[], t(6)).await.unwrap();
         assert_eq!(new.events().await.unwrap().committed(), 18);
         new.shut().await;
+    });
+}
+
+#[test]
+fn in_which_instances_it_happened_is_told_as_it_was_then_and_goes_along() {
+    check_moves(async |mut bench, mut file| {
+        file.store.shut().await;
+        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+        let Store::Memory(memory) = &mut bench.store else { panic!("no memory") };
+        let spread = |instances| {
+            let hosts = vec![("web-1".to_owned(), 9)];
+            Some(Spread {
+                instances,
+                of: 34,
+                versions: vec![("1.4.3".to_owned(), 9)],
+                hosts,
+                hosts_in_all: 1,
+            })
+        };
+        let ids: Vec<i64> = memory.page.incidents.keys().copied().collect();
+        memory.page.incidents.change(&ids[0]).unwrap().spread = spread(30);
+        bench.tell("sms", t(1)).await;
+        let Store::Memory(memory) = &mut bench.store else { panic!("no memory") };
+        memory.page.incidents.change(&ids[0]).unwrap().spread = spread(31);
+        move_on(&mut bench).await;
+        let claim = bench.claim("sms", t(2)).await.unwrap();
+        assert_eq!(bench.store.notice(&claim).await.unwrap().samples[0].spread, spread(30));
+        // What it says of them now is known where it is counted only.
+        let claim = bench.claim("mail", t(2)).await.unwrap();
+        assert_eq!(bench.store.notice(&claim).await.unwrap().samples[0].spread, None);
+        bench.store.shut().await;
     });
 }

@@ -9,7 +9,7 @@ use std::{
 
 use tracing::Level;
 
-use super::{Kind, LastHour, Notice, Process, Sample};
+use super::{Kind, LastHour, Notice, Process, Sample, Spread};
 use crate::{
     event::{
         Event, Field, SpanFrame, Text, Value,
@@ -50,6 +50,7 @@ impl Notice {
             ("non-latin", non_latin()),
             ("hostile", hostile()),
             ("report", report()),
+            ("fleet", fleet()),
         ]
     }
 }
@@ -113,6 +114,7 @@ fn sample(event: Event, incident: &str, count: u64) -> Sample {
         since,
         last_at,
         last_hour,
+        spread: None,
     }
 }
 
@@ -357,6 +359,16 @@ const REPORTED: &str = "   0: anyhow::error::<impl core::convert::From<E> for an
    5: std::thread::Builder::spawn_unchecked_
    6: start_thread
    7: clone3";
+
+/// In most of the instances that share a store, since one of two versions.
+fn fleet() -> Notice {
+    let mut failed = failed_payment(3_525);
+    let hosts = (1..=4).map(|host| (format!("web-{host}"), 133 - host)).collect();
+    let versions = [("1.4.3", 3_508), ("1.4.2", 17)].map(|(version, count)| (version.to_owned(), count));
+    failed.spread =
+        Some(Spread { instances: 30, of: 34, versions: versions.into(), hosts, hosts_in_all: 30 });
+    notice(vec![failed])
+}
 
 /// What somebody gives who wants to break a message, or to deceive its reader.
 fn hostile() -> Notice {

@@ -39,6 +39,7 @@ impl Notice {
             since: now,
             last_at: now,
             last_hour: LastHour { since: now, counts: vec![0; 12] },
+            spread: None,
         };
         Self {
             id,

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proptest::option;
 
 use super::*;
+use crate::policy::notice::Spread;
 
 fn any_count() -> impl Strategy<Value = u64> {
     prop_oneof![1..50_u64, any::<u64>()]
@@ -24,6 +25,7 @@ prop_compose! {
         kind in proptest::sample::select(vec![Kind::First, Kind::Update, Kind::Reminder, Kind::Quiet]),
         before in vec(hostile(60), 0..70),
         latest in option::of(hostile(400)),
+        spread in option::of(spread()),
     ) -> Sample {
         let mut event = event(level, &message);
         event.target = target.into();
@@ -34,7 +36,7 @@ prop_compose! {
         event.backtrace = backtrace;
         event.breadcrumbs = before.iter().map(|text| Arc::new(breadcrumb(text, event.at))).collect();
         let latest = latest.map(|message| Event { message, ..event.bare() });
-        Sample { kind, latest, total: count.saturating_add(told), ..sample(event, count) }
+        Sample { kind, latest, spread, total: count.saturating_add(told), ..sample(event, count) }
     }
 }
 
@@ -183,4 +185,12 @@ proptest! {
         prop_assert!(lines.iter().all(|line| *line != words::label::BACKTRACE), "{}", email.text);
         prop_assert!(!email.subject.contains(['\n', '\r']) && !sms::short(&notice, true, &Clock::default()).contains(['\n', '\r']));
     }
+}
+
+/// Of instances with any names.
+fn spread() -> impl Strategy<Value = Spread> {
+    let names = || vec((hostile(90), any::<u64>()), 0..6);
+    (any::<[u32; 3]>(), names(), names()).prop_map(|([instances, of, hosts_in_all], versions, hosts)| {
+        Spread { instances, of, versions, hosts, hosts_in_all }
+    })
 }
