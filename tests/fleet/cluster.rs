@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write,
+    path::PathBuf,
     process::Command,
     sync::{
         LazyLock,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    figures,
     keeper::{Keeper, start_again},
     rows::{rows, try_rows},
     support::eventually,
@@ -45,9 +46,7 @@ impl Cluster {
         match Self::with(&[megabytes.to_string()]) {
             Ok(cluster) => Some(cluster),
             Err(error) if error.contains(NO_DISK) => {
-                // Not by a macro, whose output nobody sees of a test that passes.
-                let line = format!("NOT TESTED: a full disk, which needs root: {error}\n");
-                std::io::stderr().write_all(line.as_bytes()).unwrap();
+                figures(&format!("NOT TESTED: a full disk, which needs root: {error}"));
                 None
             }
             Err(error) => panic!("{error}"),
@@ -63,6 +62,11 @@ impl Cluster {
 
     pub(crate) fn port(&self) -> u16 {
         self.keeper.port
+    }
+
+    /// Where the server says what it refuses.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.keeper.directory.join("log")
     }
 
     /// The URL that a program has, of a role that may make its schema and nothing else.
@@ -130,6 +134,11 @@ impl Cluster {
     /// Makes room after [`fill_disk`](Self::fill_disk).
     pub(crate) fn make_room(&self) {
         fs::remove_file(self.keeper.directory.join(BALLAST)).unwrap();
+    }
+
+    /// Ends the sessions that `url`'s role has.
+    pub(crate) fn end_sessions(&self) {
+        self.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'alerts'");
     }
 
     /// How many sessions `url`'s role has.

@@ -8,10 +8,14 @@
 mod bouncer;
 mod child;
 mod cluster;
+mod down;
 mod harness;
+mod instances;
 mod keeper;
+mod processes;
 mod proxy;
 mod rows;
+mod start;
 
 /// What the other black-box tests stand on.
 #[expect(dead_code, unused_imports, reason = "it serves more tests than these")]
@@ -21,3 +25,9 @@ mod it {
     pub(crate) mod support;
 }
 use it::{provider, support};
+
+/// Says what was measured, also where a test that passes shows nothing.
+fn figures(line: &str) {
+    use std::io::Write;
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
+}

@@ -162,7 +162,7 @@ SELECT i.id,
            'pace', coalesce((SELECT jsonb_object_agg(step, n)::text
                                FROM (SELECT p.key AS step, sum(p.value::bigint) AS n
                                        FROM share, jsonb_each_text(share.data -> 'pace') p
-                                      WHERE share.incident_id = i.id GROUP BY p.key) paces), '{}'),
+                                      WHERE share.incident_id = i.id GROUP BY p.key) paces), '{}')::text,
            'recent', coalesce((SELECT jsonb_agg(jsonb_build_array(day, n) ORDER BY day)
                                  FROM (SELECT r.value -> 0 AS day, sum((r.value ->> 1)::bigint) AS n
                                          FROM share, jsonb_array_elements(share.data -> 'recent') r

@@ -1,0 +1,88 @@
+//! How a fleet begins: who makes its tables, and who may not.
+
+use crate::{
+    cluster::{Cluster, shared},
+    instances::{Fleet, in_the_end},
+};
+
+/// How many processes begin at once.
+const STARTS: usize = 90;
+
+#[test]
+fn ninety_processes_begin_on_an_empty_schema_and_none_complains() {
+    let cluster = Cluster::start();
+    for _ in 0..2 {
+        let fleet = Fleet::on(&cluster);
+        let instances = fleet.start_all(STARTS);
+        in_the_end("all were seen", || fleet.seen() == Some(STARTS as u64));
+        assert_eq!(fleet.rows("SELECT count(*) FROM meta"), ["1"]);
+        for instance in &instances {
+            assert_eq!(instance.said(), [""; 0]);
+        }
+    }
+}
+
+/// One that cannot use the fleet's store says so in one line with these words, and alerts by
+/// itself.
+fn is_alone(fleet: &Fleet, words: &[&str]) {
+    let mut instance = fleet.start(0);
+    instance.errs(1);
+    fleet.harness.provider.wait_longer_for(1, 1, crate::instances::LONG);
+    let said = instance.said();
+    assert_eq!(said.len(), 1, "{said:?}");
+    for word in words {
+        assert!(said[0].contains(word), "{word:?} is not in {said:?}");
+    }
+    assert!(!said[0].contains("postgres://"), "the URL is shown: {said:?}");
+}
+
+#[test]
+fn a_role_that_may_make_nothing_is_told_what_it_needs_and_then_finds_the_tables() {
+    let cluster = Cluster::start();
+    cluster.admin("CREATE ROLE reader LOGIN");
+    let url = cluster.url().replace("alerts@", "reader@");
+    let fleet = Fleet::by(&cluster, url.clone());
+    is_alone(&fleet, &["CREATE SCHEMA", &fleet.schema]);
+
+    // Somebody else makes them, and gives it no more than it needs.
+    let fleet = Fleet::on(&cluster);
+    drop(fleet.start(0));
+    let schema = &fleet.schema;
+    let made = || cluster.admin(&format!("SELECT to_regclass('{schema}.meta') IS NOT NULL")) == ["t"];
+    let owner = fleet.start(0);
+    in_the_end("the tables are there", made);
+    owner.ends();
+    cluster.admin(&format!(
+        "GRANT USAGE ON SCHEMA {schema} TO reader;
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO reader;
+         GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO reader"
+    ));
+    let fleet = fleet.reached_by(url);
+    let mut instance = fleet.start(1);
+    instance.errs(1);
+    in_the_end("it is counted there", || fleet.counted() == Some(1));
+    fleet.harness.provider.wait_for(1, 1);
+    assert_eq!(instance.said(), [""; 0]);
+}
+
+#[test]
+fn a_schema_that_a_newer_version_has_to_itself_is_not_written_to() {
+    let fleet = Fleet::on(shared());
+    fleet.start(0).ends();
+    in_the_end("the tables are there", || fleet.counted().is_some());
+    fleet.rows("UPDATE meta SET needed = 1000000");
+    fleet.lose_disk(0);
+    is_alone(&fleet, &["newer version", &fleet.schema]);
+    assert_eq!(fleet.counted(), Some(0));
+}
+
+#[test]
+fn a_schema_of_another_program_is_not_written_to() {
+    let fleet = Fleet::on(shared());
+    fleet.start(0).ends();
+    in_the_end("the tables are there", || fleet.counted().is_some());
+    fleet.lose_disk(0);
+    let fleet = fleet.with("ALERT_APP_NAME", "OtherApp");
+    is_alone(&fleet, &["MyApp", "OtherApp", "ALERT_FLEET_SCHEMA"]);
+    assert_eq!(fleet.counted(), Some(0));
+}
