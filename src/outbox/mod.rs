@@ -91,7 +91,7 @@ pub(crate) use memory::Memory;
 #[cfg(not(feature = "sqlite"))]
 pub(crate) use memory_only::Outbox;
 #[cfg(feature = "cli")]
-pub(crate) use operate::{Noted, Shown};
+pub(crate) use operate::{Noted, Operated, Shown};
 #[cfg(feature = "cli")]
 pub use operate::{Overview, SinkView, Unusable};
 #[cfg(feature = "cli")]

@@ -63,6 +63,9 @@ pub(super) enum Scope<'a> {
     /// Some incidents, what is sent of them, and their events.
     #[cfg(feature = "cli")]
     Shown(&'a Shown<'a>),
+    /// The refusals of a recipient.
+    #[cfg(feature = "cli")]
+    Refused(&'a str),
     /// What another store's rows meet here.
     Absorb(&'a [&'a Page]),
 }

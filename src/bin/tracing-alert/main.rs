@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::{CommandFactory, Parser};
-use tracing_alert::operate::{File, Unusable};
+use tracing_alert::operate::{Database, Unusable};
 
 mod args;
 mod change;
@@ -69,7 +69,13 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Failure> {
     let settings = || settings::read(&cli.common);
     let look = Look::new(cli.common.json, io::stdout().is_terminal());
-    let open = || -> Result<File, Failure> { Ok(File::open(&choose::database(&cli.common, &settings()?)?)?) };
+    let open = || -> Result<Database, Failure> {
+        let settings = settings()?;
+        Ok(match cli.common.fleet {
+            true => Database::open_fleet(settings, cli.common.app.as_deref())?,
+            false => Database::open(&choose::database(&cli.common, &settings)?)?,
+        })
+    };
     match &cli.command {
         Command::Test(test) => probe::test(test, settings()?, &look),
         Command::Doctor => probe::doctor(&cli.common, settings()?, &look),

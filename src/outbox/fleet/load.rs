@@ -23,7 +23,7 @@ use super::{
 use crate::{event::to_millis, policy::budget::Account};
 
 /// A row of the table `tab`: its key and what it says, as JSON.
-type Loaded = (String, String, String);
+pub(super) type Loaded = (String, String, String);
 
 /// Reads rows of any tables, each as a table's name, a key and data.
 macro_rules! rows {
@@ -85,15 +85,25 @@ impl FleetTurn<'_> {
             | Scope::Taken(_)
             | Scope::Absorb(_) => Vec::new(),
             #[cfg(feature = "cli")]
-            Scope::Shown(_) => Vec::new(),
+            Scope::Shown(shown) => {
+                self.lock_shown(shown).await?;
+                self.shown(shown).await?
+            }
+            #[cfg(feature = "cli")]
+            Scope::Refused(recipient) => self.refused(recipient).await?,
         };
         self.keep_all(rows)
     }
 
     pub(super) fn keep_all(&mut self, rows: Vec<Loaded>) -> Result<(), StoreError> {
+        let mut spreads = Vec::new();
         for (tab, key, data) in rows {
             let unreadable = |error| StoreError::Broken(format!("{tab} {key}: {error}"));
             match tab.as_str() {
+                "spread" => {
+                    let incident: i64 = serde_json::from_str(&key).map_err(unreadable)?;
+                    spreads.push((incident, serde_json::from_str(&data).map_err(unreadable)?));
+                }
                 "beyond" => {
                     let beyond: Beyond = serde_json::from_str(&data).map_err(unreadable)?;
                     let here = self.page.count_open();
@@ -106,6 +116,9 @@ impl FleetTurn<'_> {
                 "first_event" | "latest_event" => drop(self.page.read(&tab, &key, &data)),
                 _ => self.page.read(&tab, &key, &data).map_err(unreadable)?,
             }
+        }
+        for (incident, spread) in spreads {
+            self.page.incidents.complete(&incident, |row| row.spread = Some(spread));
         }
         self.counted = self.page.incidents.iter().map(|(id, row)| (*id, row.count)).collect();
         Ok(())

@@ -21,8 +21,12 @@ use super::StoreError;
 use crate::{event::from_millis, host::time::from_now};
 
 mod claims;
+#[cfg(feature = "cli")]
+mod doctor;
 mod load;
 mod look;
+#[cfg(feature = "cli")]
+mod operate;
 mod reads;
 mod save;
 mod schema;
@@ -38,7 +42,8 @@ pub(crate) use settings::FleetSettings;
 pub(crate) struct Fleet {
     options: PgConnectOptions,
     schema: String,
-    app: String,
+    /// The program that the schema has to be of; none if it may be any.
+    app: Option<String>,
     /// The local store that is handed over.
     pub(super) store: Uuid,
     connection: Option<PgConnection>,
@@ -47,6 +52,8 @@ pub(crate) struct Fleet {
     is_broken: bool,
     /// Whether the tables are known to be there.
     is_prepared: bool,
+    /// Whether they are made if they are not there.
+    may_make: bool,
     clock: Clock,
     /// Why the last attempt to reach it failed, how many did in a row, and when the next is.
     outage: Option<(String, u32, Instant)>,
@@ -79,12 +86,13 @@ impl Fleet {
         Self {
             options,
             schema: schema.to_owned(),
-            app: app.to_owned(),
+            app: Some(app.to_owned()),
             store,
             connection: None,
             used_at: Instant::now(),
             is_broken: false,
             is_prepared: false,
+            may_make: true,
             clock: Clock { read: SystemTime::now(), at: Instant::now() },
             outage: None,
         }
@@ -154,7 +162,9 @@ impl Fleet {
         let mut connection = bounded(PgConnection::connect_with(&self.options)).await?;
         self.clock = Clock::read(&mut connection).await?;
         if !self.is_prepared {
-            bounded_by(schema::PATIENCE, schema::prepare(&mut connection, &self.schema, &self.app)).await?;
+            let prepared =
+                schema::prepare(&mut connection, &self.schema, self.app.as_deref(), self.may_make);
+            bounded_by(schema::PATIENCE, prepared).await?;
             self.is_prepared = true;
         }
         Ok(connection)

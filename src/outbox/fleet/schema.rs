@@ -33,14 +33,24 @@ pub(super) fn begin(schema: &str) -> String {
     )
 }
 
-/// Makes the tables if they are not there, and looks whose they are.
+/// Looks whose the tables are, if the program `app` is known, and makes them for it before
+/// if they are not there and it may.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
     schema: &str,
-    app: &str,
+    app: Option<&str>,
+    may_make: bool,
 ) -> Result<(), StoreError> {
     if !is_there(&mut *connection, schema).await? {
-        make(connection, schema, app).await?;
+        match app.filter(|_| may_make) {
+            Some(app) => make(connection, schema, app).await?,
+            None => {
+                return Err(StoreError::Unreachable(format!(
+                    "the schema {schema} has no tables of tracing-alert, or this role may not see them: a \
+                     program makes them when it first starts with ALERT_FLEET"
+                )));
+            }
+        }
     }
     let mut transaction = connection.begin_with(AssertSqlSafe(begin(schema))).await.meant()?;
     let (owner, needed): (String, i32) = sqlx::query_as("SELECT app, needed FROM meta")
@@ -49,7 +59,9 @@ pub(super) async fn prepare(
         .await
         .meant()?;
     transaction.commit().await.meant()?;
-    if owner != app {
+    if let Some(app) = app
+        && owner != app
+    {
         return Err(StoreError::Unreachable(format!(
             "the schema {schema} is that of {owner}, and this is {app}: set ALERT_FLEET_SCHEMA to one of its own"
         )));

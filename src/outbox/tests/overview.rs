@@ -2,9 +2,9 @@
 
 use super::*;
 
-fn of(bench: &mut Bench) -> &mut Sqlite {
+fn of(bench: &mut Bench) -> Operated<'_> {
     let Store::Sqlite(file) = &mut bench.store else { panic!("no file") };
-    file
+    Operated::File(Path::new(""), file)
 }
 
 #[test]
