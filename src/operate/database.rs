@@ -17,6 +17,8 @@ use tokio::runtime::Runtime;
 #[cfg(feature = "postgres")]
 use super::fleet;
 use super::{IncidentView, Overview, Revived, SilenceView, Unusable};
+#[cfg(feature = "postgres")]
+use crate::outbox::Fleet;
 use crate::{
     dispatcher::public_id,
     host::{id, time::Saturating},
@@ -24,8 +26,6 @@ use crate::{
     policy::{calendar::Calendar, matcher::Matcher},
     render::DefaultRender,
 };
-#[cfg(feature = "postgres")]
-use crate::outbox::Fleet;
 
 /// A database that programs use.
 pub struct Database {
@@ -92,7 +92,8 @@ impl Database {
         _: Option<&str>,
     ) -> Result<Self, Unusable> {
         Err(Unusable::Fleet(
-            "this command is built without it; cargo install tracing-alert --features cli,postgres".to_owned(),
+            "this command is built without it; cargo install tracing-alert --features cli,postgres"
+                .to_owned(),
         ))
     }
 
@@ -199,7 +200,8 @@ impl Database {
                 match &incident.code {
                     Some(code) => Matcher::new().kind(code),
                     None => {
-                        let what = "this incident has no event of one kind: silence it by --target or --message";
+                        let what =
+                            "this incident has no event of one kind: silence it by --target or --message";
                         return Err(self.failed(what.to_owned()));
                     }
                 }

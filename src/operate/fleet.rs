@@ -31,7 +31,8 @@ pub(super) fn settings(
     match config.setup.fleet {
         Some(fleet) => Ok(Settings { fleet, app: config.setup.app_name }),
         None => {
-            let what = "ALERT_FLEET is not set: set it as the program has it, or name a file with it by --env-file";
+            let what =
+                "ALERT_FLEET is not set: set it as the program has it, or name a file with it by --env-file";
             Err(Unusable::Fleet(what.to_owned()))
         }
     }
@@ -54,7 +55,8 @@ pub fn examine_fleet(
     variables: impl IntoIterator<Item = (OsString, OsString)> + Clone,
     app: Option<&str>,
 ) -> Vec<Finding> {
-    let wrong = |why: &Unusable| vec![Finding::bad("fleet", "settings", why.to_string(), "as the words before say")];
+    let wrong =
+        |why: &Unusable| vec![Finding::bad("fleet", "settings", why.to_string(), "as the words before say")];
     let opened = settings(variables.clone()).and_then(|settings| settings.open(app));
     let (_, mut fleet) = match opened {
         Ok(opened) => opened,

@@ -12,7 +12,12 @@ use std::{
 use jiff::Timestamp;
 
 use super::{Database, Finding, Unusable, one_line};
-use crate::{dispatcher::is_alive, outbox::{Noted, Operated}, policy::known::Knower, sink::WEBHOOK_PREFIX};
+use crate::{
+    dispatcher::is_alive,
+    outbox::{Noted, Operated},
+    policy::known::Knower,
+    sink::WEBHOOK_PREFIX,
+};
 
 /// What is said of the processes that have `file` open, and of those of `recipients` whom
 /// they do not tell.

@@ -96,9 +96,9 @@ pub(crate) use operate::{Noted, Operated, Shown};
 pub use operate::{Overview, SinkView, Unusable};
 #[cfg(feature = "cli")]
 pub use page::{IncidentView, MessageView, Revived, SilenceView, WaitingView};
-pub(crate) use page::{Learned, Page, Sequel, SilenceRow};
 #[cfg(feature = "postgres")]
-pub(crate) use page::{Share, Taken};
+pub(crate) use page::{KeyedSilence, Share, Taken};
+pub(crate) use page::{Learned, Page, Sequel, SilenceRow};
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::Sqlite;
 #[cfg(feature = "cli")]

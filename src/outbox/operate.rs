@@ -236,7 +236,9 @@ impl Operated<'_> {
         sinks.sort_by(|one, other| one.name.cmp(&other.name));
         let size = |path: PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         let (instances, file_bytes, log_bytes) = match self {
-            Self::File(path, _) => (None, size(path.to_owned()), size(super::path::with_suffix(path, "-wal"))),
+            Self::File(path, _) => {
+                (None, size(path.to_owned()), size(super::path::with_suffix(path, "-wal")))
+            }
             #[cfg(feature = "postgres")]
             Self::Fleet(fleet) => {
                 let (instances, bytes) = fleet.size().await?;

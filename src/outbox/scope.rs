@@ -54,7 +54,7 @@ pub(super) enum Scope<'a> {
     /// All silences, and what is open or still to be told.
     Silences,
     /// So many incidents that the fleet is to be told more of, with what is known of them and
-    /// their events.
+    /// their events; and the silences.
     #[cfg(feature = "postgres")]
     Shares { limit: usize },
     /// These incidents, and what is known of them.

@@ -59,7 +59,12 @@ fn told(incident: &IncidentView, look: &Look) -> String {
     }
 }
 
-pub(crate) fn show(database: &mut Database, id: &str, html: Option<&Path>, look: &Look) -> Result<(), Failure> {
+pub(crate) fn show(
+    database: &mut Database,
+    id: &str,
+    html: Option<&Path>,
+    look: &Look,
+) -> Result<(), Failure> {
     let id = id.trim_start_matches('#');
     let incidents = database.incident(id)?;
     if incidents.is_empty() {

@@ -9,6 +9,7 @@ use super::{
     super::{Dispatcher, MAX_SLEEP, STORE_RETRY},
     Answer, Request,
     outage::Outage,
+    silences::Silences,
 };
 use crate::{
     host::time::{Saturating, from_now},
@@ -28,6 +29,7 @@ pub(in crate::dispatcher) struct Link {
     handed_at: Option<Instant>,
     /// Somebody waits for what was captured to be told.
     must_hurry: bool,
+    pub(super) silences: Silences,
     /// How many instances there are, and which of them this is; zero if that is not known.
     pub(super) fleet: u32,
     pub(super) position: u32,
@@ -44,6 +46,7 @@ impl Link {
             due_at: Some(Instant::now()),
             handed_at: None,
             must_hurry: false,
+            silences: Silences::default(),
             fleet: 0,
             position: 0,
             outage: None,
@@ -101,6 +104,7 @@ impl Dispatcher<'_> {
             Some(Answer::Unreachable { is_answer }) => {
                 link.note_silence();
                 if is_answer {
+                    link.silences.note_answer(false);
                     link.asked_at = None;
                     link.due_at = Some(from_now(link.pause()));
                 }
@@ -115,6 +119,7 @@ impl Dispatcher<'_> {
                 return;
             }
             Some(Answer::Taken(of, taken)) => {
+                link.silences.note_answer(store == Some(of));
                 link.asked_at = None;
                 if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
                     link.due_at = Some(Instant::now());
@@ -123,6 +128,9 @@ impl Dispatcher<'_> {
             }
             Some(Answer::Looked(of, outlook)) => {
                 (link.fleet, link.position) = (outlook.fleet, outlook.position);
+                if store == Some(of) {
+                    link.silences.hear(outlook.silences);
+                }
                 (of, outlook.taken)
             }
         };
@@ -132,6 +140,7 @@ impl Dispatcher<'_> {
         if !taken.is_empty() && store == Some(of) {
             self.note_taken(&taken).await;
         }
+        self.learn_silences().await;
     }
 
     async fn note_taken(&mut self, taken: &[Taken]) {
@@ -171,20 +180,21 @@ impl Dispatcher<'_> {
             return wait.max(STORE_RETRY / 4);
         }
         let Some(name) = self.local_store().await else { return STORE_RETRY };
-        let Ok(shares) = self.outbox.with(async |store: &mut Store| store.shares(MAX_SHARES).await).await
-        else {
+        let read = async |store: &mut Store| store.shares(MAX_SHARES).await;
+        let Ok((shares, own)) = self.outbox.with(read).await else {
             return STORE_RETRY;
         };
         let Some(link) = &mut self.inbox.link else { return MAX_SLEEP };
         link.due_at = None;
         let hurried = std::mem::take(&mut link.must_hurry);
+        let silences = link.silences.news(own, SystemTime::now());
         // The first time it learns which store this is.
-        if shares.is_empty() && !hurried && link.handed_at.is_some() {
+        if shares.is_empty() && silences.is_empty() && !hurried && link.handed_at.is_some() {
             return MAX_SLEEP;
         }
         (link.asked_at, link.handed_at) = (Some(Instant::now()), Some(Instant::now()));
         // If it is gone, what it says next is nothing.
-        drop(link.requests.send(Request::HandOver { store: name, shares, hurried }));
+        drop(link.requests.send(Request::HandOver { store: name, shares, silences, hurried }));
         PATIENCE
     }
 

@@ -8,20 +8,21 @@
 //! Invariant: the alert thread never waits for the fleet; it has at most one question under
 //! way.
 
-use crate::outbox::{Outlook, Share, Taken};
+use crate::outbox::{KeyedSilence, Outlook, Share, Taken};
 use uuid::Uuid;
 
 mod link;
 mod outage;
 mod run;
+mod silences;
 
 pub(super) use link::Link;
 
 /// What the alert thread asks of the fleet's thread.
 enum Request {
-    /// To hand over what the local store `store` counted; to tell it at once, if somebody
-    /// waits for that.
-    HandOver { store: Uuid, shares: Vec<Share>, hurried: bool },
+    /// To hand over what the local store `store` counted, and which silences began or ended
+    /// there; to tell it at once, if somebody waits for that.
+    HandOver { store: Uuid, shares: Vec<Share>, silences: Vec<KeyedSilence>, hurried: bool },
 }
 
 /// What the fleet's thread says.

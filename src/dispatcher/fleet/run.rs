@@ -8,7 +8,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
@@ -23,12 +23,13 @@ use super::{
     Answer, Link, Request,
 };
 use crate::{
+    event::to_millis,
     host::{
         thread::{self, Role},
         time::from_now,
         trouble, unwind,
     },
-    outbox::{Fleet, Maker, Outbox, Seen, Share, Store},
+    outbox::{Fleet, KeyedSilence, Maker, Outbox, Seen, Share, Store},
     policy::{fingerprint::Grouping, notice::Process},
     queue::stats::Counters,
 };
@@ -167,8 +168,8 @@ impl Dispatcher<'_> {
             tokio::select! {
                 biased;
                 request = station.requests.recv(), if !station.ends => match request {
-                    Some(Request::HandOver { store, shares, hurried }) => {
-                        self.take_shares(station, store, &shares, hurried).await;
+                    Some(Request::HandOver { store, shares, silences, hurried }) => {
+                        self.take_shares(station, store, &shares, &silences, hurried).await;
                     }
                     None => station.ends = true,
                 },
@@ -182,7 +183,14 @@ impl Dispatcher<'_> {
     }
 
     /// Hands over `shares` of the local store `name`.
-    async fn take_shares(&mut self, station: &mut Station, name: Uuid, shares: &[Share], hurried: bool) {
+    async fn take_shares(
+        &mut self,
+        station: &mut Station,
+        name: Uuid,
+        shares: &[Share],
+        silences: &[KeyedSilence],
+        hurried: bool,
+    ) {
         if station.store != name {
             station.store = name;
             station.untold.clear();
@@ -198,9 +206,11 @@ impl Dispatcher<'_> {
         let Some(fleet) = self.outbox.fleet() else { return };
         fleet.set_store(name);
         // What is known of the instances is of those that were seen.
-        let taken = match shares {
-            [] => Ok(Vec::new()),
-            shares => fleet.hand_over(shares, targets, &maker).await,
+        // Before what is held back by them.
+        let taken = match (fleet.take_silences(silences, SystemTime::now()).await, shares) {
+            (Err(error), _) => Err(error),
+            (Ok(()), []) => Ok(Vec::new()),
+            (Ok(()), shares) => fleet.hand_over(shares, targets, &maker).await,
         };
         match taken {
             Ok(taken) => {
@@ -268,6 +278,11 @@ impl Dispatcher<'_> {
                 outlook.taken.retain(|answer| answer.told_at.is_some());
                 for answer in &outlook.taken {
                     station.untold.remove(&answer.local_id);
+                }
+                let ahead = to_millis(SystemTime::now()).saturating_sub(to_millis(self.now()));
+                if let Some(silences) = outlook.silences.take() {
+                    let by_clock = silences.into_iter().map(|(key, row)| (key, row.by_clock(ahead)));
+                    outlook.silences = Some(by_clock.collect());
                 }
                 let store = station.store;
                 self.note_reached(station, None);

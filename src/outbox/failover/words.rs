@@ -37,6 +37,10 @@ pub(super) fn foreign(path: &Path, is_set: bool, what: &str) {
 #[cfg(feature = "postgres")]
 pub(super) fn of_fleet(error: &StoreError) {
     if let StoreError::Broken(_) | StoreError::Failed(_) = error {
-        trouble::report("fleet-store", "", &format!("the fleet's store refused something: {error}; please report this"));
+        trouble::report(
+            "fleet-store",
+            "",
+            &format!("the fleet's store refused something: {error}; please report this"),
+        );
     }
 }

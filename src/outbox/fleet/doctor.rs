@@ -15,15 +15,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    super::StoreError,
-    Fleet, PATIENCE, bounded, schema, words,
-};
-use crate::{
-    event::to_millis,
-    host::time::spoken,
-    sink::Finding,
-};
+use super::{super::StoreError, Fleet, PATIENCE, bounded, schema, words};
+use crate::{event::to_millis, host::time::spoken, sink::Finding};
 
 impl Fleet {
     /// Checks all that can be known without a change; `clock` reads this machine's.
@@ -73,18 +66,18 @@ impl Fleet {
     }
 
     /// Whose the schema is, what may be done in it, and who uses it.
-    async fn judge(
-        &self,
-        connection: &mut PgConnection,
-        facts: &Facts,
-    ) -> Result<Vec<Finding>, StoreError> {
+    async fn judge(&self, connection: &mut PgConnection, facts: &Facts) -> Result<Vec<Finding>, StoreError> {
         let schema = &self.schema;
         if !facts.has_tables {
             let says = format!("the schema {schema} has no tables of tracing-alert");
             let mend = match (facts.has_schema, facts.may_create) {
                 (_, true) => "start a program with this ALERT_FLEET: it makes them".to_owned(),
-                (true, false) => format!("have its owner run: GRANT CREATE, USAGE ON SCHEMA {schema} TO the role"),
-                (false, false) => format!("have the database's owner run: CREATE SCHEMA {schema} AUTHORIZATION the role"),
+                (true, false) => {
+                    format!("have its owner run: GRANT CREATE, USAGE ON SCHEMA {schema} TO the role")
+                }
+                (false, false) => {
+                    format!("have the database's owner run: CREATE SCHEMA {schema} AUTHORIZATION the role")
+                }
             };
             return Ok(vec![Finding::bad(OF, "schema", says, mend)]);
         }
@@ -108,7 +101,8 @@ impl Fleet {
               ORDER BY 1",
         );
         let forbidden = bounded(forbidden.persistent(false).fetch_all(&mut *turn)).await?;
-        let mut found = vec![Finding::good(OF, "schema", format!("{schema} is that of {app}, of version {version}"))];
+        let mut found =
+            vec![Finding::good(OF, "schema", format!("{schema} is that of {app}, of version {version}"))];
         found.push(match forbidden.first() {
             None => Finding::good(OF, "rights", "the role may read and write all of its tables"),
             Some(first) => Finding::bad(
@@ -183,8 +177,19 @@ impl Facts {
                FROM pg_catalog.pg_roles WHERE rolname = current_user",
         );
         let facts = facts.bind(schema).bind(now).persistent(false).fetch_one(&mut *turn);
-        let (now_millis, release, number, is_read_only, is_superuser, limit, used, most, has_schema, has_tables, may_create) =
-            bounded(facts).await?;
+        let (
+            now_millis,
+            release,
+            number,
+            is_read_only,
+            is_superuser,
+            limit,
+            used,
+            most,
+            has_schema,
+            has_tables,
+            may_create,
+        ) = bounded(facts).await?;
         bounded(turn.commit()).await?;
         Ok(Self {
             now_millis,
@@ -252,7 +257,9 @@ impl Facts {
                 format!("the role has {} of the {limit} that it may have", self.used),
                 format!("see who holds them in pg_stat_activity, or ALTER ROLE {role} CONNECTION LIMIT …"),
             ),
-            _ => Finding::good(OF, WHAT, format!("the role has {} of the {limit} that it may have", self.used)),
+            _ => {
+                Finding::good(OF, WHAT, format!("the role has {} of the {limit} that it may have", self.used))
+            }
         }
     }
 }
@@ -315,11 +322,16 @@ fn refused(options: &PgConnectOptions, error: &sqlx::Error) -> Finding {
             OF,
             "credentials",
             says,
-            format!("see the password of {role} in ALERT_FLEET (percent-encoded), and the server's pg_hba.conf"),
+            format!(
+                "see the password of {role} in ALERT_FLEET (percent-encoded), and the server's pg_hba.conf"
+            ),
         ),
-        (_, Some("3D000")) => {
-            Finding::bad(OF, "credentials", says, "name a database that is there at the end of ALERT_FLEET's path")
-        }
+        (_, Some("3D000")) => Finding::bad(
+            OF,
+            "credentials",
+            says,
+            "name a database that is there at the end of ALERT_FLEET's path",
+        ),
         (_, Some("53300")) => {
             let mend = format!("see who holds them in pg_stat_activity, or raise the limit of {role}");
             Finding::bad(OF, "connections", says, mend)

@@ -249,7 +249,8 @@ impl FleetTurn<'_> {
              SELECT 'account', jsonb_build_array(sink, recipient)::text, data::text
                FROM account JOIN unnest($2::text[], $3::text[]) AS whom (sink, recipient) USING (sink, recipient)
               UNION ALL
-             SELECT 'silence', to_jsonb(key)::text, data::text FROM silence WHERE until > $4
+             SELECT 'silence', to_jsonb(key)::text, data::text FROM silence
+              WHERE until > $4 OR replace(key::text, '-', '') = ANY ($1)
               UNION ALL
              SELECT 'beyond', '', jsonb_build_object(
                  'last_incident', nextval('incident_number'),

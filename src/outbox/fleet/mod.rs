@@ -32,6 +32,7 @@ mod save;
 mod schema;
 mod settings;
 mod shares;
+mod silences;
 mod sweep;
 mod turn;
 
@@ -50,6 +51,8 @@ pub(crate) struct Fleet {
     used_at: Instant,
     /// The connection is in the middle of something.
     is_broken: bool,
+    /// How the silences were that this instance was told of.
+    silences_mark: Option<String>,
     /// Whether the tables are known to be there.
     is_prepared: bool,
     /// Whether they are made if they are not there.
@@ -91,6 +94,7 @@ impl Fleet {
             connection: None,
             used_at: Instant::now(),
             is_broken: false,
+            silences_mark: None,
             is_prepared: false,
             may_make: true,
             clock: Clock { read: SystemTime::now(), at: Instant::now() },
@@ -100,6 +104,10 @@ impl Fleet {
 
     /// From now on, the local store `store` is handed over.
     pub(crate) fn set_store(&mut self, store: Uuid) {
+        if self.store != store {
+            // That one knows of none.
+            self.silences_mark = None;
+        }
         self.store = store;
     }
 
@@ -162,8 +170,7 @@ impl Fleet {
         let mut connection = bounded(PgConnection::connect_with(&self.options)).await?;
         self.clock = Clock::read(&mut connection).await?;
         if !self.is_prepared {
-            let prepared =
-                schema::prepare(&mut connection, &self.schema, self.app.as_deref(), self.may_make);
+            let prepared = schema::prepare(&mut connection, &self.schema, self.app.as_deref(), self.may_make);
             bounded_by(schema::PATIENCE, prepared).await?;
             self.is_prepared = true;
         }
