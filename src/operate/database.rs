@@ -110,9 +110,11 @@ impl Database {
     /// How long programs may take to notice what is changed in it, in words.
     pub fn noticed_within(&self) -> &'static str {
         match &self.place {
-            Some(Place::File(..)) | None => "within 30 s, if one runs",
+            Some(Place::File(..)) | None => "within 30 s, if a program runs",
             #[cfg(feature = "postgres")]
-            Some(Place::Fleet(..)) => "when one next looks: within ALERT_FLEET_POLL, by default 5 min",
+            Some(Place::Fleet(..)) => {
+                "when an instance next looks: within ALERT_FLEET_POLL, by default 5 min"
+            }
         }
     }
 

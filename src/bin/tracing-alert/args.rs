@@ -30,7 +30,7 @@ pub(crate) struct Common {
     ///
     /// Its URL is a secret, so it is no argument; ALERT_FLEET_FILE names a file that holds it,
     /// and ALERT_FLEET_SCHEMA the schema.
-    #[arg(long, global = true, conflicts_with = "database")]
+    #[arg(long, global = true)]
     pub(crate) fleet: bool,
     /// Reads settings from a file of lines like NAME=value, before those of the environment
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -33,7 +33,7 @@ pub(crate) fn retry(database: &mut Database, ids: &[String], look: &Look) -> Res
                 ))?,
                 (true, false) => {
                     let within = database.noticed_within();
-                    look.say(&format!("{to}: due now; a program takes it {within}"))?;
+                    look.say(&format!("{to}: due now; it is taken {within}"))?;
                 }
                 (false, _) => look.say(&format!("{to}: under way, or delivered: left alone"))?,
             }

@@ -9,7 +9,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use tracing_alert::operate::{Database, Unusable};
 
 mod args;
@@ -52,6 +52,11 @@ impl From<io::Error> for Failure {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // clap does not see it of one that stands before the command and one behind it.
+    if cli.common.fleet && cli.common.database.is_some() {
+        let what = "the argument '--fleet' cannot be used with '--database <FILE>'";
+        Cli::command().error(ErrorKind::ArgumentConflict, what).exit();
+    }
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Said) => ExitCode::FAILURE,
