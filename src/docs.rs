@@ -7,6 +7,7 @@
 //! | [`guarantees`] | what holds, and where it ends |
 //! | [`operating`] | where the file is, what stderr says, what a dead delivery is |
 //! | [`command`] | the command `tracing-alert`: test, doctor, list, retry, silence |
+//! | [`fleet`] | how many instances share PostgreSQL, so that one fault is one message |
 //! | [`recipes`] | axum, actix, `log`, cron, Docker, Kubernetes, systemd, Lambda |
 //! | [`webhooks`] | Slack, Discord, Teams, Mattermost, ntfy, PagerDuty, your own address, a heartbeat |
 //! | [`accounts`] | what has to be ready at Twilio and SendGrid, US registration included |
@@ -44,6 +45,11 @@ pub mod operating {}
 ///
 #[doc = include_str!("docs/command.md")]
 pub mod command {}
+
+/// A fleet: many instances, one message.
+///
+#[doc = include_str!("docs/fleet.md")]
+pub mod fleet {}
 
 /// Recipes.
 ///

@@ -70,6 +70,7 @@
 //! |---|---|---|
 //! | `sqlite` | on | keeps alerts in a file; without it they live in memory |
 //! | `webhook` | off | [webhooks](docs::webhooks) of chats and pagers, and a heartbeat |
+//! | `postgres` | off | many instances [share PostgreSQL](docs::fleet), so that one fault is one message |
 //! | `rustls-ring` | on | TLS by rustls with ring |
 //! | `bundled-roots` | on | Mozilla's certificates, where the system has none |
 //! | `rustls-aws-lc` | off | TLS by rustls with AWS-LC |
@@ -94,7 +95,8 @@
 //! [Lambda](docs::recipes#lambda) ·
 //! [tests](docs::recipes#tests) ·
 //! [accounts at Twilio and SendGrid](docs::accounts) ·
-//! [chats and pagers](docs::webhooks)
+//! [chats and pagers](docs::webhooks) ·
+//! [many instances](docs::fleet)
 //!
 //! To run it, there is [`docs::operating`]: the file, and the lines on stderr; and a command that
 //! tests, lists, retries and silences: [`docs::command`].

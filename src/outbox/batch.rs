@@ -121,7 +121,7 @@ impl super::page::IncidentRow {
 }
 
 /// Those of all levels.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(super) fn overflow_fingerprints() -> [Vec<u8>; 5] {
     [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE].map(overflow_fingerprint)
 }

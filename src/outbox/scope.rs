@@ -30,7 +30,9 @@ pub(super) enum Scope<'a> {
     FirstEvent(&'a [u8]),
     /// All that decides what the recipients are told of whom something is due at
     /// `now`, or whatever is new if that is `hurried`.
-    Desk { channel: &'a Channel, hurried: bool, now: SystemTime },
+    /// A keeper may load one of these recipients only, the first whose name is `after` that
+    /// of the last one.
+    Desk { channel: &'a Channel, hurried: bool, after: &'a str, now: SystemTime },
     /// One delivery, and all that its end changes at `now`.
     Settled { claim: &'a Claim, now: SystemTime },
     /// The messages of a sink to be asked after at `now`, so many at most.

@@ -122,12 +122,32 @@ impl Store {
     ) -> Result<Told, StoreError> {
         let sink = channel.sink;
         let mut notice = None;
-        if keep!(self, keeper => keeper.ask(&Question::Waits { sink, hurried, now }))? {
-            let scope = Scope::Desk { channel, hurried, now };
-            let tell = |page: &mut Page| page.tell(channel, maker, hurried, now);
-            notice = keep!(self, keeper => turn(keeper, &scope, maker.new_id, tell))?;
+        let mut last = Some(String::new());
+        while let Some(after) = last
+            && keep!(self, keeper => keeper.ask(&Question::Waits { sink, hurried, now }))?
+        {
+            let scope = Scope::Desk { channel, hurried, after: &after, now };
+            let tell = |page: &mut Page| {
+                let last = page.last_waiting(sink).map(|recipient| recipient.address.to_string());
+                (page.tell(channel, maker, hurried, now), last)
+            };
+            let told;
+            (told, last) = keep!(self, keeper => turn(keeper, &scope, maker.new_id, tell))?;
+            notice = notice.max(told);
+            if !self.tells_one_at_a_time() {
+                break;
+            }
         }
         Ok(Told { notice, next: keep!(self, keeper => keeper.next_look(sink))? })
+    }
+
+    /// Whether a turn decides for one recipient only.
+    fn tells_one_at_a_time(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Fleet(_) => true,
+            _ => false,
+        }
     }
 
     /// Claims up to `limit` deliveries of `sink` that are due at `now`: each

@@ -266,6 +266,12 @@ macro_rules! every_store {
             use super::*;
             $(#[test] fn $name() { check(sqlite_bench, async |bench| super::$name(bench).await); })*
         }
+
+        #[cfg(all(feature = "postgres", target_os = "linux"))]
+        mod on_fleet {
+            use super::*;
+            $(#[test] fn $name() { check(crate::outbox::tests::fleet::bench, async |bench| super::$name(bench).await); })*
+        }
     };
 }
 
@@ -301,6 +307,8 @@ mod deliveries;
 #[cfg(feature = "sqlite")]
 mod extremes;
 mod fates;
+#[cfg(all(feature = "postgres", target_os = "linux"))]
+mod fleet;
 mod groups;
 mod incidents;
 #[cfg(feature = "sqlite")]

@@ -71,7 +71,7 @@ fn hasher(key: u64) -> SipHasher24 {
 const LONGEST_STAGGER: Duration = Duration::from_secs(20);
 
 /// What a fleet is taken for that was never reached.
-const UNKNOWN_FLEET: u32 = 100;
+pub(crate) const UNKNOWN_FLEET: u32 = 100;
 
 /// Mails cost little, and one instance may be gone.
 const FIRST_TELLERS: u32 = 3;

@@ -78,7 +78,7 @@ const BOUNDARIES: [(&[&str], &[&str]); 9] = [
             "src/queue/storm.rs",
         ],
     ),
-    (&["expose("], &["src/host/secret.rs", "src/outbox/fleet_settings.rs", "src/sink/"]),
+    (&["expose("], &["src/host/secret.rs", "src/outbox/fleet/settings.rs", "src/sink/"]),
 ];
 
 fn root() -> &'static Path {

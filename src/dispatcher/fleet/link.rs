@@ -87,7 +87,7 @@ impl Link {
     fn note_silence(&mut self) {
         if self.outage.is_none() {
             let since = self.asked_at.unwrap_or_else(Instant::now);
-            self.outage = Some(Outage::new(since, self.fleet));
+            self.outage = Some(Outage::new(since, self.fleet, self.position));
         }
     }
 }

@@ -3,12 +3,14 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use uuid::Uuid;
+
 use super::super::{Dispatcher, MAX_SLEEP, deliver::jitter};
 use super::run::MAX_LOOK;
 use crate::{
     host::time::Saturating,
     outbox::{Channel, Target},
-    policy::outage::{PATIENCE, mail_delay, stagger},
+    policy::outage::{PATIENCE, UNKNOWN_FLEET, mail_delay, stagger},
 };
 
 /// The time in which the fleet's store does not answer.
@@ -16,11 +18,16 @@ pub(super) struct Outage {
     since: Instant,
     /// How much longer than the others this instance waits with what can be looked up.
     stagger: Duration,
+    /// The same with what cannot.
+    mail_delay: Duration,
 }
 
 impl Outage {
-    pub(super) fn new(since: Instant, fleet: u32) -> Self {
-        Self { since, stagger: stagger(fleet, jitter()) }
+    /// That of an instance at `position` of `fleet`; in one that was never reached, nobody
+    /// has a place, and each draws one.
+    pub(super) fn new(since: Instant, fleet: u32, position: u32) -> Self {
+        let place = if fleet == 0 { Uuid::new_v4().as_fields().0 % UNKNOWN_FLEET } else { position };
+        Self { since, stagger: stagger(fleet, jitter()), mail_delay: mail_delay(place) }
     }
 }
 
@@ -42,7 +49,7 @@ impl Dispatcher<'_> {
         let outage = link.outage.as_ref()?;
         let delay = match self.lanes.get(channel).is_some_and(|lane| lane.sink.looks_up()) {
             true => outage.stagger,
-            false => mail_delay(link.position),
+            false => outage.mail_delay,
         };
         Some(outage.since.later(PATIENCE).later(delay).saturating_duration_since(Instant::now()))
     }

@@ -226,9 +226,10 @@ impl Dispatcher<'_> {
                     station.hurried_until = Some(from_now(HURRY));
                     self.hurry();
                 }
-                if self.is_first_look(station) || hurried {
-                    station.look_at = Instant::now();
-                }
+                station.look_at = match station.fleet == 0 || hurried {
+                    true => Instant::now(),
+                    false => station.look_at.min(from_now(station.pause())),
+                };
                 drop(station.answers.send(Answer::Taken(name, taken)));
             }
             Err(error) => {
@@ -236,10 +237,6 @@ impl Dispatcher<'_> {
                 drop(station.answers.send(Answer::Unreachable { is_answer: true }));
             }
         }
-    }
-
-    fn is_first_look(&self, station: &Station) -> bool {
-        station.fleet == 0
     }
 
     /// Says, and tells the alert thread, when the fleet's store stops answering and when it

@@ -14,13 +14,17 @@ use uuid::Uuid;
 use super::{
     super::{
         Claim, StoreError, Target,
+        batch::overflow_fingerprints,
         page::hex,
         scope::{Key, Scope},
     },
     bounded,
     turn::{FleetTurn, Saves},
 };
-use crate::{event::to_millis, policy::budget::Account};
+use crate::{
+    event::to_millis,
+    policy::{budget::Account, fingerprint::Fingerprint},
+};
 
 /// A row of the table `tab`: its key and what it says, as JSON.
 pub(super) type Loaded = (String, String, String);
@@ -64,23 +68,31 @@ impl FleetTurn<'_> {
     pub(super) async fn load_scope(&mut self, scope: &Scope<'_>) -> Result<(), StoreError> {
         let rows = match scope {
             Scope::Keys(keys) => self.by_key(keys).await?,
-            Scope::Batch { fingerprints, targets, now, .. } => {
-                self.incidents(fingerprints, targets, *now).await?
+            Scope::Batch { fingerprints, said, targets, now, .. } => {
+                self.lock_targets(targets).await?;
+                let learned = self.learned(said.iter().map(|(said, _)| said.callsite).collect()).await?;
+                self.keep_all(learned)?;
+                let groups = self.page.groups_of(said);
+                let all: Vec<_> =
+                    fingerprints.iter().copied().chain(groups.iter().map(<[u8; 16]>::as_slice)).collect();
+                self.incidents(&all, targets, *now).await?
             }
             Scope::FirstEvent(fingerprint) => self.first_event(fingerprint).await?,
-            Scope::Desk { channel, hurried, now } => self.desk(channel.sink, *hurried, *now).await?,
+            Scope::Desk { channel, hurried, after, now } => {
+                self.desk(channel.sink, *hurried, after, *now).await?
+            }
             Scope::Settled { claim, .. } => self.settled(claim).await?,
             Scope::Inquiries { sink, limit, now } => self.questions(sink, *limit, *now).await?,
             Scope::Fate { key, sink } => self.fate(*key, sink).await?,
             Scope::Notice(id) => self.notice(*id).await?,
             Scope::Events(incidents) => self.events(incidents).await?,
             Scope::Silences => self.silences().await?,
-            // What is of a process stays in its own store, and so does what is learned.
+            Scope::Learned(callsites) => self.known_of(callsites).await?,
+            // What is of a process stays in its own store.
             Scope::Starts { .. }
             | Scope::Pending
             | Scope::Live
             | Scope::Recipients
-            | Scope::Learned(_)
             | Scope::Shares { .. }
             | Scope::Taken(_)
             | Scope::Absorb(_) => Vec::new(),
@@ -96,14 +108,9 @@ impl FleetTurn<'_> {
     }
 
     pub(super) fn keep_all(&mut self, rows: Vec<Loaded>) -> Result<(), StoreError> {
-        let mut spreads = Vec::new();
         for (tab, key, data) in rows {
             let unreadable = |error| StoreError::Broken(format!("{tab} {key}: {error}"));
             match tab.as_str() {
-                "spread" => {
-                    let incident: i64 = serde_json::from_str(&key).map_err(unreadable)?;
-                    spreads.push((incident, serde_json::from_str(&data).map_err(unreadable)?));
-                }
                 "beyond" => {
                     let beyond: Beyond = serde_json::from_str(&data).map_err(unreadable)?;
                     let here = self.page.count_open();
@@ -113,12 +120,9 @@ impl FleetTurn<'_> {
                     known.seen.extend(beyond.seen.iter().filter_map(|print| hex::bytes(print)));
                 }
                 // An event that cannot be understood is none: its message only counts it.
-                "first_event" | "latest_event" => drop(self.page.read(&tab, &key, &data)),
+                "first_event" | "latest_event" | "learned" => drop(self.page.read(&tab, &key, &data)),
                 _ => self.page.read(&tab, &key, &data).map_err(unreadable)?,
             }
-        }
-        for (incident, spread) in spreads {
-            self.page.incidents.complete(&incident, |row| row.spread = Some(spread));
         }
         self.counted = self.page.incidents.iter().map(|(id, row)| (*id, row.count)).collect();
         Ok(())
@@ -193,19 +197,10 @@ impl FleetTurn<'_> {
         Ok(rows)
     }
 
-    /// What events with these fingerprints join: locked, and who of the instances opens one
-    /// locks its fingerprint before there is a row.
-    async fn incidents(
-        &mut self,
-        fingerprints: &[&[u8]],
-        targets: &[Target],
-        now: SystemTime,
-    ) -> Result<Vec<Loaded>, StoreError> {
+    /// Locks the recipients who may be told of what is opened.
+    async fn lock_targets(&mut self, targets: &[Target]) -> Result<(), StoreError> {
         self.saves = Saves::Incidents;
-        let whom: BTreeSet<_> = targets.iter().map(|target| (target.sink, &*target.recipient)).collect();
-        let (sinks, recipients): (Vec<&str>, Vec<&str>) = whom.into_iter().unzip();
-        let prints: BTreeSet<String> = fingerprints.iter().map(|print| hex::of(print)).collect();
-        let prints: Vec<String> = prints.into_iter().collect();
+        let (sinks, recipients) = whom(targets);
         let nothing = serde_json::to_value(Account::default()).map_err(unwritable)?;
         run!(
             self,
@@ -223,6 +218,49 @@ impl FleetTurn<'_> {
             &sinks,
             &recipients
         )?;
+        Ok(())
+    }
+
+    /// What is known of callsites, locked.
+    async fn learned(&mut self, callsites: BTreeSet<Fingerprint>) -> Result<Vec<Loaded>, StoreError> {
+        if callsites.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = callsites.iter().map(|callsite| hex::of(callsite)).collect();
+        run!(
+            self,
+            "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' callsite ' || print, 0))
+               FROM unnest($1::text[]) AS print",
+            &keys
+        )?;
+        let callsites: Vec<_> = callsites.into_iter().collect();
+        self.known_of(&callsites).await
+    }
+
+    async fn known_of(&mut self, callsites: &[Fingerprint]) -> Result<Vec<Loaded>, StoreError> {
+        let keys: Result<Vec<String>, _> = callsites.iter().map(serde_json::to_string).collect();
+        let keys = keys.map_err(unwritable)?;
+        rows!(
+            self,
+            "SELECT 'learned', callsite, data::text FROM learned
+              WHERE callsite IN (SELECT key::jsonb::text FROM unnest($1::text[]) AS key)",
+            &keys
+        )
+    }
+
+    /// What events with these fingerprints join: locked, and who of the instances opens one
+    /// locks its fingerprint before there is a row.
+    async fn incidents(
+        &mut self,
+        fingerprints: &[&[u8]],
+        targets: &[Target],
+        now: SystemTime,
+    ) -> Result<Vec<Loaded>, StoreError> {
+        let (sinks, recipients) = whom(targets);
+        let overflows = overflow_fingerprints();
+        let all = fingerprints.iter().copied().chain(overflows.iter().map(Vec::as_slice));
+        let prints: BTreeSet<String> = all.map(hex::of).collect();
+        let prints: Vec<String> = prints.into_iter().collect();
         run!(
             self,
             "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || print, 0))
@@ -232,16 +270,23 @@ impl FleetTurn<'_> {
         run!(
             self,
             "WITH known AS MATERIALIZED (
-                 SELECT id FROM incident WHERE fingerprint = ANY ($1) ORDER BY id FOR UPDATE)
+                 SELECT id FROM incident
+                  WHERE fingerprint = ANY ($1)
+                     OR fingerprint IN (SELECT replace(key::text, '-', '') FROM silence WHERE until > $2)
+                  ORDER BY id FOR UPDATE)
              SELECT 1 FROM known JOIN standing ON incident_id = id
               ORDER BY incident_id, sink, recipient FOR UPDATE OF standing",
-            &prints
+            &prints,
+            to_millis(now)
         )?;
         rows!(
             self,
             "WITH chosen AS MATERIALIZED (
-                 SELECT max(id) AS id FROM incident WHERE fingerprint = ANY ($1) GROUP BY fingerprint)
-             SELECT 'incident', id::text, data::text FROM incident_now WHERE id IN (SELECT id FROM chosen)
+                 SELECT max(id) AS id FROM incident
+                  WHERE fingerprint = ANY ($1)
+                     OR fingerprint IN (SELECT replace(key::text, '-', '') FROM silence WHERE until > $4)
+                  GROUP BY fingerprint)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM chosen))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
                FROM standing WHERE incident_id IN (SELECT id FROM chosen)
@@ -271,8 +316,7 @@ impl FleetTurn<'_> {
         run!(self, "SELECT 1 FROM incident WHERE fingerprint = $1 AND closed_at IS NULL FOR UPDATE", &print)?;
         rows!(
             self,
-            "SELECT 'incident', id::text, data::text FROM incident_now
-              WHERE id IN (SELECT id FROM incident WHERE fingerprint = $1 AND closed_at IS NULL)
+            "SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM incident WHERE fingerprint = $1 AND closed_at IS NULL))
               UNION ALL
              SELECT 'first_event', incident_id::text, first_event.data::text
                FROM first_event JOIN incident ON id = incident_id
@@ -283,12 +327,18 @@ impl FleetTurn<'_> {
 
     /// All that decides what one recipient is told of whom something is due; nothing if
     /// others decide of all of them.
-    async fn desk(&mut self, sink: &str, hurried: bool, now: SystemTime) -> Result<Vec<Loaded>, StoreError> {
+    async fn desk(
+        &mut self,
+        sink: &str,
+        hurried: bool,
+        after: &str,
+        now: SystemTime,
+    ) -> Result<Vec<Loaded>, StoreError> {
         let now = to_millis(now);
         let whom = bounded(
             sqlx::query_scalar::<_, String>(
                 "SELECT recipient FROM account
-                  WHERE sink = $1
+                  WHERE sink = $1 AND recipient > $4
                     AND EXISTS (SELECT 1 FROM standing
                                  WHERE standing.sink = account.sink AND standing.recipient = account.recipient
                                    AND due_at IS NOT NULL
@@ -298,6 +348,7 @@ impl FleetTurn<'_> {
             .bind(sink)
             .bind(now)
             .bind(hurried)
+            .bind(after)
             .persistent(false)
             .fetch_optional(&mut *self.transaction),
         );
@@ -312,7 +363,7 @@ impl FleetTurn<'_> {
                told AS MATERIALIZED (
                  SELECT item.notice_id, incident_id, item.data FROM sent JOIN item USING (notice_id)),
                chosen AS MATERIALIZED (SELECT incident_id AS id FROM live UNION SELECT incident_id FROM told)
-             SELECT 'incident', id::text, data::text FROM incident_now WHERE id IN (SELECT id FROM chosen)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM chosen))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array($1, $2))::text, data::text FROM live
               UNION ALL
@@ -349,8 +400,7 @@ impl FleetTurn<'_> {
             "WITH own AS MATERIALIZED (SELECT key, notice_id, data FROM delivery WHERE key = $1),
                told AS MATERIALIZED (
                  SELECT item.notice_id, incident_id, item.data FROM own JOIN item USING (notice_id))
-             SELECT 'incident', id::text, data::text FROM incident_now
-              WHERE id IN (SELECT incident_id FROM told)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT incident_id FROM told))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
                FROM standing
@@ -417,8 +467,7 @@ impl FleetTurn<'_> {
             "WITH own AS MATERIALIZED (SELECT key, notice_id, data FROM delivery WHERE key = $1),
                told AS MATERIALIZED (
                  SELECT item.notice_id, incident_id, item.data FROM own JOIN item USING (notice_id))
-             SELECT 'incident', id::text, data::text FROM incident_now
-              WHERE id IN (SELECT incident_id FROM told)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT incident_id FROM told))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
                FROM standing WHERE incident_id IN (SELECT incident_id FROM told)
@@ -442,8 +491,7 @@ impl FleetTurn<'_> {
               UNION ALL
              SELECT 'item', jsonb_build_array(notice_id, incident_id)::text, data::text FROM item WHERE notice_id = $1
               UNION ALL
-             SELECT 'incident', id::text, data::text FROM incident_now
-              WHERE id IN (SELECT incident_id FROM item WHERE notice_id = $1)",
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT incident_id FROM item WHERE notice_id = $1))",
             id
         )
     }
@@ -471,8 +519,7 @@ impl FleetTurn<'_> {
             "WITH open AS MATERIALIZED (SELECT id FROM incident WHERE closed_at IS NULL)
              SELECT 'silence', to_jsonb(key)::text, data::text FROM silence
               UNION ALL
-             SELECT 'incident', id::text, data::text FROM incident_now
-              WHERE id IN (SELECT id FROM open UNION SELECT incident_id FROM standing WHERE due_at IS NOT NULL)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM open UNION SELECT incident_id FROM standing WHERE due_at IS NOT NULL))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
                FROM standing WHERE due_at IS NOT NULL
@@ -481,6 +528,12 @@ impl FleetTurn<'_> {
                FROM open JOIN first_event ON incident_id = id"
         )
     }
+}
+
+/// The recipients, in the order in which they are locked.
+fn whom(targets: &[Target]) -> (Vec<&str>, Vec<&str>) {
+    let whom: BTreeSet<_> = targets.iter().map(|target| (target.sink, &*target.recipient)).collect();
+    whom.into_iter().unzip()
 }
 
 pub(super) fn unwritable(error: serde_json::Error) -> StoreError {

@@ -187,6 +187,10 @@ impl Fleet {
     /// Notes that it cannot be reached: the next attempt is a little later each time.
     fn note_failure(&mut self, error: StoreError) -> StoreError {
         let StoreError::Unreachable(why) = &error else { return error };
+        if self.outage.as_ref().is_some_and(|(_, _, again)| *again > Instant::now()) {
+            // It was not tried.
+            return error;
+        }
         self.connection = None;
         let failures = self.outage.as_ref().map_or(0, |(_, failures, _)| *failures).saturating_add(1);
         let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.min(16) - 1));

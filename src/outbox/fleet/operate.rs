@@ -198,7 +198,6 @@ impl FleetTurn<'_> {
             Shown::Last(last) => (i64::from(*last), &[][..]),
             Shown::Ids(ids) => (-1, *ids),
         };
-        let now = to_millis(self.now);
         rows!(
             self,
             "WITH chosen AS MATERIALIZED (
@@ -211,14 +210,7 @@ impl FleetTurn<'_> {
                  SELECT incident_id FROM notice JOIN item ON notice_id = notice.id WHERE public_id = ANY ($2)),
                told AS MATERIALIZED (
                  SELECT DISTINCT notice_id FROM chosen JOIN item ON incident_id = chosen.id)
-             SELECT 'incident', id::text, data::text FROM incident_now WHERE id IN (SELECT id FROM chosen)
-              UNION ALL
-             SELECT 'spread', incident_id::text,
-                    (data || jsonb_build_object(
-                        'of', (SELECT count(*) FROM instance WHERE seen_until > $3),
-                        'hosts_in_all', (SELECT count(DISTINCT host) FROM share JOIN instance USING (store)
-                                          WHERE share.incident_id = spread.incident_id)))::text
-               FROM spread WHERE incident_id IN (SELECT id FROM chosen)
+             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM chosen))
               UNION ALL
              SELECT 'first_event', incident_id::text, data::text
                FROM first_event WHERE incident_id IN (SELECT id FROM chosen)
@@ -239,8 +231,7 @@ impl FleetTurn<'_> {
               UNION ALL
              SELECT 'refusal', jsonb_build_array(sink, recipient)::text, data::text FROM refusal",
             last,
-            ids,
-            now
+            ids
         )
     }
 

@@ -89,6 +89,8 @@ impl Keep for Fleet {
         turn.load(&Scope::Notice(id)).await?;
         let shown = turn.page.shown(id);
         turn.load(&Scope::Events(&shown)).await?;
+        let callsites = turn.page.callsites();
+        turn.load(&Scope::Learned(&callsites)).await?;
         let notice = turn.page.notice(id);
         turn.end().await?;
         Ok(notice)

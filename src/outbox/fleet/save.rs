@@ -92,6 +92,9 @@ impl FleetTurn<'_> {
                  INSERT INTO latest_event (incident_id, data)
                  SELECT key::bigint, data FROM given WHERE tab = 'latest_event' AND data IS NOT NULL
                      ON CONFLICT (incident_id) DO UPDATE SET data = excluded.data),
+               learned_of AS (
+                 INSERT INTO learned (callsite, data) SELECT key::text, data FROM given WHERE tab = 'learned'
+                     ON CONFLICT (callsite) DO UPDATE SET data = learned.data || excluded.data),
                standings AS (
                  INSERT INTO standing (incident_id, sink, recipient, data)
                  SELECT (key ->> 0)::bigint, key -> 1 ->> 0, key -> 1 ->> 1, data FROM given WHERE tab = 'standing'

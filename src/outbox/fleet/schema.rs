@@ -41,7 +41,10 @@ pub(super) async fn prepare(
     app: Option<&str>,
     may_make: bool,
 ) -> Result<(), StoreError> {
-    if !is_there(&mut *connection, schema).await? {
+    let mut transaction = connection.begin_with("BEGIN").await.meant()?;
+    let is_there = is_there(&mut transaction, schema).await?;
+    transaction.commit().await.meant()?;
+    if !is_there {
         match app.filter(|_| may_make) {
             Some(app) => make(connection, schema, app).await?,
             None => {
@@ -75,10 +78,7 @@ pub(super) async fn prepare(
 }
 
 /// By the catalogue: what `to_regclass` said once stays with a session.
-async fn is_there(
-    connection: impl sqlx::Executor<'_, Database = sqlx::Postgres>,
-    schema: &str,
-) -> Result<bool, StoreError> {
+async fn is_there(connection: &mut PgConnection, schema: &str) -> Result<bool, StoreError> {
     let is_there = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'meta')",
     );
@@ -94,7 +94,7 @@ async fn make(connection: &mut PgConnection, schema: &str, app: &str) -> Result<
         .execute(&mut *transaction)
         .await
         .meant()?;
-    if is_there(&mut *transaction, schema).await? {
+    if is_there(&mut transaction, schema).await? {
         return transaction.rollback().await.meant();
     }
     let exists: bool =

@@ -68,6 +68,16 @@ CREATE TABLE latest_event (
     data        jsonb  NOT NULL
 );
 
+-- How the messages of a callsite are grouped, for all instances; its key is JSON.
+CREATE TABLE learned (
+    callsite    text   PRIMARY KEY,
+    data        jsonb  NOT NULL,
+    incident_id bigint NOT NULL GENERATED ALWAYS AS ((data ->> 'incident')::bigint) STORED
+        REFERENCES incident (id) ON DELETE CASCADE
+);
+
+CREATE INDEX learned_incident ON learned (incident_id);
+
 CREATE TABLE standing (
     incident_id bigint NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
     sink        text   NOT NULL,
@@ -152,38 +162,73 @@ CREATE TABLE silence (
     until bigint NOT NULL GENERATED ALWAYS AS ((data ->> 'until')::bigint) STORED
 );
 
--- What an incident says once what all instances counted is added up.
-CREATE VIEW incident_now (id, data) AS
-SELECT i.id,
-       i.data || jsonb_build_object(
-           'count', coalesce(sums.count, 0),
-           'last_at', greatest(sums.last_at, (i.data ->> 'last_at')::bigint),
-           'reported', coalesce((SELECT max(s.reported) FROM standing s WHERE s.incident_id = i.id), 0),
-           'pace', coalesce((SELECT jsonb_object_agg(step, n)::text
-                               FROM (SELECT p.key AS step, sum(p.value::bigint) AS n
-                                       FROM share, jsonb_each_text(share.data -> 'pace') p
-                                      WHERE share.incident_id = i.id GROUP BY p.key) paces), '{}')::text,
-           'recent', coalesce((SELECT jsonb_agg(jsonb_build_array(day, n) ORDER BY day)
-                                 FROM (SELECT r.value -> 0 AS day, sum((r.value ->> 1)::bigint) AS n
-                                         FROM share, jsonb_array_elements(share.data -> 'recent') r
-                                        WHERE share.incident_id = i.id GROUP BY 1) days), '[]'))
-  FROM incident i
- CROSS JOIN LATERAL (SELECT sum(share.count)::bigint AS count, max(share.last_at) AS last_at
-                       FROM share WHERE share.incident_id = i.id) sums;
+-- In which instances the events of these incidents happened, if there is more than one.
+CREATE FUNCTION spreads(ids bigint[]) RETURNS TABLE (incident_id bigint, data jsonb) LANGUAGE sql STABLE AS $$
+    WITH own AS MATERIALIZED (
+        SELECT share.incident_id, store, share.first_at, share.count, instance.host, instance.version
+          FROM share LEFT JOIN instance USING (store)
+         WHERE share.incident_id = ANY (ids) AND local_id > 0),
+      sums AS (
+        SELECT own.incident_id, count(DISTINCT store) AS instances, count(DISTINCT host) AS hosts
+          FROM own GROUP BY 1),
+      versions AS (
+        SELECT v.incident_id, jsonb_agg(jsonb_build_array(version, n) ORDER BY place) AS data
+          FROM (SELECT own.incident_id, version, sum(count)::bigint AS n,
+                       row_number() OVER (PARTITION BY own.incident_id ORDER BY min(first_at), version) AS place
+                  FROM own WHERE version IS NOT NULL GROUP BY 1, 2) v
+         WHERE place <= 4 GROUP BY 1),
+      hosts AS (
+        SELECT h.incident_id, jsonb_agg(jsonb_build_array(host, n) ORDER BY place) AS data
+          FROM (SELECT own.incident_id, host, sum(count)::bigint AS n,
+                       row_number() OVER (PARTITION BY own.incident_id ORDER BY sum(count) DESC, host) AS place
+                  FROM own WHERE host IS NOT NULL GROUP BY 1, 2) h
+         WHERE place <= 4 GROUP BY 1),
+      alive AS (
+        SELECT count(*) AS n FROM instance WHERE seen_until > extract(epoch FROM clock_timestamp()) * 1000)
+    SELECT sums.incident_id,
+           jsonb_build_object('instances', sums.instances,
+                              'of', greatest(sums.instances, alive.n),
+                              'versions', coalesce(versions.data, '[]'),
+                              'hosts', coalesce(hosts.data, '[]'),
+                              'hosts_in_all', sums.hosts)
+      FROM sums CROSS JOIN alive
+      LEFT JOIN versions ON versions.incident_id = sums.incident_id
+      LEFT JOIN hosts ON hosts.incident_id = sums.incident_id
+     WHERE greatest(sums.instances, alive.n) > 1
+$$;
 
--- Where the events of an incident happened.
-CREATE VIEW spread (incident_id, data) AS
-SELECT i.id,
-       jsonb_build_object(
-           'instances', (SELECT count(DISTINCT store) FROM share WHERE share.incident_id = i.id),
-           'versions', coalesce((SELECT jsonb_agg(jsonb_build_array(version, n) ORDER BY first_at)
-                                   FROM (SELECT instance.version, sum(count)::bigint AS n, min(first_at) AS first_at
-                                           FROM share JOIN instance USING (store)
-                                          WHERE share.incident_id = i.id AND instance.version IS NOT NULL
-                                          GROUP BY 1 ORDER BY 3 LIMIT 4) v), '[]'),
-           'hosts', coalesce((SELECT jsonb_agg(jsonb_build_array(host, n) ORDER BY n DESC, host)
-                                FROM (SELECT instance.host, sum(count)::bigint AS n
-                                        FROM share JOIN instance USING (store)
-                                       WHERE share.incident_id = i.id AND instance.host IS NOT NULL
-                                       GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 4) h), '[]'))
-  FROM incident i;
+-- What these incidents say once what all instances counted is added up. For many at once,
+-- every table is read once.
+CREATE FUNCTION incidents_now(ids bigint[]) RETURNS TABLE (id bigint, data jsonb) LANGUAGE sql STABLE AS $$
+    WITH own AS MATERIALIZED (SELECT * FROM share WHERE share.incident_id = ANY (ids)),
+      sums AS (SELECT incident_id, sum(count)::bigint AS count, max(last_at) AS last_at FROM own GROUP BY 1),
+      reports AS (
+        SELECT incident_id, max(reported) AS reported FROM standing WHERE incident_id = ANY (ids) GROUP BY 1),
+      paces AS (
+        SELECT p.incident_id, jsonb_object_agg(step, n)::text AS pace
+          FROM (SELECT own.incident_id, step.key AS step, sum(step.value::bigint) AS n
+                  FROM own, jsonb_each_text(own.data -> 'pace') step GROUP BY 1, 2) p GROUP BY 1),
+      recents AS (
+        SELECT r.incident_id, jsonb_agg(jsonb_build_array(day, n) ORDER BY day) AS recent
+          FROM (SELECT own.incident_id, (entry ->> 0)::bigint AS day, sum((entry ->> 1)::bigint) AS n
+                  FROM own, jsonb_array_elements(own.data -> 'recent') entry GROUP BY 1, 2) r GROUP BY 1)
+    SELECT incident.id,
+           incident.data || jsonb_build_object(
+               'count', coalesce(sums.count, 0),
+               'last_at', greatest(sums.last_at, (incident.data ->> 'last_at')::bigint),
+               'reported', coalesce(reports.reported, 0),
+               'pace', coalesce(paces.pace, '{}'),
+               'recent', coalesce(recents.recent, '[]'),
+               'spread', spreads.data)
+      FROM incident
+      LEFT JOIN sums ON sums.incident_id = incident.id
+      LEFT JOIN reports ON reports.incident_id = incident.id
+      LEFT JOIN paces ON paces.incident_id = incident.id
+      LEFT JOIN recents ON recents.incident_id = incident.id
+      LEFT JOIN spreads(ids) ON spreads.incident_id = incident.id
+     WHERE incident.id = ANY (ids)
+$$;
+
+-- For people who ask.
+CREATE VIEW incident_now AS SELECT * FROM incidents_now(ARRAY(SELECT id FROM incident));
+CREATE VIEW spread AS SELECT * FROM spreads(ARRAY(SELECT id FROM incident));

@@ -20,11 +20,15 @@ use super::{
     save::plain,
     turn::FleetTurn,
 };
-use crate::event::{from_millis, to_millis};
+use crate::{
+    event::{from_millis, to_millis},
+    host::time::Saturating,
+    policy::incident::QUIET_AFTER,
+};
 
 /// What there is to say of a share: which, how many events, what its incident is called, and
 /// when and how often it was told.
-pub(super) type Answer = (i64, i64, String, Option<i64>, i32);
+pub(super) type Answer = (i64, i64, i64, String, Option<i64>, i32);
 
 /// The columns of an [`Answer`], of `share` and `incident`. Nobody is to be told of what no
 /// recipient's level concerns: it counts as told.
@@ -32,7 +36,7 @@ macro_rules! answer {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " share.local_id, share.count, incident.public_id,
+            " share.local_id, incident.id, share.count, incident.public_id,
               CASE WHEN NOT EXISTS (SELECT 1 FROM standing WHERE incident_id = incident.id)
                    THEN (incident.data ->> 'opened_at')::bigint
                    ELSE (SELECT max(told_at) FROM standing
@@ -87,7 +91,8 @@ impl Fleet {
 
     /// Counts what is open. Returns nothing of what is not.
     async fn count(&mut self, shares: &[&Share]) -> Result<Vec<Taken>, StoreError> {
-        let given = shares.iter().map(|share| row_of(share, None)).collect();
+        let place = |share: &Share| Some(share.row.shared.place).filter(|place| *place > 0);
+        let given = shares.iter().map(|share| row_of(share, place(share), false)).collect();
         let mut turn = self.begin_turn().await?;
         let taken = turn.add(given).await?;
         turn.end().await?;
@@ -104,18 +109,20 @@ impl Fleet {
         let mut turn = self.begin_turn().await?;
         let now = turn.now;
         let fingerprints = shares.iter().map(|share| share.row.fingerprint.as_slice()).collect();
-        turn.load(&Scope::Batch { run: maker.run, fingerprints, said: Vec::new(), targets, now }).await?;
+        let said = shares.iter().filter_map(|share| Some((share.said.as_deref()?, share.row.own_count())));
+        turn.load(&Scope::Batch { run: maker.run, fingerprints, said: said.collect(), targets, now }).await?;
         let before = turn.own_shares(shares).await?;
         let places = turn.page.take_shares(shares, &before, maker, targets, now);
         turn.counted = turn.page.incidents.iter().map(|(id, row)| (*id, row.count)).collect();
         turn.save(maker.new_id).await?;
         let placed = shares.iter().zip(&places).filter_map(|(share, place)| Some((share, (*place)?)));
-        let given = placed.map(|(share, place)| row_of(share, Some(place))).collect();
+        let given = placed.map(|(share, place)| row_of(share, Some(place), true)).collect();
         let mut taken = turn.add(given).await?;
         turn.end().await?;
         let unplaced = shares.iter().zip(&places).filter(|(_, place)| place.is_none());
         taken.extend(unplaced.map(|(share, _)| Taken {
             local_id: share.local_id,
+            place: 0,
             count: 0,
             public_id: String::new(),
             told_at: None,
@@ -155,12 +162,15 @@ impl FleetTurn<'_> {
         let added = sqlx::query_as::<_, Answer>(answer!(
             "WITH given AS MATERIALIZED (
                  SELECT * FROM jsonb_to_recordset($1::text::jsonb)
-                     AS given (incident_id bigint, fingerprint text, local_id bigint, count bigint,
+                     AS given (incident_id bigint, is_placed boolean, fingerprint text, local_id bigint, count bigint,
                                first_at bigint, last_at bigint, data jsonb)),
                live AS MATERIALIZED (
                  SELECT id, fingerprint FROM incident
-                  WHERE (closed_at IS NULL AND fingerprint IN (SELECT fingerprint FROM given WHERE incident_id IS NULL))
-                     OR id IN (SELECT incident_id FROM given)
+                  WHERE (closed_at IS NULL
+                         AND EXISTS (SELECT 1 FROM share WHERE incident_id = id AND last_at > $4)
+                         AND (fingerprint IN (SELECT fingerprint FROM given WHERE incident_id IS NULL)
+                              OR id IN (SELECT incident_id FROM given)))
+                     OR id IN (SELECT incident_id FROM given WHERE is_placed)
                   ORDER BY id FOR KEY SHARE),
                share AS (
                  INSERT INTO share (incident_id, store, local_id, count, first_at, last_at, data)
@@ -180,15 +190,20 @@ impl FleetTurn<'_> {
              SELECT",
             "FROM share JOIN incident ON incident.id = share.incident_id"
         ));
-        let added = added.bind(plain(&given).as_ref().to_owned()).bind(self.store).bind(to_millis(self.now));
+        let added = added
+            .bind(plain(&given).as_ref().to_owned())
+            .bind(self.store)
+            .bind(to_millis(self.now))
+            .bind(to_millis(self.now.earlier(QUIET_AFTER)));
         let added = bounded(added.persistent(false).fetch_all(&mut *self.transaction)).await?;
         Ok(added.into_iter().map(taken).collect())
     }
 }
 
-pub(super) fn taken((local_id, count, public_id, told_at, tellings): Answer) -> Taken {
+pub(super) fn taken((local_id, place, count, public_id, told_at, tellings): Answer) -> Taken {
     Taken {
         local_id,
+        place,
         count: u64::try_from(count).unwrap_or(0),
         public_id,
         told_at: told_at.map(from_millis),
@@ -200,11 +215,13 @@ pub(super) fn taken((local_id, count, public_id, told_at, tellings): Answer) -> 
 /// How often it is tried again if another instance was in the way.
 const BUSY_RETRIES: usize = 3;
 
-/// A share as it is kept: in its incident, or in the open one of its fingerprint.
-fn row_of(share: &Share, incident: Option<i64>) -> Value {
+/// A share as it is kept: in its incident, or in the open one of its fingerprint. One that is
+/// placed is kept there although it is closed.
+fn row_of(share: &Share, incident: Option<i64>, is_placed: bool) -> Value {
     let row = &share.row;
     json!({
         "incident_id": incident,
+        "is_placed": is_placed,
         "fingerprint": hex::of(&row.fingerprint),
         "local_id": share.local_id,
         "count": row.own_count(),

@@ -48,11 +48,8 @@ impl Fleet {
         let ended = ended.bind(to_millis(now.earlier(QUIET_AFTER))).persistent(false);
         let ended = bounded(ended.fetch_all(&mut *turn.transaction)).await?;
         if !ended.is_empty() {
-            let loaded = rows!(
-                turn,
-                "SELECT 'incident', id::text, data::text FROM incident_now WHERE id = ANY ($1)",
-                &ended
-            )?;
+            let loaded =
+                rows!(turn, "SELECT 'incident', id::text, data::text FROM incidents_now($1)", &ended)?;
             turn.keep_all(loaded)?;
             turn.page.close_ended(now);
         }

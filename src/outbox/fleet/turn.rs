@@ -46,6 +46,7 @@ impl Saves {
                 "incident",
                 "first_event",
                 "latest_event",
+                "learned",
                 "standing",
                 "account",
                 "notice",

@@ -254,7 +254,11 @@ impl Page {
             recent,
             spread: None,
             #[cfg(feature = "postgres")]
-            shared: super::Shared { is_due: maker.is_of_fleet, ..super::Shared::default() },
+            shared: super::Shared {
+                is_due: maker.is_of_fleet,
+                is_learned: arrival.said.is_some(),
+                ..super::Shared::default()
+            },
         };
         self.incidents.insert(id, incident);
         if let Some(event) = arrival.event {

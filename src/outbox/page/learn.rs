@@ -54,7 +54,7 @@ impl Page {
     }
 
     /// The groups that events would join: a keeper loads their incidents, too.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(in crate::outbox) fn groups_of(&self, said: &[(&Said, u64)]) -> Vec<fingerprint::Fingerprint> {
         let mut maps: BTreeMap<fingerprint::Fingerprint, Learned> = BTreeMap::new();
         let groups = said.iter().filter_map(|(said, count)| {
@@ -65,7 +65,7 @@ impl Page {
     }
 
     /// The callsites of the first events on the page.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(in crate::outbox) fn callsites(&self) -> Vec<fingerprint::Fingerprint> {
         let app = |id: &i64| self.incidents.get(id).map(|incident| incident.process.app.as_str());
         self.firsts.iter().filter_map(|(id, event)| Some(fingerprint::callsite(event, app(id)?))).collect()

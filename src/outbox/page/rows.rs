@@ -96,7 +96,7 @@ pub(in crate::outbox) struct IncidentRow {
     pub(in crate::outbox) recent: Recent,
     /// In which instances it happened. It is never kept with the row: where instances share
     /// a store, it follows from what each of them counted.
-    #[serde(skip)]
+    #[serde(default, skip_serializing)]
     pub(in crate::outbox) spread: Option<Spread>,
     /// What the fleet has of it.
     #[cfg(feature = "postgres")]

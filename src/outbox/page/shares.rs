@@ -7,7 +7,7 @@
 //! Invariant: every event is counted by one side, and what one side told the other does not
 //! tell again.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,7 @@ use crate::{
     event::Event,
     host::time::Saturating,
     outbox::{Maker, Target, batch::Arrival, pace::Pace},
+    policy::fingerprint::{Said, keys},
     policy::incident::{Reason, Rhythm, Standing, Window},
 };
 
@@ -30,6 +31,12 @@ pub(in crate::outbox) struct Shared {
     pub(in crate::outbox) told: u64,
     /// How many of its events came from another store, which handed them over as its own.
     pub(in crate::outbox) elsewhere: u64,
+    /// Which incident of the fleet it is of; zero if that is not known.
+    #[serde(default)]
+    pub(in crate::outbox) place: i64,
+    /// Whether its callsite is learned from.
+    #[serde(default)]
+    pub(in crate::outbox) is_learned: bool,
 }
 
 impl IncidentRow {
@@ -69,6 +76,8 @@ pub(crate) struct Share {
     pub(in crate::outbox) row: IncidentRow,
     pub(in crate::outbox) first: Option<Event>,
     pub(in crate::outbox) latest: Option<Event>,
+    /// What its callsite is learned from, if anything is.
+    pub(in crate::outbox) said: Option<Arc<Said>>,
     pub(in crate::outbox) told: Vec<ToldHere>,
 }
 
@@ -87,6 +96,8 @@ pub(in crate::outbox) struct ToldHere {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Taken {
     pub(crate) local_id: i64,
+    /// Which incident of the fleet it is of.
+    pub(crate) place: i64,
     /// How many events of it it has.
     pub(crate) count: u64,
     /// What it calls the incident.
@@ -113,7 +124,7 @@ impl Share {
     fn arrival(&self, count: u64) -> Arrival<'_> {
         Arrival {
             fingerprint: self.row.fingerprint.clone(),
-            said: None,
+            said: self.said.clone(),
             level: self.row.level,
             about: self.row.about,
             first_at: self.row.back_at.unwrap_or(self.row.opened_at),
@@ -139,12 +150,19 @@ impl Page {
             row: row.clone(),
             first: self.firsts.get(id).cloned(),
             latest: self.latests.get(id).cloned(),
+            said: self.said_by(*id, row),
             told: self
                 .standings_of(*id)
                 .filter_map(|(recipient, known)| known.told_here(recipient))
                 .collect(),
         })
         .collect()
+    }
+
+    /// What the callsite of an incident that the fleet does not know yet is learned from.
+    fn said_by(&self, id: i64, row: &IncidentRow) -> Option<Arc<Said>> {
+        let first = self.firsts.get(&id).filter(|_| row.shared.is_learned)?;
+        keys(first, &row.process.app, None).said
     }
 
     /// Notes what the fleet has taken, and what it has told: nobody is told that here.
@@ -158,9 +176,11 @@ impl Page {
             let was_told = self.standings_of(answer.local_id).any(|(_, known)| known.told_at.is_some());
             let Some(row) = self.incidents.change(&answer.local_id) else { continue };
             if answer.needs_event {
-                row.shared = Shared { is_due: true, elsewhere: row.shared.elsewhere, ..Shared::default() };
+                let Shared { elsewhere, is_learned, .. } = row.shared;
+                row.shared = Shared { is_due: true, elsewhere, is_learned, ..Shared::default() };
                 continue;
             }
+            row.shared.place = answer.place;
             row.shared.taken = row.shared.taken.max(answer.count);
             row.shared.told = row.shared.told.max(told_here);
             row.shared.is_due = row.own_count() > row.shared.taken;
@@ -279,14 +299,18 @@ impl Page {
         places.collect()
     }
 
-    /// The incident that a share is of: its own, or the one of all that there is no room for.
+    /// The incident that a share is of: its own, that of its group, or the one of all that
+    /// there is no room for.
     fn place_of(&self, share: &Share) -> Option<i64> {
-        let own = self.incidents.iter().rev().find(|(_, row)| row.fingerprint == share.row.fingerprint);
-        let crowd = || {
-            let open = self.incidents.iter().filter(|(_, row)| row.closed_at.is_none());
-            open.filter(|(_, row)| row.is_overflow_of(share.row.level)).map(|(id, row)| (id, row)).next()
-        };
-        own.or_else(crowd).map(|(id, _)| *id)
+        let open = || self.incidents.iter().filter(|(_, row)| row.closed_at.is_none());
+        let own = &share.row.fingerprint;
+        let group = self.group_of(&share.arrival(0));
+        let found = open().find(|(_, row)| row.fingerprint == *own);
+        let found = found
+            .or_else(|| open().find(|(_, row)| Some(&*row.fingerprint) == group.as_ref().map(|it| &it[..])));
+        let found = found.or_else(|| self.incidents.iter().rev().find(|(_, row)| row.fingerprint == *own));
+        let found = found.or_else(|| open().find(|(_, row)| row.is_overflow_of(share.row.level)));
+        found.map(|(id, _)| *id)
     }
 
     fn note_told_by_instance(&mut self, id: i64, told: &[ToldHere], before: &[ToldHere], now: SystemTime) {

@@ -61,14 +61,6 @@ impl<K: Ord + Clone, R> Table<K, R> {
         self.rows.entry(key).or_insert(row);
     }
 
-    /// Adds to a row what is not kept with it.
-    #[cfg(feature = "postgres")]
-    pub(in crate::outbox) fn complete(&mut self, key: &K, with: impl FnOnce(&mut R)) {
-        if let Some(row) = self.rows.get_mut(key) {
-            with(row);
-        }
-    }
-
     /// Forgets rows without having a keeper delete them.
     pub(in crate::outbox) fn retain(&mut self, keep: impl FnMut(&K, &mut R) -> bool) {
         self.rows.retain(keep);

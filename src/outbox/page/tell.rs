@@ -52,6 +52,11 @@ impl Page {
         self.due_in(sink).map(|(_, due_at, _)| due_at).min()
     }
 
+    /// The last of those by name of whose incidents something is to be told.
+    pub(in crate::outbox) fn last_waiting(&self, sink: &str) -> Option<&Recipient> {
+        self.due_in(sink).map(|(recipient, ..)| recipient).max()
+    }
+
     /// Whose standings are not over, when they are due, and whether they are of
     /// something nobody was told of.
     fn due_in(&self, sink: &str) -> impl Iterator<Item = (&Recipient, SystemTime, bool)> {

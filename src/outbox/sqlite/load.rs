@@ -95,7 +95,7 @@ pub(super) async fn load(
         }
         Scope::Learned(callsites) => learned(connection, callsites).await,
         Scope::FirstEvent(fingerprint) => first_event(connection, fingerprint).await,
-        Scope::Desk { channel, hurried, now } => desk(connection, channel, *hurried, *now).await,
+        Scope::Desk { channel, hurried, now, .. } => desk(connection, channel, *hurried, *now).await,
         Scope::Settled { claim, now } => settled(connection, claim, *now).await,
         Scope::Inquiries { sink, limit, now } => questions(connection, sink, *limit, *now).await,
         Scope::Fate { key, sink } => fate(connection, *key, sink).await,

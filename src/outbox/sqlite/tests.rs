@@ -240,9 +240,9 @@ fn incident(id: i64) -> IncidentRow {
         held_until: None,
         pace: Default::default(),
         recent: Default::default(),
+        spread: None,
         #[cfg(feature = "postgres")]
         shared: Default::default(),
-        spread: None,
     }
 }
 

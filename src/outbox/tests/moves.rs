@@ -160,9 +160,9 @@ fn page_of((count, told, closed_at, due_at): Brought) -> Page {
         held_until: None,
         pace: Default::default(),
         recent: Default::default(),
+        spread: None,
         #[cfg(feature = "postgres")]
         shared: Default::default(),
-        spread: None,
     };
     let standing = StandingRow {
         told,

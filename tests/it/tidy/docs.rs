@@ -7,7 +7,7 @@ use tracing_alert::{Builder, DropReason, EMAIL_DEADLINE, SMS_DEADLINE, SMS_SEGME
 use super::{code, read, root, sources};
 
 /// Numbers that are told: where they are, and which page of `src/docs` says what.
-const NUMBERS: [(&str, &str, &str, &str); 33] = [
+const NUMBERS: [(&str, &str, &str, &str); 38] = [
     ("src/queue/mod.rs", "MAX_EVENTS: usize = 8_192;", "guarantees.md", "8,192 events"),
     ("src/queue/mod.rs", "MAX_BYTES: usize = 8 * 1024 * 1024;", "guarantees.md", "8,192 events, 8 MiB"),
     ("src/outbox/memory.rs", "MAX_BYTES: usize = 32 * 1024 * 1024;", "guarantees.md", "held 32 MiB"),
@@ -115,6 +115,26 @@ const NUMBERS: [(&str, &str, &str, &str); 33] = [
         "../../README.md",
         "at most 250 ms",
     ),
+    (
+        "src/policy/outage.rs",
+        "PATIENCE: Duration = Duration::from_secs(2);",
+        "fleet.md",
+        "not answer for 2 s",
+    ),
+    (
+        "src/policy/outage.rs",
+        "LONGEST_STAGGER: Duration = Duration::from_secs(20);",
+        "fleet.md",
+        "at most 20 s",
+    ),
+    ("src/policy/outage.rs", "FIRST_TELLERS: u32 = 3;", "fleet.md", "three of the instances at once"),
+    (
+        "src/policy/outage.rs",
+        "MAIL_DELAY: Duration = Duration::from_secs(10 * 60);",
+        "fleet.md",
+        "still away after 10 minutes",
+    ),
+    ("src/outbox/fleet/mod.rs", "IDLE: Duration = Duration::from_secs(10);", "fleet.md", "not used for 10 s"),
     (
         "src/outbox/failover/mod.rs",
         "PROBE_PAUSE: Duration = Duration::from_secs(30);",
