@@ -42,7 +42,7 @@ impl Silences {
 
     /// Takes what a look says, if that is something: the local store is to be told.
     pub(super) fn hear(&mut self, silences: Option<Vec<KeyedSilence>>) {
-        self.heard = silences.or(self.heard.take());
+        self.heard = silences.or_else(|| self.heard.take());
     }
 }
 

@@ -7,8 +7,10 @@
 
 use std::time::SystemTime;
 
+use uuid::Uuid;
+
 use super::{
-    Page, SilenceRow, form,
+    IncidentRow, Page, SilenceRow, form,
     silences::{KeyedSilence, note},
 };
 use crate::{event::moved, outbox::batch::Arrival};
@@ -37,11 +39,36 @@ impl Page {
                 None if theirs.is_in_force(now) => {
                     let row = SilenceRow { held: 0, kinds: Vec::new(), open: Vec::new(), ..theirs.clone() };
                     self.silence(*key, row, now);
+                    self.put_off_what_opened_since(*key);
                 }
                 Some(_) if theirs.undone_at.is_some() => {
                     self.unsilence(|own, _| own == *key, now);
                 }
                 None | Some(_) => (),
+            }
+        }
+    }
+
+    /// Puts off what the silence means and opened after it began elsewhere, and before it was
+    /// known here.
+    fn put_off_what_opened_since(&mut self, key: Uuid) {
+        let Some(silence) = self.silences.get(&key) else { return };
+        let (from, until) = (silence.from, silence.until);
+        let is_meant = |it: &IncidentRow| {
+            it.closed_at.is_none()
+                && it.opened_at > from
+                && silence.open.contains(&form::hex::of(&it.fingerprint))
+        };
+        let meant: Vec<i64> =
+            self.incidents.iter().filter(|(_, it)| is_meant(it)).map(|(id, _)| *id).collect();
+        for id in meant {
+            let waiting = self.standings_of(id).filter(|(_, known)| known.due_at.is_some());
+            for recipient in waiting.map(|(recipient, _)| recipient.clone()).collect::<Vec<_>>() {
+                let Some(known) = self.standings.change(&(id, recipient)) else { continue };
+                known.due_at = Some(until);
+                if known.told_at.is_none() {
+                    known.not_before = Some(until);
+                }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What people are shown of a file, and change in it.
 
+use std::path::Path;
+
 use super::*;
 
 fn of(bench: &mut Bench) -> Operated<'_> {
