@@ -77,7 +77,8 @@ pub(crate) enum Command {
     },
     /// Tells nobody of some events for a while, and then how many there were
     ///
-    /// All programs of the database honour it, from their next event on.
+    /// All programs of the database honour it, from their next event on; of a fleet, all
+    /// instances.
     Silence(Silence),
     /// Lists silences
     Silences,

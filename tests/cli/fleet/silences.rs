@@ -3,11 +3,12 @@
 use super::Fleet;
 use crate::stage::eventually;
 
-/// What the SMS say that were sent, without their tag and id.
+/// What the SMS say that were sent, without their tag and id, and in how many instances.
 fn told(fleet: &Fleet) -> Vec<String> {
     let strip = |text: String| {
         let text = text.split_once("] ").map_or_else(|| text.clone(), |(_, rest)| rest.to_owned());
-        text.rsplit_once(" #").map_or_else(|| text.clone(), |(text, _)| text.to_owned())
+        let text = text.rsplit_once(" #").map_or_else(|| text.clone(), |(text, _)| text.to_owned());
+        text.split_once(" - in ").map_or_else(|| text.clone(), |(text, _)| text.to_owned())
     };
     fleet.stage.service.sms().into_iter().map(strip).collect()
 }
