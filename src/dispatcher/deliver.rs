@@ -137,7 +137,7 @@ impl Dispatcher<'_> {
         let valid_for = claim.expires_at.duration_since(now).unwrap_or_default();
         let (recipient, key, attempt) = (claim.recipient.clone(), claim.key.to_string(), claim.attempt);
         // Another instance may have told of it, while none can ask the others.
-        let may_have_been_sent = claim.is_doubtful || self.is_alone();
+        let may_have_been_sent = claim.is_doubtful || self.inbox.link.is_some();
         let sink = Arc::clone(&self.lanes[lane].sink);
         let renderer = self.renderer.clone();
         let attempt = async move {

@@ -316,6 +316,9 @@ impl Dispatcher<'_> {
             return;
         }
         self.counters.set_store(state_of(self.outbox));
+        if let Some(link) = &mut self.inbox.link {
+            link.note_counted();
+        }
         self.tell_at = None;
         self.upkeep.begin_anew();
         self.inbox.flushes.iter_mut().for_each(|waiter| waiter.mark = None);

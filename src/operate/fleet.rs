@@ -44,7 +44,8 @@ impl Settings {
     pub(super) fn open(self, app: Option<&str>) -> Result<(String, Fleet), Unusable> {
         let options = self.fleet.options();
         let options = options.map_err(|fault| Unusable::Fleet(format!("ALERT_FLEET {}", fault.what)))?;
-        let fleet = Fleet::existing(options, &self.fleet.schema, app.or(self.app.as_deref()));
+        let fleet =
+            Fleet::existing(options, &self.fleet.schema, app.or(self.app.as_deref()), SystemTime::now());
         Ok((self.fleet.schema, fleet))
     }
 }

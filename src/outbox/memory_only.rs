@@ -36,12 +36,6 @@ impl Outbox {
         Ok(())
     }
 
-    /// That of the fleet's thread.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn of_fleet(fleet: super::Fleet) -> Self {
-        Self { store: Store::Fleet(Box::new(fleet)) }
-    }
-
     pub(crate) async fn with<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Store) -> Result<T, StoreError>,

@@ -40,6 +40,14 @@ impl Pace {
         self.0.retain(|step, _| (last - STEPS + 1..=last).contains(step));
     }
 
+    /// How many more events there are than in `before`, by the step.
+    #[cfg(feature = "postgres")]
+    pub(super) fn since(&self, before: &Self) -> Self {
+        let known = |step| before.0.get(step).copied().unwrap_or(0);
+        let more = self.0.iter().map(|(step, count)| (*step, count.saturating_sub(known(step))));
+        Self(more.filter(|(_, count)| *count > 0).collect())
+    }
+
     /// The hour that ends with the five minutes of `end`.
     pub(super) fn hour(&self, end: SystemTime) -> LastHour {
         let first = step(end) - STEPS + 1;

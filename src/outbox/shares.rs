@@ -14,6 +14,13 @@ use super::{
 };
 
 impl Outbox {
+    /// That of the fleet's thread: nothing takes the place of its store.
+    pub(crate) fn of_fleet(fleet: Fleet) -> Self {
+        let mut outbox = Self::default();
+        outbox.store = Store::Fleet(Box::new(fleet));
+        outbox
+    }
+
     /// The fleet's store, if this is the fleet's thread.
     pub(crate) fn fleet(&mut self) -> Option<&mut Fleet> {
         match &mut self.store {
@@ -27,11 +34,11 @@ impl Outbox {
         matches!(self.store, Store::Fleet(_))
     }
 
-    /// What time it is for what is kept: in the fleet, the database's.
-    pub(crate) fn now(&self) -> SystemTime {
+    /// What time it is for what the fleet keeps: the database's.
+    pub(crate) fn fleet_time(&self) -> Option<SystemTime> {
         match &self.store {
-            Store::Fleet(fleet) => fleet.now(),
-            _ => SystemTime::now(),
+            Store::Fleet(fleet) => Some(fleet.now()),
+            _ => None,
         }
     }
 }
@@ -63,6 +70,16 @@ impl Store {
         now: SystemTime,
     ) -> Result<(), StoreError> {
         decide!(self, Scope::Silences, |page: &mut Page| page.learn_silences(silences, now))
+    }
+
+    /// The incidents that the fleet has, and nobody is known to be told of.
+    pub(crate) async fn untold_in_fleet(&mut self) -> Result<Vec<i64>, StoreError> {
+        decide!(self, Scope::Live, |page: &mut Page| page.untold_in_fleet())
+    }
+
+    /// Takes back the messages that surely did not leave.
+    pub(crate) async fn withdraw(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        decide!(self, Scope::Live, |page: &mut Page| page.withdraw(now))
     }
 
     /// Notes what the fleet has taken, and told.

@@ -102,7 +102,7 @@ impl Bench {
             #[cfg(feature = "sqlite")]
             Store::Sqlite(file) => file.export().await,
             #[cfg(feature = "postgres")]
-            Store::Fleet(_) => Page::default(),
+            Store::Fleet(store) => store.export().await,
         }
     }
 
@@ -254,6 +254,19 @@ fn rhythm(sink: &str) -> Rhythm {
 /// Makes of each claim one test for each store.
 macro_rules! every_store {
     ($(async fn $name:ident($bench:ident: &mut Bench) $body:block)*) => {
+        #[cfg(all(feature = "postgres", target_os = "linux"))]
+        mod on_fleet {
+            use super::*;
+            $(#[test] fn $name() { check(crate::outbox::tests::fleet::bench, async |bench| super::$name(bench).await); })*
+        }
+
+        each_own_store! { $(async fn $name($bench: &mut Bench) $body)* }
+    };
+}
+
+/// The same of what is not the fleet's: what one process waits for, and what its clock does.
+macro_rules! each_own_store {
+    ($(async fn $name:ident($bench:ident: &mut Bench) $body:block)*) => {
         $(async fn $name($bench: &mut Bench) $body)*
 
         mod memory {
@@ -265,12 +278,6 @@ macro_rules! every_store {
         mod sqlite {
             use super::*;
             $(#[test] fn $name() { check(sqlite_bench, async |bench| super::$name(bench).await); })*
-        }
-
-        #[cfg(all(feature = "postgres", target_os = "linux"))]
-        mod on_fleet {
-            use super::*;
-            $(#[test] fn $name() { check(crate::outbox::tests::fleet::bench, async |bench| super::$name(bench).await); })*
         }
     };
 }

@@ -228,6 +228,9 @@ fn a_command_that_is_built_without_fleets_says_what_to_install() {
     for command in ["list", "doctor"] {
         let ran = stage.run(&["--fleet", command]);
         let said = format!("{}{}", ran.text, ran.errors);
-        assert!(!ran.is_well && said.contains("cargo install tracing-alert --features cli,postgres"), "{ran:?}");
+        assert!(
+            !ran.is_well && said.contains("cargo install tracing-alert --features cli,postgres"),
+            "{ran:?}"
+        );
     }
 }

@@ -14,7 +14,6 @@ use super::{
 use crate::{
     host::time::{Saturating, from_now},
     outbox::{Store, Taken},
-    policy::outage::PATIENCE,
 };
 
 /// What the alert thread has of the fleet's thread.
@@ -25,8 +24,9 @@ pub(in crate::dispatcher) struct Link {
     asked_at: Option<Instant>,
     /// There may be something to hand over, not before then.
     due_at: Option<Instant>,
-    /// When something was handed over last.
+    /// When something was handed over last, and of which local store.
     handed_at: Option<Instant>,
+    store: Option<Uuid>,
     /// Somebody waits for what was captured to be told.
     must_hurry: bool,
     pub(super) silences: Silences,
@@ -45,6 +45,7 @@ impl Link {
             // What an earlier run did not hand over.
             due_at: Some(Instant::now()),
             handed_at: None,
+            store: None,
             must_hurry: false,
             silences: Silences::default(),
             fleet: 0,
@@ -73,7 +74,8 @@ impl Link {
 
     /// Whether something is still to be handed over, and may be.
     pub(in crate::dispatcher) fn is_handing_over(&self) -> bool {
-        self.outage.is_none() && (self.asked_at.is_some() || self.due_at.is_some())
+        let soon = from_now(MIN_PAUSE);
+        self.outage.is_none() && (self.asked_at.is_some() || self.due_at.is_some_and(|at| at <= soon))
     }
 
     /// The next answer; there is none where there is no fleet.
@@ -84,10 +86,13 @@ impl Link {
         }
     }
 
-    fn note_silence(&mut self) {
-        if self.outage.is_none() {
-            let since = self.asked_at.unwrap_or_else(Instant::now);
-            self.outage = Some(Outage::new(since, self.fleet, self.position));
+    fn note_silence(&mut self, is_of_hand_over: bool) {
+        match &mut self.outage {
+            Some(outage) => outage.is_of_hand_over |= is_of_hand_over,
+            None => {
+                let since = self.asked_at.unwrap_or_else(Instant::now);
+                self.outage = Some(Outage::new(since, self.fleet, self.position, is_of_hand_over));
+            }
         }
     }
 }
@@ -100,9 +105,9 @@ impl Dispatcher<'_> {
     pub(in crate::dispatcher) async fn hear(&mut self, Heard(answer): Heard) {
         let store = self.local_store().await;
         let Some(link) = &mut self.inbox.link else { return };
-        let (of, taken) = match answer {
+        let (of, taken, is_taken) = match answer {
             Some(Answer::Unreachable { is_answer }) => {
-                link.note_silence();
+                link.note_silence(is_answer);
                 if is_answer {
                     link.silences.note_answer(false);
                     link.asked_at = None;
@@ -124,23 +129,37 @@ impl Dispatcher<'_> {
                 if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
                     link.due_at = Some(Instant::now());
                 }
-                (of, taken)
+                if store != Some(of) {
+                    link.note_counted();
+                }
+                (of, taken, true)
             }
             Some(Answer::Looked(of, outlook)) => {
                 (link.fleet, link.position) = (outlook.fleet, outlook.position);
                 if store == Some(of) {
                     link.silences.hear(outlook.silences);
                 }
-                (of, outlook.taken)
+                (of, outlook.taken, false)
             }
         };
-        if link.outage.take().is_some() {
+        // If it does not take what is handed over, that it can be seen is no help.
+        let has_ended = link.outage.take_if(|outage| is_taken || !outage.is_of_hand_over).is_some();
+        if has_ended {
             self.tell_at = None;
+            self.withdraw().await;
         }
         if !taken.is_empty() && store == Some(of) {
             self.note_taken(&taken).await;
         }
         self.learn_silences().await;
+    }
+
+    /// Takes back what this instance decided to tell alone and did not send: the fleet tells it.
+    async fn withdraw(&mut self) {
+        let now = SystemTime::now();
+        // What stays is sent, after a look whether another instance did.
+        drop(self.outbox.with(async |store: &mut Store| store.withdraw(now).await).await);
+        self.wake_lanes();
     }
 
     async fn note_taken(&mut self, taken: &[Taken]) {
@@ -162,15 +181,16 @@ impl Dispatcher<'_> {
 
     /// Hands over what is due. Returns how long nothing will be.
     pub(in crate::dispatcher) async fn hand_over(&mut self) -> Duration {
+        let patience = self.patience();
         let Some(link) = &mut self.inbox.link else { return MAX_SLEEP };
         if let Some(asked_at) = link.asked_at {
             // It may hang: then this instance is on its own.
             let silent = asked_at.elapsed();
-            if silent < PATIENCE {
-                return PATIENCE - silent;
+            if silent < patience {
+                return patience - silent;
             }
             if link.outage.is_none() {
-                link.note_silence();
+                link.note_silence(true);
                 self.tell_at = None;
             }
             return MAX_SLEEP;
@@ -184,18 +204,22 @@ impl Dispatcher<'_> {
         let Ok((shares, own)) = self.outbox.with(read).await else {
             return STORE_RETRY;
         };
-        let Some(link) = &mut self.inbox.link else { return MAX_SLEEP };
-        link.due_at = None;
+        let is_other = self.inbox.link.as_ref().is_some_and(|link| link.store != Some(name));
+        let untold = async |store: &mut Store| store.untold_in_fleet().await;
+        let untold = if is_other { self.outbox.with(untold).await } else { Ok(Vec::new()) };
+        let (Some(link), Ok(untold)) = (&mut self.inbox.link, untold) else { return STORE_RETRY };
+        link.due_at = Some(from_now(LOOK_AGAIN));
         let hurried = std::mem::take(&mut link.must_hurry);
         let silences = link.silences.news(own, SystemTime::now());
         // The first time it learns which store this is.
-        if shares.is_empty() && silences.is_empty() && !hurried && link.handed_at.is_some() {
+        if shares.is_empty() && silences.is_empty() && !hurried && !is_other {
             return MAX_SLEEP;
         }
+        link.store = Some(name);
         (link.asked_at, link.handed_at) = (Some(Instant::now()), Some(Instant::now()));
         // If it is gone, what it says next is nothing.
-        drop(link.requests.send(Request::HandOver { store: name, shares, silences, hurried }));
-        PATIENCE
+        drop(link.requests.send(Request::HandOver { store: name, shares, silences, untold, hurried }));
+        patience
     }
 
     /// Ends the fleet's thread, and waits for what it has under way as long as that may take.
@@ -205,13 +229,19 @@ impl Dispatcher<'_> {
         drop(requests);
         let ended = async { while answers.recv().await.is_some() {} };
         // It goes on by itself; the store has all of it.
-        drop(tokio::time::timeout(PATIENCE, ended).await);
+        drop(tokio::time::timeout(LAST_WORDS, ended).await);
     }
 }
 
 /// How soon after a hand-over the next one is: once a second, or less often in a large fleet.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// What something that went wrong left is looked for so often.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long the end of the fleet's thread is waited for.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How many incidents are handed over at once.
 const MAX_SHARES: usize = 100;

@@ -20,9 +20,17 @@ pub(super) use link::Link;
 
 /// What the alert thread asks of the fleet's thread.
 enum Request {
-    /// To hand over what the local store `store` counted, and which silences began or ended
-    /// there; to tell it at once, if somebody waits for that.
-    HandOver { store: Uuid, shares: Vec<Share>, silences: Vec<KeyedSilence>, hurried: bool },
+    /// To hand over what the local store `store` counted; to tell it at once, if somebody
+    /// waits for that.
+    HandOver {
+        store: Uuid,
+        shares: Vec<Share>,
+        /// Which silences began or ended there.
+        silences: Vec<KeyedSilence>,
+        /// What an earlier run handed over, and nobody is known to be told of.
+        untold: Vec<i64>,
+        hurried: bool,
+    },
 }
 
 /// What the fleet's thread says.

@@ -16,6 +16,8 @@ use crate::{
 /// The time in which the fleet's store does not answer.
 pub(super) struct Outage {
     since: Instant,
+    /// It does not take what is handed over, whether or not it can be seen.
+    pub(super) is_of_hand_over: bool,
     /// How much longer than the others this instance waits with what can be looked up.
     stagger: Duration,
     /// The same with what cannot.
@@ -25,16 +27,16 @@ pub(super) struct Outage {
 impl Outage {
     /// That of an instance at `position` of `fleet`; in one that was never reached, nobody
     /// has a place, and each draws one.
-    pub(super) fn new(since: Instant, fleet: u32, position: u32) -> Self {
+    pub(super) fn new(since: Instant, fleet: u32, position: u32, is_of_hand_over: bool) -> Self {
         let place = if fleet == 0 { Uuid::new_v4().as_fields().0 % UNKNOWN_FLEET } else { position };
-        Self { since, stagger: stagger(fleet, jitter()), mail_delay: mail_delay(place) }
+        Self { since, is_of_hand_over, stagger: stagger(fleet, jitter()), mail_delay: mail_delay(place) }
     }
 }
 
 impl Dispatcher<'_> {
     /// What time it is for what this loop keeps.
     pub(in crate::dispatcher) fn now(&self) -> SystemTime {
-        self.outbox.now()
+        self.outbox.fleet_time().unwrap_or_else(SystemTime::now)
     }
 
     /// How long it is not asked what there is to tell, if nothing says that there is.
@@ -47,11 +49,23 @@ impl Dispatcher<'_> {
     pub(in crate::dispatcher) fn waits_for_fleet(&self, channel: usize) -> Option<Duration> {
         let Some(link) = &self.inbox.link else { return Some(Duration::ZERO) };
         let outage = link.outage.as_ref()?;
-        let delay = match self.lanes.get(channel).is_some_and(|lane| lane.sink.looks_up()) {
+        let can_look_up = self.lanes.get(channel).is_some_and(|lane| lane.sink.looks_up());
+        let delay = match can_look_up {
             true => outage.stagger,
             false => outage.mail_delay,
         };
-        Some(outage.since.later(PATIENCE).later(delay).saturating_duration_since(Instant::now()))
+        let mut at = outage.since.later(self.patience()).later(delay);
+        if let Some(ending) = self.inbox.ending.as_ref().filter(|_| can_look_up || !self.outbox.is_durable())
+        {
+            // A crowd of processes that end each before its turn would tell nobody.
+            at = at.min(ending.deadline.checked_sub(LAST_SEND).unwrap_or(ending.deadline));
+        }
+        Some(at.saturating_duration_since(Instant::now()))
+    }
+
+    /// How long the fleet's store may not answer before this instance is on its own.
+    pub(super) fn patience(&self) -> Duration {
+        if self.inbox.ending.is_some() { ENDING_PATIENCE } else { PATIENCE }
     }
 
     /// Whether this instance tells by itself what others may tell as well.
@@ -85,3 +99,9 @@ impl Dispatcher<'_> {
         }
     }
 }
+
+/// How long the answer of the fleet's store is waited for while the process ends.
+const ENDING_PATIENCE: Duration = Duration::from_millis(500);
+
+/// A message that is sent at the end takes about so long.
+const LAST_SEND: Duration = Duration::from_millis(1_200);

@@ -48,6 +48,8 @@ struct Station {
     fleet: u32,
     sweep_at: Instant,
     is_reached: Option<bool>,
+    /// The next look is the answer to a question.
+    is_asked: bool,
     /// Whether something is to be told of a sink.
     is_ill: bool,
     /// Until when it is looked often, as somebody waits.
@@ -84,11 +86,12 @@ impl Link {
             fleet: 0,
             sweep_at: from_now(SWEEP_PAUSE.mul_f64(jitter())),
             is_reached: None,
+            is_asked: false,
             is_ill: false,
             hurried_until: None,
             ends: false,
         };
-        let store = Fleet::new(options, &fleet.schema, &process.app, Uuid::nil());
+        let store = Fleet::new(options, &fleet.schema, &process.app, Uuid::nil(), SystemTime::now());
         let (setup, counters) = (setup.clone(), Arc::clone(counters));
         let work = move || work(&setup, &counters, station, store, run);
         let started = thread::start_before_forks(Role::Own, format!("{}-fleet", thread::NAME), || (), work);
@@ -168,7 +171,8 @@ impl Dispatcher<'_> {
             tokio::select! {
                 biased;
                 request = station.requests.recv(), if !station.ends => match request {
-                    Some(Request::HandOver { store, shares, silences, hurried }) => {
+                    Some(Request::HandOver { store, shares, silences, untold, hurried }) => {
+                        station.know(store, untold);
                         self.take_shares(station, store, &shares, &silences, hurried).await;
                     }
                     None => station.ends = true,
@@ -191,10 +195,6 @@ impl Dispatcher<'_> {
         silences: &[KeyedSilence],
         hurried: bool,
     ) {
-        if station.store != name {
-            station.store = name;
-            station.untold.clear();
-        }
         let maker = Maker {
             new_id: &public_id,
             run: self.inbox.run,
@@ -205,7 +205,15 @@ impl Dispatcher<'_> {
         let targets = &self.targets;
         let Some(fleet) = self.outbox.fleet() else { return };
         fleet.set_store(name);
-        // What is known of the instances is of those that were seen.
+        if shares.is_empty() && silences.is_empty() {
+            // Only a look says whether the store answers.
+            station.hurried_until = hurried.then(|| from_now(HURRY)).or(station.hurried_until);
+            if hurried {
+                self.hurry();
+            }
+            (station.look_at, station.is_asked) = (Instant::now(), true);
+            return;
+        }
         // Before what is held back by them.
         let taken = match (fleet.take_silences(silences, SystemTime::now()).await, shares) {
             (Err(error), _) => Err(error),
@@ -284,6 +292,9 @@ impl Dispatcher<'_> {
                 let store = station.store;
                 self.note_reached(station, None);
                 drop(station.answers.send(Answer::Looked(store, outlook)));
+                if std::mem::take(&mut station.is_asked) {
+                    drop(station.answers.send(Answer::Taken(store, Vec::new())));
+                }
                 // Something may be due that another instance left.
                 if due_at.is_some_and(|due_at| due_at <= self.now()) {
                     self.tell_at = None;
@@ -294,7 +305,8 @@ impl Dispatcher<'_> {
             }
             Err(error) => {
                 self.note_reached(station, Some(&error.to_string()));
-                drop(station.answers.send(Answer::Unreachable { is_answer: false }));
+                let is_answer = std::mem::take(&mut station.is_asked);
+                drop(station.answers.send(Answer::Unreachable { is_answer }));
                 let pause = match station.hurried_until {
                     Some(_) => MIN_PAUSE,
                     None => RETRY_PAUSE,
@@ -310,16 +322,26 @@ impl Dispatcher<'_> {
             return;
         }
         station.sweep_at = from_now(SWEEP_PAUSE.mul_f64(0.8 + 0.4 * jitter()) * station.fleet.clamp(1, 60));
-        let sweep = async |store: &mut Store| match store {
-            Store::Fleet(fleet) => fleet.sweep().await,
-            _ => Ok(()),
-        };
-        // Another instance does it, or this one the next time.
-        drop(self.outbox.with(sweep).await);
+        let now = self.now();
+        let own: Vec<&str> = self.lanes.iter().map(|lane| lane.sink.name()).collect();
+        let Some(fleet) = self.outbox.fleet() else { return };
+        // What is not done, another instance does, or this one the next time.
+        if let Ok(true) = fleet.sweep().await {
+            drop(self.outbox.with(async |store: &mut Store| store.bury_abandoned(&own, now).await).await);
+        }
     }
 }
 
 impl Station {
+    /// From now on, `store` is handed over, of which these incidents may be told already.
+    fn know(&mut self, store: Uuid, untold: Vec<i64>) {
+        if self.store != store {
+            self.store = store;
+            self.untold.clear();
+        }
+        self.untold.extend(untold);
+    }
+
     /// Between two looks: however many instances there are, they look once or three times a
     /// second together.
     fn pause(&self) -> Duration {

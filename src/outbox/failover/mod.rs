@@ -14,8 +14,6 @@ use std::{
 
 use uuid::Uuid;
 
-#[cfg(feature = "postgres")]
-use super::Fleet;
 use super::{Database, Memory, Page, Sqlite, Store, StoreError, Target, path, sqlite::Place};
 use crate::host::{fork::OpenFile, trouble};
 
@@ -153,12 +151,6 @@ impl Outbox {
     /// Whether alerts are to be in a file.
     fn has_file(&self) -> bool {
         self.path.is_some() || self.choice.is_some()
-    }
-
-    /// That of the fleet's thread, which nothing takes the place of.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn of_fleet(fleet: Fleet) -> Self {
-        Self { store: Store::Fleet(Box::new(fleet)), ..Self::default() }
     }
 
     /// Whether what is committed outlives the process.

@@ -5,26 +5,21 @@
 //! incidents; and recipients by their names.
 //! Invariant: decides nothing.
 
-use std::{collections::BTreeSet, time::SystemTime};
-
 use serde::Deserialize;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{
     super::{
-        Claim, StoreError, Target,
-        batch::overflow_fingerprints,
+        StoreError,
         page::hex,
         scope::{Key, Scope},
     },
     bounded,
-    turn::{FleetTurn, Saves},
+    turn::FleetTurn,
 };
-use crate::{
-    event::to_millis,
-    policy::{budget::Account, fingerprint::Fingerprint},
-};
+
+mod opening;
+mod telling;
 
 /// A row of the table `tab`: its key and what it says, as JSON.
 pub(super) type Loaded = (String, String, String);
@@ -86,12 +81,12 @@ impl FleetTurn<'_> {
             Scope::Fate { key, sink } => self.fate(*key, sink).await?,
             Scope::Notice(id) => self.notice(*id).await?,
             Scope::Events(incidents) => self.events(incidents).await?,
+            Scope::Live => self.live().await?,
             Scope::Silences => self.silences().await?,
             Scope::Learned(callsites) => self.known_of(callsites).await?,
             // What is of a process stays in its own store.
             Scope::Starts { .. }
             | Scope::Pending
-            | Scope::Live
             | Scope::Recipients
             | Scope::Shares { .. }
             | Scope::Taken(_)
@@ -124,7 +119,7 @@ impl FleetTurn<'_> {
                 _ => self.page.read(&tab, &key, &data).map_err(unreadable)?,
             }
         }
-        self.counted = self.page.incidents.iter().map(|(id, row)| (*id, row.count)).collect();
+        self.note_counted();
         Ok(())
     }
 
@@ -196,344 +191,6 @@ impl FleetTurn<'_> {
         }
         Ok(rows)
     }
-
-    /// Locks the recipients who may be told of what is opened.
-    async fn lock_targets(&mut self, targets: &[Target]) -> Result<(), StoreError> {
-        self.saves = Saves::Incidents;
-        let (sinks, recipients) = whom(targets);
-        let nothing = serde_json::to_value(Account::default()).map_err(unwritable)?;
-        run!(
-            self,
-            "INSERT INTO account (sink, recipient, data)
-             SELECT sink, recipient, $3 FROM unnest($1::text[], $2::text[]) AS whom (sink, recipient)
-                 ON CONFLICT DO NOTHING",
-            &sinks,
-            &recipients,
-            Json(nothing)
-        )?;
-        run!(
-            self,
-            "SELECT 1 FROM account JOIN unnest($1::text[], $2::text[]) AS whom (sink, recipient)
-              USING (sink, recipient) ORDER BY sink, recipient FOR UPDATE OF account",
-            &sinks,
-            &recipients
-        )?;
-        Ok(())
-    }
-
-    /// What is known of callsites, locked.
-    async fn learned(&mut self, callsites: BTreeSet<Fingerprint>) -> Result<Vec<Loaded>, StoreError> {
-        if callsites.is_empty() {
-            return Ok(Vec::new());
-        }
-        let keys: Vec<String> = callsites.iter().map(|callsite| hex::of(callsite)).collect();
-        run!(
-            self,
-            "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' callsite ' || print, 0))
-               FROM unnest($1::text[]) AS print",
-            &keys
-        )?;
-        let callsites: Vec<_> = callsites.into_iter().collect();
-        self.known_of(&callsites).await
-    }
-
-    async fn known_of(&mut self, callsites: &[Fingerprint]) -> Result<Vec<Loaded>, StoreError> {
-        let keys: Result<Vec<String>, _> = callsites.iter().map(serde_json::to_string).collect();
-        let keys = keys.map_err(unwritable)?;
-        rows!(
-            self,
-            "SELECT 'learned', callsite, data::text FROM learned
-              WHERE callsite IN (SELECT key::jsonb::text FROM unnest($1::text[]) AS key)",
-            &keys
-        )
-    }
-
-    /// What events with these fingerprints join: locked, and who of the instances opens one
-    /// locks its fingerprint before there is a row.
-    async fn incidents(
-        &mut self,
-        fingerprints: &[&[u8]],
-        targets: &[Target],
-        now: SystemTime,
-    ) -> Result<Vec<Loaded>, StoreError> {
-        let (sinks, recipients) = whom(targets);
-        let overflows = overflow_fingerprints();
-        let all = fingerprints.iter().copied().chain(overflows.iter().map(Vec::as_slice));
-        let prints: BTreeSet<String> = all.map(hex::of).collect();
-        let prints: Vec<String> = prints.into_iter().collect();
-        run!(
-            self,
-            "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || print, 0))
-               FROM unnest($1::text[]) AS print",
-            &prints
-        )?;
-        run!(
-            self,
-            "WITH known AS MATERIALIZED (
-                 SELECT id FROM incident
-                  WHERE fingerprint = ANY ($1)
-                     OR fingerprint IN (SELECT replace(key::text, '-', '') FROM silence WHERE until > $2)
-                  ORDER BY id FOR UPDATE)
-             SELECT 1 FROM known JOIN standing ON incident_id = id
-              ORDER BY incident_id, sink, recipient FOR UPDATE OF standing",
-            &prints,
-            to_millis(now)
-        )?;
-        rows!(
-            self,
-            "WITH chosen AS MATERIALIZED (
-                 SELECT max(id) AS id FROM incident
-                  WHERE fingerprint = ANY ($1)
-                     OR fingerprint IN (SELECT replace(key::text, '-', '') FROM silence WHERE until > $4)
-                  GROUP BY fingerprint)
-             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM chosen))
-              UNION ALL
-             SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
-               FROM standing WHERE incident_id IN (SELECT id FROM chosen)
-              UNION ALL
-             SELECT 'account', jsonb_build_array(sink, recipient)::text, data::text
-               FROM account JOIN unnest($2::text[], $3::text[]) AS whom (sink, recipient) USING (sink, recipient)
-              UNION ALL
-             SELECT 'silence', to_jsonb(key)::text, data::text FROM silence
-              WHERE until > $4 OR replace(key::text, '-', '') = ANY ($1)
-              UNION ALL
-             SELECT 'beyond', '', jsonb_build_object(
-                 'last_incident', nextval('incident_number'),
-                 'last_notice', 0,
-                 'open', (SELECT count(*) FROM incident WHERE closed_at IS NULL AND about IS NULL),
-                 'seen', (SELECT coalesce(jsonb_agg(DISTINCT fingerprint), '[]') FROM incident
-                           WHERE fingerprint = ANY ($1)))::text",
-            &prints,
-            &sinks,
-            &recipients,
-            to_millis(now)
-        )
-    }
-
-    async fn first_event(&mut self, fingerprint: &[u8]) -> Result<Vec<Loaded>, StoreError> {
-        self.saves = Saves::Incidents;
-        let print = hex::of(fingerprint);
-        run!(self, "SELECT 1 FROM incident WHERE fingerprint = $1 AND closed_at IS NULL FOR UPDATE", &print)?;
-        rows!(
-            self,
-            "SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM incident WHERE fingerprint = $1 AND closed_at IS NULL))
-              UNION ALL
-             SELECT 'first_event', incident_id::text, first_event.data::text
-               FROM first_event JOIN incident ON id = incident_id
-              WHERE fingerprint = $1 AND closed_at IS NULL",
-            &print
-        )
-    }
-
-    /// All that decides what one recipient is told of whom something is due; nothing if
-    /// others decide of all of them.
-    async fn desk(
-        &mut self,
-        sink: &str,
-        hurried: bool,
-        after: &str,
-        now: SystemTime,
-    ) -> Result<Vec<Loaded>, StoreError> {
-        let now = to_millis(now);
-        let whom = bounded(
-            sqlx::query_scalar::<_, String>(
-                "SELECT recipient FROM account
-                  WHERE sink = $1 AND recipient > $4
-                    AND EXISTS (SELECT 1 FROM standing
-                                 WHERE standing.sink = account.sink AND standing.recipient = account.recipient
-                                   AND due_at IS NOT NULL
-                                   AND (due_at <= $2 OR ($3 AND (told_at IS NULL OR is_back))))
-                  ORDER BY recipient LIMIT 1 FOR UPDATE SKIP LOCKED",
-            )
-            .bind(sink)
-            .bind(now)
-            .bind(hurried)
-            .bind(after)
-            .persistent(false)
-            .fetch_optional(&mut *self.transaction),
-        );
-        let Some(recipient) = whom.await? else { return Ok(Vec::new()) };
-        self.lock(sink, &recipient).await?;
-        rows!(
-            self,
-            "WITH live AS MATERIALIZED (
-                 SELECT incident_id, data FROM standing WHERE sink = $1 AND recipient = $2 AND due_at IS NOT NULL),
-               sent AS MATERIALIZED (
-                 SELECT key, notice_id, data FROM delivery WHERE sink = $1 AND recipient = $2 AND state = 'pending'),
-               told AS MATERIALIZED (
-                 SELECT item.notice_id, incident_id, item.data FROM sent JOIN item USING (notice_id)),
-               chosen AS MATERIALIZED (SELECT incident_id AS id FROM live UNION SELECT incident_id FROM told)
-             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM chosen))
-              UNION ALL
-             SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array($1, $2))::text, data::text FROM live
-              UNION ALL
-             SELECT * FROM (
-                 SELECT DISTINCT ON (incident_id) 'standing',
-                        jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
-                   FROM standing
-                  WHERE incident_id IN (SELECT incident_id FROM live) AND sink <> $1 AND reported > 0
-                  ORDER BY incident_id, told_at DESC NULLS LAST) others
-              UNION ALL
-             SELECT 'account', jsonb_build_array(sink, recipient)::text, data::text FROM account
-              WHERE sink = $1 AND recipient = $2
-              UNION ALL
-             SELECT 'notice', notice.id::text, notice.data::text FROM sent JOIN notice ON notice.id = notice_id
-              UNION ALL
-             SELECT 'item', jsonb_build_array(notice_id, incident_id)::text, data::text FROM told
-              UNION ALL
-             SELECT 'delivery', to_jsonb(key)::text, data::text FROM sent
-              UNION ALL
-             SELECT 'silence', to_jsonb(key)::text, data::text FROM silence WHERE until > $3
-              UNION ALL
-             SELECT 'beyond', '', jsonb_build_object(
-                 'last_incident', 0, 'last_notice', nextval('notice_number'))::text",
-            sink,
-            &recipient,
-            now
-        )
-    }
-
-    async fn settled(&mut self, claim: &Claim) -> Result<Vec<Loaded>, StoreError> {
-        self.lock_delivery(claim.key, &claim.sink, &claim.recipient).await?;
-        rows!(
-            self,
-            "WITH own AS MATERIALIZED (SELECT key, notice_id, data FROM delivery WHERE key = $1),
-               told AS MATERIALIZED (
-                 SELECT item.notice_id, incident_id, item.data FROM own JOIN item USING (notice_id))
-             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT incident_id FROM told))
-              UNION ALL
-             SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
-               FROM standing
-              WHERE sink = $2 AND recipient = $3
-                AND (due_at IS NOT NULL OR incident_id IN (SELECT incident_id FROM told))
-              UNION ALL
-             SELECT 'account', jsonb_build_array(sink, recipient)::text, data::text FROM account
-              WHERE sink = $2 AND recipient = $3
-              UNION ALL
-             SELECT 'notice', id::text, notice.data::text FROM own JOIN notice ON id = notice_id
-              UNION ALL
-             SELECT 'item', jsonb_build_array(notice_id, incident_id)::text, data::text FROM told
-              UNION ALL
-             SELECT 'delivery', to_jsonb(key)::text, data::text FROM own
-              UNION ALL
-             SELECT 'refusal', jsonb_build_array(sink, recipient)::text, data::text FROM refusal
-              WHERE sink = $2 AND recipient = $3
-              UNION ALL
-             SELECT 'dead_told', to_jsonb(sink)::text, data::text FROM dead_told WHERE sink = $2",
-            claim.key,
-            &claim.sink,
-            &claim.recipient
-        )
-    }
-
-    async fn questions(
-        &mut self,
-        sink: &str,
-        limit: usize,
-        now: SystemTime,
-    ) -> Result<Vec<Loaded>, StoreError> {
-        rows!(
-            self,
-            "SELECT 'delivery', to_jsonb(key)::text, data::text FROM delivery
-              WHERE sink = $1 AND ask_at <= $2 ORDER BY ask_at LIMIT $3 FOR UPDATE SKIP LOCKED",
-            sink,
-            to_millis(now),
-            i64::try_from(limit).unwrap_or(i64::MAX)
-        )
-    }
-
-    /// Others are told what nobody got: who is concerned is locked, as well.
-    async fn fate(&mut self, key: Uuid, sink: &str) -> Result<Vec<Loaded>, StoreError> {
-        run!(
-            self,
-            "SELECT 1 FROM account
-              WHERE (sink, recipient) IN (
-                  SELECT standing.sink, standing.recipient
-                    FROM delivery JOIN item USING (notice_id) JOIN standing USING (incident_id)
-                   WHERE delivery.key = $1)
-              ORDER BY sink, recipient FOR UPDATE",
-            key
-        )?;
-        run!(self, "SELECT 1 FROM dead_told WHERE sink = $1 FOR UPDATE", sink)?;
-        run!(
-            self,
-            "WITH own AS MATERIALIZED (SELECT notice_id FROM delivery WHERE key = $1 FOR UPDATE)
-             SELECT 1 FROM own JOIN item USING (notice_id) JOIN standing USING (incident_id)
-              ORDER BY standing.incident_id, standing.sink, standing.recipient FOR UPDATE OF standing",
-            key
-        )?;
-        rows!(
-            self,
-            "WITH own AS MATERIALIZED (SELECT key, notice_id, data FROM delivery WHERE key = $1),
-               told AS MATERIALIZED (
-                 SELECT item.notice_id, incident_id, item.data FROM own JOIN item USING (notice_id))
-             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT incident_id FROM told))
-              UNION ALL
-             SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
-               FROM standing WHERE incident_id IN (SELECT incident_id FROM told)
-              UNION ALL
-             SELECT 'notice', id::text, notice.data::text FROM own JOIN notice ON id = notice_id
-              UNION ALL
-             SELECT 'item', jsonb_build_array(notice_id, incident_id)::text, data::text FROM told
-              UNION ALL
-             SELECT 'delivery', to_jsonb(key)::text, data::text FROM own
-              UNION ALL
-             SELECT 'dead_told', to_jsonb(sink)::text, data::text FROM dead_told WHERE sink = $2",
-            key,
-            sink
-        )
-    }
-
-    async fn notice(&mut self, id: i64) -> Result<Vec<Loaded>, StoreError> {
-        rows!(
-            self,
-            "SELECT 'notice', id::text, data::text FROM notice WHERE id = $1
-              UNION ALL
-             SELECT 'item', jsonb_build_array(notice_id, incident_id)::text, data::text FROM item WHERE notice_id = $1
-              UNION ALL
-             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT incident_id FROM item WHERE notice_id = $1))",
-            id
-        )
-    }
-
-    async fn events(&mut self, incidents: &[i64]) -> Result<Vec<Loaded>, StoreError> {
-        rows!(
-            self,
-            "SELECT 'first_event', incident_id::text, data::text FROM first_event WHERE incident_id = ANY ($1)
-              UNION ALL
-             SELECT 'latest_event', incident_id::text, data::text FROM latest_event WHERE incident_id = ANY ($1)",
-            incidents
-        )
-    }
-
-    async fn silences(&mut self) -> Result<Vec<Loaded>, StoreError> {
-        self.saves = Saves::Incidents;
-        run!(self, "SELECT 1 FROM account ORDER BY sink, recipient FOR UPDATE")?;
-        run!(
-            self,
-            "SELECT 1 FROM standing WHERE due_at IS NOT NULL ORDER BY incident_id, sink, recipient FOR UPDATE"
-        )?;
-        run!(self, "SELECT 1 FROM incident WHERE closed_at IS NULL ORDER BY id FOR UPDATE")?;
-        rows!(
-            self,
-            "WITH open AS MATERIALIZED (SELECT id FROM incident WHERE closed_at IS NULL)
-             SELECT 'silence', to_jsonb(key)::text, data::text FROM silence
-              UNION ALL
-             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM open UNION SELECT incident_id FROM standing WHERE due_at IS NOT NULL))
-              UNION ALL
-             SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
-               FROM standing WHERE due_at IS NOT NULL
-              UNION ALL
-             SELECT 'first_event', incident_id::text, first_event.data::text
-               FROM open JOIN first_event ON incident_id = id"
-        )
-    }
-}
-
-/// The recipients, in the order in which they are locked.
-fn whom(targets: &[Target]) -> (Vec<&str>, Vec<&str>) {
-    let whom: BTreeSet<_> = targets.iter().map(|target| (target.sink, &*target.recipient)).collect();
-    whom.into_iter().unzip()
 }
 
 pub(super) fn unwritable(error: serde_json::Error) -> StoreError {

@@ -76,10 +76,13 @@ impl Fleet {
             [] => Vec::new(),
             shares => {
                 let asked = sqlx::query_as::<_, Answer>(answer!(
-                    "SELECT",
-                    "FROM share JOIN incident ON incident.id = share.incident_id
-                      WHERE share.store = $1 AND share.local_id = ANY ($2)
-                      ORDER BY incident.id"
+                    "WITH counted AS MATERIALIZED (
+                         SELECT local_id, max(incident_id) AS incident_id, sum(count)::bigint AS count
+                           FROM share WHERE store = $1 AND local_id = ANY ($2) GROUP BY local_id),
+                       live AS MATERIALIZED (
+                         SELECT id, public_id, (data ->> 'opened_at')::bigint AS opened_at FROM incident
+                          WHERE id = ANY (ARRAY(SELECT incident_id FROM counted)))
+                     SELECT"
                 ));
                 let asked = asked.bind(store).bind(shares).persistent(false);
                 let told = bounded(asked.fetch_all(&mut *turn.transaction)).await?;

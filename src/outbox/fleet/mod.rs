@@ -84,8 +84,15 @@ impl Clock {
 }
 
 impl Fleet {
-    /// Opens nothing yet. `app` owns the schema: another program's is not written to.
-    pub(crate) fn new(options: PgConnectOptions, schema: &str, app: &str, store: Uuid) -> Self {
+    /// Opens nothing yet. `app` owns the schema: another program's is not written to. Until
+    /// the database's clock is read it is `now`.
+    pub(crate) fn new(
+        options: PgConnectOptions,
+        schema: &str,
+        app: &str,
+        store: Uuid,
+        now: SystemTime,
+    ) -> Self {
         Self {
             options,
             schema: schema.to_owned(),
@@ -97,7 +104,7 @@ impl Fleet {
             silences_mark: None,
             is_prepared: false,
             may_make: true,
-            clock: Clock { read: SystemTime::now(), at: Instant::now() },
+            clock: Clock { read: now, at: Instant::now() },
             outage: None,
         }
     }

@@ -25,8 +25,13 @@ use crate::{
 impl Fleet {
     /// As [`new`](Self::new), of a schema whose tables are there; of any program, if `app` is
     /// none.
-    pub(crate) fn existing(options: PgConnectOptions, schema: &str, app: Option<&str>) -> Self {
-        let mut fleet = Self::new(options, schema, "", Uuid::nil());
+    pub(crate) fn existing(
+        options: PgConnectOptions,
+        schema: &str,
+        app: Option<&str>,
+        now: SystemTime,
+    ) -> Self {
+        let mut fleet = Self::new(options, schema, "", Uuid::nil(), now);
         fleet.app = app.map(str::to_owned);
         fleet.may_make = false;
         fleet

@@ -13,6 +13,7 @@ use super::{
         upkeep::{Prune, Pruned},
     },
     Fleet, bounded,
+    load::rows,
     turn::FleetTurn,
 };
 use crate::{
@@ -65,12 +66,20 @@ impl Keep for Fleet {
                                  WHERE sink = $1 AND (count > 0 OR failing_since IS NOT NULL))",
                 sink
             ),
-            // The clock is the database's, and what is abandoned the sweep finds.
+            Question::Abandoned { own, before } => value!(
+                self,
+                "SELECT EXISTS (SELECT 1 FROM delivery
+                                 WHERE state = 'pending' AND due_at <= $1 AND (data ->> 'expires_at')::bigint <= $1
+                                   AND sink <> ALL ($2))
+                     OR EXISTS (SELECT 1 FROM standing WHERE due_at <= $1 AND sink <> ALL ($2))",
+                to_millis(before),
+                own
+            ),
+            // The clock is the database's, and who is gone, gone in every instance.
             Question::Ahead { .. }
             | Question::Late { .. }
             | Question::Unknown { .. }
-            | Question::Left { .. }
-            | Question::Abandoned { .. } => false,
+            | Question::Left { .. } => false,
         })
     }
 
@@ -123,9 +132,25 @@ impl Keep for Fleet {
         Ok(0)
     }
 
-    /// What this instance captured, its own store counts.
+    /// Of all instances; what one of them captured, its own store counts.
     async fn events(&mut self) -> Result<EventCounts, StoreError> {
-        Ok(EventCounts::default())
+        let mut turn = self.begin_turn().await?;
+        let all = rows!(
+            turn,
+            "SELECT 'incident', id::text, data::text FROM incident_now
+              UNION ALL
+             SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
+               FROM standing
+              UNION ALL
+             SELECT 'item', jsonb_build_array(item.notice_id, incident_id)::text, item.data::text
+               FROM delivery JOIN item USING (notice_id) WHERE state = 'pending'
+              UNION ALL
+             SELECT 'delivery', to_jsonb(key)::text, data::text FROM delivery WHERE state = 'pending'"
+        )?;
+        turn.keep_all(all)?;
+        let events = turn.page.events();
+        turn.end().await?;
+        Ok(events)
     }
 
     async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
@@ -139,5 +164,34 @@ impl Keep for Fleet {
     /// The sweep does that.
     async fn prune(&mut self, _: Prune) -> Result<Pruned, StoreError> {
         Ok(Pruned::default())
+    }
+}
+
+#[cfg(test)]
+impl Fleet {
+    /// Everything that it has.
+    pub(in crate::outbox) async fn export(&mut self) -> super::super::Page {
+        let mut turn = self.begin_turn().await.unwrap();
+        let all = rows!(
+            turn,
+            "SELECT 'incident', id::text, data::text FROM incident_now
+              UNION ALL
+             SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
+               FROM standing
+              UNION ALL SELECT 'first_event', incident_id::text, data::text FROM first_event
+              UNION ALL SELECT 'latest_event', incident_id::text, data::text FROM latest_event
+              UNION ALL SELECT 'learned', callsite, data::text FROM learned
+              UNION ALL SELECT 'account', jsonb_build_array(sink, recipient)::text, data::text FROM account
+              UNION ALL SELECT 'notice', id::text, data::text FROM notice
+              UNION ALL SELECT 'item', jsonb_build_array(notice_id, incident_id)::text, data::text FROM item
+              UNION ALL SELECT 'delivery', to_jsonb(key)::text, data::text FROM delivery
+              UNION ALL SELECT 'refusal', jsonb_build_array(sink, recipient)::text, data::text FROM refusal
+              UNION ALL SELECT 'dead_told', to_jsonb(sink)::text, data::text FROM dead_told
+              UNION ALL SELECT 'silence', to_jsonb(key)::text, data::text FROM silence"
+        );
+        turn.keep_all(all.unwrap()).unwrap();
+        let page = std::mem::take(turn.page());
+        turn.end().await.unwrap();
+        page
     }
 }

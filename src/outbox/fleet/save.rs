@@ -5,12 +5,16 @@
 
 use std::borrow::Cow;
 
+use serde_json::json;
+use sqlx::types::Json;
+
 use super::{
     super::{MAX_DRAWS, StoreError},
     bounded,
     load::{run, unwritable},
-    turn::{FleetTurn, Saves},
+    turn::{Counted, FleetTurn, Saves},
 };
+use crate::event::to_millis;
 
 impl FleetTurn<'_> {
     /// Saves what changed on the page; public ids that are taken are drawn again before.
@@ -46,10 +50,15 @@ impl FleetTurn<'_> {
         if self.saves != Saves::Incidents {
             return Ok(());
         }
+        let nothing = Counted::default();
         let more = self.page.incidents.iter().filter_map(|(id, row)| {
-            let more = row.count.saturating_sub(self.counted.get(id).copied().unwrap_or(0));
-            let count = i64::try_from(more).ok().filter(|more| *more > 0)?;
-            Some((*id, count, crate::event::to_millis(row.last_at)))
+            let known = self.counted.get(id).unwrap_or(&nothing);
+            let count = i64::try_from(row.count.saturating_sub(known.count)).ok().filter(|more| *more > 0)?;
+            let when = json!({
+                "pace": row.pace.since(&known.pace),
+                "recent": row.recent.more_than(&known.recent),
+            });
+            Some((*id, count, to_millis(row.last_at), when))
         });
         let more: Vec<_> = more.collect();
         if more.is_empty() {
@@ -59,17 +68,16 @@ impl FleetTurn<'_> {
         for rows in self.page.changed_in(&["incident"]).map_err(unwritable)? {
             self.write(&rows).await?;
         }
-        for (incident, count, at) in more {
+        for (incident, count, at, when) in more {
             run!(
                 self,
                 "INSERT INTO share (incident_id, store, local_id, count, first_at, last_at, data)
-                 VALUES ($1, $2, 0, $3, $4, $4, '{\"pace\": {}, \"recent\": []}')
-                     ON CONFLICT (incident_id, store, local_id) DO UPDATE
-                    SET count = share.count + excluded.count, last_at = greatest(share.last_at, excluded.last_at)",
+                 VALUES ($1, $2, -nextval('notice_number'), $3, $4, $4, $5)",
                 incident,
                 self.store,
                 count,
-                at
+                at,
+                Json(when)
             )?;
         }
         Ok(())
@@ -103,6 +111,12 @@ impl FleetTurn<'_> {
                  INSERT INTO account (sink, recipient, data)
                  SELECT key ->> 0, key ->> 1, data FROM given WHERE tab = 'account'
                      ON CONFLICT (sink, recipient) DO UPDATE SET data = account.data || excluded.data),
+               addressed AS (
+                 INSERT INTO account (sink, recipient, data)
+                 SELECT DISTINCT key -> 1 ->> 0, key -> 1 ->> 1, '{}'::jsonb FROM given
+                  WHERE tab = 'standing'
+                    AND NOT EXISTS (SELECT 1 FROM given AS known WHERE known.tab = 'account' AND known.key = given.key -> 1)
+                     ON CONFLICT (sink, recipient) DO NOTHING),
                notices AS (
                  INSERT INTO notice (id, data) SELECT key::bigint, data FROM given WHERE tab = 'notice'
                      ON CONFLICT (id) DO UPDATE SET data = notice.data || excluded.data),

@@ -46,7 +46,7 @@ CREATE INDEX incident_over ON incident (closed_at) WHERE closed_at IS NOT NULL;
 CREATE TABLE share (
     incident_id bigint NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
     store       uuid   NOT NULL,
-    -- Its number in that store; zero for what the fleet itself counts.
+    -- Its number in that store; below zero for what the fleet itself counts.
     local_id    bigint NOT NULL,
     count       bigint NOT NULL CHECK (count >= 0),
     first_at    bigint NOT NULL,

@@ -30,20 +30,20 @@ use crate::{
 /// when and how often it was told.
 pub(super) type Answer = (i64, i64, i64, String, Option<i64>, i32);
 
-/// The columns of an [`Answer`], of `share` and `incident`. Nobody is to be told of what no
+/// The columns of an [`Answer`], of `counted` and `live`. Nobody is to be told of what no
 /// recipient's level concerns: it counts as told.
 macro_rules! answer {
-    ($before:literal, $after:literal) => {
+    ($before:literal) => {
         concat!(
             $before,
-            " share.local_id, incident.id, share.count, incident.public_id,
-              CASE WHEN NOT EXISTS (SELECT 1 FROM standing WHERE incident_id = incident.id)
-                   THEN (incident.data ->> 'opened_at')::bigint
-                   ELSE (SELECT max(told_at) FROM standing
-                          WHERE incident_id = incident.id AND reported > 0 AND is_back IS NOT TRUE) END,
-              coalesce((SELECT max((data ->> 'tellings')::integer) FROM standing
-                         WHERE incident_id = incident.id), 0) ",
-            $after
+            " counted.local_id, live.id, counted.count, live.public_id,
+              CASE known.n WHEN 0 THEN live.opened_at ELSE known.told_at END, coalesce(known.tellings, 0)
+              FROM counted JOIN live ON live.id = counted.incident_id
+             CROSS JOIN LATERAL (
+                 SELECT count(*) AS n,
+                        max(told_at) FILTER (WHERE reported > 0 AND is_back IS NOT TRUE) AS told_at,
+                        max((data ->> 'tellings')::integer) AS tellings
+                   FROM standing WHERE standing.incident_id = live.id) known"
         )
     };
 }
@@ -58,14 +58,29 @@ impl Fleet {
         targets: &[Target],
         maker: &Maker<'_>,
     ) -> Result<Vec<Taken>, StoreError> {
-        let mut done = self.take_all(shares, targets, maker).await;
-        for _ in 0..BUSY_RETRIES {
-            if !matches!(done, Err(StoreError::Busy)) {
-                break;
+        let mut taken = Vec::new();
+        let mut refused = None;
+        let mut parts = vec![shares];
+        while let Some(part) = parts.pop() {
+            let mut done = self.take_all(part, targets, maker).await;
+            for _ in 0..BUSY_RETRIES {
+                if !matches!(done, Err(StoreError::Busy)) {
+                    break;
+                }
+                done = self.take_all(part, targets, maker).await;
             }
-            done = self.take_all(shares, targets, maker).await;
+            match (done, part) {
+                (Ok(more), _) => taken.extend(more),
+                // One of them is what the schema does not take: the others are not kept by it.
+                (Err(StoreError::Broken(_)), [_, _, ..]) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([first, second]);
+                }
+                (Err(error @ StoreError::Broken(_)), _) => refused = Some(error),
+                (Err(error), _) => return self.note(Err(error)),
+            }
         }
-        self.note(done)
+        self.note(refused.map_or(Ok(taken), Err))
     }
 
     async fn take_all(
@@ -113,7 +128,7 @@ impl Fleet {
         turn.load(&Scope::Batch { run: maker.run, fingerprints, said: said.collect(), targets, now }).await?;
         let before = turn.own_shares(shares).await?;
         let places = turn.page.take_shares(shares, &before, maker, targets, now);
-        turn.counted = turn.page.incidents.iter().map(|(id, row)| (*id, row.count)).collect();
+        turn.note_counted();
         turn.save(maker.new_id).await?;
         let placed = shares.iter().zip(&places).filter_map(|(share, place)| Some((share, (*place)?)));
         let given = placed.map(|(share, place)| row_of(share, Some(place), true)).collect();
@@ -141,11 +156,11 @@ impl FleetTurn<'_> {
     ) -> Result<BTreeMap<i64, (u64, Vec<ToldHere>)>, StoreError> {
         let ids: Vec<i64> = shares.iter().map(|share| share.local_id).collect();
         let own = sqlx::query_as::<_, (i64, i64, String)>(
-            "SELECT local_id, count, coalesce(data -> 'told', '[]')::text
-               FROM share WHERE store = $1 AND local_id = ANY ($2) AND incident_id = ANY ($3)",
+            "SELECT local_id, sum(count)::bigint,
+                    (array_agg(coalesce(data -> 'told', '[]') ORDER BY incident_id DESC))[1]::text
+               FROM share WHERE store = $1 AND local_id = ANY ($2) GROUP BY local_id",
         );
-        let incidents: Vec<i64> = self.page.incidents.keys().copied().collect();
-        let own = own.bind(self.store).bind(&ids).bind(&incidents).persistent(false);
+        let own = own.bind(self.store).bind(&ids).persistent(false);
         let own = bounded(own.fetch_all(&mut *self.transaction)).await?;
         own.into_iter()
             .map(|(id, count, told)| {
@@ -165,16 +180,24 @@ impl FleetTurn<'_> {
                      AS given (incident_id bigint, is_placed boolean, fingerprint text, local_id bigint, count bigint,
                                first_at bigint, last_at bigint, data jsonb)),
                live AS MATERIALIZED (
-                 SELECT id, fingerprint FROM incident
-                  WHERE (closed_at IS NULL
-                         AND EXISTS (SELECT 1 FROM share WHERE incident_id = id AND last_at > $4)
-                         AND (fingerprint IN (SELECT fingerprint FROM given WHERE incident_id IS NULL)
-                              OR id IN (SELECT incident_id FROM given)))
-                     OR id IN (SELECT incident_id FROM given WHERE is_placed)
+                 SELECT id, fingerprint, public_id, (data ->> 'opened_at')::bigint AS opened_at FROM incident
+                  WHERE id = ANY (ARRAY(
+                          SELECT incident_id FROM given WHERE incident_id IS NOT NULL
+                           UNION
+                          SELECT (SELECT id FROM incident AS own
+                                   WHERE own.fingerprint = given.fingerprint AND own.closed_at IS NULL)
+                            FROM given WHERE incident_id IS NULL))
+                    AND (id = ANY (ARRAY(SELECT incident_id FROM given WHERE is_placed))
+                         OR (closed_at IS NULL
+                             AND (SELECT true FROM share WHERE incident_id = id AND last_at > $4 LIMIT 1)))
                   ORDER BY id FOR KEY SHARE),
-               share AS (
+               added AS (
                  INSERT INTO share (incident_id, store, local_id, count, first_at, last_at, data)
-                 SELECT live.id, $2, local_id, count, least(first_at, $3), least(last_at, $3), given.data
+                 SELECT live.id, $2, local_id,
+                        greatest(0, given.count - (SELECT coalesce(sum(moved.count), 0)::bigint FROM share AS moved
+                                                    WHERE moved.store = $2 AND moved.local_id = given.local_id
+                                                      AND moved.incident_id <> live.id)),
+                        least(first_at, $3), least(last_at, $3), given.data
                    FROM given JOIN live
                      ON live.id = given.incident_id
                      OR (given.incident_id IS NULL AND live.fingerprint = given.fingerprint)
@@ -182,13 +205,14 @@ impl FleetTurn<'_> {
                     SET count = greatest(share.count, excluded.count),
                         last_at = greatest(share.last_at, excluded.last_at),
                         data = share.data || excluded.data
-                 RETURNING incident_id, local_id, count),
+                 RETURNING incident_id, local_id),
                woken AS (
                  UPDATE standing SET data = standing.data || jsonb_build_object('due_at', again_at)
-                  WHERE incident_id IN (SELECT incident_id FROM share)
-                    AND again_at IS NOT NULL AND (due_at IS NULL OR again_at < due_at))
-             SELECT",
-            "FROM share JOIN incident ON incident.id = share.incident_id"
+                  WHERE incident_id = ANY (ARRAY(SELECT incident_id FROM added))
+                    AND again_at IS NOT NULL AND (due_at IS NULL OR again_at < due_at)),
+               counted AS (
+                 SELECT added.incident_id, added.local_id, given.count FROM added JOIN given USING (local_id))
+             SELECT"
         ));
         let added = added
             .bind(plain(&given).as_ref().to_owned())

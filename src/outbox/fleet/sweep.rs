@@ -12,13 +12,13 @@ use super::{
 use crate::{event::to_millis, host::time::Saturating, policy::incident::QUIET_AFTER};
 
 impl Fleet {
-    /// Sweeps, unless an instance did within [`PAUSE`].
-    pub(crate) async fn sweep(&mut self) -> Result<(), StoreError> {
+    /// Sweeps, unless an instance did within [`PAUSE`]. True if it did.
+    pub(crate) async fn sweep(&mut self) -> Result<bool, StoreError> {
         let done = self.sweep_if_due().await;
         self.note(done)
     }
 
-    async fn sweep_if_due(&mut self) -> Result<(), StoreError> {
+    async fn sweep_if_due(&mut self) -> Result<bool, StoreError> {
         let mut turn = self.begin_turn().await?;
         let now = turn.now;
         let won = sqlx::query_scalar::<_, bool>(
@@ -28,10 +28,11 @@ impl Fleet {
         let won = bounded(won.fetch_optional(&mut *turn.transaction)).await?;
         turn.end().await?;
         if won.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         self.close_ended(now).await?;
-        self.forget(now).await
+        self.forget(now).await?;
+        Ok(true)
     }
 
     /// Closes the incidents that no instance counted an event of for so long: locked, and

@@ -8,8 +8,10 @@ use std::{collections::BTreeMap, time::SystemTime};
 use sqlx::{AssertSqlSafe, Connection, PgTransaction};
 use uuid::Uuid;
 
+use crate::policy::incident::Recent;
+
 use super::{
-    super::{Page, StoreError, keep::Turn, scope::Scope},
+    super::{Page, StoreError, keep::Turn, pace::Pace, page::IncidentRow, scope::Scope},
     Fleet, bounded,
 };
 
@@ -20,10 +22,18 @@ pub(in crate::outbox) struct FleetTurn<'a> {
     pub(super) store: Uuid,
     /// Which tables are saved.
     pub(super) saves: Saves,
-    /// How many events of the incidents on the page shares count already.
-    pub(super) counted: BTreeMap<i64, u64>,
+    /// What shares count already of the incidents on the page.
+    pub(super) counted: BTreeMap<i64, Counted>,
     pub(super) now: SystemTime,
     is_broken: &'a mut bool,
+}
+
+/// What shares count of an incident.
+#[derive(Clone, Default)]
+pub(super) struct Counted {
+    pub(super) count: u64,
+    pub(super) pace: Pace,
+    pub(super) recent: Recent,
 }
 
 /// Which rows a turn may save.
@@ -85,6 +95,16 @@ impl Fleet {
 }
 
 impl FleetTurn<'_> {
+    /// Notes that shares count what the page does.
+    pub(super) fn note_counted(&mut self) {
+        let counted = |row: &IncidentRow| Counted {
+            count: row.count,
+            pace: row.pace.clone(),
+            recent: row.recent.clone(),
+        };
+        self.counted = self.page.incidents.iter().map(|(id, row)| (*id, counted(row))).collect();
+    }
+
     /// Ends the transaction; only then the connection is used again.
     pub(super) async fn end(self) -> Result<(), StoreError> {
         bounded(self.transaction.commit()).await?;

@@ -7,11 +7,15 @@
 //! Invariant: every event is counted by one side, and what one side told the other does not
 //! tell again.
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{IncidentRow, Page, Recipient, StandingRow};
+use super::{IncidentRow, Page, Recipient, StandingRow, State};
 use crate::{
     event::Event,
     host::time::Saturating,
@@ -157,6 +161,36 @@ impl Page {
                 .collect(),
         })
         .collect()
+    }
+
+    /// The incidents that the fleet has, and nobody is known to be told of.
+    pub(in crate::outbox) fn untold_in_fleet(&self) -> Vec<i64> {
+        let placed = self.incidents.iter().filter(|(_, row)| row.shared.place > 0).map(|(id, _)| *id);
+        placed.filter(|id| self.standings_of(*id).any(|(_, known)| known.is_untold())).collect()
+    }
+
+    /// Takes back the messages that surely did not leave: what they tell is untold again, and
+    /// the fleet's to tell.
+    pub(in crate::outbox) fn withdraw(&mut self, now: SystemTime) {
+        let here = self.deliveries.iter().filter(|(_, it)| it.state == State::Pending && it.doubtful == 0);
+        let here: Vec<_> = here.map(|(key, it)| (*key, it.notice_id, it.recipient.clone())).collect();
+        for (key, notice, recipient) in here {
+            let items: Vec<_> = self.items_of(notice).map(|(id, item)| (id, item.count)).collect();
+            for (id, count) in items {
+                let Some(known) = self.standings.change(&(id, recipient.clone())) else { continue };
+                known.told = known.told.saturating_sub(count);
+                known.tellings = known.tellings.saturating_sub(1);
+                if known.told == 0 {
+                    (known.told_at, known.holds, known.hold) = (None, 0, Duration::ZERO);
+                }
+                known.due_at = Some(now);
+            }
+            if let Some(delivery) = self.deliveries.change(&key) {
+                delivery.state = State::Dead;
+                delivery.settled_at = Some(now);
+                delivery.last_error = Some("not sent: the fleet tells it".to_owned());
+            }
+        }
     }
 
     /// What the callsite of an incident that the fleet does not know yet is learned from.

@@ -69,17 +69,6 @@ every_store! {
         assert_eq!(told(bench, "b", t(120)).await.kind, Kind::First);
     }
 
-    async fn whoever_ends_tells_what_came_back_at_once(bench: &mut Bench) {
-        told(bench, "a", t(0)).await;
-        let back = t(0) + DAY;
-        told(bench, "b", back - SETTLE).await;
-        bench.persist(&[captured_at("a", back)], back).await;
-        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 2 + 1, "and two SMS");
-        let channel = default_channel("mail");
-        assert_eq!(bench.tell_with(&channel, false, back + SETTLE).await.notice, None, "its window is open");
-        assert!(bench.tell_with(&channel, true, back + SETTLE).await.notice.is_some());
-    }
-
     async fn what_is_held_is_not_told_because_somebody_ends(bench: &mut Bench) {
         told(bench, "a", t(0)).await;
         let back = t(1801 - 60);
@@ -97,5 +86,23 @@ every_store! {
         assert_eq!((quiet.kind, quiet.samples[0].held_until), (Kind::Quiet, None));
         let again = told(bench, "a", t(1900) + HOUR).await;
         assert_eq!(again.samples[0].held_until, Some(t(1901) + 3 * HOUR), "that was no telling to wait for");
+    }
+}
+
+/// What one process alone waits for, and what its clock does.
+mod alone {
+    use super::*;
+
+    each_own_store! {
+        async fn whoever_ends_tells_what_came_back_at_once(bench: &mut Bench) {
+            told(bench, "a", t(0)).await;
+            let back = t(0) + DAY;
+            told(bench, "b", back - SETTLE).await;
+            bench.persist(&[captured_at("a", back)], back).await;
+            assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 2 + 1, "and two SMS");
+            let channel = default_channel("mail");
+            assert_eq!(bench.tell_with(&channel, false, back + SETTLE).await.notice, None, "its window is open");
+            assert!(bench.tell_with(&channel, true, back + SETTLE).await.notice.is_some());
+        }
     }
 }

@@ -33,7 +33,7 @@ async fn outage(bench: &mut Bench, provider: Provider) {
     assert_eq!(world.events("mail"), 100, "the count is exact");
 }
 
-every_store! {
+each_own_store! {
     async fn after_an_outage_there_is_one_message(bench: &mut Bench) {
         outage(bench, Provider::Down).await;
     }

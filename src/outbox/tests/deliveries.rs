@@ -123,18 +123,6 @@ every_store! {
         assert_eq!(bench.claim("sms", t(60)).await.unwrap().attempt, 1);
     }
 
-    async fn pending_counts_what_this_run_asked_for(bench: &mut Bench) {
-        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
-        bench.run = Uuid::from_u128(2);
-        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 0);
-        bench.persist(&[captured("b", Level::ERROR)], t(5)).await;
-        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 2);
-        let claim = bench.claim("sms", t(6)).await.unwrap();
-        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 2);
-        bench.store.bury(&claim, "21211", t(7)).await.unwrap();
-        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 1);
-    }
-
     async fn the_longest_due_come_first_and_no_more_than_asked(bench: &mut Bench) {
         for n in 0..5 {
             bench.targets.push(target("sms", &format!("+2{n}"), Level::ERROR));
@@ -144,20 +132,6 @@ every_store! {
         let claims = bench.store.claim("sms", 3, t(200), t(100)).await.unwrap();
         assert_eq!(claims.len(), 3);
         assert_eq!(bench.store.claim("sms", 9, t(200), t(100)).await.unwrap().len(), 3);
-    }
-
-    async fn what_joined_a_message_of_another_run_is_pending(bench: &mut Bench) {
-        bench.targets.truncate(1);
-        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
-        let claim = bench.claim("sms", t(1)).await.unwrap();
-        bench.store.retry(&claim, &SendError::not_processed("503"), t(60), None).await.unwrap();
-        bench.run = Uuid::from_u128(2);
-        bench.persist(&[captured("b", Level::ERROR)], t(2)).await;
-        bench.tell("sms", t(3)).await;
-        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 1);
-        let told = [("a".to_owned(), 1), ("b".to_owned(), 1)];
-        assert_eq!(bench.told("sms", t(60)).await, told);
-        assert_eq!(bench.store.pending(Uuid::from_u128(3), Mark::ALL).await.unwrap(), 0);
     }
 
     async fn an_attempt_that_may_have_cost_counts_once_and_not_if_surely_nothing_was_sent(bench: &mut Bench) {
@@ -188,19 +162,6 @@ every_store! {
         assert_eq!(more, Some(tomorrow), "what was accepted is never given back");
     }
 
-    async fn what_nobody_could_send_has_its_whole_deadline_from_the_next_start_on(bench: &mut Bench) {
-        bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
-        let claim = bench.claim("sms", t(1)).await.unwrap();
-        let error = SendError::not_processed("503");
-        assert!(bench.store.retry(&claim, &error, t(60), None).await.unwrap());
-        let (day, sms) = (86_400, [("sms", HOUR)]);
-        assert_eq!(bench.store.prolong(&sms, t(59), t(199)).await.unwrap(), 0, "somebody may be about to");
-        assert_eq!(bench.store.prolong(&[("mail", HOUR)], t(day), t(day)).await.unwrap(), 0, "another's");
-        assert_eq!(bench.store.prolong(&sms, t(day - 140), t(day)).await.unwrap(), 1);
-        let claim = bench.claim("sms", t(day)).await.unwrap();
-        assert_eq!(claim.expires_at, t(day) + HOUR);
-    }
-
     async fn messages_of_one_incident_leave_in_order(bench: &mut Bench) {
         bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
         let first = bench.claim("mail", t(1)).await.unwrap();
@@ -224,5 +185,51 @@ every_store! {
         assert_eq!(bench.store.sinks_of_dead().await.unwrap(), ["sms"]);
         assert_eq!(bench.tell_of_dead("sms", t(0), t(1)).await, Some(1));
         assert_eq!(bench.store.sinks_of_dead().await.unwrap(), [""; 0]);
+    }
+}
+
+/// What one process alone waits for, and what its clock does.
+mod alone {
+    use super::*;
+
+    each_own_store! {
+        async fn pending_counts_what_this_run_asked_for(bench: &mut Bench) {
+            bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+            bench.run = Uuid::from_u128(2);
+            assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 0);
+            bench.persist(&[captured("b", Level::ERROR)], t(5)).await;
+            assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 2);
+            let claim = bench.claim("sms", t(6)).await.unwrap();
+            assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 2);
+            bench.store.bury(&claim, "21211", t(7)).await.unwrap();
+            assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 1);
+        }
+
+        async fn what_joined_a_message_of_another_run_is_pending(bench: &mut Bench) {
+            bench.targets.truncate(1);
+            bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+            let claim = bench.claim("sms", t(1)).await.unwrap();
+            bench.store.retry(&claim, &SendError::not_processed("503"), t(60), None).await.unwrap();
+            bench.run = Uuid::from_u128(2);
+            bench.persist(&[captured("b", Level::ERROR)], t(2)).await;
+            bench.tell("sms", t(3)).await;
+            assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 1);
+            let told = [("a".to_owned(), 1), ("b".to_owned(), 1)];
+            assert_eq!(bench.told("sms", t(60)).await, told);
+            assert_eq!(bench.store.pending(Uuid::from_u128(3), Mark::ALL).await.unwrap(), 0);
+        }
+
+        async fn what_nobody_could_send_has_its_whole_deadline_from_the_next_start_on(bench: &mut Bench) {
+            bench.persist(&[captured("a", Level::ERROR)], t(0)).await;
+            let claim = bench.claim("sms", t(1)).await.unwrap();
+            let error = SendError::not_processed("503");
+            assert!(bench.store.retry(&claim, &error, t(60), None).await.unwrap());
+            let (day, sms) = (86_400, [("sms", HOUR)]);
+            assert_eq!(bench.store.prolong(&sms, t(59), t(199)).await.unwrap(), 0, "somebody may be about to");
+            assert_eq!(bench.store.prolong(&[("mail", HOUR)], t(day), t(day)).await.unwrap(), 0, "another's");
+            assert_eq!(bench.store.prolong(&sms, t(day - 140), t(day)).await.unwrap(), 1);
+            let claim = bench.claim("sms", t(day)).await.unwrap();
+            assert_eq!(claim.expires_at, t(day) + HOUR);
+        }
     }
 }

@@ -29,6 +29,6 @@ fn options() -> PgConnectOptions {
 pub(super) async fn bench() -> Bench {
     static LAST: AtomicU32 = AtomicU32::new(0);
     let schema = format!("s{}", LAST.fetch_add(1, Ordering::Relaxed));
-    let fleet = Fleet::new(options(), &schema, "MyApp", Uuid::from_u128(7));
+    let fleet = Fleet::new(options(), &schema, "MyApp", Uuid::from_u128(7), t(0));
     Bench::new(Store::Fleet(Box::new(fleet)), None)
 }

@@ -205,15 +205,6 @@ every_store! {
         assert_eq!(notice.event_count(), 60);
     }
 
-    async fn what_is_still_to_come_is_in_no_pace(bench: &mut Bench) {
-        bench.persist(&[captured_at("a", t(0) + HOUR)], t(0) + HOUR).await;
-        bench.store.reconsider(t(0)).await.unwrap();
-        bench.persist(&[captured_at("a", t(0)), captured_at("a", t(0))], t(0)).await;
-        let claim = bench.claim("mail", t(1)).await.unwrap();
-        let notice = bench.store.notice(&claim).await.unwrap();
-        assert_eq!(notice.samples[0].last_hour.counts.iter().sum::<u64>(), 2);
-    }
-
     async fn each_part_of_a_message_says_why(bench: &mut Bench) {
         let more = |count, at| Captured { count, ..captured_at("a", at) };
         bench.persist(&[captured_at("a", t(0))], t(0)).await;
@@ -334,15 +325,6 @@ every_store! {
         assert!(bench.tell_with(&limited, false, tomorrow).await.notice.is_some());
     }
 
-    async fn a_silence_ends_when_it_would_although_the_clock_is_set(bench: &mut Bench) {
-        let silenced = Captured { not_before: Some(t(36_300)), ..captured_at("a", t(36_000)) };
-        bench.persist(&[silenced], t(36_000)).await;
-        bench.store.shift(bench.run, -36_000_000).await.unwrap();
-        bench.store.reconsider(t(0)).await.unwrap();
-        assert_eq!(bench.tell("mail", t(0)).await.next, Some(t(300)));
-        assert_eq!(bench.told("mail", t(300)).await, [("a".to_owned(), 1)]);
-    }
-
     async fn the_sms_to_one_phone_cost_no_more_than_they_may(bench: &mut Bench) {
         let limited = Channel { segments_per_day: Some(6), ..channel("sms") };
         let mut sent = 0;
@@ -355,5 +337,30 @@ every_store! {
             }
         }
         assert_eq!(sent, 3);
+    }
+}
+
+/// What one process alone waits for, and what its clock does.
+mod alone {
+    use super::*;
+
+    each_own_store! {
+        async fn a_silence_ends_when_it_would_although_the_clock_is_set(bench: &mut Bench) {
+            let silenced = Captured { not_before: Some(t(36_300)), ..captured_at("a", t(36_000)) };
+            bench.persist(&[silenced], t(36_000)).await;
+            bench.store.shift(bench.run, -36_000_000).await.unwrap();
+            bench.store.reconsider(t(0)).await.unwrap();
+            assert_eq!(bench.tell("mail", t(0)).await.next, Some(t(300)));
+            assert_eq!(bench.told("mail", t(300)).await, [("a".to_owned(), 1)]);
+        }
+
+        async fn what_is_still_to_come_is_in_no_pace(bench: &mut Bench) {
+            bench.persist(&[captured_at("a", t(0) + HOUR)], t(0) + HOUR).await;
+            bench.store.reconsider(t(0)).await.unwrap();
+            bench.persist(&[captured_at("a", t(0)), captured_at("a", t(0))], t(0)).await;
+            let claim = bench.claim("mail", t(1)).await.unwrap();
+            let notice = bench.store.notice(&claim).await.unwrap();
+            assert_eq!(notice.samples[0].last_hour.counts.iter().sum::<u64>(), 2);
+        }
     }
 }

@@ -85,17 +85,6 @@ every_store! {
         assert_eq!(told, [(headline, 1), ("b".to_owned(), 1)]);
     }
 
-    async fn what_was_open_before_it_is_put_off_until_its_end(bench: &mut Bench) {
-        bench.persist(&[captured_at("b", t(0))], t(0)).await;
-        bench.silence(3600, t(0)).await;
-        assert!(bench.tell_with(&channel("sms"), true, t(2)).await.notice.is_none());
-        assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 1, "the mail's");
-        bench.persist(&[captured_at("b", t(3))], t(3)).await;
-        assert_eq!(bench.told_until(4, 3599).await, []);
-        let told = bench.told_until(3600, 9000).await;
-        assert_eq!(told.iter().map(|(_, count)| count).sum::<u64>(), 2, "{told:?}");
-    }
-
     async fn what_it_does_not_mean_is_told_although_it_was_open_before(bench: &mut Bench) {
         bench.persist(&[captured_at("a", t(0)), captured_at("b", t(0))], t(0)).await;
         bench.silence(3600, t(0)).await;
@@ -150,18 +139,6 @@ every_store! {
         let later = t(60) + KEPT_DEAD;
         assert!(bench.store.silence(Uuid::from_u128(1 << 64), silence(&of_b(), later, later + HOUR), later).await.unwrap());
         assert_eq!(bench.silences().await, 2);
-    }
-
-    async fn it_moves_with_the_clock_of_the_run_that_began_it(bench: &mut Bench) {
-        bench.silence(600, t(36_000)).await;
-        bench.persist(&[captured_at("b", t(36_000))], t(36_000)).await;
-        bench.run = Uuid::from_u128(2);
-        bench.store.shift(bench.run, -36_000_000).await.unwrap();
-        bench.store.shift(Uuid::from_u128(1), -36_000_000).await.unwrap();
-        bench.store.reconsider(t(0)).await.unwrap();
-        bench.persist(&[captured_at("b", t(1))], t(1)).await;
-        assert_eq!(bench.told_until(2, 599).await, []);
-        assert_eq!(bench.told_until(600, 600).await.first().map(|(_, count)| *count), Some(2));
     }
 }
 
@@ -240,7 +217,7 @@ impl Bench {
             #[cfg(feature = "sqlite")]
             Store::Sqlite(file) => file.ledger().await.unwrap().silences.values().count(),
             #[cfg(feature = "postgres")]
-            Store::Fleet(_) => 0,
+            Store::Fleet(store) => store.export().await.silences.values().count(),
         }
     }
 }
@@ -252,4 +229,34 @@ fn conditions_are_kept_as_they_are() {
     assert_eq!(serde_json::from_str::<Conditions>(&json).unwrap(), *matcher.conditions().unwrap());
     assert!(Matcher::new().when(|_| true).conditions().is_none());
     assert_eq!(serde_json::from_str::<Conditions>("{}").unwrap(), Conditions::default());
+}
+
+/// What one process alone waits for, and what its clock does.
+mod alone {
+    use super::*;
+
+    each_own_store! {
+        async fn it_moves_with_the_clock_of_the_run_that_began_it(bench: &mut Bench) {
+            bench.silence(600, t(36_000)).await;
+            bench.persist(&[captured_at("b", t(36_000))], t(36_000)).await;
+            bench.run = Uuid::from_u128(2);
+            bench.store.shift(bench.run, -36_000_000).await.unwrap();
+            bench.store.shift(Uuid::from_u128(1), -36_000_000).await.unwrap();
+            bench.store.reconsider(t(0)).await.unwrap();
+            bench.persist(&[captured_at("b", t(1))], t(1)).await;
+            assert_eq!(bench.told_until(2, 599).await, []);
+            assert_eq!(bench.told_until(600, 600).await.first().map(|(_, count)| *count), Some(2));
+        }
+
+        async fn what_was_open_before_it_is_put_off_until_its_end(bench: &mut Bench) {
+            bench.persist(&[captured_at("b", t(0))], t(0)).await;
+            bench.silence(3600, t(0)).await;
+            assert!(bench.tell_with(&channel("sms"), true, t(2)).await.notice.is_none());
+            assert_eq!(bench.store.pending(bench.run, Mark::ALL).await.unwrap(), 1, "the mail's");
+            bench.persist(&[captured_at("b", t(3))], t(3)).await;
+            assert_eq!(bench.told_until(4, 3599).await, []);
+            let told = bench.told_until(3600, 9000).await;
+            assert_eq!(told.iter().map(|(_, count)| count).sum::<u64>(), 2, "{told:?}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ fn only_what_is_still_to_come_shows_that_the_clock_jumped() {
     });
 }
 
-every_store! {
+each_own_store! {
     async fn after_the_clock_jumped_back_hours_nothing_waits_hours(bench: &mut Bench) {
         bench.persist(&[captured_at("a", t(36_000))], t(36_000)).await;
         bench.tell("sms", t(36_001)).await;

@@ -25,6 +25,13 @@ impl Recent {
         other.0.iter().for_each(|(day, count)| self.add(*count, *day));
     }
 
+    /// How many more there are than in `before`.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn more_than(&self, before: &Self) -> Self {
+        let more = self.0.iter().map(|(day, count)| (*day, count.saturating_sub(before.today(*day))));
+        Self(more.filter(|(_, count)| *count > 0).collect())
+    }
+
     pub(crate) fn today(&self, day: u32) -> u64 {
         self.since(day, day)
     }
