@@ -4,19 +4,16 @@
 //! Invariant: nothing is changed, and nothing of the URL is said but its host, its role and
 //! its database.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use sqlx::{
-    Connection, PgConnection,
-    postgres::{PgConnectOptions, PgSslMode},
-};
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::time::timeout;
 
-use super::{super::StoreError, Fleet, PATIENCE, bounded, schema, words};
+use super::{super::StoreError, Fleet, PATIENCE, bounded, schema};
 use crate::{event::to_millis, host::time::spoken, sink::Finding};
+
+mod way;
+use way::{encryption, pooled, reach, refused};
 
 impl Fleet {
     /// Checks all that can be known without a change; `clock` reads this machine's.
@@ -85,7 +82,7 @@ impl Fleet {
             let mend = "set ALERT_FLEET_SCHEMA to the schema of this program, with the version that made it";
             return Ok(vec![Finding::bad(OF, "schema", error.to_string(), mend)]);
         }
-        let mut turn = bounded(connection.begin_with(sqlx::AssertSqlSafe(schema::begin(schema)))).await?;
+        let mut turn = bounded(connection.begin_with(AssertSqlSafe(schema::begin(schema)))).await?;
         let meta = sqlx::query_as::<_, (String, i32)>("SELECT app, version FROM meta");
         let (app, version) = bounded(meta.persistent(false).fetch_one(&mut *turn)).await?;
         let forbidden = sqlx::query_scalar::<_, String>(
@@ -264,122 +261,9 @@ impl Facts {
     }
 }
 
-/// Whether there is a way to the server's port. False if there is no use in going on.
-async fn reach(options: &PgConnectOptions, found: &mut Vec<Finding>) -> bool {
-    if let Some(socket) = options.get_socket() {
-        found.push(Finding::good(OF, "connection", format!("by the socket in {}", socket.display())));
-        return true;
-    }
-    let (host, port) = (options.get_host(), options.get_port());
-    if host.starts_with('/') {
-        found.push(Finding::good(OF, "connection", format!("by the socket in {host}")));
-        return true;
-    }
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let start = Instant::now();
-    let addresses: Vec<_> = match timeout(PATIENCE, lookup_host((host, port))).await {
-        Ok(Ok(addresses)) => addresses.collect(),
-        Ok(Err(_)) | Err(_) => Vec::new(),
-    };
-    let Some(first) = addresses.first() else {
-        let mend = "see that ALERT_FLEET names the host as this machine knows it, and that its DNS answers";
-        found.push(Finding::bad(OF, "name resolution", format!("{host} has no address"), mend).since(start));
-        return false;
-    };
-    let names = addresses.iter().map(|it| it.ip().to_string()).collect::<Vec<_>>().join(", ");
-    found.push(Finding::good(OF, "name resolution", names).since(start));
-    let start = Instant::now();
-    let mut why = format!("no answer within {}", spoken(PATIENCE));
-    for address in &addresses {
-        match timeout(PATIENCE, TcpStream::connect(address)).await {
-            Ok(Ok(_)) => {
-                found.push(Finding::good(OF, "connection", address.to_string()).since(start));
-                return true;
-            }
-            Ok(Err(error)) => why = error.to_string(),
-            Err(_) => (),
-        }
-    }
-    let mend = "see that the server runs, listens at this port, and that no firewall is between";
-    found.push(Finding::bad(OF, "connection", format!("{first}: {why}"), mend).since(start));
-    false
-}
-
-/// What the server, or TLS, said against a connection.
-fn refused(options: &PgConnectOptions, error: &sqlx::Error) -> Finding {
-    let says = words(error);
-    let code = error.as_database_error().and_then(|error| error.code());
-    let role = options.get_username();
-    match (error, code.as_deref()) {
-        (sqlx::Error::Tls(_), _) => Finding::bad(
-            OF,
-            "TLS",
-            says,
-            "have the server offer a certificate for this name by an authority that this machine trusts, or name \
-             that one by sslrootcert= in ALERT_FLEET",
-        ),
-        (_, Some("28P01" | "28000")) => Finding::bad(
-            OF,
-            "credentials",
-            says,
-            format!(
-                "see the password of {role} in ALERT_FLEET (percent-encoded), and the server's pg_hba.conf"
-            ),
-        ),
-        (_, Some("3D000")) => Finding::bad(
-            OF,
-            "credentials",
-            says,
-            "name a database that is there at the end of ALERT_FLEET's path",
-        ),
-        (_, Some("53300")) => {
-            let mend = format!("see who holds them in pg_stat_activity, or raise the limit of {role}");
-            Finding::bad(OF, "connections", says, mend)
-        }
-        (_, Some("57P03")) => Finding::bad(OF, "answers", says, TRY_AGAIN),
-        _ => Finding::bad(OF, "credentials", says, "the words of the server say what; see its log"),
-    }
-}
-
-/// Whether others can read along.
-fn encryption(options: &PgConnectOptions) -> Finding {
-    match options.get_ssl_mode() {
-        PgSslMode::VerifyFull => Finding::good(OF, "TLS", "encrypted, with a certificate of this host"),
-        PgSslMode::VerifyCa => Finding::good(OF, "TLS", "encrypted, with a certificate of a known authority"),
-        PgSslMode::Require => Finding::warning(
-            OF,
-            "TLS",
-            "encrypted, but nobody checks with whom",
-            "leave sslmode out of ALERT_FLEET, which means verify-full",
-        ),
-        // Another host's address would not have passed.
-        PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer => {
-            Finding::good(OF, "TLS", "not needed: it is on this machine")
-        }
-    }
-}
-
-/// Whether a pooler is between: two connections then have the same server process, one after
-/// the other.
-async fn pooled(options: &PgConnectOptions, first: &mut PgConnection) -> Option<Finding> {
-    let mut second = timeout(PATIENCE, PgConnection::connect_with(options)).await.ok()?.ok()?;
-    let pids = [process(first).await, process(&mut second).await];
-    drop(timeout(PATIENCE, second.close()).await);
-    let [Some(one), Some(other)] = pids else { return None };
-    (one == other).then(|| Finding::good(OF, "pooler", "one is between, which is fine in any mode"))
-}
-
-async fn process(connection: &mut PgConnection) -> Option<i32> {
-    let mut turn = bounded(connection.begin_with("BEGIN")).await.ok()?;
-    let pid = sqlx::query_scalar("SELECT pg_backend_pid()").persistent(false).fetch_one(&mut *turn);
-    let pid = bounded(pid).await.ok()?;
-    bounded(turn.commit()).await.ok()?;
-    Some(pid)
-}
-
 /// How far the clocks are apart.
 fn difference(database_millis: i64, here: SystemTime) -> Finding {
-    let apart = std::time::Duration::from_millis(database_millis.abs_diff(to_millis(here)));
+    let apart = Duration::from_millis(database_millis.abs_diff(to_millis(here)));
     if apart < CLOCK_TOLERANCE {
         return Finding::good(OF, "clock", "this machine's and the server's agree");
     }
@@ -398,4 +282,4 @@ const TRY_AGAIN: &str = "see that the server is not overloaded or starting, and 
 const OLDEST_SERVER: i32 = 140_000;
 
 /// More than a look takes.
-const CLOCK_TOLERANCE: std::time::Duration = std::time::Duration::from_secs(5);
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
