@@ -32,7 +32,13 @@ pub(super) enum Scope<'a> {
     /// `now`, or whatever is new if that is `hurried`.
     /// A keeper may load one of these recipients only, the first whose name is `after` that
     /// of the last one.
-    Desk { channel: &'a Channel, hurried: bool, after: &'a str, now: SystemTime },
+    Desk {
+        channel: &'a Channel,
+        hurried: bool,
+        #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "a file has all at once"))]
+        after: &'a str,
+        now: SystemTime,
+    },
     /// One delivery, and all that its end changes at `now`.
     Settled { claim: &'a Claim, now: SystemTime },
     /// The messages of a sink to be asked after at `now`, so many at most.

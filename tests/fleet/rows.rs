@@ -1,9 +1,12 @@
 //! What PostgreSQL, or PgBouncer's console, answers.
 
+use std::time::Duration;
+
 use sqlx::{Column, ConnectOptions, Connection, Row, ValueRef, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
-use crate::support::PATIENCE;
+/// Every answer comes sooner.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The rows that `sql` gives, each a line with `|` between columns.
 pub(crate) fn rows(url: &str, sql: &str) -> Vec<String> {
