@@ -15,6 +15,10 @@ use super::{
 
 impl Outbox {
     /// That of the fleet's thread: nothing takes the place of its store.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(clippy::field_reassign_with_default, reason = "with files it has more fields")
+    )]
     pub(crate) fn of_fleet(fleet: Fleet) -> Self {
         let mut outbox = Self::default();
         outbox.store = Store::Fleet(Box::new(fleet));

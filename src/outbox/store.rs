@@ -27,7 +27,10 @@ use crate::{
 };
 
 /// The store in use.
-#[cfg_attr(feature = "sqlite", expect(clippy::large_enum_variant, reason = "there is but one"))]
+#[cfg_attr(
+    any(feature = "postgres", feature = "sqlite"),
+    expect(clippy::large_enum_variant, reason = "there is but one")
+)]
 pub(crate) enum Store {
     Memory(Memory),
     #[cfg(feature = "sqlite")]

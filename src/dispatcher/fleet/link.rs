@@ -18,7 +18,8 @@ use crate::{
 
 /// What the alert thread has of the fleet's thread.
 pub(in crate::dispatcher) struct Link {
-    requests: UnboundedSender<Request>,
+    /// None once this instance leaves.
+    requests: Option<UnboundedSender<Request>>,
     answers: UnboundedReceiver<Answer>,
     /// Since when a question is under way.
     asked_at: Option<Instant>,
@@ -39,7 +40,7 @@ pub(in crate::dispatcher) struct Link {
 impl Link {
     pub(super) fn new(requests: UnboundedSender<Request>, answers: UnboundedReceiver<Answer>) -> Self {
         Self {
-            requests,
+            requests: Some(requests),
             answers,
             asked_at: None,
             // What an earlier run did not hand over.
@@ -234,18 +235,26 @@ impl Dispatcher<'_> {
         link.store = Some(name);
         (link.asked_at, link.handed_at) = (Some(Instant::now()), Some(Instant::now()));
         // If it is gone, what it says next is nothing.
-        drop(link.requests.send(Request::HandOver { store: name, shares, silences, untold, hurried }));
+        let Some(requests) = &link.requests else { return MAX_SLEEP };
+        drop(requests.send(Request::HandOver { store: name, shares, silences, untold, hurried }));
         patience
     }
 
     /// Ends the fleet's thread, and waits for what it has under way as long as that may take.
     pub(in crate::dispatcher) async fn leave_fleet(&mut self) {
-        let Some(link) = self.inbox.link.take() else { return };
-        let Link { requests, mut answers, .. } = link;
-        drop(requests);
-        let ended = async { while answers.recv().await.is_some() {} };
-        // It goes on by itself; the store has all of it.
-        drop(tokio::time::timeout(LAST_WORDS, ended).await);
+        let Some(link) = &mut self.inbox.link else { return };
+        link.requests = None;
+        let deadline = from_now(LAST_WORDS);
+        loop {
+            let Some(link) = &mut self.inbox.link else { return };
+            let left = deadline.saturating_duration_since(Instant::now());
+            match tokio::time::timeout(left, link.answers.recv()).await {
+                Ok(Some(answer)) => self.hear(Heard(Some(answer))).await,
+                // It goes on by itself; the store has all of it.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.inbox.link = None;
     }
 }
 

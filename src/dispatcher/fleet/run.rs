@@ -146,6 +146,8 @@ fn work_until_stopped(
 
 impl Dispatcher<'_> {
     async fn serve_fleet(&mut self, station: &mut Station) {
+        // At the end, whoever waits has what was captured told at once.
+        let mut has_tried = false;
         loop {
             task::yield_now().await;
             self.collect_finished();
@@ -157,7 +159,8 @@ impl Dispatcher<'_> {
             }
             self.learn_what_came().await;
             let mut next = if station.ends() { MIN_PAUSE } else { self.look_at_fleet(station).await };
-            if station.is_reached == Some(true) && !station.ends() {
+            let has_last_words = station.ends() && station.hurried_until.is_some();
+            if station.is_reached == Some(true) && (!station.ends() || has_last_words) {
                 if std::mem::take(&mut station.is_ill) {
                     self.tell_of_dead().await;
                 }
@@ -173,7 +176,8 @@ impl Dispatcher<'_> {
                 next = next.min(rests.max(MIN_PAUSE));
             }
             let is_at_rest = self.in_flight.is_empty() && self.unsettled.is_empty();
-            if station.ends_by.is_some_and(|by| is_at_rest || by <= Instant::now()) {
+            let has_said_them = !has_last_words || std::mem::replace(&mut has_tried, true);
+            if station.ends_by.is_some_and(|by| (is_at_rest && has_said_them) || by <= Instant::now()) {
                 break;
             }
             tokio::select! {
@@ -189,6 +193,10 @@ impl Dispatcher<'_> {
                 Some(answered) = self.asking.join_next_with_id() => self.learn(answered).await,
                 () = sleep(next) => (),
             }
+        }
+        if station.hurried_until.is_some() {
+            station.look_at = Instant::now();
+            let _next = self.look_at_fleet(station).await;
         }
         self.give_back().await;
         self.outbox.store.shut().await;

@@ -65,7 +65,7 @@ pub(super) fn is_chosen(word: &str) -> bool {
             && part.bytes().any(|byte| byte.is_ascii_lowercase() && !byte.is_ascii_hexdigit())
     }) && digits >= 2;
     let is_made = (digits > 0 || word.len() >= 16) && upper + lower > 2 && is_made(word);
-    (is_sign || is_cased || is_leet || is_made || is_phrase(word))
+    (is_sign || is_cased || is_leet || is_made)
         && !word.starts_with('@')
         && !(word.contains('-') && upper + signs == 0 && is_kebab(word))
         && !is_place(word)

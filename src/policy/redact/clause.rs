@@ -110,12 +110,6 @@ fn is_it(
             && between.is_some_and(leads)
             || secret.rule == "password" && is_introduced(before, word) && !is_whose(before)
             || is_own
-            || !text[name.clone()].is_ascii()
-                && !is_whose(before)
-                && before
-                    .trim_end_matches(['"', '\'', '`', '(', '-', ' '])
-                    .ends_with(|char: char| char.is_alphabetic() && !char.is_ascii())
-                && word.bytes().filter(u8::is_ascii_lowercase).count() >= 3
             || secret.rule == "password"
                 && (is_enclosed(before, &text[piece.end..]) && !is_whose(before) && !is_technical(word)
                     || is_settled(&text[piece.end..]))

@@ -93,7 +93,7 @@ fn words(text: &str, secrets: &[String]) -> Vec<Word> {
 }
 
 /// The weights of evidence that tell the secrets of `lines` from the other words.
-#[expect(clippy::cast_possible_truncation, reason = "they are clamped before")]
+#[expect(clippy::cast_possible_truncation, reason = "a weight is clamped before")]
 fn learned(lines: &[&Line]) -> Vec<i32> {
     let mut weights = vec![0.0_f64; 1 << SLOT_BITS];
     let mut steps = vec![1e-6_f64; 1 << SLOT_BITS];
@@ -105,8 +105,7 @@ fn learned(lines: &[&Line]) -> Vec<i32> {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            let place = usize::try_from(random % (last as u64 + 1)).unwrap();
-            words.swap(last, place);
+            words.swap(last, usize::try_from(random % (last as u64 + 1)).unwrap());
         }
         for (word, step) in &words {
             let sum: f64 = word.slots.iter().map(|slot| weights[*slot]).sum();
