@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::Ordering,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use super::{Dispatcher, Link, MAX_SLEEP, lane::Lane};
@@ -116,7 +116,7 @@ impl Dispatcher<'_> {
         self.in_flight.abort_all();
         // Whoever starts next asks on.
         self.asking.abort_all();
-        let now = SystemTime::now();
+        let now = self.now();
         let ended = SendError::ambiguous("the process ended during the attempt");
         for (_, claim) in std::mem::take(&mut self.attempts).into_values() {
             drop(self.outbox.with(async |store| store.retry(&claim, &ended, now, None).await).await);

@@ -40,6 +40,12 @@ impl Link {
     }
 }
 
+impl Channel {
+    pub(super) fn alone(self) -> Self {
+        self
+    }
+}
+
 impl Dispatcher<'_> {
     #[expect(clippy::unused_self, reason = "with a fleet it is the fleet's")]
     pub(super) fn now(&self) -> SystemTime {

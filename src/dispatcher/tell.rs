@@ -43,7 +43,8 @@ impl Dispatcher<'_> {
                 }
             }
             let channel = self.staggered(channel);
-            let channel = &if is_outage { channel.blind() } else { channel };
+            let channel = if is_outage { channel.blind() } else { channel };
+            let channel = &if is_alone { channel.alone() } else { channel };
             let tell = async |store: &mut Store| store.tell(channel, &maker, hurried, now).await;
             let Ok(told) = self.outbox.with(tell).await else { return STORE_RETRY };
             next = told.next.map_or(next, |at| at.min(next));

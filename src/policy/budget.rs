@@ -45,6 +45,10 @@ impl Budget {
     /// the disk becomes a bill.
     pub(crate) const BLIND_SMS: Self = Self { burst: 1, refill: Duration::from_secs(15 * 60), per_day: 20 };
 
+    /// For messages that cost nothing, while each instance of a fleet tells by itself.
+    #[cfg(feature = "postgres")]
+    pub(crate) const ALONE: Self = Self { burst: 1, refill: Duration::from_secs(60 * 60), per_day: 24 };
+
     /// What both allow.
     pub(crate) fn and(&self, other: &Self) -> Self {
         Self {

@@ -38,15 +38,13 @@ pub(crate) fn mail_delay(position: u32) -> Duration {
     if position < FIRST_TELLERS { Duration::ZERO } else { MAIL_DELAY }
 }
 
-/// The id of an incident that the fleet's store does not know yet: by what `fingerprint`
-/// says, on `day` by UTC. `reopened` is how often this instance knows that it was opened on
-/// that day before: the provider's list may still have the message of then.
-pub(crate) fn public_id(fingerprint: &[u8], day: u32, reopened: u32) -> String {
+/// The id of an incident that began in the `hour` since the Unix epoch, by what `fingerprint`
+/// says: the provider's list may still have the message of an earlier one.
+pub(crate) fn public_id(fingerprint: &[u8], hour: u32) -> String {
     let mut hasher = hasher(INCIDENT_KEY);
     hasher.write(&(fingerprint.len() as u64).to_le_bytes());
     hasher.write(fingerprint);
-    hasher.write(&day.to_le_bytes());
-    hasher.write(&reopened.to_le_bytes());
+    hasher.write(&hour.to_le_bytes());
     spelled(hasher.finish())
 }
 

@@ -13,7 +13,7 @@ use tracing_subscriber::prelude::*;
 use crate::{
     cluster::Cluster,
     instances::ANSWER,
-    support::{CHILD, PATIENCE, eventually},
+    support::{CHILD, Chance, PATIENCE, eventually},
 };
 
 #[test]
@@ -53,6 +53,16 @@ fn instance() {
             "kind" => {
                 let before = handle.stats().persisted;
                 error!(alert.fingerprint = of, "{of} failed");
+                eventually("it is committed", || handle.stats().persisted > before);
+                answer("");
+            }
+            // What needs room on a disk: letters that cannot be compressed.
+            "big" => {
+                let before = handle.stats().persisted;
+                let mut chance = Chance(1);
+                let mut letter = || char::from(b'a' + u8::try_from(chance.below(26)).unwrap());
+                let text: String = (0..7000).map(|_| letter()).collect();
+                error!(alert.fingerprint = of, "{of} failed: {text}");
                 eventually("it is committed", || handle.stats().persisted > before);
                 answer("");
             }

@@ -94,6 +94,20 @@ impl Cluster {
         start_again(&self.keeper.directory);
     }
 
+    /// Makes it a standby, as after a failover that clients do not know of: it answers, and
+    /// takes nothing.
+    pub(crate) fn demote(&self) {
+        self.kill_hard();
+        let signal = self.keeper.directory.join("data/standby.signal");
+        fs::File::create(signal).unwrap();
+        self.restart();
+    }
+
+    /// Has it take what is written, after [`demote`](Self::demote).
+    pub(crate) fn promote(&self) {
+        assert_eq!(self.admin("SELECT pg_promote()"), ["t"]);
+    }
+
     /// Stops all of its processes where they are: whoever asks gets no answer, and no error.
     pub(crate) fn freeze(&self) {
         // The first, so that it starts no others meanwhile.

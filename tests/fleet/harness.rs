@@ -90,7 +90,7 @@ fn a_frozen_cluster_ends_all_the_same() {
 }
 
 #[test]
-fn a_cluster_is_read_only_while_it_is_told_so() {
+fn a_setting_is_in_force_for_who_is_connected() {
     let cluster = Cluster::start();
     run(async {
         let mut connection = connected(&cluster.url()).await;
@@ -100,6 +100,19 @@ fn a_cluster_is_read_only_while_it_is_told_so() {
     });
     cluster.set("default_transaction_read_only", "off");
     rows(&cluster.url(), "CREATE SCHEMA s");
+}
+
+#[test]
+fn a_standby_reads_and_takes_nothing_until_it_is_promoted() {
+    let cluster = Cluster::start();
+    rows(&cluster.url(), "CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 7 AS n");
+    cluster.demote();
+    let insert = "BEGIN READ WRITE; INSERT INTO s.t VALUES (8); COMMIT";
+    assert_eq!(code(&try_rows(&cluster.url(), insert).unwrap_err()), "0A000");
+    assert_eq!(code(&try_rows(&cluster.url(), "INSERT INTO s.t VALUES (8)").unwrap_err()), "25006");
+    assert_eq!(rows(&cluster.url(), "SELECT n FROM s.t"), ["7"]);
+    cluster.promote();
+    rows(&cluster.url(), insert);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! do. Each does what it is told by lines on its stdin.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{BufRead, BufReader, Write},
     path::PathBuf,
@@ -58,6 +59,14 @@ impl Fleet {
         self
     }
 
+    /// A fleet that tells each error at once, whatever it told before.
+    pub(crate) fn unlimited(mut self) -> Self {
+        let names = ["ALERT_SMS_WINDOW", "ALERT_EMAIL_WINDOW", "ALERT_SETTLE"];
+        self.settings.extend(names.map(|name| (name, "0s".to_owned())));
+        self.settings.extend(["ALERT_SMS_BUDGET", "ALERT_EMAIL_BUDGET"].map(|name| (name, "off".to_owned())));
+        self
+    }
+
     pub(crate) fn with(mut self, variable: &'static str, value: &str) -> Self {
         self.settings.push((variable, value.to_owned()));
         self
@@ -76,6 +85,18 @@ impl Fleet {
     /// How many instances were seen; none while that cannot be asked.
     pub(crate) fn seen(&self) -> Option<u64> {
         self.number("SELECT count(*) FROM instance")
+    }
+
+    /// How many events of each message were handed over.
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+        let sql =
+            "SELECT first_event.data ->> 'message', sum(count)::bigint FROM share JOIN first_event USING (incident_id)
+                    GROUP BY 1";
+        let pair = |row: &String| {
+            let (message, count) = row.rsplit_once('|').unwrap();
+            (message.to_owned(), count.parse().unwrap())
+        };
+        self.rows(sql).iter().map(pair).collect()
     }
 
     fn number(&self, sql: &str) -> Option<u64> {
@@ -141,14 +162,20 @@ impl Fleet {
 /// What a test that fails leaves to read.
 impl Drop for Fleet {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
+        if std::thread::panicking() {
+            // What the test broke may break this as well.
+            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.show())));
         }
+    }
+}
+
+impl Fleet {
+    fn show(&self) {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let refused = log
             .lines()
             .filter(|line| ["ERROR", "FATAL", "PANIC", "STATEMENT"].iter().any(|it| line.contains(it)));
-        let refused: Vec<_> = refused.collect();
+        let refused: Vec<_> = refused.filter(|line| !line.contains("does not exist at character")).collect();
         println!("the server: {:#?}", &refused[refused.len().saturating_sub(20)..]);
         for table in ["meta", "instance", "incident", "share", "standing", "delivery"] {
             let all = format!("SELECT * FROM {}.{table} LIMIT 5", self.schema);
@@ -160,7 +187,13 @@ impl Drop for Fleet {
         for disk in fs::read_dir(self.disks.path()).unwrap().flatten() {
             let said = fs::read_to_string(disk.path().join("stderr")).unwrap_or_default();
             println!("instance {}: {said}", disk.file_name().display());
+            for table in ["incident", "standing"] {
+                let all = format!("SELECT data FROM {table}");
+                println!("  {table}: {:#?}", local_rows(&disk.path().join("alerts.db"), &all));
+            }
         }
+        let texts: Vec<_> = self.harness.provider.sms().iter().map(|sms| sms.text()).collect();
+        println!("SMS: {texts:#?}, look-ups: {}", self.harness.provider.lookups().len());
     }
 }
 
@@ -184,7 +217,7 @@ impl Instance {
             let mut line = String::new();
             let read = self.output.read_line(&mut line).unwrap();
             assert!(read > 0, "the instance ended:\n{}", fs::read_to_string(&self.said).unwrap_or_default());
-            if let Some(answer) = line.trim_end().strip_prefix(ANSWER) {
+            if let Some(answer) = line.trim_end_matches('\n').strip_prefix(ANSWER) {
                 return answer.to_owned();
             }
         }

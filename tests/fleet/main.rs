@@ -5,20 +5,26 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![cfg(target_os = "linux")]
 
+mod between;
 mod bouncer;
 mod child;
+mod claim;
 mod cluster;
 mod down;
+mod ends;
 mod harness;
+mod hot;
+mod idle;
 mod instances;
 mod keeper;
+mod kill;
 mod processes;
 mod proxy;
 mod rows;
 mod start;
 
 /// What the other black-box tests stand on.
-#[expect(dead_code, unused_imports, reason = "it serves more tests than these")]
+#[expect(dead_code, reason = "it serves more tests than these")]
 #[path = "../it"]
 mod it {
     pub(crate) mod provider;
@@ -30,4 +36,9 @@ use it::{provider, support};
 fn figures(line: &str) {
     use std::io::Write;
     std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+/// A number that the environment may set, for a run that is longer than CI's.
+fn number(name: &str, usual: usize) -> usize {
+    std::env::var(name).map_or(usual, |number| number.parse().unwrap())
 }

@@ -38,6 +38,8 @@ struct Inner {
     way: Way,
     is_listening: bool,
     is_over: bool,
+    /// How many pieces of what is said are handed on before it is cut.
+    pieces_left: Option<u32>,
     accepted: u64,
     /// Both ends of each connection.
     open: HashMap<u64, Vec<TcpStream>>,
@@ -46,8 +48,14 @@ struct Inner {
 impl Proxy {
     pub(crate) fn before(target: SocketAddr) -> Self {
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let inner =
-            Inner { way: Way::Open, is_listening: true, is_over: false, accepted: 0, open: HashMap::new() };
+        let inner = Inner {
+            way: Way::Open,
+            is_listening: true,
+            is_over: false,
+            pieces_left: None,
+            accepted: 0,
+            open: HashMap::new(),
+        };
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State { inner: Mutex::new(inner), changed: Condvar::new() });
         let serving = Arc::clone(&state);
@@ -66,12 +74,23 @@ impl Proxy {
     pub(crate) fn goes(&self, way: Way) {
         let mut inner = self.state.inner.lock().unwrap();
         inner.way = way;
+        inner.pieces_left = None;
         if matches!(way, Way::Cut | Way::Refused) {
             inner.end_all();
         }
         self.state.changed.notify_all();
         let is_pending = |inner: &mut Inner| inner.is_listening == (way == Way::Refused);
         drop(self.state.changed.wait_while(inner, is_pending).unwrap());
+    }
+
+    /// Is cut when so many more pieces of what is said, by either side, were handed on.
+    pub(crate) fn is_cut_after(&self, pieces: u32) {
+        self.state.inner.lock().unwrap().pieces_left = Some(pieces);
+    }
+
+    /// Whether it was cut meanwhile.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.state.inner.lock().unwrap().way == Way::Cut
     }
 
     /// How many connections were accepted in all.
@@ -173,9 +192,28 @@ impl State {
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             let Some(delay) = self.passes(id) else { return };
             thread::sleep(delay);
-            if to.write_all(&buffer[..read]).is_err() {
+            if !self.may_hand_on() || to.write_all(&buffer[..read]).is_err() {
                 return;
             }
+        }
+    }
+
+    /// Whether another piece may pass before it is cut.
+    fn may_hand_on(&self) -> bool {
+        let mut inner = self.inner.lock().unwrap();
+        match &mut inner.pieces_left {
+            Some(0) => {
+                inner.way = Way::Cut;
+                inner.pieces_left = None;
+                inner.end_all();
+                self.changed.notify_all();
+                false
+            }
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => true,
         }
     }
 

@@ -1,6 +1,9 @@
 //! What PostgreSQL, or PgBouncer's console, answers.
 
 use sqlx::{Column, ConnectOptions, Connection, Row, ValueRef, postgres::PgConnectOptions};
+use tokio::time::timeout;
+
+use crate::support::PATIENCE;
 
 /// The rows that `sql` gives, each a line with `|` between columns.
 pub(crate) fn rows(url: &str, sql: &str) -> Vec<String> {
@@ -25,7 +28,9 @@ pub(crate) fn try_rows(url: &str, sql: &str) -> Result<Vec<String>, sqlx::Error>
     };
     // On a thread of its own, so that a test may ask from within a runtime.
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    std::thread::scope(|scope| scope.spawn(|| runtime().block_on(asked)).join().unwrap())
+    // Of a server that is frozen, too, something is told.
+    let bounded = async { timeout(PATIENCE, asked).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) };
+    std::thread::scope(|scope| scope.spawn(|| runtime().block_on(bounded)).join().unwrap())
 }
 
 /// PgBouncer takes none of the parameters that sqlx has by default.

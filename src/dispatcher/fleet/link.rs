@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     super::{Dispatcher, MAX_SLEEP, STORE_RETRY},
     Answer, Request,
-    outage::Outage,
+    outage::{Outage, Silence},
     silences::Silences,
 };
 use crate::{
@@ -86,12 +86,12 @@ impl Link {
         }
     }
 
-    fn note_silence(&mut self, is_of_hand_over: bool) {
+    fn note_silence(&mut self, silence: Silence) {
         match &mut self.outage {
-            Some(outage) => outage.is_of_hand_over |= is_of_hand_over,
+            Some(outage) => outage.silence = outage.silence.max(silence),
             None => {
                 let since = self.asked_at.unwrap_or_else(Instant::now);
-                self.outage = Some(Outage::new(since, self.fleet, self.position, is_of_hand_over));
+                self.outage = Some(Outage::new(since, self.fleet, self.position, silence));
             }
         }
     }
@@ -103,11 +103,17 @@ pub(in crate::dispatcher) struct Heard(Option<Answer>);
 impl Dispatcher<'_> {
     /// Takes what the fleet's thread said.
     pub(in crate::dispatcher) async fn hear(&mut self, Heard(answer): Heard) {
-        let store = self.local_store().await;
+        let asks = matches!(&answer, Some(Answer::Taken(_, taken)) if !taken.is_empty())
+            || matches!(&answer, Some(Answer::Looked(_, outlook)) if !outlook.taken.is_empty() || outlook.silences.is_some());
+        let store = if asks { self.local_store().await } else { None };
         let Some(link) = &mut self.inbox.link else { return };
+        let mut is_stuck = false;
         let (of, taken, is_taken) = match answer {
-            Some(Answer::Unreachable { is_answer }) => {
-                link.note_silence(is_answer);
+            Some(Answer::Unreachable { is_answer, is_foreign }) => {
+                link.note_silence(if is_answer { Silence::Taking } else { Silence::Looking });
+                if let Some(outage) = link.outage.as_mut().filter(|_| is_foreign) {
+                    outage.never_ends();
+                }
                 if is_answer {
                     link.silences.note_answer(false);
                     link.asked_at = None;
@@ -124,12 +130,12 @@ impl Dispatcher<'_> {
                 return;
             }
             Some(Answer::Taken(of, taken)) => {
-                link.silences.note_answer(store == Some(of));
+                link.silences.note_answer(true);
                 link.asked_at = None;
                 if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
-                    link.due_at = Some(Instant::now());
+                    link.due_at = Some(from_now(STORE_RETRY));
                 }
-                if store != Some(of) {
+                if !taken.is_empty() && store != Some(of) {
                     link.note_counted();
                 }
                 (of, taken, true)
@@ -139,11 +145,21 @@ impl Dispatcher<'_> {
                 if store == Some(of) {
                     link.silences.hear(outlook.silences);
                 }
+                if outlook.is_stuck {
+                    link.note_silence(Silence::Telling);
+                    self.tell_at = None;
+                    is_stuck = true;
+                }
                 (of, outlook.taken, false)
             }
         };
         // If it does not take what is handed over, that it can be seen is no help.
-        let has_ended = link.outage.take_if(|outage| is_taken || !outage.is_of_hand_over).is_some();
+        let ends = |outage: &mut Outage| match outage.silence {
+            Silence::Looking => !is_stuck,
+            Silence::Taking => is_taken,
+            Silence::Telling => !is_taken && !is_stuck,
+        };
+        let has_ended = link.outage.take_if(ends).is_some();
         if has_ended {
             self.tell_at = None;
             self.withdraw().await;
@@ -187,10 +203,10 @@ impl Dispatcher<'_> {
             // It may hang: then this instance is on its own.
             let silent = asked_at.elapsed();
             if silent < patience {
-                return patience - silent;
+                return patience.saturating_sub(silent);
             }
             if link.outage.is_none() {
-                link.note_silence(true);
+                link.note_silence(Silence::Taking);
                 self.tell_at = None;
             }
             return MAX_SLEEP;

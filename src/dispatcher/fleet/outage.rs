@@ -10,14 +10,25 @@ use super::run::MAX_LOOK;
 use crate::{
     host::time::Saturating,
     outbox::{Channel, Target},
+    policy::budget::Budget,
     policy::outage::{PATIENCE, UNKNOWN_FLEET, mail_delay, stagger},
 };
+
+/// What the fleet's store does not do; what comes later counts more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Silence {
+    /// Answer a look.
+    Looking,
+    /// Take what is handed over, whether or not it can be seen.
+    Taking,
+    /// Have an instance that tells what was handed over.
+    Telling,
+}
 
 /// The time in which the fleet's store does not answer.
 pub(super) struct Outage {
     since: Instant,
-    /// It does not take what is handed over, whether or not it can be seen.
-    pub(super) is_of_hand_over: bool,
+    pub(super) silence: Silence,
     /// How much longer than the others this instance waits with what can be looked up.
     stagger: Duration,
     /// The same with what cannot.
@@ -27,9 +38,16 @@ pub(super) struct Outage {
 impl Outage {
     /// That of an instance at `position` of `fleet`; in one that was never reached, nobody
     /// has a place, and each draws one.
-    pub(super) fn new(since: Instant, fleet: u32, position: u32, is_of_hand_over: bool) -> Self {
+    pub(super) fn new(since: Instant, fleet: u32, position: u32, silence: Silence) -> Self {
         let place = if fleet == 0 { Uuid::new_v4().as_fields().0 % UNKNOWN_FLEET } else { position };
-        Self { since, is_of_hand_over, stagger: stagger(fleet, jitter()), mail_delay: mail_delay(place) }
+        Self { since, silence, stagger: stagger(fleet, jitter()), mail_delay: mail_delay(place) }
+    }
+}
+
+impl Outage {
+    /// Nobody else tells what this instance captures, today or tomorrow.
+    pub(super) fn never_ends(&mut self) {
+        self.mail_delay = Duration::ZERO;
     }
 }
 
@@ -97,6 +115,16 @@ impl Dispatcher<'_> {
             (Some(outage), Some(lane)) if lane.sink.looks_up() => outage.stagger,
             _ => Duration::ZERO,
         }
+    }
+}
+
+impl Channel {
+    /// How it tells while the other instances tell the same: what costs nothing, hardly, as
+    /// nobody looks it up.
+    pub(in crate::dispatcher) fn alone(self) -> Self {
+        let costs = self.segments_per_day.is_some();
+        let budget = self.budget.map(|own| if costs { own } else { own.and(&Budget::ALONE) });
+        Self { budget, ..self }
     }
 }
 

@@ -42,6 +42,7 @@ struct Station {
     store: Uuid,
     /// Its incidents that the fleet has, and nobody was told of yet.
     untold: BTreeSet<i64>,
+    asked_up_to: i64,
     look_at: Instant,
     /// How often all look, if that is set.
     poll: Option<Duration>,
@@ -54,7 +55,8 @@ struct Station {
     is_ill: bool,
     /// Until when it is looked often, as somebody waits.
     hurried_until: Option<Instant>,
-    ends: bool,
+    /// The alert thread is gone: what is under way is seen through until then.
+    ends_by: Option<Instant>,
 }
 
 impl Link {
@@ -81,6 +83,7 @@ impl Link {
             answers: answered,
             store: Uuid::nil(),
             untold: BTreeSet::new(),
+            asked_up_to: 0,
             look_at: Instant::now(),
             poll: fleet.poll,
             fleet: 0,
@@ -89,7 +92,7 @@ impl Link {
             is_asked: false,
             is_ill: false,
             hurried_until: None,
-            ends: false,
+            ends_by: None,
         };
         let store = Fleet::new(options, &fleet.schema, &process.app, Uuid::nil(), SystemTime::now());
         let (setup, counters) = (setup.clone(), Arc::clone(counters));
@@ -109,9 +112,11 @@ fn work(setup: &Setup, counters: &Arc<Counters>, mut station: Station, store: Fl
     let grouping = Grouping::new(String::new(), None);
     let mut inbox = Inbox::of_fleet(run, grouping, setup.redaction.clone());
     let mut outbox = Outbox::of_fleet(store);
-    while !station.ends {
+    while !station.ends() {
         let begun = work_until_stopped(setup, counters, &mut station, &mut inbox, &mut outbox);
         if let Err(why) = begun {
+            // What it was asked is not answered any more.
+            drop(station.answers.send(Answer::Unreachable { is_answer: true, is_foreign: false }));
             trouble::report("fleet", "", &format!("the fleet's thread begins again: {why}"));
             std::thread::sleep(PAUSE_AFTER_STOP);
         }
@@ -151,12 +156,14 @@ impl Dispatcher<'_> {
                 station.look_at = Instant::now();
             }
             self.learn_what_came().await;
-            let mut next = self.look_at_fleet(station).await;
-            if station.is_reached == Some(true) {
+            let mut next = if station.ends() { MIN_PAUSE } else { self.look_at_fleet(station).await };
+            if station.is_reached == Some(true) && !station.ends() {
                 if std::mem::take(&mut station.is_ill) {
                     self.tell_of_dead().await;
                 }
-                next = next.min(self.tell().await.max(MIN_PAUSE));
+                // While others decide what is due there is nothing to do.
+                next = next
+                    .min(self.tell().await.max(MIN_PAUSE.saturating_add(OTHERS_DECIDE.mul_f64(jitter()))));
                 next = self.start_due_deliveries().await.max(MIN_PAUSE).min(next);
                 next = self.ask_when_due().await.max(MIN_PAUSE).min(next);
             }
@@ -165,17 +172,18 @@ impl Dispatcher<'_> {
             {
                 next = next.min(rests.max(MIN_PAUSE));
             }
-            if station.ends && self.in_flight.is_empty() && self.unsettled.is_empty() {
+            let is_at_rest = self.in_flight.is_empty() && self.unsettled.is_empty();
+            if station.ends_by.is_some_and(|by| is_at_rest || by <= Instant::now()) {
                 break;
             }
             tokio::select! {
                 biased;
-                request = station.requests.recv(), if !station.ends => match request {
+                request = station.requests.recv(), if station.ends_by.is_none() => match request {
                     Some(Request::HandOver { store, shares, silences, untold, hurried }) => {
                         station.know(store, untold);
                         self.take_shares(station, store, &shares, &silences, hurried).await;
                     }
-                    None => station.ends = true,
+                    None => station.ends_by = Some(from_now(LAST_WORDS)),
                 },
                 Some(finished) = self.in_flight.join_next_with_id() => self.finish(finished),
                 Some(answered) = self.asking.join_next_with_id() => self.learn(answered).await,
@@ -229,7 +237,9 @@ impl Dispatcher<'_> {
                         None => station.untold.insert(answer.local_id),
                     };
                 }
-                self.tell_at = None;
+                if taken.iter().any(|answer| answer.told_at.is_none()) {
+                    self.tell_at = None;
+                }
                 if hurried {
                     station.hurried_until = Some(from_now(HURRY));
                     self.hurry();
@@ -242,7 +252,8 @@ impl Dispatcher<'_> {
             }
             Err(error) => {
                 self.note_reached(station, Some(&error.to_string()));
-                drop(station.answers.send(Answer::Unreachable { is_answer: true }));
+                let is_foreign = self.outbox.fleet().is_some_and(|fleet| fleet.is_foreign());
+                drop(station.answers.send(Answer::Unreachable { is_answer: true, is_foreign }));
             }
         }
     }
@@ -271,7 +282,7 @@ impl Dispatcher<'_> {
             return wait.max(MIN_PAUSE);
         }
         let pause = station.pause();
-        let untold: Vec<i64> = station.untold.iter().copied().take(MAX_ASKED).collect();
+        let untold = station.some_untold();
         let sinks: Vec<&str> = self.channels.iter().map(|channel| channel.sink).collect();
         let (host, version) = (self.process.host.as_deref(), self.process.version.as_deref());
         let Some(fleet) = self.outbox.fleet() else { return MAX_SLEEP };
@@ -280,9 +291,14 @@ impl Dispatcher<'_> {
                 station.fleet = outlook.fleet.max(1);
                 station.look_at = from_now(station.pause().mul_f64(0.8 + 0.4 * jitter()));
                 station.is_ill = is_ill;
+                let named: BTreeSet<i64> = outlook.taken.iter().map(|answer| answer.local_id).collect();
                 outlook.taken.retain(|answer| answer.told_at.is_some());
                 for answer in &outlook.taken {
                     station.untold.remove(&answer.local_id);
+                }
+                // Of what it does not name any more there is nothing to wait for.
+                for id in untold.iter().filter(|id| !named.contains(id)) {
+                    station.untold.remove(id);
                 }
                 let ahead = to_millis(SystemTime::now()).saturating_sub(to_millis(self.now()));
                 if let Some(silences) = outlook.silences.take() {
@@ -295,18 +311,29 @@ impl Dispatcher<'_> {
                 if std::mem::take(&mut station.is_asked) {
                     drop(station.answers.send(Answer::Taken(store, Vec::new())));
                 }
-                // Something may be due that another instance left.
-                if due_at.is_some_and(|due_at| due_at <= self.now()) {
-                    self.tell_at = None;
-                    self.wake_lanes();
+                // Another instance may have left something, or has it told later.
+                if let Some(due_at) = due_at {
+                    let is_due = due_at <= self.now();
+                    self.tell_at = self.tell_at.map(|at| at.min(due_at)).filter(|_| !is_due);
+                    if is_due {
+                        self.wake_lanes();
+                    }
                 }
                 self.sweep_fleet(station).await;
+                if due_at.is_none()
+                    && station.untold.is_empty()
+                    && let Some(fleet) = self.outbox.fleet()
+                {
+                    // Until the next look there is nothing to ask.
+                    fleet.close().await;
+                }
                 station.look_at.saturating_duration_since(Instant::now())
             }
             Err(error) => {
                 self.note_reached(station, Some(&error.to_string()));
                 let is_answer = std::mem::take(&mut station.is_asked);
-                drop(station.answers.send(Answer::Unreachable { is_answer }));
+                let is_foreign = self.outbox.fleet().is_some_and(|fleet| fleet.is_foreign());
+                drop(station.answers.send(Answer::Unreachable { is_answer, is_foreign }));
                 let pause = match station.hurried_until {
                     Some(_) => MIN_PAUSE,
                     None => RETRY_PAUSE,
@@ -333,6 +360,22 @@ impl Dispatcher<'_> {
 }
 
 impl Station {
+    /// Some of what is untold: each look asks of the next ones.
+    fn some_untold(&mut self) -> Vec<i64> {
+        let after = self.untold.range(self.asked_up_to.saturating_add(1)..).copied();
+        let mut some: Vec<i64> = after.take(MAX_ASKED).collect();
+        if some.len() < MAX_ASKED {
+            let before = self.untold.range(..=self.asked_up_to).copied();
+            some.extend(before.take(MAX_ASKED - some.len()).collect::<Vec<_>>());
+        }
+        self.asked_up_to = some.last().copied().unwrap_or(0);
+        some
+    }
+
+    fn ends(&self) -> bool {
+        self.ends_by.is_some()
+    }
+
     /// From now on, `store` is handed over, of which these incidents may be told already.
     fn know(&mut self, store: Uuid, untold: Vec<i64>) {
         if self.store != store {
@@ -348,15 +391,27 @@ impl Station {
         if self.hurried_until.is_some_and(|until| until > Instant::now()) && !self.untold.is_empty() {
             return HURRIED_LOOK;
         }
-        let usual = Duration::from_secs(u64::from(self.fleet)).clamp(MIN_LOOK, MAX_LOOK);
-        if self.untold.is_empty() { self.poll.unwrap_or(MAX_LOOK).max(usual) } else { usual }
+        let together = |least| Duration::from_secs(u64::from(self.fleet)).clamp(least, MAX_LOOK);
+        match (self.untold.is_empty(), self.poll) {
+            (false, _) => together(MIN_LOOK),
+            (true, Some(poll)) => poll,
+            // There is nobody who could leave something.
+            (true, None) if self.fleet <= 1 => MAX_LOOK,
+            (true, None) => together(IDLE_LOOK),
+        }
     }
 }
 
 /// Between two turns of the loop, as others may be deciding what is due.
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long it is left to others to decide what is due, at most.
+const OTHERS_DECIDE: Duration = Duration::from_millis(600);
+
 const MIN_LOOK: Duration = Duration::from_secs(5);
+
+/// The same while this instance waits for nothing: longer than a connection is kept.
+const IDLE_LOOK: Duration = Duration::from_secs(15);
 pub(super) const MAX_LOOK: Duration = Duration::from_secs(300);
 
 /// While somebody waits for what was captured to be told, and for how long.
@@ -368,6 +423,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often one instance sweeps, if it is the only one.
 const SWEEP_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long what is under way at the end is seen through.
+const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
 /// Of how many shares one look asks.
 const MAX_ASKED: usize = 500;

@@ -24,6 +24,8 @@ pub(crate) struct Outlook {
     pub(crate) taken: Vec<Taken>,
     /// All silences that the fleet knows, if they changed since the last look.
     pub(crate) silences: Option<Vec<KeyedSilence>>,
+    /// It takes what is counted, and nobody tells it.
+    pub(crate) is_stuck: bool,
 }
 
 /// What a look comes to.
@@ -35,6 +37,9 @@ pub(crate) struct Seen {
     /// Whether something is to be told of a sink.
     pub(crate) is_ill: bool,
 }
+
+/// What was due so long ago, no instance can tell.
+const STUCK_AFTER: Duration = Duration::from_secs(2 * 60);
 
 impl Fleet {
     /// Says that this instance is here, and will look again within `until`; and asks what
@@ -59,6 +64,8 @@ impl Fleet {
         shares: &[i64],
         sinks: &[&str],
     ) -> Result<Seen, StoreError> {
+        // Another database knows other silences.
+        self.connected().await?;
         let known_mark = self.silences_mark.clone();
         let mut turn = self.begin_turn().await?;
         let (store, now) = (turn.store, to_millis(turn.now));
@@ -99,21 +106,27 @@ impl Fleet {
                     store,
                     shares
                 )?;
-                told.into_iter().map(taken).collect()
+                told.into_iter().map(|answer| taken(answer, turn.fleet)).collect()
             }
         };
-        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>, bool, Option<String>)>(
+        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>, bool, bool, Option<String>)>(
             "SELECT count(*), count(*) FILTER (WHERE store < $1),
                     least((SELECT min(due_at) FROM standing WHERE sink = ANY ($3) AND due_at IS NOT NULL),
                           (SELECT min(due_at) FROM delivery WHERE sink = ANY ($3) AND state = 'pending'),
                           (SELECT min(ask_at) FROM delivery WHERE sink = ANY ($3) AND ask_at IS NOT NULL)),
                     EXISTS (SELECT 1 FROM dead_told
                              WHERE sink = ANY ($3) AND (count > 0 OR failing_since IS NOT NULL)),
+                    EXISTS (SELECT 1 FROM standing WHERE sink = ANY ($3) AND due_at <= $4),
                     (SELECT count(*) || ' ' || sum(until) FROM silence)
                FROM instance WHERE seen_until > $2",
         );
-        let counted = counted.bind(store).bind(now).bind(sinks).persistent(false);
-        let (fleet, position, due_at, is_ill, mark) =
+        let counted = counted
+            .bind(store)
+            .bind(now)
+            .bind(sinks)
+            .bind(to_millis(turn.now.earlier(STUCK_AFTER)))
+            .persistent(false);
+        let (fleet, position, due_at, is_ill, is_stuck, mark) =
             bounded(counted.fetch_one(&mut *turn.transaction)).await?;
         let silences = match mark == known_mark {
             true => None,
@@ -122,7 +135,8 @@ impl Fleet {
         turn.end().await?;
         self.silences_mark = mark;
         let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-        let outlook = Outlook { fleet: number(fleet), position: number(position), taken, silences };
+        let (fleet, position) = (number(fleet), number(position));
+        let outlook = Outlook { fleet, position, taken, silences, is_stuck };
         Ok(Seen { outlook, due_at: due_at.map(from_millis), is_ill })
     }
 }

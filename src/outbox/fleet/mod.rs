@@ -18,7 +18,10 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::{event::from_millis, host::time::from_now};
+use crate::{
+    event::from_millis,
+    host::time::{Saturating, from_now},
+};
 
 mod claims;
 #[cfg(feature = "cli")]
@@ -53,10 +56,11 @@ pub(crate) struct Fleet {
     is_broken: bool,
     /// How the silences were that this instance was told of.
     silences_mark: Option<String>,
-    /// Whether the tables are known to be there.
-    is_prepared: bool,
-    /// Whether they are made if they are not there.
+    /// Whether the tables are made if they are not there.
     may_make: bool,
+    is_foreign: bool,
+    /// Which database it is, once the tables are known to be there.
+    id: Uuid,
     clock: Clock,
     /// Why the last attempt to reach it failed, how many did in a row, and when the next is.
     outage: Option<(String, u32, Instant)>,
@@ -102,8 +106,9 @@ impl Fleet {
             used_at: Instant::now(),
             is_broken: false,
             silences_mark: None,
-            is_prepared: false,
             may_make: true,
+            is_foreign: false,
+            id: Uuid::nil(),
             clock: Clock { read: now, at: Instant::now() },
             outage: None,
         }
@@ -120,7 +125,12 @@ impl Fleet {
 
     /// The time in the database.
     pub(crate) fn now(&self) -> SystemTime {
-        self.clock.read + self.clock.at.elapsed()
+        self.clock.read.later(self.clock.at.elapsed())
+    }
+
+    /// Whether its schema is none of this program's: only somebody who mends it helps.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.is_foreign
     }
 
     /// Closes a connection that was not used for [`IDLE`]. Returns how long that will not be.
@@ -128,7 +138,7 @@ impl Fleet {
         self.connection.as_ref()?;
         let idle = self.used_at.elapsed();
         if idle < IDLE {
-            return Some(IDLE - idle);
+            return Some(IDLE.saturating_sub(idle));
         }
         self.close().await;
         None
@@ -176,11 +186,18 @@ impl Fleet {
     async fn connect(&mut self) -> Result<PgConnection, StoreError> {
         let mut connection = bounded(PgConnection::connect_with(&self.options)).await?;
         self.clock = Clock::read(&mut connection).await?;
-        if !self.is_prepared {
-            let prepared = schema::prepare(&mut connection, &self.schema, self.app.as_deref(), self.may_make);
-            bounded_by(schema::PATIENCE, prepared).await?;
-            self.is_prepared = true;
+        // It may have been replaced meanwhile.
+        let prepare = schema::prepare(&mut connection, &self.schema, self.app.as_deref(), self.may_make);
+        let prepared = bounded_by(schema::PATIENCE, prepare).await;
+        self.is_foreign = matches!(prepared, Err(StoreError::NotOurs(_)));
+        let id = prepared.map_err(|error| match error {
+            StoreError::NotOurs(why) => StoreError::Unreachable(why),
+            other => other,
+        })?;
+        if self.id != id {
+            self.silences_mark = None;
         }
+        self.id = id;
         Ok(connection)
     }
 

@@ -169,6 +169,10 @@ impl Keep for Fleet {
 
 #[cfg(test)]
 impl Fleet {
+    pub(in crate::outbox) fn schema(&self) -> &str {
+        &self.schema
+    }
+
     /// Everything that it has.
     pub(in crate::outbox) async fn export(&mut self) -> super::super::Page {
         let mut turn = self.begin_turn().await.unwrap();

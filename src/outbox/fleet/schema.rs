@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
 
 use super::{Meant, StoreError};
 
@@ -28,19 +29,19 @@ const VERSION: i32 = 1;
 /// Begins a transaction, in one round trip. Nothing of it stays with the connection.
 pub(super) fn begin(schema: &str) -> String {
     format!(
-        "BEGIN; SET LOCAL search_path = \"{schema}\"; SET LOCAL statement_timeout = '2s'; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL search_path = \"{schema}\"; SET LOCAL statement_timeout = '2s'; \
          SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '5s'"
     )
 }
 
 /// Looks whose the tables are, if the program `app` is known, and makes them for it before
-/// if they are not there and it may.
+/// if they are not there and it may. Returns which database it is.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
     schema: &str,
     app: Option<&str>,
     may_make: bool,
-) -> Result<(), StoreError> {
+) -> Result<Uuid, StoreError> {
     let mut transaction = connection.begin_with("BEGIN").await.meant()?;
     let is_there = is_there(&mut transaction, schema).await?;
     transaction.commit().await.meant()?;
@@ -56,7 +57,7 @@ pub(super) async fn prepare(
         }
     }
     let mut transaction = connection.begin_with(AssertSqlSafe(begin(schema))).await.meant()?;
-    let (owner, needed): (String, i32) = sqlx::query_as("SELECT app, needed FROM meta")
+    let (id, owner, needed): (Uuid, String, i32) = sqlx::query_as("SELECT id, app, needed FROM meta")
         .persistent(false)
         .fetch_one(&mut *transaction)
         .await
@@ -65,16 +66,16 @@ pub(super) async fn prepare(
     if let Some(app) = app
         && owner != app
     {
-        return Err(StoreError::Unreachable(format!(
+        return Err(StoreError::NotOurs(format!(
             "the schema {schema} is that of {owner}, and this is {app}: set ALERT_FLEET_SCHEMA to one of its own"
         )));
     }
     if needed > VERSION {
-        return Err(StoreError::Unreachable(format!(
+        return Err(StoreError::NotOurs(format!(
             "a newer version of tracing-alert has the schema {schema} to itself: update this program"
         )));
     }
-    Ok(())
+    Ok(id)
 }
 
 /// By the catalogue: what `to_regclass` said once stays with a session.
@@ -114,7 +115,7 @@ async fn make(connection: &mut PgConnection, schema: &str, app: &str) -> Result<
     if let Err(error) = &made
         && error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42501"))
     {
-        return Err(StoreError::Unreachable(format!(
+        return Err(StoreError::NotOurs(format!(
             "the schema {schema} has no tables, and this role may not make them ({}): have its owner run \
              CREATE SCHEMA \"{schema}\" AUTHORIZATION the role of ALERT_FLEET",
             super::words(error)

@@ -6,6 +6,8 @@
 -- The one program that this schema is of, and which versions may write to it.
 CREATE TABLE meta (
     one      boolean PRIMARY KEY DEFAULT true CHECK (one),
+    -- Which database it is: one that replaces it has other incidents.
+    id       uuid    NOT NULL DEFAULT gen_random_uuid(),
     app      text    NOT NULL,
     version  integer NOT NULL,
     -- The lowest version that may write.
@@ -226,6 +228,24 @@ CREATE FUNCTION incidents_now(ids bigint[]) RETURNS TABLE (id bigint, data jsonb
       LEFT JOIN paces ON paces.incident_id = incident.id
       LEFT JOIN recents ON recents.incident_id = incident.id
       LEFT JOIN spreads(ids) ON spreads.incident_id = incident.id
+     WHERE incident.id = ANY (ids)
+$$;
+
+-- The same without when and where it was, which takes the most time.
+CREATE FUNCTION incidents_counted(ids bigint[]) RETURNS TABLE (id bigint, data jsonb) LANGUAGE sql STABLE AS $$
+    WITH sums AS (
+        SELECT incident_id, sum(share.count)::bigint AS count, max(last_at) AS last_at
+          FROM share WHERE incident_id = ANY (ids) GROUP BY 1),
+      reports AS (
+        SELECT incident_id, max(reported) AS reported FROM standing WHERE incident_id = ANY (ids) GROUP BY 1)
+    SELECT incident.id,
+           incident.data || jsonb_build_object(
+               'count', coalesce(sums.count, 0),
+               'last_at', greatest(sums.last_at, (incident.data ->> 'last_at')::bigint),
+               'reported', coalesce(reports.reported, 0))
+      FROM incident
+      LEFT JOIN sums ON sums.incident_id = incident.id
+      LEFT JOIN reports ON reports.incident_id = incident.id
      WHERE incident.id = ANY (ids)
 $$;
 

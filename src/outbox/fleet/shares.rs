@@ -4,9 +4,14 @@
 //! holds its incident open and adds a row of its own. What is not open is opened in a turn.
 //! Invariant: what is acknowledged is counted, whenever the incident is closed.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
+use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::{
     super::{
@@ -41,7 +46,12 @@ macro_rules! answer {
               FROM counted JOIN live ON live.id = counted.incident_id
              CROSS JOIN LATERAL (
                  SELECT count(*) AS n,
-                        max(told_at) FILTER (WHERE reported > 0 AND is_back IS NOT TRUE) AS told_at,
+                        max(told_at) FILTER (
+                            WHERE reported > 0 AND is_back IS NOT TRUE
+                              AND NOT EXISTS (SELECT 1 FROM item JOIN delivery USING (notice_id)
+                                               WHERE item.incident_id = live.id AND state = 'pending'
+                                                 AND delivery.sink = standing.sink
+                                                 AND delivery.recipient = standing.recipient)) AS told_at,
                         max((data ->> 'tellings')::integer) AS tellings
                    FROM standing WHERE standing.incident_id = live.id) known"
         )
@@ -58,15 +68,14 @@ impl Fleet {
         targets: &[Target],
         maker: &Maker<'_>,
     ) -> Result<Vec<Taken>, StoreError> {
+        let began = Instant::now();
         let mut taken = Vec::new();
         let mut refused = None;
         let mut parts = vec![shares];
         while let Some(part) = parts.pop() {
             let mut done = self.take_all(part, targets, maker).await;
-            for _ in 0..BUSY_RETRIES {
-                if !matches!(done, Err(StoreError::Busy)) {
-                    break;
-                }
+            while matches!(done, Err(StoreError::Busy)) && began.elapsed() < BUSY_PATIENCE {
+                sleep(Duration::from_millis(20 + u64::from(Uuid::new_v4().as_fields().1) % 80)).await;
                 done = self.take_all(part, targets, maker).await;
             }
             match (done, part) {
@@ -106,7 +115,10 @@ impl Fleet {
 
     /// Counts what is open. Returns nothing of what is not.
     async fn count(&mut self, shares: &[&Share]) -> Result<Vec<Taken>, StoreError> {
-        let place = |share: &Share| Some(share.row.shared.place).filter(|place| *place > 0);
+        let id = self.id;
+        let place = |share: &Share| {
+            Some(share.row.shared.place).filter(|place| *place > 0 && share.row.shared.fleet == id)
+        };
         let given = shares.iter().map(|share| row_of(share, place(share), false)).collect();
         let mut turn = self.begin_turn().await?;
         let taken = turn.add(given).await?;
@@ -137,6 +149,7 @@ impl Fleet {
         let unplaced = shares.iter().zip(&places).filter(|(_, place)| place.is_none());
         taken.extend(unplaced.map(|(share, _)| Taken {
             local_id: share.local_id,
+            fleet: Uuid::nil(),
             place: 0,
             count: 0,
             public_id: String::new(),
@@ -220,13 +233,16 @@ impl FleetTurn<'_> {
             .bind(to_millis(self.now))
             .bind(to_millis(self.now.earlier(QUIET_AFTER)));
         let added = bounded(added.persistent(false).fetch_all(&mut *self.transaction)).await?;
-        Ok(added.into_iter().map(taken).collect())
+        let fleet = self.fleet;
+        Ok(added.into_iter().map(|answer| taken(answer, fleet)).collect())
     }
 }
 
-pub(super) fn taken((local_id, place, count, public_id, told_at, tellings): Answer) -> Taken {
+pub(super) fn taken(answer: Answer, fleet: Uuid) -> Taken {
+    let (local_id, place, count, public_id, told_at, tellings) = answer;
     Taken {
         local_id,
+        fleet,
         place,
         count: u64::try_from(count).unwrap_or(0),
         public_id,
@@ -236,8 +252,9 @@ pub(super) fn taken((local_id, place, count, public_id, told_at, tellings): Answ
     }
 }
 
-/// How often it is tried again if another instance was in the way.
-const BUSY_RETRIES: usize = 3;
+/// For how long it is tried again if another instance was in the way: then whoever handed it
+/// over is not answered in time.
+const BUSY_PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// A share as it is kept: in its incident, or in the open one of its fingerprint. One that is
 /// placed is kept there although it is closed.

@@ -80,6 +80,16 @@ impl Fleet {
                   ORDER BY closed_at LIMIT 200 FOR UPDATE SKIP LOCKED)",
             delivered_by
         )?;
+        // Whoever decided while something was counted may not have seen it.
+        run!(
+            turn,
+            "UPDATE standing SET data = standing.data || jsonb_build_object('due_at', again_at)
+               FROM incident
+              WHERE incident.id = incident_id AND closed_at IS NULL
+                AND again_at IS NOT NULL AND (due_at IS NULL OR again_at < due_at)
+                AND (standing.data ->> 'told')::bigint
+                  < (SELECT sum(count) FROM share WHERE share.incident_id = incident.id)"
+        )?;
         run!(turn, "DELETE FROM instance WHERE seen_until <= $1", to_millis(now.earlier(UNSEEN)))?;
         run!(turn, "DELETE FROM silence WHERE until <= $1", dead_by)?;
         turn.end().await

@@ -20,6 +20,8 @@ pub(in crate::outbox) struct FleetTurn<'a> {
     pub(super) transaction: PgTransaction<'a>,
     pub(super) page: Page,
     pub(super) store: Uuid,
+    /// Which database it is.
+    pub(super) fleet: Uuid,
     /// Which tables are saved.
     pub(super) saves: Saves,
     /// What shares count already of the incidents on the page.
@@ -75,7 +77,7 @@ impl Fleet {
         let begin = AssertSqlSafe(self.begin_statement());
         self.connected().await?;
         let now = self.now();
-        let store = self.store;
+        let (store, fleet) = (self.store, self.id);
         let Some(connection) = &mut self.connection else {
             return Err(StoreError::Unreachable("it is not connected".to_owned()));
         };
@@ -86,6 +88,7 @@ impl Fleet {
             transaction,
             page: Page::default(),
             store,
+            fleet,
             saves: Saves::default(),
             counted: BTreeMap::new(),
             now,

@@ -335,8 +335,9 @@ impl Page {
 /// What every instance of a fleet calls what `arrival` opens.
 #[cfg(feature = "postgres")]
 fn derived_id(arrival: &Arrival<'_>) -> String {
-    let day = to_millis(arrival.first_at) / (24 * 60 * 60 * 1000);
-    public_id(&arrival.fingerprint, u32::try_from(day).unwrap_or_default(), 0)
+    // What is found at the provider by it is of the same outage, not of this morning.
+    let hour = to_millis(arrival.first_at) / (60 * 60 * 1000);
+    public_id(&arrival.fingerprint, u32::try_from(hour).unwrap_or_default())
 }
 
 impl IncidentRow {

@@ -15,6 +15,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use uuid::Uuid;
+
 use super::{IncidentRow, Page, Recipient, StandingRow, State};
 use crate::{
     event::Event,
@@ -38,6 +40,9 @@ pub(in crate::outbox) struct Shared {
     /// Which incident of the fleet it is of; zero if that is not known.
     #[serde(default)]
     pub(in crate::outbox) place: i64,
+    /// In which database that is.
+    #[serde(default)]
+    pub(in crate::outbox) fleet: Uuid,
     /// Whether its callsite is learned from.
     #[serde(default)]
     pub(in crate::outbox) is_learned: bool,
@@ -100,6 +105,8 @@ pub(in crate::outbox) struct ToldHere {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Taken {
     pub(crate) local_id: i64,
+    /// Which database says so.
+    pub(crate) fleet: Uuid,
     /// Which incident of the fleet it is of.
     pub(crate) place: i64,
     /// How many events of it it has.
@@ -214,7 +221,10 @@ impl Page {
                 row.shared = Shared { is_due: true, elsewhere, is_learned, ..Shared::default() };
                 continue;
             }
-            row.shared.place = answer.place;
+            if row.shared.fleet != answer.fleet {
+                row.shared.taken = 0;
+            }
+            (row.shared.fleet, row.shared.place) = (answer.fleet, answer.place);
             row.shared.taken = row.shared.taken.max(answer.count);
             row.shared.told = row.shared.told.max(told_here);
             row.shared.is_due = row.own_count() > row.shared.taken;
@@ -307,9 +317,11 @@ impl Page {
         now: SystemTime,
     ) -> Vec<Option<i64>> {
         let counted = |share: &Share| before.get(&share.local_id).map_or(0, |(count, _)| *count);
+        // One that was taken before came without its event.
         let is_known = |page: &Self, share: &Share| {
             share.first.is_some()
                 || share.row.about.is_some()
+                || share.row.shared.taken == 0
                 || page.incidents.values().any(|row| {
                     row.fingerprint == share.row.fingerprint
                         && (row.closed_at.is_none() || row.may_return(now))
@@ -348,6 +360,7 @@ impl Page {
     }
 
     fn note_told_by_instance(&mut self, id: i64, told: &[ToldHere], before: &[ToldHere], now: SystemTime) {
+        let Some(count) = self.incidents.get(&id).map(|row| row.count) else { return };
         for here in told {
             let known_before = before.iter().find(|it| it.recipient == here.recipient);
             let (told, reported, tellings) =
@@ -363,8 +376,10 @@ impl Page {
                 standing.told_now(reason, None, at)
             });
             let Some(known) = self.standings.change(&key) else { continue };
-            known.told = known.told.saturating_add(more);
-            known.reported = known.reported.saturating_add(here.reported.saturating_sub(reported));
+            // What the fleet told may have been found by its instance, which counts it, too.
+            known.told = known.told.saturating_add(more).min(count);
+            let more = here.reported.saturating_sub(reported);
+            known.reported = known.reported.saturating_add(more).min(count);
             known.tellings = known.tellings.saturating_add(here.tellings.saturating_sub(tellings));
             known.told_at = known.told_at.max(here.told_at.map(|at| at.min(now)));
             known.is_back = false;

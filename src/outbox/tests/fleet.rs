@@ -32,3 +32,146 @@ pub(super) async fn bench() -> Bench {
     let fleet = Fleet::new(options(), &schema, "MyApp", Uuid::from_u128(7), t(0));
     Bench::new(Store::Fleet(Box::new(fleet)), None)
 }
+
+/// Of an incident of a local store, so many events.
+fn share(local_id: i64, message: &str, count: u64, at: SystemTime) -> Share {
+    let mut local = Page::default();
+    let (process, calendar) = (Process::default(), Calendar::default());
+    let maker = Maker {
+        new_id: &|| "7K3Q".to_owned(),
+        run: Uuid::from_u128(9),
+        process: &process,
+        calendar: &calendar,
+        is_of_fleet: true,
+    };
+    let captured = Captured { count, ..captured_at(message, at) };
+    let arrivals = batch::arrivals(std::slice::from_ref(&captured), &Losses::new(), at);
+    local.join(arrivals, &maker, &[], at);
+    Share { local_id, ..local.shares(1).remove(0) }
+}
+
+impl Bench {
+    async fn hand_over(&mut self, shares: &[Share]) -> Vec<Taken> {
+        let maker = Maker {
+            new_id: &*self.new_id,
+            run: self.run,
+            process: &self.process,
+            calendar: &self.calendar,
+            is_of_fleet: true,
+        };
+        let Store::Fleet(fleet) = &mut self.store else { panic!("no fleet") };
+        fleet.hand_over(shares, &self.targets, &maker).await.unwrap()
+    }
+
+    async fn look(&mut self, shares: &[i64]) -> Vec<Taken> {
+        let Store::Fleet(fleet) = &mut self.store else { panic!("no fleet") };
+        fleet.look(None, None, HOUR, shares, &["sms", "mail"]).await.unwrap().outlook.taken
+    }
+
+    fn now(&self) -> SystemTime {
+        let Store::Fleet(fleet) = &self.store else { panic!("no fleet") };
+        fleet.now()
+    }
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+#[test]
+fn a_share_that_is_handed_over_twice_is_there_once_and_a_later_one_has_it() {
+    run(async {
+        let mut bench = bench().await;
+        bench.look(&[]).await;
+        let now = bench.now();
+        for count in [3, 3, 2, 5] {
+            let taken = bench.hand_over(&[share(7, "a", count, now)]).await;
+            assert_eq!(taken.iter().map(|it| (it.local_id, it.told_at)).collect::<Vec<_>>(), [(7, None)]);
+        }
+        let page = bench.page().await;
+        assert_eq!(page.incidents.values().map(|it| it.count).collect::<Vec<_>>(), [5]);
+        let claim = bench.claim("sms", now + 2 * SETTLE).await.unwrap();
+        assert!(bench.look(&[7]).await[0].told_at.is_none(), "nobody was sent it yet");
+        assert!(bench.store.deliver(&claim, None, 1, None, now + 2 * SETTLE).await.unwrap());
+        let told = bench.look(&[7]).await;
+        assert!(told[0].told_at.is_some() && told[0].count == 5);
+    });
+}
+
+#[test]
+fn what_moves_to_another_incident_is_not_counted_twice() {
+    run(async {
+        let mut bench = bench().await;
+        bench.look(&[]).await;
+        let now = bench.now();
+        let first = bench.hand_over(&[share(7, "a", 100, now)]).await.remove(0);
+        // It ended more than a week ago, and is another one when it comes back.
+        bench.execute(&format!(
+            "UPDATE incident SET data = data || '{{\"closed_at\": 1, \"last_at\": 1}}' WHERE id = {}; \
+             UPDATE share SET last_at = 1",
+            first.place
+        ));
+        let second = bench.hand_over(&[share(7, "a", 101, now)]).await.remove(0);
+        assert_ne!(first.place, second.place);
+        assert_eq!(second.count, 101, "the instance has handed over all it has");
+        let page = bench.page().await;
+        let counts: Vec<u64> = page.incidents.values().map(|it| it.count).collect();
+        assert_eq!(counts, [100, 1]);
+    });
+}
+
+#[test]
+fn nothing_reads_all_of_what_many_instances_counted() {
+    run(async {
+        let mut bench = bench().await;
+        bench.look(&[]).await;
+        let now = bench.now();
+        bench.hand_over(&[share(1, "a", 1, now)]).await;
+        bench.execute(
+            "INSERT INTO incident (id, data)
+             SELECT 1000000 + n, data || jsonb_build_object('fingerprint', md5(n::text), 'public_id', 'P' || n,
+                                                            'closed_at', CASE WHEN n > 400 THEN 1 END)
+               FROM incident, generate_series(1, 20000) AS n;
+             INSERT INTO share (incident_id, store, local_id, count, first_at, last_at, data)
+             SELECT incident.id, md5(n::text)::uuid, 1, 1, share.first_at, share.last_at, share.data
+               FROM incident, generate_series(1, 50) AS n, share WHERE closed_at IS NULL AND share.local_id = 1;
+             INSERT INTO standing (incident_id, sink, recipient, data)
+             SELECT incident.id, sink, recipient, standing.data || '{\"due_at\": null}'
+               FROM incident, standing WHERE incident.id > 1000000;
+             ANALYZE",
+        );
+        let before = bench.read_by_scan();
+        for count in 2..12 {
+            bench.hand_over(&[share(1, "a", count, now)]).await;
+            bench.hand_over(&[share(2, &format!("b{count}"), 1, now)]).await;
+            bench.look(&[1, 2]).await;
+        }
+        let claim = bench.claim("sms", now + 2 * SETTLE).await.unwrap();
+        bench.store.notice(&claim).await.unwrap();
+        assert!(bench.store.deliver(&claim, None, 1, None, now + 2 * SETTLE).await.unwrap());
+        let read = bench.read_by_scan() - before;
+        assert!(read < 20_000, "{read} rows were read by scans of whole tables");
+    });
+}
+
+impl Bench {
+    /// Runs statements in the schema, by hand.
+    fn execute(&self, sql: &str) -> String {
+        let Store::Fleet(fleet) = &self.store else { panic!("no fleet") };
+        let output = std::process::Command::new("psql")
+            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
+            .args(["--command", &format!("SET search_path = {}; {sql}", fleet.schema())])
+            .arg(format!("postgres://postgres@127.0.0.1:{}/postgres", CLUSTER.port))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// How many rows were read by scans of the tables that grow.
+    fn read_by_scan(&self) -> i64 {
+        let sql = "SELECT pg_sleep(1.2); SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables \
+                   WHERE schemaname = current_schema() AND relname IN ('incident', 'share', 'standing')";
+        self.execute(sql).trim().parse().unwrap()
+    }
+}

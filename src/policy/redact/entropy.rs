@@ -155,7 +155,7 @@ fn is_number(piece: &str, least: usize) -> bool {
 }
 
 /// Whether what stands right before says that it is no secret.
-fn is_introduced(line: &str) -> bool {
+pub(super) fn is_introduced(line: &str) -> bool {
     // HTTP's weak entity tags.
     let is_weak_tag = line.ends_with("W/\"") || line.ends_with("W/\\\"");
     let line = line.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
@@ -192,7 +192,7 @@ pub(super) fn is_id(name: &str) -> bool {
 const NO_IDS: &[&str] =
     &["said", "valid", "invalid", "paid", "void", "avoid", "did", "forbid", "rapid", "solid"];
 
-fn is_public(line: &str) -> bool {
+pub(super) fn is_public(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
     ALWAYS_PUBLIC.iter().any(|public| line.contains(public))
 }

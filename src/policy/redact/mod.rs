@@ -10,6 +10,8 @@
 //! 4. One judge says whether the value is shown to be harmless (`judge`, `look`).
 //! 5. Where only a name stands, words of its clause go that somebody chose or a machine made
 //!    by chance (`clause`, `chance`).
+//! 6. What no rule knows is weighed near a name, and goes if enough speaks against it (`doubt`,
+//!    `evidence`, `jargon`, `weights`).
 //!
 //! Invariant: pure; time is linear in an event's text; what was redacted once
 //! stays as it is.
@@ -31,11 +33,14 @@ mod clean;
 mod codes;
 mod columns;
 mod commands;
+mod doubt;
 mod elsewhere;
 mod entropy;
+mod evidence;
 mod extent;
 mod glue;
 mod issuers;
+mod jargon;
 mod judge;
 mod keys;
 mod look;
@@ -46,6 +51,7 @@ mod shapes;
 mod urls;
 mod view;
 mod vocabulary;
+mod weights;
 
 #[cfg(test)]
 mod tests;

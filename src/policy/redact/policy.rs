@@ -48,6 +48,11 @@ impl Policy {
         !(self.safe.is_empty() && self.more.is_empty())
     }
 
+    /// Whether it calls a secret so itself.
+    pub(super) fn names(&self, rule: &str) -> bool {
+        self.more.iter().any(|more| more == rule)
+    }
+
     /// Whether there is nothing that it could replace.
     pub(super) fn is_idle(&self) -> bool {
         !self.is_on && self.credentials.is_empty()

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::{
     Policy, chance, clause,
     clean::{Found, MARK},
-    columns, commands, elsewhere,
+    columns, commands, doubt, elsewhere,
     extent::{self, NEAR_BYTES, NEAR_NAME},
     glue::Glue,
     judge::{self, Form},
@@ -26,16 +26,39 @@ pub(super) struct Reader<'t, 'p> {
     found: Vec<Found<'p>>,
     /// What a clause says, which others may know better.
     said: Vec<Found<'p>>,
+    /// The names that tell of a secret.
+    told: Vec<doubt::Told<'p>>,
+    /// Whether somebody vouches for one of its names: then nothing else is doubted.
+    is_vouched: bool,
 }
 
 impl<'t, 'p> Reader<'t, 'p> {
     pub(super) fn new(text: &'t str, is_cut: bool, policy: &'p Policy) -> Self {
         let end = if is_cut { text.len() } else { usize::MAX };
-        Self { text, bytes: text.as_bytes(), end, policy, found: Vec::new(), said: Vec::new() }
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            end,
+            policy,
+            found: Vec::new(),
+            said: Vec::new(),
+            told: Vec::new(),
+            is_vouched: false,
+        }
     }
 
     /// The secrets, in the order of the names and shapes that tell of them.
     pub(super) fn read(mut self) -> Vec<Found<'p>> {
+        self.scan();
+        self.found.append(&mut self.said);
+        if !self.is_vouched {
+            let mut doubtful = doubt::words(self.text, &self.told, &self.found);
+            self.found.append(&mut doubtful);
+        }
+        self.found
+    }
+
+    fn scan(&mut self) {
         let mut at = 0;
         while let Some(byte) = self.bytes.get(at) {
             at = match byte {
@@ -57,8 +80,13 @@ impl<'t, 'p> Reader<'t, 'p> {
                 }
             };
         }
-        self.found.append(&mut self.said);
-        self.found
+    }
+
+    /// The names that tell of a secret.
+    #[cfg(test)]
+    pub(super) fn told(mut self) -> Vec<doubt::Told<'p>> {
+        self.scan();
+        self.told
     }
 
     /// Reads the run of letters that begins at `at`, and says where to go on.
@@ -127,12 +155,19 @@ impl<'t, 'p> Reader<'t, 'p> {
             None if self.is_in_jwk(&name) => {
                 Secret { rule: "private_key", nature: Nature::Random, countable: false }
             }
-            _ => return None,
+            Some(Key::Safe) => {
+                self.is_vouched = true;
+                return None;
+            }
+            None => return None,
         };
         // A header of somebody's own: `X-Acme-Key`.
         let own = &self.text[name.clone()];
         let is_own = secret.nature == Nature::Random && look::starts_with(own, "x-") && !own.contains("ache");
         let secret = if is_own { Secret { nature: Nature::Weak, ..secret } } else { secret };
+        if !policy.names(secret.rule) {
+            self.told.push(doubt::Told::new(name.clone(), &secret));
+        }
         if secret.nature == Nature::Hint {
             self.clause(&name, &secret);
             return None;

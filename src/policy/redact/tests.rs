@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod corpora;
+mod doubt;
 mod edges;
 mod findings;
 mod linear;

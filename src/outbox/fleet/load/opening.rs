@@ -93,13 +93,17 @@ impl FleetTurn<'_> {
         )?;
         run!(
             self,
-            "WITH known AS MATERIALIZED (
-                 SELECT id FROM incident
-                  WHERE fingerprint = ANY ($1)
-                     OR fingerprint IN (SELECT replace(key::text, '-', '') FROM silence WHERE until > $2)
-                  ORDER BY id FOR UPDATE)
-             SELECT 1 FROM known JOIN standing ON incident_id = id
-              ORDER BY incident_id, sink, recipient FOR UPDATE OF standing",
+            "WITH last AS MATERIALIZED (
+                 SELECT max(id) AS id FROM incident
+                  WHERE fingerprint = ANY (ARRAY(
+                        SELECT unnest($1)
+                         UNION
+                        SELECT replace(key::text, '-', '') FROM silence WHERE until > $2))
+                  GROUP BY fingerprint),
+               known AS MATERIALIZED (
+                 SELECT id FROM incident WHERE id = ANY (ARRAY(SELECT id FROM last)) ORDER BY id FOR UPDATE)
+             SELECT 1 FROM standing WHERE incident_id = ANY (ARRAY(SELECT id FROM known))
+              ORDER BY incident_id, sink, recipient FOR UPDATE",
             &prints,
             to_millis(now)
         )?;
@@ -107,13 +111,15 @@ impl FleetTurn<'_> {
             self,
             "WITH chosen AS MATERIALIZED (
                  SELECT max(id) AS id FROM incident
-                  WHERE fingerprint = ANY ($1)
-                     OR fingerprint IN (SELECT replace(key::text, '-', '') FROM silence WHERE until > $4)
+                  WHERE fingerprint = ANY (ARRAY(
+                        SELECT unnest($1)
+                         UNION
+                        SELECT replace(key::text, '-', '') FROM silence WHERE until > $4))
                   GROUP BY fingerprint)
              SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM chosen))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
-               FROM standing WHERE incident_id IN (SELECT id FROM chosen)
+               FROM standing WHERE incident_id = ANY (ARRAY(SELECT id FROM chosen))
               UNION ALL
              SELECT 'account', jsonb_build_array(sink, recipient)::text, data::text
                FROM account JOIN unnest($2::text[], $3::text[]) AS whom (sink, recipient) USING (sink, recipient)

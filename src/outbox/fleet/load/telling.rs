@@ -16,7 +16,8 @@ use crate::event::to_millis;
 
 impl FleetTurn<'_> {
     /// All that decides what one recipient is told of whom something is due; nothing if
-    /// others decide of all of them.
+    /// others decide of all of them. When there were how many events, and where, is only known
+    /// of the incidents that are due first: of many more that would take too long.
     pub(super) async fn desk(
         &mut self,
         sink: &str,
@@ -47,13 +48,22 @@ impl FleetTurn<'_> {
         rows!(
             self,
             "WITH live AS MATERIALIZED (
-                 SELECT incident_id, data FROM standing WHERE sink = $1 AND recipient = $2 AND due_at IS NOT NULL),
+                 SELECT incident_id, due_at, data FROM standing
+                  WHERE sink = $1 AND recipient = $2 AND due_at IS NOT NULL),
                sent AS MATERIALIZED (
                  SELECT key, notice_id, data FROM delivery WHERE sink = $1 AND recipient = $2 AND state = 'pending'),
                told AS MATERIALIZED (
                  SELECT item.notice_id, incident_id, item.data FROM sent JOIN item USING (notice_id)),
-               chosen AS MATERIALIZED (SELECT incident_id AS id FROM live UNION SELECT incident_id FROM told)
-             SELECT 'incident', id::text, data::text FROM incidents_now(ARRAY(SELECT id FROM chosen))
+               chosen AS MATERIALIZED (
+                 SELECT id, min(due_at) AS due_at
+                   FROM (SELECT incident_id AS id, due_at FROM live
+                          UNION ALL
+                         SELECT incident_id, NULL FROM told) ids GROUP BY id)
+             SELECT 'incident', id::text, data::text
+               FROM incidents_now(ARRAY(SELECT id FROM chosen ORDER BY due_at NULLS LAST, id LIMIT 50))
+              UNION ALL
+             SELECT 'incident', id::text, data::text
+               FROM incidents_counted(ARRAY(SELECT id FROM chosen ORDER BY due_at NULLS LAST, id OFFSET 50))
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array($1, $2))::text, data::text FROM live
               UNION ALL

@@ -22,7 +22,7 @@ use crate::{
     policy::redact::{clean, redact},
 };
 
-fn corpus(name: &str) -> String {
+pub(super) fn corpus(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/corpus").join(name);
     std::fs::read_to_string(path).unwrap()
 }
@@ -50,12 +50,12 @@ impl<'a> Line<'a> {
 }
 
 /// A text as it was, of the corpora that were there first.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.replace(['«', '»', '¦'], "").replace("\\n", "\n").replace("\\\n", "\\n")
 }
 
 /// The same of the others, which also know `\t` and `\\`.
-fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     let text = text.replace(['«', '»', '¦'], "");
     let mut chars = text.chars().peekable();
     let mut out = String::new();
@@ -76,7 +76,7 @@ fn unescaped(text: &str) -> String {
 }
 
 /// The secrets that « and » enclose in `line`.
-fn secrets(line: &str, plain: fn(&str) -> String) -> Vec<String> {
+pub(super) fn secrets(line: &str, plain: fn(&str) -> String) -> Vec<String> {
     let secrets: Vec<_> =
         line.split('«').skip(1).map(|part| plain(part.split_once('»').unwrap().0)).collect();
     assert!(!secrets.is_empty(), "{line}");
@@ -183,15 +183,15 @@ fn assert_at_most(thousandths: usize, name: &str, fault: impl Fn(&str) -> Option
 
 #[test]
 fn few_secrets_of_any_kind_leak() {
-    assert_at_most(11, "secrets_seen.txt", |line| leak(line, None, unescaped));
+    assert_at_most(9, "secrets_seen.txt", |line| leak(line, None, unescaped));
     // Written by somebody else, later, to break the rules.
-    assert_at_most(33, "secrets_more.txt", |line| leak(line, None, unescaped));
+    assert_at_most(31, "secrets_more.txt", |line| leak(line, None, unescaped));
     assert_at_most(9, "secrets_kept.txt", |line| leak(line, None, unescaped));
     assert_at_most(11, "secrets_kept_later.txt", |line| leak(line, None, unescaped));
-    assert_at_most(27, "secrets_by_form.txt", |line| leak(line, None, unescaped));
-    assert_at_most(138, "secrets_wide.txt", |line| leak(line, None, unescaped));
-    assert_at_most(234, "secrets_wide_unseen.txt", |line| leak(line, None, unescaped));
-    assert_at_most(79, "secrets_unseen.txt", |line| leak(line, None, unescaped));
+    assert_at_most(20, "secrets_by_form.txt", |line| leak(line, None, unescaped));
+    assert_at_most(121, "secrets_wide.txt", |line| leak(line, None, unescaped));
+    assert_at_most(218, "secrets_wide_unseen.txt", |line| leak(line, None, unescaped));
+    assert_at_most(61, "secrets_unseen.txt", |line| leak(line, None, unescaped));
 }
 
 #[test]
