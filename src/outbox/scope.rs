@@ -73,6 +73,7 @@ pub(super) enum Scope<'a> {
     Shown(&'a Shown<'a>),
     /// The refusals of a recipient.
     #[cfg(feature = "cli")]
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "of a file all are loaded"))]
     Refused(&'a str),
     /// What another store's rows meet here.
     Absorb(&'a [&'a Page]),

@@ -105,7 +105,7 @@ impl Dispatcher<'_> {
     /// Takes what the fleet's thread said.
     pub(in crate::dispatcher) async fn hear(&mut self, Heard(answer): Heard) {
         let asks = matches!(&answer, Some(Answer::Taken(_, taken)) if !taken.is_empty())
-            || matches!(&answer, Some(Answer::Looked(_, outlook)) if !outlook.taken.is_empty());
+            || matches!(&answer, Some(Answer::Looked(_, outlook)) if !outlook.taken.is_empty() || outlook.silences.is_some());
         let store = if asks { self.local_store().await } else { None };
         let Some(link) = &mut self.inbox.link else { return };
         let mut is_stuck = false;
@@ -131,7 +131,7 @@ impl Dispatcher<'_> {
                 return;
             }
             Some(Answer::Taken(of, taken)) => {
-                link.silences.note_answer(store == Some(of));
+                link.silences.note_answer(true);
                 link.asked_at = None;
                 if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
                     link.due_at = Some(from_now(STORE_RETRY));
@@ -143,13 +143,13 @@ impl Dispatcher<'_> {
             }
             Some(Answer::Looked(of, outlook)) => {
                 (link.fleet, link.position) = (outlook.fleet, outlook.position);
+                if store == Some(of) {
+                    link.silences.hear(outlook.silences);
+                }
                 if outlook.is_stuck {
                     link.note_silence(Silence::Telling);
                     self.tell_at = None;
                     is_stuck = true;
-                }
-                if store == Some(of) {
-                    link.silences.hear(outlook.silences);
                 }
                 (of, outlook.taken, false)
             }

@@ -67,6 +67,8 @@ impl Dispatcher<'_> {
         let Some(link) = &mut self.inbox.link else { return };
         match learned {
             Ok(()) => {
+                // All that it knows: it may be another database than before.
+                link.silences.known.clear();
                 link.silences.known.extend(heard.iter().map(|(key, row)| (*key, row.undone_at.is_some())));
                 self.tell_at = None;
             }

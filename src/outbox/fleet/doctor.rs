@@ -80,7 +80,11 @@ impl Fleet {
         }
         if let Err(error) = schema::prepare(&mut *connection, schema, self.app.as_deref(), false).await {
             let mend = "set ALERT_FLEET_SCHEMA to the schema of this program, with the version that made it";
-            return Ok(vec![Finding::bad(OF, "schema", error.to_string(), mend)]);
+            let says = match error {
+                StoreError::NotOurs(why) => why,
+                other => other.to_string(),
+            };
+            return Ok(vec![Finding::bad(OF, "schema", says, mend)]);
         }
         let mut turn = bounded(connection.begin_with(AssertSqlSafe(schema::begin(schema)))).await?;
         let meta = sqlx::query_as::<_, (String, i32)>("SELECT app, version FROM meta");

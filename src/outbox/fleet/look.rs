@@ -22,10 +22,10 @@ pub(crate) struct Outlook {
     pub(crate) position: u32,
     /// What became of the shares that were asked about.
     pub(crate) taken: Vec<Taken>,
-    /// It takes what is counted, and nobody tells it.
-    pub(crate) is_stuck: bool,
     /// All silences that the fleet knows, if they changed since the last look.
     pub(crate) silences: Option<Vec<KeyedSilence>>,
+    /// It takes what is counted, and nobody tells it.
+    pub(crate) is_stuck: bool,
 }
 
 /// What a look comes to.
@@ -64,6 +64,8 @@ impl Fleet {
         shares: &[i64],
         sinks: &[&str],
     ) -> Result<Seen, StoreError> {
+        // Another database knows other silences.
+        self.connected().await?;
         let known_mark = self.silences_mark.clone();
         let mut turn = self.begin_turn().await?;
         let (store, now) = (turn.store, to_millis(turn.now));
@@ -133,7 +135,8 @@ impl Fleet {
         turn.end().await?;
         self.silences_mark = mark;
         let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-        let outlook = Outlook { fleet: number(fleet), position: number(position), taken, is_stuck, silences };
+        let (fleet, position) = (number(fleet), number(position));
+        let outlook = Outlook { fleet, position, taken, silences, is_stuck };
         Ok(Seen { outlook, due_at: due_at.map(from_millis), is_ill })
     }
 }

@@ -54,13 +54,13 @@ pub(crate) struct Fleet {
     used_at: Instant,
     /// The connection is in the middle of something.
     is_broken: bool,
-    is_foreign: bool,
-    /// Which database it is, once the tables are known to be there.
-    id: Uuid,
     /// How the silences were that this instance was told of.
     silences_mark: Option<String>,
     /// Whether the tables are made if they are not there.
     may_make: bool,
+    is_foreign: bool,
+    /// Which database it is, once the tables are known to be there.
+    id: Uuid,
     clock: Clock,
     /// Why the last attempt to reach it failed, how many did in a row, and when the next is.
     outage: Option<(String, u32, Instant)>,
@@ -105,10 +105,10 @@ impl Fleet {
             connection: None,
             used_at: Instant::now(),
             is_broken: false,
-            is_foreign: false,
-            id: Uuid::nil(),
             silences_mark: None,
             may_make: true,
+            is_foreign: false,
+            id: Uuid::nil(),
             clock: Clock { read: now, at: Instant::now() },
             outage: None,
         }
@@ -190,10 +190,14 @@ impl Fleet {
         let prepare = schema::prepare(&mut connection, &self.schema, self.app.as_deref(), self.may_make);
         let prepared = bounded_by(schema::PATIENCE, prepare).await;
         self.is_foreign = matches!(prepared, Err(StoreError::NotOurs(_)));
-        self.id = prepared.map_err(|error| match error {
+        let id = prepared.map_err(|error| match error {
             StoreError::NotOurs(why) => StoreError::Unreachable(why),
             other => other,
         })?;
+        if self.id != id {
+            self.silences_mark = None;
+        }
+        self.id = id;
         Ok(connection)
     }
 

@@ -10,7 +10,6 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
@@ -68,16 +67,11 @@ impl Fleet {
         targets: &[Target],
         maker: &Maker<'_>,
     ) -> Result<Vec<Taken>, StoreError> {
-        let began = Instant::now();
         let mut taken = Vec::new();
         let mut refused = None;
         let mut parts = vec![shares];
         while let Some(part) = parts.pop() {
-            let mut done = self.take_all(part, targets, maker).await;
-            while matches!(done, Err(StoreError::Busy)) && began.elapsed() < BUSY_PATIENCE {
-                sleep(Duration::from_millis(20 + u64::from(Uuid::new_v4().as_fields().1) % 80)).await;
-                done = self.take_all(part, targets, maker).await;
-            }
+            let done = self.take_all(part, targets, maker).await;
             match (done, part) {
                 (Ok(more), _) => taken.extend(more),
                 // One of them is what the schema does not take: the others are not kept by it.
@@ -251,10 +245,6 @@ pub(super) fn taken(answer: Answer, fleet: Uuid) -> Taken {
         needs_event: false,
     }
 }
-
-/// For how long it is tried again if another instance was in the way: then whoever handed it
-/// over is not answered in time.
-const BUSY_PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// A share as it is kept: in its incident, or in the open one of its fingerprint. One that is
 /// placed is kept there although it is closed.
