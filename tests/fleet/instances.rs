@@ -192,6 +192,7 @@ impl Fleet {
                 println!("  {table}: {:#?}", local_rows(&disk.path().join("alerts.db"), &all));
             }
         }
+        // Last, as a test that waited for it in vain has poisoned it.
         let texts: Vec<_> = self.harness.provider.sms().iter().map(|sms| sms.text()).collect();
         println!("SMS: {texts:#?}, look-ups: {}", self.harness.provider.lookups().len());
     }
