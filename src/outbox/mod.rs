@@ -281,7 +281,10 @@ pub(crate) enum StoreError {
     #[error("memory is full")]
     Full,
     /// What is at the path is none of our files, but this; it was not touched.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "there is no file"))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(dead_code, reason = "there is no file")
+    )]
     #[error("it is not a tracing-alert database ({0}), and nothing of it was touched")]
     NotOurs(String),
     /// The file is damaged.

@@ -106,8 +106,11 @@ impl Dispatcher<'_> {
         let Some(link) = &mut self.inbox.link else { return };
         let mut is_stuck = false;
         let (of, taken, is_taken) = match answer {
-            Some(Answer::Unreachable { is_answer }) => {
+            Some(Answer::Unreachable { is_answer, is_foreign }) => {
                 link.note_silence(if is_answer { Silence::Taking } else { Silence::Looking });
+                if let Some(outage) = link.outage.as_mut().filter(|_| is_foreign) {
+                    outage.never_ends();
+                }
                 if is_answer {
                     link.asked_at = None;
                     link.due_at = Some(from_now(link.pause()));
@@ -191,7 +194,7 @@ impl Dispatcher<'_> {
             // It may hang: then this instance is on its own.
             let silent = asked_at.elapsed();
             if silent < patience {
-                return patience - silent;
+                return patience.saturating_sub(silent);
             }
             if link.outage.is_none() {
                 link.note_silence(Silence::Taking);

@@ -37,6 +37,6 @@ enum Answer {
     /// How it stands, and what became of shares that were handed over before.
     Looked(Uuid, Outlook),
     /// The fleet's store does not answer; nor is there another answer to the last question,
-    /// if this is one.
-    Unreachable { is_answer: bool },
+    /// if this is one. If its schema is another program's, that stays so.
+    Unreachable { is_answer: bool, is_foreign: bool },
 }

@@ -115,7 +115,7 @@ fn work(setup: &Setup, counters: &Arc<Counters>, mut station: Station, store: Fl
         let begun = work_until_stopped(setup, counters, &mut station, &mut inbox, &mut outbox);
         if let Err(why) = begun {
             // What it was asked is not answered any more.
-            drop(station.answers.send(Answer::Unreachable { is_answer: true }));
+            drop(station.answers.send(Answer::Unreachable { is_answer: true, is_foreign: false }));
             trouble::report("fleet", "", &format!("the fleet's thread begins again: {why}"));
             std::thread::sleep(PAUSE_AFTER_STOP);
         }
@@ -161,7 +161,8 @@ impl Dispatcher<'_> {
                     self.tell_of_dead().await;
                 }
                 // While others decide what is due there is nothing to do.
-                next = next.min(self.tell().await.max(MIN_PAUSE + OTHERS_DECIDE.mul_f64(jitter())));
+                next = next
+                    .min(self.tell().await.max(MIN_PAUSE.saturating_add(OTHERS_DECIDE.mul_f64(jitter()))));
                 next = self.start_due_deliveries().await.max(MIN_PAUSE).min(next);
                 next = self.ask_when_due().await.max(MIN_PAUSE).min(next);
             }
@@ -237,7 +238,8 @@ impl Dispatcher<'_> {
             }
             Err(error) => {
                 self.note_reached(station, Some(&error.to_string()));
-                drop(station.answers.send(Answer::Unreachable { is_answer: true }));
+                let is_foreign = self.outbox.fleet().is_some_and(|fleet| fleet.is_foreign());
+                drop(station.answers.send(Answer::Unreachable { is_answer: true, is_foreign }));
             }
         }
     }
@@ -299,12 +301,20 @@ impl Dispatcher<'_> {
                     }
                 }
                 self.sweep_fleet(station).await;
+                if due_at.is_none()
+                    && station.untold.is_empty()
+                    && let Some(fleet) = self.outbox.fleet()
+                {
+                    // Until the next look there is nothing to ask.
+                    fleet.close().await;
+                }
                 station.look_at.saturating_duration_since(Instant::now())
             }
             Err(error) => {
                 self.note_reached(station, Some(&error.to_string()));
                 let is_answer = std::mem::take(&mut station.is_asked);
-                drop(station.answers.send(Answer::Unreachable { is_answer }));
+                let is_foreign = self.outbox.fleet().is_some_and(|fleet| fleet.is_foreign());
+                drop(station.answers.send(Answer::Unreachable { is_answer, is_foreign }));
                 let pause = match station.hurried_until {
                     Some(_) => MIN_PAUSE,
                     None => RETRY_PAUSE,

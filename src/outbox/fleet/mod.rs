@@ -18,7 +18,10 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::{event::from_millis, host::time::from_now};
+use crate::{
+    event::from_millis,
+    host::time::{Saturating, from_now},
+};
 
 mod claims;
 mod load;
@@ -45,6 +48,7 @@ pub(crate) struct Fleet {
     used_at: Instant,
     /// The connection is in the middle of something.
     is_broken: bool,
+    is_foreign: bool,
     /// Which database it is, once the tables are known to be there.
     id: Uuid,
     clock: Clock,
@@ -91,6 +95,7 @@ impl Fleet {
             connection: None,
             used_at: Instant::now(),
             is_broken: false,
+            is_foreign: false,
             id: Uuid::nil(),
             clock: Clock { read: now, at: Instant::now() },
             outage: None,
@@ -104,7 +109,12 @@ impl Fleet {
 
     /// The time in the database.
     pub(crate) fn now(&self) -> SystemTime {
-        self.clock.read + self.clock.at.elapsed()
+        self.clock.read.later(self.clock.at.elapsed())
+    }
+
+    /// Whether its schema is none of this program's: only somebody who mends it helps.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.is_foreign
     }
 
     /// Closes a connection that was not used for [`IDLE`]. Returns how long that will not be.
@@ -112,7 +122,7 @@ impl Fleet {
         self.connection.as_ref()?;
         let idle = self.used_at.elapsed();
         if idle < IDLE {
-            return Some(IDLE - idle);
+            return Some(IDLE.saturating_sub(idle));
         }
         self.close().await;
         None
@@ -162,7 +172,12 @@ impl Fleet {
         self.clock = Clock::read(&mut connection).await?;
         // It may have been replaced meanwhile.
         let prepare = schema::prepare(&mut connection, &self.schema, &self.app);
-        self.id = bounded_by(schema::PATIENCE, prepare).await?;
+        let prepared = bounded_by(schema::PATIENCE, prepare).await;
+        self.is_foreign = matches!(prepared, Err(StoreError::NotOurs(_)));
+        self.id = prepared.map_err(|error| match error {
+            StoreError::NotOurs(why) => StoreError::Unreachable(why),
+            other => other,
+        })?;
         Ok(connection)
     }
 

@@ -55,12 +55,12 @@ pub(super) async fn prepare(
         .meant()?;
     transaction.commit().await.meant()?;
     if owner != app {
-        return Err(StoreError::Unreachable(format!(
+        return Err(StoreError::NotOurs(format!(
             "the schema {schema} is that of {owner}, and this is {app}: set ALERT_FLEET_SCHEMA to one of its own"
         )));
     }
     if needed > VERSION {
-        return Err(StoreError::Unreachable(format!(
+        return Err(StoreError::NotOurs(format!(
             "a newer version of tracing-alert has the schema {schema} to itself: update this program"
         )));
     }
@@ -104,7 +104,7 @@ async fn make(connection: &mut PgConnection, schema: &str, app: &str) -> Result<
     if let Err(error) = &made
         && error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42501"))
     {
-        return Err(StoreError::Unreachable(format!(
+        return Err(StoreError::NotOurs(format!(
             "the schema {schema} has no tables, and this role may not make them ({}): have its owner run \
              CREATE SCHEMA \"{schema}\" AUTHORIZATION the role of ALERT_FLEET",
             super::words(error)
