@@ -170,6 +170,7 @@ impl Drop for Fleet {
 }
 
 impl Fleet {
+    #[expect(clippy::print_stdout, reason = "it is shown of a test that fails")]
     fn show(&self) {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let refused = log
