@@ -119,6 +119,9 @@ impl Dispatcher<'_> {
                 );
             }
             self.tell_at = None;
+            if let Some(link) = &mut self.inbox.link {
+                link.note_counted();
+            }
             self.inbox.silencing.pop_front();
         }
     }

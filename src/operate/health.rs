@@ -4,7 +4,7 @@
 
 use std::{path::Path, time::SystemTime};
 
-use super::{File, Finding, Unusable, one_line, processes};
+use super::{Database, Finding, Overview, Unusable, one_line, processes};
 use crate::{
     host::time::spoken,
     outbox::{FILE_CAP_BYTES, MAX_LOG_BYTES, is_on_network, owner_of},
@@ -14,7 +14,7 @@ use crate::{
 /// open tell each of `recipients`, of whom the settings have the sink and the address.
 pub fn examine_file(path: &Path, recipients: &[(String, String)]) -> Vec<Finding> {
     let mut found = rights(path);
-    let mut file = match File::open(path) {
+    let mut file = match Database::open(path) {
         Ok(file) => file,
         Err(why) => {
             let mend = match &why {
@@ -24,7 +24,7 @@ pub fn examine_file(path: &Path, recipients: &[(String, String)]) -> Vec<Finding
                 }
                 Unusable::Version(..) => "as the words before say",
                 Unusable::User { .. } => "as the words before say",
-                Unusable::Failed(..) => {
+                Unusable::Fleet(_) | Unusable::Failed(..) => {
                     "see that its disk works and has room, and that nobody holds it for long"
                 }
             };
@@ -64,23 +64,30 @@ pub fn examine_file(path: &Path, recipients: &[(String, String)]) -> Vec<Finding
                     "end whatever has the file open besides the programs",
                 ));
             }
-            for sink in &overview.sinks {
-                if let (Some(since), Some(failure)) = (sink.failing_since, &sink.failure) {
-                    let time = SystemTime::now().duration_since(since).unwrap_or_default();
-                    let says = format!("{} accepts nothing for {}: {failure}", sink.name, spoken(time));
-                    found.push(Finding::bad(OF, "sink", says, "see what is said of that sink"));
-                }
-            }
-            for recipient in &overview.refused {
-                let mend = format!("mend what the provider said, and run `tracing-alert allow {recipient}`");
-                let says = format!("{recipient} was refused for good: nothing is attempted for a day");
-                found.push(Finding::bad(OF, "recipient", says, mend));
-            }
-            if overview.silences > 0 {
-                let says = format!("{} in force: `tracing-alert silences`", overview.silences);
-                found.push(Finding::unknown(OF, "silences", says));
-            }
+            found.extend(content(OF, &overview));
         }
+    }
+    found
+}
+
+/// What a store says of its sinks, recipients and silences.
+pub(super) fn content(of: &str, overview: &Overview) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for sink in &overview.sinks {
+        if let (Some(since), Some(failure)) = (sink.failing_since, &sink.failure) {
+            let time = SystemTime::now().duration_since(since).unwrap_or_default();
+            let says = format!("{} accepts nothing for {}: {failure}", sink.name, spoken(time));
+            found.push(Finding::bad(of, "sink", says, "see what is said of that sink"));
+        }
+    }
+    for recipient in &overview.refused {
+        let mend = format!("mend what the provider said, and run `tracing-alert allow {recipient}`");
+        let says = format!("{recipient} was refused for good: nothing is attempted for a day");
+        found.push(Finding::bad(of, "recipient", says, mend));
+    }
+    if overview.silences > 0 {
+        let says = format!("{} in force: `tracing-alert silences`", overview.silences);
+        found.push(Finding::unknown(of, "silences", says));
     }
     found
 }

@@ -1,17 +1,21 @@
-//! What the command `tracing-alert` does with the files and settings of programs: the
+//! What the command `tracing-alert` does with the files, fleets and settings of programs: the
 //! command itself (`src/bin`) reads arguments, and writes tables or JSON.
 //!
 //! Invariant: whatever is decided is decided where programs decide it, below.
 
-mod file;
+mod database;
 mod find;
+#[cfg(feature = "postgres")]
+mod fleet;
 mod health;
 mod ours;
 mod probe;
 mod processes;
 
-pub use file::{File, SilenceOf};
+pub use database::{Database, SilenceOf};
 pub use find::{Found, find};
+#[cfg(feature = "postgres")]
+pub use fleet::examine_fleet;
 pub use health::examine_file;
 pub use probe::{Probe, Way};
 

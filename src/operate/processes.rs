@@ -11,12 +11,17 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{File, Finding, Unusable, one_line};
-use crate::{dispatcher::is_alive, outbox::Noted, policy::known::Knower, sink::WEBHOOK_PREFIX};
+use super::{Database, Finding, Unusable, one_line};
+use crate::{
+    dispatcher::is_alive,
+    outbox::{Noted, Operated},
+    policy::known::Knower,
+    sink::WEBHOOK_PREFIX,
+};
 
 /// What is said of the processes that have `file` open, and of those of `recipients` whom
 /// they do not tell.
-pub(super) fn examine(file: &mut File, recipients: &[(String, String)]) -> Vec<Finding> {
+pub(super) fn examine(file: &mut Database, recipients: &[(String, String)]) -> Vec<Finding> {
     let host = hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     match file.processes() {
         Err(why) => vec![Finding::unknown(OF, IN_USE, format!("not known: {why}"))],
@@ -29,11 +34,15 @@ pub(super) fn examine(file: &mut File, recipients: &[(String, String)]) -> Vec<F
     }
 }
 
-impl File {
+impl Database {
     /// The processes that noted themselves, and those that have the file open, if the
     /// system says so.
     fn processes(&mut self) -> Result<(Vec<Noted>, Option<BTreeSet<u32>>), Unusable> {
-        self.with(async |store| Ok((store.noted().await?, store.holders())))
+        self.with(async |store, _| match store {
+            Operated::File(_, file) => Ok((file.noted().await?, file.holders())),
+            #[cfg(feature = "postgres")]
+            Operated::Fleet(_) => Ok((Vec::new(), None)),
+        })
     }
 }
 

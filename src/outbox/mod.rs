@@ -91,14 +91,14 @@ pub(crate) use memory::Memory;
 #[cfg(not(feature = "sqlite"))]
 pub(crate) use memory_only::Outbox;
 #[cfg(feature = "cli")]
-pub(crate) use operate::{Noted, Shown};
+pub(crate) use operate::{Noted, Operated, Shown};
 #[cfg(feature = "cli")]
 pub use operate::{Overview, SinkView, Unusable};
 #[cfg(feature = "cli")]
 pub use page::{IncidentView, MessageView, Revived, SilenceView, WaitingView};
-pub(crate) use page::{Learned, Page, Sequel, SilenceRow};
 #[cfg(feature = "postgres")]
-pub(crate) use page::{Share, Taken};
+pub(crate) use page::{KeyedSilence, Share, Taken};
+pub(crate) use page::{Learned, Page, Sequel, SilenceRow};
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::Sqlite;
 #[cfg(feature = "cli")]

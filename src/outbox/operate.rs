@@ -1,6 +1,6 @@
-//! What the command does with a file of running programs.
+//! What the command does with a store of running programs: a file, or a fleet's.
 //!
-//! Invariant: a file that is not there is not made, and one that is not as this version
+//! Invariant: a store that is not there is not made, and one that is not as this version
 //! makes it is not touched.
 
 use std::{
@@ -12,8 +12,10 @@ use std::{
 use serde::Serialize;
 use uuid::Uuid;
 
+#[cfg(feature = "postgres")]
+use super::Fleet;
 use super::{
-    IncidentView, Prune, Revived, SilenceRow, SilenceView, Sqlite, StoreError,
+    IncidentView, Page, Prune, Revived, SilenceRow, SilenceView, Sqlite, StoreError,
     keep::{Keep, turn},
     scope::Scope,
 };
@@ -23,7 +25,7 @@ use crate::{
     queue::stats::EventCounts,
 };
 
-/// Why a file is not to be worked with. The text has the mend.
+/// Why a store is not to be worked with. The text has the mend.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unusable {
@@ -49,9 +51,12 @@ pub enum Unusable {
     /// It cannot be read or written now.
     #[error("{0}: {1}")]
     Failed(PathBuf, String),
+    /// A fleet's store cannot be used.
+    #[error("the fleet's store: {0}")]
+    Fleet(String),
 }
 
-/// How much there is of what, in a file.
+/// How much there is of what, in a store.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Overview {
@@ -65,7 +70,10 @@ pub struct Overview {
     pub refused: Vec<String>,
     /// How many silences are in force.
     pub silences: usize,
-    /// How large the file is.
+    /// How many instances of the program are seen, if it is a fleet's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instances: Option<u64>,
+    /// How large the file is, or all that a fleet's schema has.
     pub file_bytes: u64,
     /// How large its write-ahead log is.
     pub log_bytes: u64,
@@ -105,14 +113,50 @@ pub(crate) enum Shown<'a> {
     Ids(&'a [String]),
 }
 
-impl Sqlite {
+/// A store that the command works on.
+pub(crate) enum Operated<'a> {
+    File(&'a Path, &'a mut Sqlite),
+    #[cfg(feature = "postgres")]
+    Fleet(&'a mut Fleet),
+}
+
+/// Does the same with either.
+macro_rules! each {
+    ($self:ident, $keeper:ident => $work:expr) => {
+        match $self {
+            Self::File(_, $keeper) => {
+                let $keeper = &mut **$keeper;
+                $work.await
+            }
+            #[cfg(feature = "postgres")]
+            Self::Fleet($keeper) => {
+                let $keeper = &mut **$keeper;
+                $work.await
+            }
+        }
+    };
+}
+
+impl Operated<'_> {
+    /// What time it is there, `now` being this machine's.
+    pub(crate) async fn time(&mut self, now: SystemTime) -> Result<SystemTime, StoreError> {
+        match self {
+            Self::File(..) => Ok(now),
+            #[cfg(feature = "postgres")]
+            Self::Fleet(fleet) => {
+                fleet.reach().await?;
+                Ok(fleet.now())
+            }
+        }
+    }
+
     /// The incidents that `shown` names.
     pub(crate) async fn show(
         &mut self,
         shown: &Shown<'_>,
         now: SystemTime,
     ) -> Result<Vec<IncidentView>, StoreError> {
-        Ok(self.page_of(shown).await?.incident_views(now))
+        Ok(each!(self, keeper => keeper.page_of(shown))?.incident_views(now))
     }
 
     /// What a message would say that told all of an incident.
@@ -122,19 +166,22 @@ impl Sqlite {
         day: u32,
         now: SystemTime,
     ) -> Result<Option<Notice>, StoreError> {
-        Ok(self.page_of(&Shown::Ids(&[id.to_owned()])).await?.account_of(id, day, now))
+        let ids = [id.to_owned()];
+        Ok(each!(self, keeper => keeper.page_of(&Shown::Ids(&ids)))?.account_of(id, day, now))
     }
 
     /// Has the messages with this id, or of this incident, attempted now.
     pub(crate) async fn revive(&mut self, id: &str, now: SystemTime) -> Result<Vec<Revived>, StoreError> {
         let ids = [id.to_owned()];
-        let scope = Scope::Shown(&Shown::Ids(&ids));
-        turn(self, &scope, &String::new, |page| page.revive(id, now)).await
+        let shown = Shown::Ids(&ids);
+        let scope = Scope::Shown(&shown);
+        each!(self, keeper => turn(keeper, &scope, &String::new, |page| page.revive(id, now)))
     }
 
     /// Ends the refusals of a recipient. Returns how many there were.
     pub(crate) async fn allow(&mut self, recipient: &str) -> Result<usize, StoreError> {
-        turn(self, &Scope::Live, &String::new, |page| page.allow(recipient)).await
+        let scope = Scope::Refused(recipient);
+        each!(self, keeper => turn(keeper, &scope, &String::new, |page| page.allow(recipient)))
     }
 
     /// Begins a silence. False if there are too many.
@@ -144,7 +191,8 @@ impl Sqlite {
         silence: SilenceRow,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        turn(self, &Scope::Silences, &String::new, |page| page.silence(key, silence, now)).await
+        let begin = |page: &mut Page| page.silence(key, silence, now);
+        each!(self, keeper => turn(keeper, &Scope::Silences, &String::new, begin))
     }
 
     /// Ends the silences in force with this id, or all. Returns how many.
@@ -154,22 +202,27 @@ impl Sqlite {
         now: SystemTime,
     ) -> Result<usize, StoreError> {
         let is_meant = |_, row: &SilenceRow| id.is_none_or(|id| row.public_id == id);
-        turn(self, &Scope::Silences, &String::new, |page| page.unsilence(is_meant, now)).await
+        let end = |page: &mut Page| page.unsilence(is_meant, now);
+        each!(self, keeper => turn(keeper, &Scope::Silences, &String::new, end))
     }
 
     /// The silences that are known, the latest first.
     pub(crate) async fn silences(&mut self) -> Result<Vec<SilenceView>, StoreError> {
-        let page = self.ledger().await?;
+        let page = each!(self, keeper => keeper.ledger())?;
         let mut views: Vec<_> = page.silences.values().map(SilenceView::of).collect();
         views.sort_by_key(|view| std::cmp::Reverse(view.from));
         Ok(views)
     }
 
     /// How much there is of what.
-    pub(crate) async fn overview(&mut self, path: &Path, now: SystemTime) -> Result<Overview, StoreError> {
-        let events = self.events().await?;
-        let (open_incidents, pending) = self.counts().await?;
-        let page = self.ledger().await?;
+    pub(crate) async fn overview(&mut self, now: SystemTime) -> Result<Overview, StoreError> {
+        let events = match self {
+            Self::File(_, file) => file.events().await?,
+            #[cfg(feature = "postgres")]
+            Self::Fleet(fleet) => fleet.counted().await?,
+        };
+        let (open_incidents, pending) = each!(self, keeper => keeper.counts())?;
+        let page = each!(self, keeper => keeper.ledger())?;
         let mut sinks: Vec<SinkView> = pending;
         for (name, row) in page.dead.iter() {
             if !sinks.iter().any(|sink| sink.name == *name) {
@@ -182,14 +235,25 @@ impl Sqlite {
         }
         sinks.sort_by(|one, other| one.name.cmp(&other.name));
         let size = |path: PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let (instances, file_bytes, log_bytes) = match self {
+            Self::File(path, _) => {
+                (None, size(path.to_owned()), size(super::path::with_suffix(path, "-wal")))
+            }
+            #[cfg(feature = "postgres")]
+            Self::Fleet(fleet) => {
+                let (instances, bytes) = fleet.size().await?;
+                (Some(instances), bytes, 0)
+            }
+        };
         Ok(Overview {
             events,
             open_incidents,
             sinks,
             refused: page.refusals.keys().map(|it| it.address.to_string()).collect(),
             silences: page.silences.values().filter(|it| it.until > now).count(),
-            file_bytes: size(path.to_owned()),
-            log_bytes: size(super::path::with_suffix(path, "-wal")),
+            instances,
+            file_bytes,
+            log_bytes,
         })
     }
 
@@ -198,10 +262,17 @@ impl Sqlite {
     pub(crate) async fn purge(&mut self, now: SystemTime) -> Result<(u64, u64), StoreError> {
         let (mut messages, mut incidents) = (0, 0);
         loop {
-            let pruned = self.prune(Prune::Settled { by: now }).await?;
-            messages += pruned.notices;
-            incidents += pruned.incidents;
-            if pruned.notices + pruned.incidents == 0 {
+            let (more_messages, more_incidents) = match self {
+                Self::File(_, file) => {
+                    let pruned = file.prune(Prune::Settled { by: now }).await?;
+                    (pruned.notices, pruned.incidents)
+                }
+                #[cfg(feature = "postgres")]
+                Self::Fleet(fleet) => fleet.purge_some().await?,
+            };
+            messages += more_messages;
+            incidents += more_incidents;
+            if more_messages + more_incidents == 0 {
                 return Ok((messages, incidents));
             }
         }

@@ -56,7 +56,7 @@ pub(super) enum Scope<'a> {
     /// All silences, and what is open or still to be told.
     Silences,
     /// So many incidents that the fleet is to be told more of, with what is known of them and
-    /// their events.
+    /// their events; and the silences.
     #[cfg(feature = "postgres")]
     Shares { limit: usize },
     /// These incidents, and what is known of them.
@@ -65,6 +65,9 @@ pub(super) enum Scope<'a> {
     /// Some incidents, what is sent of them, and their events.
     #[cfg(feature = "cli")]
     Shown(&'a Shown<'a>),
+    /// The refusals of a recipient.
+    #[cfg(feature = "cli")]
+    Refused(&'a str),
     /// What another store's rows meet here.
     Absorb(&'a [&'a Page]),
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::{
-    Fleet, Outbox, Page, Share, Store, StoreError, Taken,
+    Fleet, KeyedSilence, Outbox, Page, Share, Store, StoreError, Taken,
     keep::turn,
     scope::Scope,
     store::{decide, keep},
@@ -54,9 +54,22 @@ impl Store {
         }
     }
 
-    /// What the fleet is to be told of up to `limit` incidents.
-    pub(crate) async fn shares(&mut self, limit: usize) -> Result<Vec<Share>, StoreError> {
-        decide!(self, Scope::Shares { limit }, |page: &mut Page| page.shares(limit))
+    /// What the fleet is to be told of up to `limit` incidents, and the silences that are
+    /// known here.
+    pub(crate) async fn shares(
+        &mut self,
+        limit: usize,
+    ) -> Result<(Vec<Share>, Vec<KeyedSilence>), StoreError> {
+        decide!(self, Scope::Shares { limit }, |page: &mut Page| (page.shares(limit), page.keyed_silences()))
+    }
+
+    /// Begins and ends here what `silences` says that another store began and ended.
+    pub(crate) async fn learn_silences(
+        &mut self,
+        silences: &[KeyedSilence],
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        decide!(self, Scope::Silences, |page: &mut Page| page.learn_silences(silences, now))
     }
 
     /// The incidents that the fleet has, and nobody is known to be told of.

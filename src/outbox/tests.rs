@@ -330,6 +330,8 @@ mod overview;
 mod plans;
 #[cfg(feature = "sqlite")]
 mod pruning;
+#[cfg(feature = "postgres")]
+mod quiet;
 mod silences;
 #[cfg(feature = "sqlite")]
 mod starts;

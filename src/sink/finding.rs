@@ -50,6 +50,11 @@ impl Finding {
         Self::bad("file", "open", says, mend)
     }
 
+    /// Of a fleet that cannot be examined.
+    pub fn of_fleet(says: &str) -> Self {
+        Self::bad("fleet", "open", says, "as the words before say")
+    }
+
     pub(crate) fn new(of: &str, what: &str, verdict: Verdict, says: impl Into<String>) -> Self {
         Self { of: of.to_owned(), what: what.to_owned(), verdict, says: says.into(), mend: None, took: None }
     }

@@ -108,7 +108,13 @@ async fn measure(rows: u32) {
         format!("x{}", ids.get())
     };
     let calendar = Calendar::default();
-    let maker = Maker { new_id: &new_id, run: Uuid::from_u128(1), process: &process, calendar: &calendar };
+    let maker = Maker {
+        new_id: &new_id,
+        run: Uuid::from_u128(1),
+        process: &process,
+        calendar: &calendar,
+        is_of_fleet: false,
+    };
     let to = |sink, level| Target { sink, recipient: format!("{sink}@example.com"), level, rhythm: RHYTHM };
     let targets = [to("sms", Level::ERROR), to("mail", Level::ERROR)];
     let channel = |sink| Channel {

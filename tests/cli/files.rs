@@ -220,3 +220,17 @@ fn another_user_is_told_whose_it_is() {
     let ran = Ran::of(as_nobody.output().unwrap());
     assert!(!ran.is_well && ran.errors.contains("it belongs to user 0"), "{ran:?}");
 }
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn a_command_that_is_built_without_fleets_says_what_to_install() {
+    let stage = Stage::new();
+    for command in ["list", "doctor"] {
+        let ran = stage.run(&["--fleet", command]);
+        let said = format!("{}{}", ran.text, ran.errors);
+        assert!(
+            !ran.is_well && said.contains("cargo install tracing-alert --features cli,postgres"),
+            "{ran:?}"
+        );
+    }
+}

@@ -6,6 +6,8 @@
 mod changes;
 mod doctor;
 mod files;
+#[cfg(all(feature = "postgres", target_os = "linux"))]
+mod fleet;
 mod program;
 mod reading;
 mod service;

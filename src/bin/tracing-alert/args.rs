@@ -8,7 +8,7 @@ use clap_complete::Shell;
 /// Looks after the alerts of programs that use the crate tracing-alert.
 ///
 /// Reads the settings that such a program reads, from the environment or a file, and works
-/// on its database while it runs. Never makes, migrates, repairs or replaces a database.
+/// on its database while it runs, or on that of a fleet of instances. Never makes, migrates, repairs or replaces a database.
 #[derive(Debug, Parser)]
 #[command(name = "tracing-alert", version, max_term_width = 90, propagate_version = true)]
 pub(crate) struct Cli {
@@ -26,6 +26,12 @@ pub(crate) struct Common {
     /// The name of the program: its database is looked for where that keeps it
     #[arg(long, global = true, value_name = "NAME", conflicts_with = "database")]
     pub(crate) app: Option<String>,
+    /// Works on what the instances of the program share in PostgreSQL: ALERT_FLEET says where
+    ///
+    /// Its URL is a secret, so it is no argument; ALERT_FLEET_FILE names a file that holds it,
+    /// and ALERT_FLEET_SCHEMA the schema.
+    #[arg(long, global = true)]
+    pub(crate) fleet: bool,
     /// Reads settings from a file of lines like NAME=value, before those of the environment
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) env_file: Option<PathBuf>,
@@ -71,7 +77,8 @@ pub(crate) enum Command {
     },
     /// Tells nobody of some events for a while, and then how many there were
     ///
-    /// All programs of the database honour it, from their next event on.
+    /// All programs of the database honour it, from their next event on; of a fleet, all
+    /// instances.
     Silence(Silence),
     /// Lists silences
     Silences,

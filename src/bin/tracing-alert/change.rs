@@ -3,7 +3,7 @@
 use serde_json::json;
 use tracing_alert::{
     Matcher,
-    operate::{File, SilenceOf},
+    operate::{Database, SilenceOf},
 };
 
 use crate::{
@@ -11,11 +11,11 @@ use crate::{
     look::{Look, cell, number},
 };
 
-pub(crate) fn retry(file: &mut File, ids: &[String], look: &Look) -> Result<(), Failure> {
+pub(crate) fn retry(database: &mut Database, ids: &[String], look: &Look) -> Result<(), Failure> {
     let mut all = Vec::new();
     let mut unknown = Vec::new();
     for id in ids.iter().map(|id| id.trim_start_matches('#')) {
-        let revived = file.retry(id)?;
+        let revived = database.retry(id)?;
         if revived.is_empty() {
             unknown.push(id);
         }
@@ -32,7 +32,8 @@ pub(crate) fn retry(file: &mut File, ids: &[String], look: &Look) -> Result<(), 
                     cell(&message.recipient, 60)
                 ))?,
                 (true, false) => {
-                    look.say(&format!("{to}: due now; a program that runs takes it within 30 s"))?;
+                    let within = database.noticed_within();
+                    look.say(&format!("{to}: due now; it is taken {within}"))?;
                 }
                 (false, _) => look.say(&format!("{to}: under way, or delivered: left alone"))?,
             }
@@ -44,8 +45,8 @@ pub(crate) fn retry(file: &mut File, ids: &[String], look: &Look) -> Result<(), 
     if unknown.is_empty() { Ok(()) } else { Err(Failure::Said) }
 }
 
-pub(crate) fn allow(file: &mut File, recipient: &str, look: &Look) -> Result<(), Failure> {
-    let count = file.allow(recipient)?;
+pub(crate) fn allow(database: &mut Database, recipient: &str, look: &Look) -> Result<(), Failure> {
+    let count = database.allow(recipient)?;
     if count == 0 {
         return Err(Failure::Say(format!(
             "{recipient} is not refused; `tracing-alert stats` lists who is, as the settings have them"
@@ -59,7 +60,7 @@ pub(crate) fn allow(file: &mut File, recipient: &str, look: &Look) -> Result<(),
     ))
 }
 
-pub(crate) fn silence(file: &mut File, args: &args::Silence, look: &Look) -> Result<(), Failure> {
+pub(crate) fn silence(database: &mut Database, args: &args::Silence, look: &Look) -> Result<(), Failure> {
     let of = match &args.id {
         Some(id) => SilenceOf::Incident(id.trim_start_matches('#').to_owned()),
         None => {
@@ -76,7 +77,7 @@ pub(crate) fn silence(file: &mut File, args: &args::Silence, look: &Look) -> Res
             SilenceOf::Matcher(matcher)
         }
     };
-    let Some(silence) = file.silence(of, args.lasts, args.why.clone(), who())? else {
+    let Some(silence) = database.silence(of, args.lasts, args.why.clone(), who())? else {
         let id = args.id.as_deref().unwrap_or_default();
         return Err(Failure::Say(format!(
             "nothing has the id {id}; `tracing-alert list` has those there are"
@@ -100,14 +101,14 @@ fn who() -> String {
     user.unwrap_or_else(|| "somebody".to_owned())
 }
 
-pub(crate) fn unsilence(file: &mut File, ids: &[String], look: &Look) -> Result<(), Failure> {
+pub(crate) fn unsilence(database: &mut Database, ids: &[String], look: &Look) -> Result<(), Failure> {
     let mut ended = 0;
     if ids.is_empty() {
-        ended = file.unsilence(None)?;
+        ended = database.unsilence(None)?;
     }
     let mut unknown = Vec::new();
     for id in ids {
-        match file.unsilence(Some(id))? {
+        match database.unsilence(Some(id))? {
             0 => unknown.push(id),
             count => ended = count.saturating_add(ended),
         }
@@ -116,7 +117,8 @@ pub(crate) fn unsilence(file: &mut File, ids: &[String], look: &Look) -> Result<
         look.json(&json!({ "ended": ended, "unknown": unknown }))?;
     } else {
         let silences = number(ended as u64, "silence");
-        look.say(&format!("{silences} ended; what they held back is told within 30 s, if a program runs"))?;
+        let within = database.noticed_within();
+        look.say(&format!("{silences} ended; what they held back is told {within}"))?;
         for id in &unknown {
             look.say(&look.bad(&format!("{id}: no silence in force has this id")))?;
         }
@@ -124,8 +126,8 @@ pub(crate) fn unsilence(file: &mut File, ids: &[String], look: &Look) -> Result<
     if unknown.is_empty() { Ok(()) } else { Err(Failure::Said) }
 }
 
-pub(crate) fn purge(file: &mut File, look: &Look) -> Result<(), Failure> {
-    let (messages, incidents) = file.purge()?;
+pub(crate) fn purge(database: &mut Database, look: &Look) -> Result<(), Failure> {
+    let (messages, incidents) = database.purge()?;
     if look.is_json {
         return look.json(&json!({ "messages": messages, "incidents": incidents }));
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tracing_alert::operate::{File, IncidentView, MessageView, Overview, SilenceView};
+use tracing_alert::operate::{Database, IncidentView, MessageView, Overview, SilenceView};
 
 use crate::{
     Failure,
@@ -10,8 +10,8 @@ use crate::{
     table::{lines, table},
 };
 
-pub(crate) fn list(file: &mut File, last: u32, look: &Look) -> Result<(), Failure> {
-    let incidents = file.incidents(last)?;
+pub(crate) fn list(database: &mut Database, last: u32, look: &Look) -> Result<(), Failure> {
+    let incidents = database.incidents(last)?;
     if look.is_json {
         return look.json(&incidents);
     }
@@ -59,16 +59,21 @@ fn told(incident: &IncidentView, look: &Look) -> String {
     }
 }
 
-pub(crate) fn show(file: &mut File, id: &str, html: Option<&Path>, look: &Look) -> Result<(), Failure> {
+pub(crate) fn show(
+    database: &mut Database,
+    id: &str,
+    html: Option<&Path>,
+    look: &Look,
+) -> Result<(), Failure> {
     let id = id.trim_start_matches('#');
-    let incidents = file.incident(id)?;
+    let incidents = database.incident(id)?;
     if incidents.is_empty() {
         return Err(Failure::Say(format!(
             "nothing has the id {id}; `tracing-alert list` has those there are"
         )));
     }
     if let Some(path) = html {
-        let Some((_, html)) = mail(file, &incidents, look)? else {
+        let Some((_, html)) = mail(database, &incidents, look)? else {
             return Err(Failure::Say(format!("of {id} no event is kept that a mail could show")));
         };
         std::fs::write(path, html).map_err(|error| Failure::Say(format!("{}: {error}", path.display())))?;
@@ -81,22 +86,22 @@ pub(crate) fn show(file: &mut File, id: &str, html: Option<&Path>, look: &Look) 
         if number > 0 {
             look.line("")?;
         }
-        show_one(file, incident, look)?;
+        show_one(database, incident, look)?;
     }
     Ok(())
 }
 
 /// The mail about the first of them.
 fn mail(
-    file: &mut File,
+    database: &mut Database,
     incidents: &[IncidentView],
     look: &Look,
 ) -> Result<Option<(String, String)>, Failure> {
     let Some(first) = incidents.first() else { return Ok(None) };
-    Ok(file.mail(&first.id, look.zone())?)
+    Ok(database.mail(&first.id, look.zone())?)
 }
 
-fn show_one(file: &mut File, incident: &IncidentView, look: &Look) -> Result<(), Failure> {
+fn show_one(database: &mut Database, incident: &IncidentView, look: &Look) -> Result<(), Failure> {
     let state = match (incident.is_open, incident.silenced_until) {
         (_, Some(until)) => format!("silenced until {}", look.time(until)),
         (true, None) => "open".to_owned(),
@@ -106,7 +111,7 @@ fn show_one(file: &mut File, incident: &IncidentView, look: &Look) -> Result<(),
     let (from, to) = (look.time(incident.opened_at), look.time(incident.last_at));
     look.say(&format!("#{}  {state}, {events} from {from} to {to}", incident.id))?;
     look.line("")?;
-    match mail(file, std::slice::from_ref(incident), look)? {
+    match mail(database, std::slice::from_ref(incident), look)? {
         // How to silence it is said below.
         Some((text, _)) => {
             let foot = format!("\n#{}", incident.id);
@@ -159,8 +164,8 @@ fn message_table(messages: &[MessageView], look: &Look) -> String {
     lines(&rows)
 }
 
-pub(crate) fn silences(file: &mut File, look: &Look) -> Result<(), Failure> {
-    let silences = file.silences()?;
+pub(crate) fn silences(database: &mut Database, look: &Look) -> Result<(), Failure> {
+    let silences = database.silences()?;
     if look.is_json {
         return look.json(&silences);
     }
@@ -190,19 +195,28 @@ fn until(silence: &SilenceView, look: &Look) -> String {
     }
 }
 
-pub(crate) fn stats(file: &mut File, look: &Look) -> Result<(), Failure> {
-    let overview = file.overview()?;
+pub(crate) fn stats(database: &mut Database, look: &Look) -> Result<(), Failure> {
+    let overview = database.overview()?;
     if look.is_json {
         return look.json(&overview);
     }
-    look.say(&counts(file, &overview, look))
+    look.say(&counts(database, &overview, look))
+}
+
+/// How large it is, and who shares it.
+fn size(overview: &Overview) -> String {
+    let (size, log) = (overview.file_bytes / 1024, overview.log_bytes / 1024);
+    match overview.instances {
+        Some(instances) => format!("{} seen, {size} KiB", number(instances, "instance")),
+        None => format!("{size} KiB and a log of {log} KiB"),
+    }
 }
 
 /// The counts, some lines.
-pub(crate) fn counts(file: &File, overview: &Overview, look: &Look) -> String {
+pub(crate) fn counts(database: &Database, overview: &Overview, look: &Look) -> String {
     let events = overview.events;
     let mut lines = vec![
-        format!("{}", file.path().display()),
+        format!("{}", database.name()),
         format!(
             "{}: {} reported, {} pending, {} not reported",
             number(events.committed(), "event"),
@@ -211,11 +225,10 @@ pub(crate) fn counts(file: &File, overview: &Overview, look: &Look) -> String {
             events.dead
         ),
         format!(
-            "{} open, {} in force; {} KiB and a log of {} KiB",
+            "{} open, {} in force; {}",
             number(overview.open_incidents, "incident"),
             number(overview.silences as u64, "silence"),
-            overview.file_bytes / 1024,
-            overview.log_bytes / 1024
+            size(overview)
         ),
     ];
     for sink in &overview.sinks {

@@ -9,8 +9,8 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory, Parser};
-use tracing_alert::operate::{File, Unusable};
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use tracing_alert::operate::{Database, Unusable};
 
 mod args;
 mod change;
@@ -52,6 +52,11 @@ impl From<io::Error> for Failure {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // clap does not see it of one that stands before the command and one behind it.
+    if cli.common.fleet && cli.common.database.is_some() {
+        let what = "the argument '--fleet' cannot be used with '--database <FILE>'";
+        Cli::command().error(ErrorKind::ArgumentConflict, what).exit();
+    }
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Said) => ExitCode::FAILURE,
@@ -69,7 +74,13 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Failure> {
     let settings = || settings::read(&cli.common);
     let look = Look::new(cli.common.json, io::stdout().is_terminal());
-    let open = || -> Result<File, Failure> { Ok(File::open(&choose::database(&cli.common, &settings()?)?)?) };
+    let open = || -> Result<Database, Failure> {
+        let settings = settings()?;
+        Ok(match cli.common.fleet {
+            true => Database::open_fleet(settings, cli.common.app.as_deref())?,
+            false => Database::open(&choose::database(&cli.common, &settings)?)?,
+        })
+    };
     match &cli.command {
         Command::Test(test) => probe::test(test, settings()?, &look),
         Command::Doctor => probe::doctor(&cli.common, settings()?, &look),

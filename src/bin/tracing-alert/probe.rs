@@ -22,27 +22,52 @@ pub(crate) fn test(args: &args::Test, settings: Variables, look: &Look) -> Resul
 }
 
 pub(crate) fn doctor(common: &args::Common, settings: Variables, look: &Look) -> Result<(), Failure> {
-    let in_memory = settings.get(OsStr::new("ALERT_DATABASE")).is_some_and(|it| it == ":memory:");
-    let database = choose::database(common, &settings);
-    let probe = Probe::new(settings)?;
+    let probe = Probe::new(settings.clone())?;
     let mut report = Report::new(look);
     probe.settings().into_iter().for_each(|finding| report.add(finding));
-    match database {
-        Ok(path) => {
-            examine_file(&path, &probe.recipients()).into_iter().for_each(|finding| report.add(finding));
-        }
-        Err(Failure::Say(why)) => {
-            let mend = match in_memory {
-                true => "set ALERT_DATABASE to a file, if alerts are to outlive the process",
-                false => "start the program once, or name its file by --database",
-            };
-            report.add(Finding::of_file(&why, mend));
-        }
-        Err(Failure::Said) => (),
+    if is_of_fleet(common, &settings) {
+        fleet(common, &settings).into_iter().for_each(|finding| report.add(finding));
+    }
+    // Of a fleet, the command may be anywhere; each instance has a file of its own.
+    if !common.fleet {
+        file(common, &settings, &probe).into_iter().for_each(|finding| report.add(finding));
     }
     probe.examine(|finding| report.add(finding));
     let is_well = report.all.iter().all(|finding| finding.verdict != Verdict::Bad);
     report.end(is_well)
+}
+
+/// What is found out of the program's file.
+fn file(common: &args::Common, settings: &Variables, probe: &Probe) -> Vec<Finding> {
+    match choose::database(common, settings) {
+        Ok(path) => examine_file(&path, &probe.recipients()),
+        Err(Failure::Say(why)) => {
+            let in_memory = settings.get(OsStr::new("ALERT_DATABASE")).is_some_and(|it| it == ":memory:");
+            let mend = match in_memory {
+                true => "set ALERT_DATABASE to a file, if alerts are to outlive the process",
+                false => "start the program once, or name its file by --database",
+            };
+            vec![Finding::of_file(&why, mend)]
+        }
+        Err(Failure::Said) => Vec::new(),
+    }
+}
+
+/// Whether the instances of the program share a store, by the arguments or the settings.
+fn is_of_fleet(common: &args::Common, settings: &Variables) -> bool {
+    let is_set = |name: &str| settings.get(OsStr::new(name)).is_some_and(|value| !value.is_empty());
+    common.fleet || (cfg!(feature = "postgres") && (is_set("ALERT_FLEET") || is_set("ALERT_FLEET_FILE")))
+}
+
+#[cfg(feature = "postgres")]
+fn fleet(common: &args::Common, settings: &Variables) -> Vec<Finding> {
+    tracing_alert::operate::examine_fleet(settings.clone(), common.app.as_deref())
+}
+
+#[cfg(not(feature = "postgres"))]
+fn fleet(common: &args::Common, settings: &Variables) -> Vec<Finding> {
+    let opened = tracing_alert::operate::Database::open_fleet(settings.clone(), common.app.as_deref());
+    opened.err().map(|why| Finding::of_fleet(&why.to_string())).into_iter().collect()
 }
 
 /// What was found, said at once, or as JSON at the end.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tracing_alert::operate::File;
+use tracing_alert::operate::Database;
 
 use crate::{
     Failure,
@@ -17,18 +17,18 @@ use crate::{
 
 /// On a terminal each look replaces the one before; else one follows the other, as JSON a
 /// line each.
-pub(crate) fn watch(file: &mut File, every: Duration, look: &Look) -> Result<(), Failure> {
+pub(crate) fn watch(database: &mut Database, every: Duration, look: &Look) -> Result<(), Failure> {
     let is_terminal = io::stdout().is_terminal();
     loop {
-        let overview = file.overview()?;
-        let incidents = file.incidents(LAST)?;
+        let overview = database.overview()?;
+        let incidents = database.incidents(LAST)?;
         let mut out = io::stdout();
         if look.is_json {
             let line = serde_json::json!({ "overview": overview, "incidents": incidents });
             writeln!(out, "{line}")?;
         } else {
             let look = Look::new(false, is_terminal);
-            let mut text = counts(file, &overview, &look);
+            let mut text = counts(database, &overview, &look);
             text.push_str("\n\n");
             let room = width().unwrap_or(WIDTH).saturating_sub(OTHER_COLUMNS).max(MIN_MESSAGE);
             text.push_str(&incident_table(incidents.get(..SHOWN).unwrap_or(&incidents), room, &look));

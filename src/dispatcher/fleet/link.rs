@@ -9,6 +9,7 @@ use super::{
     super::{Dispatcher, MAX_SLEEP, STORE_RETRY},
     Answer, Request,
     outage::{Outage, Silence},
+    silences::Silences,
 };
 use crate::{
     host::time::{Saturating, from_now},
@@ -28,6 +29,7 @@ pub(in crate::dispatcher) struct Link {
     store: Option<Uuid>,
     /// Somebody waits for what was captured to be told.
     must_hurry: bool,
+    pub(super) silences: Silences,
     /// How many instances there are, and which of them this is; zero if that is not known.
     pub(super) fleet: u32,
     pub(super) position: u32,
@@ -45,6 +47,7 @@ impl Link {
             handed_at: None,
             store: None,
             must_hurry: false,
+            silences: Silences::default(),
             fleet: 0,
             position: 0,
             outage: None,
@@ -112,6 +115,7 @@ impl Dispatcher<'_> {
                     outage.never_ends();
                 }
                 if is_answer {
+                    link.silences.note_answer(false);
                     link.asked_at = None;
                     link.due_at = Some(from_now(link.pause()));
                 }
@@ -126,6 +130,7 @@ impl Dispatcher<'_> {
                 return;
             }
             Some(Answer::Taken(of, taken)) => {
+                link.silences.note_answer(store == Some(of));
                 link.asked_at = None;
                 if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
                     link.due_at = Some(from_now(STORE_RETRY));
@@ -141,6 +146,9 @@ impl Dispatcher<'_> {
                     link.note_silence(Silence::Telling);
                     self.tell_at = None;
                     is_stuck = true;
+                }
+                if store == Some(of) {
+                    link.silences.hear(outlook.silences);
                 }
                 (of, outlook.taken, false)
             }
@@ -159,6 +167,7 @@ impl Dispatcher<'_> {
         if !taken.is_empty() && store == Some(of) {
             self.note_taken(&taken).await;
         }
+        self.learn_silences().await;
     }
 
     /// Takes back what this instance decided to tell alone and did not send: the fleet tells it.
@@ -207,8 +216,8 @@ impl Dispatcher<'_> {
             return wait.max(STORE_RETRY / 4);
         }
         let Some(name) = self.local_store().await else { return STORE_RETRY };
-        let Ok(shares) = self.outbox.with(async |store: &mut Store| store.shares(MAX_SHARES).await).await
-        else {
+        let read = async |store: &mut Store| store.shares(MAX_SHARES).await;
+        let Ok((shares, own)) = self.outbox.with(read).await else {
             return STORE_RETRY;
         };
         let is_other = self.inbox.link.as_ref().is_some_and(|link| link.store != Some(name));
@@ -217,14 +226,15 @@ impl Dispatcher<'_> {
         let (Some(link), Ok(untold)) = (&mut self.inbox.link, untold) else { return STORE_RETRY };
         link.due_at = Some(from_now(LOOK_AGAIN));
         let hurried = std::mem::take(&mut link.must_hurry);
+        let silences = link.silences.news(own, SystemTime::now());
         // The first time it learns which store this is.
-        if shares.is_empty() && !hurried && !is_other {
+        if shares.is_empty() && silences.is_empty() && !hurried && !is_other {
             return MAX_SLEEP;
         }
         link.store = Some(name);
         (link.asked_at, link.handed_at) = (Some(Instant::now()), Some(Instant::now()));
         // If it is gone, what it says next is nothing.
-        drop(link.requests.send(Request::HandOver { store: name, shares, untold, hurried }));
+        drop(link.requests.send(Request::HandOver { store: name, shares, silences, untold, hurried }));
         patience
     }
 

@@ -8,12 +8,13 @@
 //! Invariant: the alert thread never waits for the fleet; it has at most one question under
 //! way.
 
-use crate::outbox::{Outlook, Share, Taken};
+use crate::outbox::{KeyedSilence, Outlook, Share, Taken};
 use uuid::Uuid;
 
 mod link;
 mod outage;
 mod run;
+mod silences;
 
 pub(super) use link::Link;
 
@@ -24,6 +25,8 @@ enum Request {
     HandOver {
         store: Uuid,
         shares: Vec<Share>,
+        /// Which silences began or ended there.
+        silences: Vec<KeyedSilence>,
         /// What an earlier run handed over, and nobody is known to be told of.
         untold: Vec<i64>,
         hurried: bool,

@@ -23,12 +23,13 @@ use super::{
     Answer, Link, Request,
 };
 use crate::{
+    event::to_millis,
     host::{
         thread::{self, Role},
         time::from_now,
         trouble, unwind,
     },
-    outbox::{Fleet, Maker, Outbox, Seen, Share, Store},
+    outbox::{Fleet, KeyedSilence, Maker, Outbox, Seen, Share, Store},
     policy::{fingerprint::Grouping, notice::Process},
     queue::stats::Counters,
 };
@@ -178,9 +179,9 @@ impl Dispatcher<'_> {
             tokio::select! {
                 biased;
                 request = station.requests.recv(), if station.ends_by.is_none() => match request {
-                    Some(Request::HandOver { store, shares, untold, hurried }) => {
+                    Some(Request::HandOver { store, shares, silences, untold, hurried }) => {
                         station.know(store, untold);
-                        self.take_shares(station, store, &shares, hurried).await;
+                        self.take_shares(station, store, &shares, &silences, hurried).await;
                     }
                     None => station.ends_by = Some(from_now(LAST_WORDS)),
                 },
@@ -194,7 +195,14 @@ impl Dispatcher<'_> {
     }
 
     /// Hands over `shares` of the local store `name`.
-    async fn take_shares(&mut self, station: &mut Station, name: Uuid, shares: &[Share], hurried: bool) {
+    async fn take_shares(
+        &mut self,
+        station: &mut Station,
+        name: Uuid,
+        shares: &[Share],
+        silences: &[KeyedSilence],
+        hurried: bool,
+    ) {
         let maker = Maker {
             new_id: &public_id,
             run: self.inbox.run,
@@ -205,7 +213,7 @@ impl Dispatcher<'_> {
         let targets = &self.targets;
         let Some(fleet) = self.outbox.fleet() else { return };
         fleet.set_store(name);
-        if shares.is_empty() {
+        if shares.is_empty() && silences.is_empty() {
             // Only a look says whether the store answers.
             station.hurried_until = hurried.then(|| from_now(HURRY)).or(station.hurried_until);
             if hurried {
@@ -214,7 +222,13 @@ impl Dispatcher<'_> {
             (station.look_at, station.is_asked) = (Instant::now(), true);
             return;
         }
-        match fleet.hand_over(shares, targets, &maker).await {
+        // Before what is held back by them.
+        let taken = match (fleet.take_silences(silences, SystemTime::now()).await, shares) {
+            (Err(error), _) => Err(error),
+            (Ok(()), []) => Ok(Vec::new()),
+            (Ok(()), shares) => fleet.hand_over(shares, targets, &maker).await,
+        };
+        match taken {
             Ok(taken) => {
                 self.note_reached(station, None);
                 for answer in &taken {
@@ -285,6 +299,11 @@ impl Dispatcher<'_> {
                 // Of what it does not name any more there is nothing to wait for.
                 for id in untold.iter().filter(|id| !named.contains(id)) {
                     station.untold.remove(id);
+                }
+                let ahead = to_millis(SystemTime::now()).saturating_sub(to_millis(self.now()));
+                if let Some(silences) = outlook.silences.take() {
+                    let by_clock = silences.into_iter().map(|(key, row)| (key, row.by_clock(ahead)));
+                    outlook.silences = Some(by_clock.collect());
                 }
                 let store = station.store;
                 self.note_reached(station, None);

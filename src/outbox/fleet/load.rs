@@ -22,7 +22,7 @@ mod opening;
 mod telling;
 
 /// A row of the table `tab`: its key and what it says, as JSON.
-type Loaded = (String, String, String);
+pub(super) type Loaded = (String, String, String);
 
 /// Reads rows of any tables, each as a table's name, a key and data.
 macro_rules! rows {
@@ -92,7 +92,12 @@ impl FleetTurn<'_> {
             | Scope::Taken(_)
             | Scope::Absorb(_) => Vec::new(),
             #[cfg(feature = "cli")]
-            Scope::Shown(_) => Vec::new(),
+            Scope::Shown(shown) => {
+                self.lock_shown(shown).await?;
+                self.shown(shown).await?
+            }
+            #[cfg(feature = "cli")]
+            Scope::Refused(recipient) => self.refused(recipient).await?,
         };
         self.keep_all(rows)
     }

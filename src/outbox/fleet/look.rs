@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    super::{StoreError, Taken},
+    super::{KeyedSilence, StoreError, Taken},
     Fleet, bounded,
     load::run,
     shares::{Answer, answer, taken},
@@ -24,6 +24,8 @@ pub(crate) struct Outlook {
     pub(crate) taken: Vec<Taken>,
     /// It takes what is counted, and nobody tells it.
     pub(crate) is_stuck: bool,
+    /// All silences that the fleet knows, if they changed since the last look.
+    pub(crate) silences: Option<Vec<KeyedSilence>>,
 }
 
 /// What a look comes to.
@@ -62,6 +64,7 @@ impl Fleet {
         shares: &[i64],
         sinks: &[&str],
     ) -> Result<Seen, StoreError> {
+        let known_mark = self.silences_mark.clone();
         let mut turn = self.begin_turn().await?;
         let (store, now) = (turn.store, to_millis(turn.now));
         run!(
@@ -104,14 +107,15 @@ impl Fleet {
                 told.into_iter().map(|answer| taken(answer, turn.fleet)).collect()
             }
         };
-        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>, bool, bool)>(
+        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>, bool, bool, Option<String>)>(
             "SELECT count(*), count(*) FILTER (WHERE store < $1),
                     least((SELECT min(due_at) FROM standing WHERE sink = ANY ($3) AND due_at IS NOT NULL),
                           (SELECT min(due_at) FROM delivery WHERE sink = ANY ($3) AND state = 'pending'),
                           (SELECT min(ask_at) FROM delivery WHERE sink = ANY ($3) AND ask_at IS NOT NULL)),
                     EXISTS (SELECT 1 FROM dead_told
                              WHERE sink = ANY ($3) AND (count > 0 OR failing_since IS NOT NULL)),
-                    EXISTS (SELECT 1 FROM standing WHERE sink = ANY ($3) AND due_at <= $4)
+                    EXISTS (SELECT 1 FROM standing WHERE sink = ANY ($3) AND due_at <= $4),
+                    (SELECT count(*) || ' ' || sum(until) FROM silence)
                FROM instance WHERE seen_until > $2",
         );
         let counted = counted
@@ -120,11 +124,16 @@ impl Fleet {
             .bind(sinks)
             .bind(to_millis(turn.now.earlier(STUCK_AFTER)))
             .persistent(false);
-        let (fleet, position, due_at, is_ill, is_stuck) =
+        let (fleet, position, due_at, is_ill, is_stuck, mark) =
             bounded(counted.fetch_one(&mut *turn.transaction)).await?;
+        let silences = match mark == known_mark {
+            true => None,
+            false => Some(turn.silence_rows().await?),
+        };
         turn.end().await?;
+        self.silences_mark = mark;
         let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-        let outlook = Outlook { fleet: number(fleet), position: number(position), taken, is_stuck };
+        let outlook = Outlook { fleet: number(fleet), position: number(position), taken, is_stuck, silences };
         Ok(Seen { outlook, due_at: due_at.map(from_millis), is_ill })
     }
 }

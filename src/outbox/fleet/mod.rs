@@ -24,13 +24,18 @@ use crate::{
 };
 
 mod claims;
+#[cfg(feature = "cli")]
+mod doctor;
 mod load;
 mod look;
+#[cfg(feature = "cli")]
+mod operate;
 mod reads;
 mod save;
 mod schema;
 mod settings;
 mod shares;
+mod silences;
 mod sweep;
 mod turn;
 
@@ -41,7 +46,8 @@ pub(crate) use settings::FleetSettings;
 pub(crate) struct Fleet {
     options: PgConnectOptions,
     schema: String,
-    app: String,
+    /// The program that the schema has to be of; none if it may be any.
+    app: Option<String>,
     /// The local store that is handed over.
     pub(super) store: Uuid,
     connection: Option<PgConnection>,
@@ -51,6 +57,10 @@ pub(crate) struct Fleet {
     is_foreign: bool,
     /// Which database it is, once the tables are known to be there.
     id: Uuid,
+    /// How the silences were that this instance was told of.
+    silences_mark: Option<String>,
+    /// Whether the tables are made if they are not there.
+    may_make: bool,
     clock: Clock,
     /// Why the last attempt to reach it failed, how many did in a row, and when the next is.
     outage: Option<(String, u32, Instant)>,
@@ -90,13 +100,15 @@ impl Fleet {
         Self {
             options,
             schema: schema.to_owned(),
-            app: app.to_owned(),
+            app: Some(app.to_owned()),
             store,
             connection: None,
             used_at: Instant::now(),
             is_broken: false,
             is_foreign: false,
             id: Uuid::nil(),
+            silences_mark: None,
+            may_make: true,
             clock: Clock { read: now, at: Instant::now() },
             outage: None,
         }
@@ -104,6 +116,10 @@ impl Fleet {
 
     /// From now on, the local store `store` is handed over.
     pub(crate) fn set_store(&mut self, store: Uuid) {
+        if self.store != store {
+            // That one knows of none.
+            self.silences_mark = None;
+        }
         self.store = store;
     }
 
@@ -171,7 +187,7 @@ impl Fleet {
         let mut connection = bounded(PgConnection::connect_with(&self.options)).await?;
         self.clock = Clock::read(&mut connection).await?;
         // It may have been replaced meanwhile.
-        let prepare = schema::prepare(&mut connection, &self.schema, &self.app);
+        let prepare = schema::prepare(&mut connection, &self.schema, self.app.as_deref(), self.may_make);
         let prepared = bounded_by(schema::PATIENCE, prepare).await;
         self.is_foreign = matches!(prepared, Err(StoreError::NotOurs(_)));
         self.id = prepared.map_err(|error| match error {

@@ -34,18 +34,27 @@ pub(super) fn begin(schema: &str) -> String {
     )
 }
 
-/// Makes the tables if they are not there, and looks whose they are. Returns which database
-/// it is.
+/// Looks whose the tables are, if the program `app` is known, and makes them for it before
+/// if they are not there and it may. Returns which database it is.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
     schema: &str,
-    app: &str,
+    app: Option<&str>,
+    may_make: bool,
 ) -> Result<Uuid, StoreError> {
     let mut transaction = connection.begin_with("BEGIN").await.meant()?;
     let is_there = is_there(&mut transaction, schema).await?;
     transaction.commit().await.meant()?;
     if !is_there {
-        make(connection, schema, app).await?;
+        match app.filter(|_| may_make) {
+            Some(app) => make(connection, schema, app).await?,
+            None => {
+                return Err(StoreError::NotOurs(format!(
+                    "the schema {schema} has no tables of tracing-alert, or this role may not see them: a \
+                     program makes them when it first starts with ALERT_FLEET"
+                )));
+            }
+        }
     }
     let mut transaction = connection.begin_with(AssertSqlSafe(begin(schema))).await.meant()?;
     let (id, owner, needed): (Uuid, String, i32) = sqlx::query_as("SELECT id, app, needed FROM meta")
@@ -54,7 +63,9 @@ pub(super) async fn prepare(
         .await
         .meant()?;
     transaction.commit().await.meant()?;
-    if owner != app {
+    if let Some(app) = app
+        && owner != app
+    {
         return Err(StoreError::NotOurs(format!(
             "the schema {schema} is that of {owner}, and this is {app}: set ALERT_FLEET_SCHEMA to one of its own"
         )));

@@ -31,6 +31,8 @@ mod known;
 mod learn;
 #[cfg(feature = "cli")]
 mod overview;
+#[cfg(feature = "postgres")]
+mod quiet;
 mod read;
 mod rows;
 mod settle;
@@ -55,6 +57,8 @@ pub(super) use rows::{
 pub(crate) use shares::{Share, Taken};
 #[cfg(feature = "postgres")]
 pub(super) use shares::{Shared, ToldHere};
+#[cfg(feature = "postgres")]
+pub(crate) use silences::KeyedSilence;
 pub(crate) use silences::SilenceRow;
 use table::Rows;
 pub(super) use table::{Kept, Table};

@@ -16,7 +16,7 @@ use crate::{
     policy::{
         fingerprint,
         incident::Reason,
-        notice::{Kind, Notice, Sample},
+        notice::{Kind, Notice, Sample, Spread},
     },
 };
 
@@ -52,6 +52,9 @@ pub struct IncidentView {
     pub last_at: SystemTime,
     /// Whether more events would join it.
     pub is_open: bool,
+    /// In which instances it happened, if several share the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// Until when it is silenced, if it is.
     #[serde(serialize_with = "millis_or_none::serialize")]
     pub silenced_until: Option<SystemTime>,
@@ -202,6 +205,7 @@ impl Page {
             opened_at: row.opened_at,
             last_at: row.last_at,
             is_open: row.closed_at.is_none(),
+            spread: row.spread.clone(),
             silenced_until: row.held_until.filter(|until| *until > now),
             messages,
             waiting: waiting.collect(),
@@ -247,6 +251,7 @@ impl Page {
             since: row.opened_at,
             last_at: row.last_at,
             last_hour: row.pace.hour(now.max(row.last_at)),
+            spread: row.spread.clone(),
         };
         Some(Notice {
             id: row.public_id.clone(),

@@ -333,7 +333,9 @@ impl Page {
             let more = share.row.own_count().saturating_sub(counted(share));
             (more > 0).then(|| share.arrival(more))
         });
-        self.join(arrivals.collect(), maker, targets, now);
+        let mut arrivals: Vec<_> = arrivals.collect();
+        arrivals.iter_mut().for_each(|arrival| self.defer(arrival, now));
+        self.join(arrivals, maker, targets, now);
         let places = shares.iter().zip(known).map(|(share, is_known)| {
             let place = is_known.then(|| self.place_of(share)).flatten()?;
             let told_before = before.get(&share.local_id).map_or(&[][..], |(_, told)| told);

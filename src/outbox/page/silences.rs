@@ -62,7 +62,7 @@ pub(crate) struct SilenceRow {
 }
 
 impl SilenceRow {
-    fn is_in_force(&self, now: SystemTime) -> bool {
+    pub(super) fn is_in_force(&self, now: SystemTime) -> bool {
         self.until > now
     }
 
@@ -88,8 +88,12 @@ impl SilenceRow {
     }
 }
 
+/// A silence, with what its events count under.
+#[cfg(feature = "postgres")]
+pub(crate) type KeyedSilence = (Uuid, SilenceRow);
+
 /// Adds a fingerprint, unless it is there or there are too many.
-fn note(kinds: &mut Vec<String>, kind: String) {
+pub(super) fn note(kinds: &mut Vec<String>, kind: String) {
     if kinds.len() < MAX_KINDS && !kinds.contains(&kind) {
         kinds.push(kind);
     }

@@ -102,6 +102,8 @@ pub(super) async fn load(
         Scope::Starts { since } => starts(connection, *since).await,
         Scope::Pending => pending(connection).await,
         Scope::Live => live(connection).await,
+        #[cfg(feature = "cli")]
+        Scope::Refused(_) => live(connection).await,
         Scope::Recipients => recipients(connection).await,
         Scope::Notice(id) => notice(connection, *id).await,
         Scope::Events(incidents) => events(connection, incidents).await,

@@ -1,10 +1,12 @@
 //! What people are shown of a file, and change in it.
 
+use std::path::Path;
+
 use super::*;
 
-fn of(bench: &mut Bench) -> &mut Sqlite {
+fn of(bench: &mut Bench) -> Operated<'_> {
     let Store::Sqlite(file) = &mut bench.store else { panic!("no file") };
-    file
+    Operated::File(Path::new(""), file)
 }
 
 #[test]

@@ -128,7 +128,8 @@ impl FleetTurn<'_> {
                FROM delivery JOIN unnest($2::text[], $3::text[]) AS whom (sink, recipient) USING (sink, recipient)
               WHERE state = 'pending'
               UNION ALL
-             SELECT 'silence', to_jsonb(key)::text, data::text FROM silence WHERE until > $4
+             SELECT 'silence', to_jsonb(key)::text, data::text FROM silence
+              WHERE until > $4 OR replace(key::text, '-', '') = ANY ($1)
               UNION ALL
              SELECT 'beyond', '', jsonb_build_object(
                  'last_incident', nextval('incident_number'),

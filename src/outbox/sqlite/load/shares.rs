@@ -17,7 +17,7 @@ impl Sqlite {
     }
 }
 
-/// The incidents with something that the fleet does not have.
+/// The incidents with something that the fleet does not have, and the silences.
 pub(super) async fn due(connection: &mut SqliteConnection, limit: usize) -> Rows {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     rows!(
@@ -37,6 +37,8 @@ pub(super) async fn due(connection: &mut SqliteConnection, limit: usize) -> Rows
            SELECT 'latest_event', CAST(incident_id AS TEXT), payload
              FROM due CROSS JOIN latest_event ON incident_id = due.id
             WHERE coalesce(due.data ->> '$.shared.taken', 0) = 0
+            UNION ALL
+           SELECT 'silence', json_quote(key), data FROM silence
             UNION ALL
            SELECT 'needed', '', CAST(user_version AS TEXT) FROM pragma_user_version",
         limit
