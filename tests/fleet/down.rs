@@ -192,7 +192,7 @@ fn a_server_with_a_full_disk_loses_no_count_and_makes_no_flood() {
     outage(Fault::DiskFull);
 }
 
-/// As a slow network is no outage.
+/// One whose way back and forth takes as long as to a database in the next city.
 #[test]
 fn a_slow_network_is_no_outage() {
     let cluster = Cluster::start();
@@ -200,7 +200,7 @@ fn a_slow_network_is_no_outage() {
     let fleet = Fleet::by(&cluster, proxy.url(&cluster.url()));
     let mut instances = fleet.start_all(2);
     in_the_end("the tables are there", || fleet.counted().is_some());
-    proxy.goes(Way::Delayed(Duration::from_millis(20)));
+    proxy.goes(Way::Delayed(Duration::from_millis(5)));
     all_do(&mut instances, "err 1");
     in_the_end("every count is there", || fleet.counted() == Some(2));
     fleet.harness.provider.wait_longer_for(1, 1, LONG);

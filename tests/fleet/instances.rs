@@ -170,6 +170,7 @@ impl Drop for Fleet {
 }
 
 impl Fleet {
+    #[expect(clippy::print_stdout, reason = "it is shown of a test that fails")]
     fn show(&self) {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let refused = log
@@ -192,6 +193,7 @@ impl Fleet {
                 println!("  {table}: {:#?}", local_rows(&disk.path().join("alerts.db"), &all));
             }
         }
+        // Last, as a test that waited for it in vain has poisoned it.
         let texts: Vec<_> = self.harness.provider.sms().iter().map(|sms| sms.text()).collect();
         println!("SMS: {texts:#?}, look-ups: {}", self.harness.provider.lookups().len());
     }
