@@ -3,19 +3,19 @@
 use crate::{
     cluster::shared,
     figures,
-    instances::{Fleet, in_the_end},
+    instances::{Fleet, LONG, in_the_end},
 };
 
 #[test]
-fn an_instance_that_returns_from_main_hands_over_what_it_counted() {
-    let fleet = Fleet::on(shared());
+fn an_instance_that_returns_from_main_hands_over_what_it_counted_and_others_tell() {
+    let fleet = Fleet::on(shared()).with("ALERT_FLEET_POLL", "5s");
     let mut other = fleet.start(0);
     in_the_end("the tables are there", || fleet.counted().is_some());
     let mut instance = fleet.start(1);
     instance.errs(3);
     instance.ends();
-    fleet.harness.provider.wait_for(1, 1);
     in_the_end("every count is there", || fleet.counted() == Some(3));
+    fleet.harness.provider.wait_longer_for(1, 1, LONG);
     assert_eq!((fleet.harness.provider.sms().len(), fleet.harness.provider.mails().len()), (1, 1));
     assert_eq!(other.stats()["dead"], 0);
 }
@@ -32,7 +32,7 @@ fn what_an_instance_handed_over_is_told_by_others_if_it_dies_with_its_disk() {
     fleet.lose_disk(2);
     assert_eq!(fleet.harness.provider.sms().len(), 0, "it was told before the instance died");
     let begun = std::time::Instant::now();
-    fleet.harness.provider.wait_longer_for(1, 1, crate::instances::LONG);
+    fleet.harness.provider.wait_longer_for(1, 1, LONG);
     figures(&format!("what a dead instance left was told {:.1?} after its death", begun.elapsed()));
     in_the_end("it is settled", || {
         fleet.rows("SELECT 1 FROM delivery WHERE state <> 'delivered'").is_empty()
