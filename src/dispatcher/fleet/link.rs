@@ -1,6 +1,9 @@
 //! [`Link`]: what the alert thread knows of the fleet.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant, SystemTime},
+};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use uuid::Uuid;
@@ -28,8 +31,11 @@ pub(in crate::dispatcher) struct Link {
     /// When something was handed over last, and of which local store.
     handed_at: Option<Instant>,
     store: Option<Uuid>,
-    /// Somebody waits for what was captured to be told.
+    /// Somebody waits for what was captured to be told: the next hand-over says so.
     must_hurry: bool,
+    /// Somebody waited for that; and what of it the fleet has, and nobody was told of.
+    has_hurried: bool,
+    untold: BTreeSet<i64>,
     pub(super) silences: Silences,
     /// How many instances there are, and which of them this is; zero if that is not known.
     pub(super) fleet: u32,
@@ -48,6 +54,8 @@ impl Link {
             handed_at: None,
             store: None,
             must_hurry: false,
+            has_hurried: false,
+            untold: BTreeSet::new(),
             silences: Silences::default(),
             fleet: 0,
             position: 0,
@@ -64,7 +72,7 @@ impl Link {
 
     /// What was captured is to be told at once.
     pub(in crate::dispatcher) fn hurry(&mut self) {
-        self.must_hurry = true;
+        (self.must_hurry, self.has_hurried) = (true, true);
         self.due_at = Some(Instant::now());
     }
 
@@ -73,10 +81,11 @@ impl Link {
         (Duration::from_millis(10) * self.fleet).clamp(MIN_PAUSE, MAX_PAUSE)
     }
 
-    /// Whether something is still to be handed over, and may be.
+    /// Whether something is still to be handed over and may be; or told, if somebody waits.
     pub(in crate::dispatcher) fn is_handing_over(&self) -> bool {
         let soon = from_now(MIN_PAUSE);
-        self.outage.is_none() && (self.asked_at.is_some() || self.due_at.is_some_and(|at| at <= soon))
+        let is_asked = self.asked_at.is_some() || self.due_at.is_some_and(|at| at <= soon);
+        self.outage.is_none() && (is_asked || (self.has_hurried && !self.untold.is_empty()))
     }
 
     /// The next answer; there is none where there is no fleet.
@@ -133,6 +142,8 @@ impl Dispatcher<'_> {
             Some(Answer::Taken(of, taken)) => {
                 link.silences.note_answer(true);
                 link.asked_at = None;
+                let untold = taken.iter().filter(|answer| answer.told_at.is_none() && !answer.needs_event);
+                link.untold.extend(untold.map(|answer| answer.local_id));
                 if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
                     link.due_at = Some(from_now(STORE_RETRY));
                 }
@@ -154,6 +165,9 @@ impl Dispatcher<'_> {
                 (of, outlook.taken, false)
             }
         };
+        for answer in taken.iter().filter(|answer| answer.told_at.is_some()) {
+            link.untold.remove(&answer.local_id);
+        }
         // If it does not take what is handed over, that it can be seen is no help.
         let ends = |outage: &mut Outage| match outage.silence {
             Silence::Looking => !is_stuck,
@@ -232,6 +246,9 @@ impl Dispatcher<'_> {
         let has_nothing = shares.is_empty() && silences.is_empty();
         if has_nothing && !hurried && !is_other && link.outage.is_none() {
             return MAX_SLEEP;
+        }
+        if is_other {
+            link.untold.clear();
         }
         link.store = Some(name);
         (link.asked_at, link.handed_at) = (Some(Instant::now()), Some(Instant::now()));

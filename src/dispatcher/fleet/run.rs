@@ -263,6 +263,7 @@ impl Dispatcher<'_> {
         match fleet.look(host, version, pause.saturating_mul(3), &untold, &sinks).await {
             Ok(Seen { mut outlook, due_at, is_ill }) => {
                 station.fleet = outlook.fleet.max(1);
+                station.looks = station.looks.saturating_add(1);
                 station.look_at = from_now(station.pause().mul_f64(0.8 + 0.4 * jitter()));
                 station.is_ill = is_ill;
                 let named: BTreeSet<i64> = outlook.taken.iter().map(|answer| answer.local_id).collect();

@@ -25,6 +25,8 @@ pub(super) struct Station {
     /// How often all look, if that is set.
     pub(super) poll: Option<Duration>,
     pub(super) fleet: u32,
+    /// How often it looked.
+    pub(super) looks: u32,
     pub(super) sweep_at: Instant,
     pub(super) is_reached: Option<bool>,
     /// The next look is the answer to a question.
@@ -54,6 +56,7 @@ impl Station {
             look_at: Instant::now(),
             poll,
             fleet: 0,
+            looks: 0,
             sweep_at: from_now(sweep_in),
             is_reached: None,
             is_asked: false,
@@ -98,8 +101,8 @@ impl Station {
         match (self.untold.is_empty(), self.poll) {
             (false, _) => together(MIN_LOOK),
             (true, Some(poll)) => poll,
-            // There is nobody who could leave something.
-            (true, None) if self.fleet <= 1 => MAX_LOOK,
+            // There is nobody who could leave something; if they did not all begin just now.
+            (true, None) if self.fleet <= 1 && self.looks > 1 => MAX_LOOK,
             (true, None) => together(IDLE_LOOK),
         }
     }
