@@ -3,7 +3,6 @@
 //!
 //! They need Debian's packages `postgresql` and `pgbouncer`, and fail without them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![expect(clippy::print_stdout, reason = "figures, and what a failing scenario leaves to read")]
 #![cfg(target_os = "linux")]
 
 mod between;
