@@ -16,9 +16,3 @@ mod stage;
 mod tests_of_hops;
 mod transcript;
 mod webhooks;
-
-/// What the means of a fleet's tests stand on.
-#[cfg(all(feature = "postgres", target_os = "linux"))]
-mod support {
-    pub(crate) use crate::stage::PATIENCE;
-}

@@ -229,7 +229,8 @@ impl Dispatcher<'_> {
         let hurried = std::mem::take(&mut link.must_hurry);
         let silences = link.silences.news(own, SystemTime::now());
         // The first time it learns which store this is.
-        if shares.is_empty() && silences.is_empty() && !hurried && !is_other {
+        let has_nothing = shares.is_empty() && silences.is_empty();
+        if has_nothing && !hurried && !is_other && link.outage.is_none() {
             return MAX_SLEEP;
         }
         link.store = Some(name);

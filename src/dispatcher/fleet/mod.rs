@@ -15,6 +15,7 @@ mod link;
 mod outage;
 mod run;
 mod silences;
+mod station;
 
 pub(super) use link::Link;
 

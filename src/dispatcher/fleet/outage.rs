@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use uuid::Uuid;
 
 use super::super::{Dispatcher, MAX_SLEEP, deliver::jitter};
-use super::run::MAX_LOOK;
+use super::station::MAX_LOOK;
 use crate::{
     host::time::Saturating,
     outbox::{Channel, Target},

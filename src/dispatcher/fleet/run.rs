@@ -11,16 +11,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task,
-    time::sleep,
-};
+use tokio::{sync::mpsc::unbounded_channel, task, time::sleep};
 use uuid::Uuid;
 
 use super::{
     super::{Dispatcher, Inbox, MAX_SLEEP, deliver::jitter, setup::Setup, start::runtime, tell::public_id},
     Answer, Link, Request,
+    station::Station,
 };
 use crate::{
     event::to_millis,
@@ -29,35 +26,10 @@ use crate::{
         time::from_now,
         trouble, unwind,
     },
-    outbox::{Fleet, KeyedSilence, Maker, Outbox, Seen, Share, Store},
+    outbox::{Fleet, KeyedSilence, Maker, Outbox, Seen, Share, Store, StoreError},
     policy::{fingerprint::Grouping, notice::Process},
     queue::stats::Counters,
 };
-
-/// What is known of this instance's shares, and when it is looked what became of them.
-struct Station {
-    requests: UnboundedReceiver<Request>,
-    answers: UnboundedSender<Answer>,
-    /// The local store that was handed over last.
-    store: Uuid,
-    /// Its incidents that the fleet has, and nobody was told of yet.
-    untold: BTreeSet<i64>,
-    asked_up_to: i64,
-    look_at: Instant,
-    /// How often all look, if that is set.
-    poll: Option<Duration>,
-    fleet: u32,
-    sweep_at: Instant,
-    is_reached: Option<bool>,
-    /// The next look is the answer to a question.
-    is_asked: bool,
-    /// Whether something is to be told of a sink.
-    is_ill: bool,
-    /// Until when it is looked often, as somebody waits.
-    hurried_until: Option<Instant>,
-    /// The alert thread is gone: what is under way is seen through until then.
-    ends_by: Option<Instant>,
-}
 
 impl Link {
     /// Starts the fleet's thread, if there is a fleet.
@@ -78,22 +50,8 @@ impl Link {
         };
         let (requests, requested) = unbounded_channel();
         let (answered, answers) = unbounded_channel();
-        let station = Station {
-            requests: requested,
-            answers: answered,
-            store: Uuid::nil(),
-            untold: BTreeSet::new(),
-            asked_up_to: 0,
-            look_at: Instant::now(),
-            poll: fleet.poll,
-            fleet: 0,
-            sweep_at: from_now(SWEEP_PAUSE.mul_f64(jitter())),
-            is_reached: None,
-            is_asked: false,
-            is_ill: false,
-            hurried_until: None,
-            ends_by: None,
-        };
+        let sweep_in = SWEEP_PAUSE.mul_f64(jitter());
+        let station = Station::new(requested, answered, fleet.poll, sweep_in);
         let store = Fleet::new(options, &fleet.schema, &process.app, Uuid::nil(), SystemTime::now());
         let (setup, counters) = (setup.clone(), Arc::clone(counters));
         let work = move || work(&setup, &counters, station, store, run);
@@ -234,7 +192,15 @@ impl Dispatcher<'_> {
         let taken = match (fleet.take_silences(silences, SystemTime::now()).await, shares) {
             (Err(error), _) => Err(error),
             (Ok(()), []) => Ok(Vec::new()),
-            (Ok(()), shares) => fleet.hand_over(shares, targets, &maker).await,
+            (Ok(()), shares) => {
+                let began = Instant::now();
+                let mut taken = fleet.hand_over(shares, targets, &maker).await;
+                while matches!(taken, Err(StoreError::Busy)) && began.elapsed() < BUSY_PATIENCE {
+                    sleep(MIN_PAUSE.mul_f64(0.4 + 1.6 * jitter())).await;
+                    taken = fleet.hand_over(shares, targets, &maker).await;
+                }
+                taken
+            }
         };
         match taken {
             Ok(taken) => {
@@ -367,63 +333,16 @@ impl Dispatcher<'_> {
     }
 }
 
-impl Station {
-    /// Some of what is untold: each look asks of the next ones.
-    fn some_untold(&mut self) -> Vec<i64> {
-        let after = self.untold.range(self.asked_up_to.saturating_add(1)..).copied();
-        let mut some: Vec<i64> = after.take(MAX_ASKED).collect();
-        if some.len() < MAX_ASKED {
-            let before = self.untold.range(..=self.asked_up_to).copied();
-            some.extend(before.take(MAX_ASKED - some.len()).collect::<Vec<_>>());
-        }
-        self.asked_up_to = some.last().copied().unwrap_or(0);
-        some
-    }
-
-    fn ends(&self) -> bool {
-        self.ends_by.is_some()
-    }
-
-    /// From now on, `store` is handed over, of which these incidents may be told already.
-    fn know(&mut self, store: Uuid, untold: Vec<i64>) {
-        if self.store != store {
-            self.store = store;
-            self.untold.clear();
-        }
-        self.untold.extend(untold);
-    }
-
-    /// Between two looks: however many instances there are, they look once or three times a
-    /// second together.
-    fn pause(&self) -> Duration {
-        if self.hurried_until.is_some_and(|until| until > Instant::now()) && !self.untold.is_empty() {
-            return HURRIED_LOOK;
-        }
-        let together = |least| Duration::from_secs(u64::from(self.fleet)).clamp(least, MAX_LOOK);
-        match (self.untold.is_empty(), self.poll) {
-            (false, _) => together(MIN_LOOK),
-            (true, Some(poll)) => poll,
-            // There is nobody who could leave something.
-            (true, None) if self.fleet <= 1 => MAX_LOOK,
-            (true, None) => together(IDLE_LOOK),
-        }
-    }
-}
-
 /// Between two turns of the loop, as others may be deciding what is due.
 const MIN_PAUSE: Duration = Duration::from_millis(50);
+
+/// For how long a hand-over is tried again that another instance was in the way of: after
+/// that, whoever asked goes on alone.
+const BUSY_PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// How long it is left to others to decide what is due, at most.
 const OTHERS_DECIDE: Duration = Duration::from_millis(600);
 
-const MIN_LOOK: Duration = Duration::from_secs(5);
-
-/// The same while this instance waits for nothing: longer than a connection is kept.
-const IDLE_LOOK: Duration = Duration::from_secs(15);
-pub(super) const MAX_LOOK: Duration = Duration::from_secs(300);
-
-/// While somebody waits for what was captured to be told, and for how long.
-const HURRIED_LOOK: Duration = Duration::from_millis(200);
 const HURRY: Duration = Duration::from_secs(30);
 
 /// How soon it is looked again whether the store answers.
@@ -434,8 +353,5 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long what is under way at the end is seen through.
 const LAST_WORDS: Duration = Duration::from_millis(1_500);
-
-/// Of how many shares one look asks.
-const MAX_ASKED: usize = 500;
 
 const PAUSE_AFTER_STOP: Duration = Duration::from_secs(1);

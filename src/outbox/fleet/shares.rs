@@ -4,10 +4,7 @@
 //! holds its incident open and adds a row of its own. What is not open is opened in a turn.
 //! Invariant: what is acknowledged is counted, whenever the incident is closed.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -42,6 +42,8 @@ mod silences;
 #[cfg(feature = "sqlite")]
 mod starts;
 mod table;
+#[cfg(feature = "postgres")]
+mod take_over;
 mod tell;
 
 pub(crate) use fates::{Learned, Sequel};
