@@ -266,6 +266,11 @@ impl Dispatcher<'_> {
                 station.looks = station.looks.saturating_add(1);
                 station.look_at = from_now(station.pause().mul_f64(0.8 + 0.4 * jitter()));
                 station.is_ill = is_ill;
+                // If nobody looked for a while, this instance tells now what is due.
+                outlook.is_stuck &= std::mem::replace(&mut station.was_stuck, outlook.is_stuck);
+                if station.was_stuck {
+                    station.look_at = from_now(LOOK_AGAIN);
+                }
                 let named: BTreeSet<i64> = outlook.taken.iter().map(|answer| answer.local_id).collect();
                 outlook.taken.retain(|answer| answer.told_at.is_some());
                 for answer in &outlook.taken {
@@ -309,10 +314,8 @@ impl Dispatcher<'_> {
                 let is_answer = std::mem::take(&mut station.is_asked);
                 let is_foreign = self.outbox.fleet().is_some_and(|fleet| fleet.is_foreign());
                 drop(station.answers.send(Answer::Unreachable { is_answer, is_foreign }));
-                let pause = match station.hurried_until {
-                    Some(_) => MIN_PAUSE,
-                    None => RETRY_PAUSE,
-                };
+                let is_hurried = station.hurried_until.is_some_and(|until| until > Instant::now());
+                let pause = if is_hurried { MIN_PAUSE } else { RETRY_PAUSE };
                 station.look_at = from_now(pause);
                 pause
             }
@@ -345,6 +348,9 @@ const BUSY_PATIENCE: Duration = Duration::from_millis(1_500);
 const OTHERS_DECIDE: Duration = Duration::from_millis(600);
 
 const HURRY: Duration = Duration::from_secs(30);
+
+/// How soon it is looked again whether what is long due is told.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How soon it is looked again whether the store answers.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);

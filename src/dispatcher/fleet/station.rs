@@ -33,6 +33,8 @@ pub(super) struct Station {
     pub(super) is_asked: bool,
     /// Whether something is to be told of a sink.
     pub(super) is_ill: bool,
+    /// At the last look, something was due for long.
+    pub(super) was_stuck: bool,
     /// Until when it is looked often, as somebody waits.
     pub(super) hurried_until: Option<Instant>,
     /// The alert thread is gone: what is under way is seen through until then.
@@ -61,6 +63,7 @@ impl Station {
             is_reached: None,
             is_asked: false,
             is_ill: false,
+            was_stuck: false,
             hurried_until: None,
             ends_by: None,
         }
