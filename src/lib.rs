@@ -108,7 +108,7 @@
 // The rooms, from the ground up: each imports only from those before it, which
 // `tests/it/rooms.rs` checks.
 
-// The process and its threads: roles, forks, locks, clocks, our own lines on stderr.
+// The process and its threads: roles, forks, locks that nobody waits for, clocks, our own lines on stderr.
 mod host;
 pub use host::thread::NoAlerts;
 

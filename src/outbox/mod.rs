@@ -5,7 +5,8 @@
 //! stores only keep ([`keep`]): [`Memory`] is the page of everything, and [`Sqlite`]
 //! loads the part of a file that one decision needs ([`scope`]), alone with the file, and
 //! saves what changed. A row has one form, by serde (`page/rows.rs`), so a new field
-//! is named there, where it is decided and nowhere else. Whoever uses all this has an
+//! is named there, where it is decided, and where a damaged file's rows are made up
+//! (`sqlite/rescue.rs`). Whoever uses all this has an
 //! [`Outbox`], which goes from a file that fails to memory and back. Runs on the alert
 //! thread; one owner, no sharing inside the process.
 //! Every answer to a delivery is one function of `page/settle.rs` or `page/dead.rs`, and

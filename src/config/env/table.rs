@@ -3,7 +3,8 @@
 //! Invariant: what a variable means is in its row. What else names variables: which of
 //! them make a sink (`channels.rs`), what their absence leads to (`effect` in
 //! `variables.rs`), whose they are, to tell near misses (`suggest.rs`), and which setter
-//! does the same (`report.rs`, `check.rs`).
+//! does the same (`report.rs`, `check.rs`). Of a new sink also: `../recipients.rs`, `../env.rs`,
+//! `operate/probe.rs`, and the list of our own sinks in `sink/mod.rs`.
 
 use std::path::Path;
 
