@@ -28,7 +28,7 @@ pub(crate) fn stagger(fleet: u32, random: f64) -> Duration {
     let steepness = f64::from(known).ln() + 1.0;
     let random = if random.is_finite() { random.clamp(0.0, 1.0) } else { 1.0 };
     let share = (random * steepness.exp_m1()).ln_1p() / steepness;
-    LONGEST_STAGGER.mul_f64(share.clamp(0.0, 1.0))
+    MAX_STAGGER.mul_f64(share.clamp(0.0, 1.0))
 }
 
 /// How much longer than [`PATIENCE`] an instance waits before it tells by a way that cannot
@@ -66,7 +66,7 @@ fn hasher(key: u64) -> SipHasher24 {
 }
 
 /// Beyond this, waiting costs more than a second message.
-const LONGEST_STAGGER: Duration = Duration::from_secs(20);
+const MAX_STAGGER: Duration = Duration::from_secs(20);
 
 /// What a fleet is taken for that was never reached.
 pub(crate) const UNKNOWN_FLEET: u32 = 100;

@@ -55,7 +55,7 @@ impl Cluster {
 
     fn with(arguments: &[String]) -> Result<Self, String> {
         let cluster = Self { keeper: Keeper::start("keep", arguments)? };
-        // No superuser: he is held to no limit of connections.
+        // No superuser: those are held to no limit of connections.
         cluster.admin("CREATE ROLE alerts LOGIN; GRANT CREATE ON DATABASE postgres TO alerts");
         Ok(cluster)
     }

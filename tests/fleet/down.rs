@@ -69,9 +69,9 @@ const INSTANCES: usize = 6;
 
 /// How many of a hundred instances tell of what begins in an outage, at most; and after how
 /// long the first does, on a machine that has something else to do as well.
-const MOST_SMS: usize = 4;
+const MAX_SMS: usize = 4;
 /// As many by their place.
-const MOST_MAILS: usize = 3;
+const MAX_MAILS: usize = 3;
 const FIRST: Duration = Duration::from_secs(22 + 20);
 
 /// Until all have looked whether another one told: the longest stagger, and some more.
@@ -115,9 +115,9 @@ fn outage(fault: Fault) {
         sms - 1,
         mails - 1
     ));
-    assert!(mails - 1 <= MOST_MAILS, "{fault:?}: {:?}", subjects(&fleet));
+    assert!(mails - 1 <= MAX_MAILS, "{fault:?}: {:?}", subjects(&fleet));
     assert!(first < FIRST, "{fault:?}: {first:?}");
-    assert!(sms - 1 <= MOST_SMS, "{fault:?}: {sms} SMS");
+    assert!(sms - 1 <= MAX_SMS, "{fault:?}: {sms} SMS");
     assert!(is_only_of(&fleet, 1, "payment"), "{fault:?}: what was told is told again");
 
     fault.ends(&cluster, &proxy);
@@ -236,7 +236,7 @@ fn a_fleet_that_begins_in_an_outage_tells_and_hands_over_later() {
     std::thread::sleep(STAGGER.saturating_sub(first));
     let sms = provider.sms().len();
     figures(&format!("begun in an outage: {sms} of {INSTANCES} told by SMS, the first after {first:.1?}"));
-    assert!(sms <= MOST_SMS && first < FIRST, "{sms} SMS, {first:?}");
+    assert!(sms <= MAX_SMS && first < FIRST, "{sms} SMS, {first:?}");
     proxy.goes(Way::Open);
     in_the_end("every count is there", || fleet.counted() == Some(INSTANCES as u64));
     settles(&fleet, &mut instances, sms, Fault::Network(Way::Refused));

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Looks of all instances together, in a second.
-const MOST_LOOKS: f64 = 5.0;
+const MAX_LOOKS_A_SECOND: f64 = 5.0;
 
 #[test]
 fn idle_instances_hold_no_connection_and_look_rarely() {
@@ -39,7 +39,7 @@ fn idle_instances_hold_no_connection_and_look_rarely() {
     thread::sleep(Duration::from_secs(10));
     let looks = (proxy.accepted() - before) as f64 / begun.elapsed().as_secs_f64();
     figures(&format!("idle: {instances} instances make {looks:.2} looks a second and hold no connection"));
-    assert!(looks <= MOST_LOOKS, "{looks}");
+    assert!(looks <= MAX_LOOKS_A_SECOND, "{looks}");
     // Who looked meanwhile lets go, too.
     in_the_end("none holds a connection again", || cluster.sessions() == 0);
     assert!(handles.iter().all(|handle| handle.stats().captured == 0));

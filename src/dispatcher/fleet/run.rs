@@ -188,19 +188,18 @@ impl Dispatcher<'_> {
             (station.look_at, station.is_asked) = (Instant::now(), true);
             return;
         }
-        // Before what is held back by them.
-        let taken = match (fleet.take_silences(silences, SystemTime::now()).await, shares) {
-            (Err(error), _) => Err(error),
-            (Ok(()), []) => Ok(Vec::new()),
-            (Ok(()), shares) => {
-                let began = Instant::now();
-                let mut taken = fleet.hand_over(shares, targets, &maker).await;
-                while matches!(taken, Err(StoreError::Busy)) && began.elapsed() < BUSY_PATIENCE {
-                    sleep(MIN_PAUSE.mul_f64(0.4 + 1.6 * jitter())).await;
-                    taken = fleet.hand_over(shares, targets, &maker).await;
-                }
-                taken
+        let began = Instant::now();
+        let taken = loop {
+            // Before what is held back by them.
+            let taken = match (fleet.take_silences(silences, SystemTime::now()).await, shares) {
+                (Err(error), _) => Err(error),
+                (Ok(()), []) => Ok(Vec::new()),
+                (Ok(()), shares) => fleet.hand_over(shares, targets, &maker).await,
+            };
+            if !matches!(taken, Err(StoreError::Busy)) || began.elapsed() >= BUSY_PATIENCE {
+                break taken;
             }
+            sleep(MIN_PAUSE.mul_f64(0.4 + 1.6 * jitter())).await;
         };
         match taken {
             Ok(taken) => {

@@ -56,8 +56,8 @@ macro_rules! answer {
 pub(super) use answer;
 
 impl Fleet {
-    /// Takes over `shares`, as `now` is in the database. Whatever it does not answer is to be
-    /// handed over again.
+    /// Takes over `shares`. Whatever it does not answer is to be handed over again. It fails if
+    /// one of them is refused, which this instance then tells by itself; the others are taken.
     pub(crate) async fn hand_over(
         &mut self,
         shares: &[Share],
@@ -70,7 +70,7 @@ impl Fleet {
         while let Some(part) = parts.pop() {
             let done = self.take_all(part, targets, maker).await;
             match (done, part) {
-                (Ok(more), _) => taken.extend(more),
+                (Ok(more), part) => taken.extend(more.into_iter().map(|answer| answered(answer, part))),
                 // One of them is what the schema does not take: the others are not kept by it.
                 (Err(StoreError::Broken(_)), [_, _, ..]) => {
                     let (first, second) = part.split_at(part.len() / 2);
@@ -147,6 +147,7 @@ impl Fleet {
             told_at: None,
             tellings: 0,
             needs_event: true,
+            told_here: None,
         }));
         Ok(taken)
     }
@@ -229,6 +230,12 @@ impl FleetTurn<'_> {
     }
 }
 
+/// The answer to one of `shares`, which said what its instance told.
+fn answered(answer: Taken, shares: &[Share]) -> Taken {
+    let share = shares.iter().find(|share| share.local_id == answer.local_id);
+    Taken { told_here: share.map(Share::told_here), ..answer }
+}
+
 pub(super) fn taken(answer: Answer, fleet: Uuid) -> Taken {
     let (local_id, place, count, public_id, told_at, tellings) = answer;
     Taken {
@@ -240,6 +247,7 @@ pub(super) fn taken(answer: Answer, fleet: Uuid) -> Taken {
         told_at: told_at.map(from_millis),
         tellings: u32::try_from(tellings).unwrap_or(0),
         needs_event: false,
+        told_here: None,
     }
 }
 

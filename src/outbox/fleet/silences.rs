@@ -22,13 +22,7 @@ impl Fleet {
         if silences.is_empty() {
             return Ok(());
         }
-        let mut done = self.take_news(silences, there).await;
-        for _ in 0..BUSY_RETRIES {
-            if !matches!(done, Err(StoreError::Busy)) {
-                break;
-            }
-            done = self.take_news(silences, there).await;
-        }
+        let done = self.take_news(silences, there).await;
         self.note(done)
     }
 
@@ -69,6 +63,3 @@ impl FleetTurn<'_> {
         Ok(rows.into_iter().filter_map(read).collect())
     }
 }
-
-/// How often it is tried again if another instance was in the way.
-const BUSY_RETRIES: usize = 3;

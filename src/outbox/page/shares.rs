@@ -46,6 +46,17 @@ pub(in crate::outbox) struct Shared {
     pub(in crate::outbox) is_learned: bool,
 }
 
+/// Of the local store.
+impl Page {
+    /// What this instance tells alone of an incident is to be handed over, although there may
+    /// be no more events: else the fleet tells it again.
+    pub(super) fn note_told_here(&mut self, id: i64) {
+        if let Some(row) = self.incidents.change(&id) {
+            row.shared.is_due = true;
+        }
+    }
+}
+
 impl IncidentRow {
     /// How many of its events this store has to hand over.
     pub(in crate::outbox) fn own_count(&self) -> u64 {
@@ -117,11 +128,13 @@ pub(crate) struct Taken {
     pub(crate) tellings: u32,
     /// It has to be opened, and its first event is not known.
     pub(crate) needs_event: bool,
+    /// How many events the fleet learned that this instance told, if that was said with them.
+    pub(crate) told_here: Option<u64>,
 }
 
 impl Share {
     /// The events that are told here, of all recipients.
-    fn told_here(&self) -> u64 {
+    pub(in crate::outbox) fn told_here(&self) -> u64 {
         self.told.iter().map(|told| told.told).sum()
     }
 
@@ -224,8 +237,9 @@ impl Page {
             }
             (row.shared.fleet, row.shared.place) = (answer.fleet, answer.place);
             row.shared.taken = row.shared.taken.max(answer.count);
-            row.shared.told = row.shared.told.max(told_here);
-            row.shared.is_due = row.own_count() > row.shared.taken;
+            // More may have been told since it was handed over.
+            row.shared.told = row.shared.told.max(answer.told_here.unwrap_or(0));
+            row.shared.is_due = row.own_count() > row.shared.taken || told_here > row.shared.told;
             if !was_told {
                 row.public_id.clone_from(&answer.public_id);
             }

@@ -136,6 +136,7 @@ impl Page {
         #[cfg(feature = "postgres")]
         if maker.is_of_fleet {
             self.note_again(&ids, recipient, &channel.rhythm, now);
+            told.keys().filter_map(|index| ids.get(*index)).for_each(|id| self.note_told_here(*id));
         }
         notice
     }

@@ -99,6 +99,42 @@ fn a_share_that_is_handed_over_twice_is_there_once_and_a_later_one_has_it() {
 }
 
 #[test]
+fn what_was_told_in_an_outage_goes_up_without_more_events_and_is_not_told_again() {
+    run(async {
+        let mut bench = bench().await;
+        bench.look(&[]).await;
+        let now = bench.now();
+        let (process, calendar) = (Process::default(), Calendar::default());
+        let maker = Maker {
+            new_id: &|| "7K3Q".to_owned(),
+            run: Uuid::from_u128(9),
+            process: &process,
+            calendar: &calendar,
+            is_of_fleet: true,
+        };
+        let mut local = Page::default();
+        let captured = captured_at("a", now);
+        let arrivals = batch::arrivals(std::slice::from_ref(&captured), &Losses::new(), now);
+        local.join(arrivals, &maker, &bench.targets, now);
+        let taken = bench.hand_over(&local.shares(9)).await;
+        local.note_taken(&taken, now);
+        assert!(local.shares(9).is_empty(), "the fleet has all of it");
+
+        // It cannot be reached now.
+        for sink in ["sms", "mail"] {
+            assert!(local.tell(&channel(sink), &maker, false, now + SETTLE).is_some());
+        }
+        let shares = local.shares(9);
+        assert_eq!(shares.iter().map(Share::told_here).collect::<Vec<_>>(), [2], "both were told");
+        let taken = bench.hand_over(&shares).await;
+        local.note_taken(&taken, now + SETTLE);
+        assert!(local.shares(9).is_empty(), "the fleet knows it");
+        assert!(bench.claim("sms", now + 2 * SETTLE).await.is_none(), "it is not told again");
+        assert!(bench.claim("mail", now + 2 * SETTLE).await.is_none());
+    });
+}
+
+#[test]
 fn what_moves_to_another_incident_is_not_counted_twice() {
     run(async {
         let mut bench = bench().await;

@@ -67,7 +67,7 @@ fn nobody_waits_longer_than_the_longest_time_whatever_is_drawn() {
     for fleet in [0, 1, 2, 100, u32::MAX] {
         assert_eq!([0.0, -1.0].map(|random| stagger(fleet, random)), [Duration::ZERO; 2]);
         for random in [1.0, 2.0, f64::INFINITY, f64::NAN] {
-            let short = LONGEST_STAGGER.saturating_sub(stagger(fleet, random));
+            let short = MAX_STAGGER.saturating_sub(stagger(fleet, random));
             assert!(short < Duration::from_millis(1), "{fleet} {random} {short:?}");
         }
         let waits: Vec<_> = (0..=100).map(|percent| stagger(fleet, f64::from(percent) / 100.0)).collect();

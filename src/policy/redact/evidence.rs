@@ -9,7 +9,7 @@ use super::{
     keys::is_one_of,
     look, looked,
     vocabulary::{FILES, NOTHING, PROSE, TYPES},
-    weights::{MOST_OF_KNOWN, MOST_OF_PUBLIC, THRESHOLD, weight},
+    weights::{MAX_OF_KNOWN, MAX_OF_PUBLIC, THRESHOLD, weight},
 };
 
 /// What speaks for a word and against it.
@@ -57,10 +57,10 @@ impl<'w> Evidence<'w> {
     pub(super) fn outweighs(&self, text: &str) -> bool {
         let sum = |keys: &[u64]| keys.iter().map(|key| weight(*key)).sum::<i32>();
         let seen = sum(&self.seen());
-        seen + MOST_OF_KNOWN > THRESHOLD && {
+        seen + MAX_OF_KNOWN > THRESHOLD && {
             let form = form(self.own);
             let known = seen + sum(&self.known(form));
-            known + MOST_OF_PUBLIC > THRESHOLD && known + sum(&self.public(form, text)) > THRESHOLD
+            known + MAX_OF_PUBLIC > THRESHOLD && known + sum(&self.public(form, text)) > THRESHOLD
         }
     }
 

@@ -25,8 +25,8 @@ pub(super) fn letter(weight: i32) -> char {
 pub(super) const THRESHOLD: i32 = 24;
 
 /// What rules know of a word, and what stands around it, seldom say more than this for it.
-pub(super) const MOST_OF_KNOWN: i32 = 26;
-pub(super) const MOST_OF_PUBLIC: i32 = 18;
+pub(super) const MAX_OF_KNOWN: i32 = 26;
+pub(super) const MAX_OF_PUBLIC: i32 = 18;
 
 pub(super) const SLOT_BITS: u32 = 13;
 

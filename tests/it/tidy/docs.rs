@@ -121,12 +121,7 @@ const NUMBERS: [(&str, &str, &str, &str); 38] = [
         "fleet.md",
         "not answer for 2 s",
     ),
-    (
-        "src/policy/outage.rs",
-        "LONGEST_STAGGER: Duration = Duration::from_secs(20);",
-        "fleet.md",
-        "at most 20 s",
-    ),
+    ("src/policy/outage.rs", "MAX_STAGGER: Duration = Duration::from_secs(20);", "fleet.md", "at most 20 s"),
     ("src/policy/outage.rs", "FIRST_TELLERS: u32 = 3;", "fleet.md", "three of the instances at once"),
     (
         "src/policy/outage.rs",
