@@ -196,8 +196,8 @@ impl Torture {
     }
 
     /// The last programs die, the provider is well again, and healthy programs
-    /// take up what is left; also later, when all incidents are over. They live
-    /// as long as what this gives.
+    /// take up what is left; also later, when all incidents and all holds are over.
+    /// They live as long as what this gives.
     fn recovers(&mut self) -> Vec<Reaped> {
         (0..PROGRAMS).for_each(|program| self.kill(program));
         self.end_leases(Duration::ZERO);
@@ -206,7 +206,7 @@ impl Torture {
         let untold = "SELECT 'untold', incident_id, sink, told_at, told, count
                         FROM standing JOIN incident ON incident.id = incident_id";
         self.settles(&format!("{untold} WHERE told_at IS NULL"));
-        self.lets_pass(5 * HOUR);
+        self.lets_pass(MAX_HOLD + HOUR);
         let latest = [(); 2].map(|()| self.spawn("torture-recover"));
         let an_hour_ago = format!("1000 * unixepoch() - {HOUR}");
         self.settles(&format!(
@@ -242,6 +242,9 @@ impl Torture {
 }
 
 const HOUR: i64 = 3_600_000;
+
+/// Who was told of a kind of error often hears no more of it for as long.
+const MAX_HOLD: i64 = 24 * HOUR;
 
 /// How many programs share the file.
 const PROGRAMS: usize = 3;

@@ -13,6 +13,9 @@ use crate::{
 /// How many incidents a mail shows: of more, it tells the number.
 const SHOWN: usize = 25;
 
+/// So begins what is said of one.
+const CRASH_LOOP: &str = "crash loop";
+
 /// One delivery as the file has it.
 pub(super) struct Delivery {
     pub(super) sink: String,
@@ -118,7 +121,9 @@ impl Torture {
         let sql = "SELECT replace(key, '-', ''), sink, state, kind, public_id, coalesce(last_error, ''),
                           (SELECT payload ->> 'message' FROM item LEFT JOIN first_event USING (incident_id)
                             WHERE item.notice_id = notice.id
-                            ORDER BY item.data ->> 'reason' <> 'first', incident_id LIMIT 1)
+                            ORDER BY CASE item.data ->> 'reason' WHEN 'first' THEN 0 WHEN 'again' THEN 1 ELSE 2 END,
+                                     incident_id
+                            LIMIT 1)
                      FROM delivery JOIN notice ON notice.id = delivery.notice_id";
         let mut sms_keys = HashMap::new();
         let delivery = |[key, sink, state, kind, id, last_error, message]: [&str; 7]| {
@@ -177,7 +182,7 @@ impl Evidence {
         let key = mail["personalizations"][0]["custom_args"]["delivery"].as_str().unwrap().replace('-', "");
         let text = mail["content"][0]["value"].as_str().unwrap();
         // That names an error which it does not count.
-        let lines = text.lines().filter(|line| !line.contains("crash loop"));
+        let lines = text.lines().filter(|line| !line.contains(CRASH_LOOP));
         let seen: BTreeSet<_> = lines.flat_map(words).map(str::to_owned).collect();
         if let Some(delivery) = self.deliveries.get(&key) {
             let of = |id: &i64| self.incidents[id].word.clone();
@@ -210,10 +215,12 @@ fn shows(reason: &str, events: u64) -> bool {
 }
 
 /// What tells an SMS from the others: its first word and the notice's id, of
-/// which there are not enough.
+/// which there are not enough. A crash loop names an error, and another one if it comes back.
 fn sms_id(text: &str) -> String {
     let id = text.rsplit('#').next().unwrap_or_default();
-    format!("{} {id}", words(text).next().unwrap_or_default())
+    let first = words(text).next().unwrap_or_default();
+    let before = text.split(first).next().unwrap_or_default();
+    format!("{} {id}", if before.contains(CRASH_LOOP) { CRASH_LOOP } else { first })
 }
 
 /// The words that stand for errors.
