@@ -13,7 +13,10 @@ use std::{
 };
 
 use tracing::error;
-use tracing_alert::{AlertLayer, Kind, Message, Notice, Receipt, SendError, Sink};
+use tracing_alert::{
+    AlertLayer, Message, Receipt, SendError, Sink,
+    notice::{Kind, Notice},
+};
 use tracing_subscriber::prelude::*;
 
 /// Posts to `/api/v2/alerts`: <https://prometheus.io/docs/alerting/latest/alerts_api/>.

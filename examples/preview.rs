@@ -10,7 +10,7 @@
 
 use std::{fs, io, path::PathBuf};
 
-use tracing_alert::{DefaultRender, Email, Notice};
+use tracing_alert::{DefaultRender, Email, notice::Notice};
 
 #[expect(clippy::print_stdout, reason = "it says where to look")]
 fn main() -> io::Result<()> {

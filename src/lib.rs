@@ -58,7 +58,7 @@
 //! | promise | limit |
 //! |---|---|
 //! | **It does not hurt the program.** A call that alerts never waits, never panics and takes no lock of others; memory is bounded | a panic waits up to 250 ms until it is committed |
-//! | **Nothing is lost silently.** What is committed is sent at least once, or ends as a dead delivery that the other sinks report. Every loss has a [`DropReason`], a count and a line | `kill -9` takes what was not committed yet, normally the last few milliseconds |
+//! | **Nothing is lost silently.** What is committed is sent at least once, or ends as a dead delivery that the other sinks report. Every loss has a [reason](notice::DropReason), a count and a line | `kill -9` takes what was not committed yet, normally the last few milliseconds |
 //! | **It does not flood.** A million errors make a handful of messages, with the exact count; SMS have a daily cap | after the cap, messages wait for the next day |
 //! | **It does not leak.** Secrets in events are replaced before anything is kept or sent; credentials are shown nowhere | redaction knows names and shapes, not meaning |
 //!
@@ -118,21 +118,11 @@ pub use error::{Error, Problem};
 
 // What is captured, once it travels: plain data.
 mod event;
-pub use event::{
-    Event, Field, SpanFrame, Value,
-    breadcrumb::Breadcrumb,
-    loss::{DropReason, Losses},
-};
 
 // What is the same, what nobody may see, who hears of what and when: pure functions.
 mod policy;
-pub use policy::{
-    budget::Budget,
-    matcher::Matcher,
-    notice::{Kind, LastHour, Notice, Process, Sample, Spread},
-    retry::RetryPolicy,
-    send_error::SendError,
-};
+pub use policy::{budget::Budget, matcher::Matcher, retry::RetryPolicy, send_error::SendError};
+pub mod notice;
 
 // On the caller's thread: a call becomes an event. Runs other people's `Debug`.
 mod capture;

@@ -16,7 +16,7 @@ use crate::{
 /// span, or outside of spans like that one.
 ///
 /// Begun where [`Builder::breadcrumbs`](crate::Builder::breadcrumbs) asks for it;
-/// read through [`Event::breadcrumbs`](crate::Event::breadcrumbs).
+/// read through [`Event::breadcrumbs`](crate::notice::Event::breadcrumbs).
 #[derive(Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Breadcrumb {

@@ -22,7 +22,7 @@ pub(crate) type Text = Cow<'static, str>;
 /// it happened in.
 ///
 /// Made by [`AlertLayer`](crate::AlertLayer); read by a [`Sink`](crate::Sink)
-/// through [`Notice::samples`](crate::Notice::samples).
+/// through [`Notice::samples`](crate::notice::Notice::samples).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {

@@ -87,7 +87,7 @@ impl AlertHandle {
 
     /// As [`flush`](Self::flush), and then ends the alert thread. What is still
     /// pending is given back to the store; events that come later are lost and
-    /// counted as [`DropReason::QueueClosed`](crate::DropReason::QueueClosed).
+    /// counted as [`DropReason::QueueClosed`](crate::notice::DropReason::QueueClosed).
     pub fn shutdown(&self, timeout: Duration) -> FlushReport {
         self.flush_to(Goal::Shutdown, timeout)
     }

@@ -20,7 +20,7 @@ use crate::{
 /// [`Builder::render`](crate::Builder::render).
 ///
 /// ```
-/// use tracing_alert::{DefaultRender, Notice, Render};
+/// use tracing_alert::{DefaultRender, Render, notice::Notice};
 ///
 /// struct German;
 ///

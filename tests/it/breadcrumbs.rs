@@ -7,7 +7,10 @@ use tracing::{
     Dispatch, Level, debug, debug_span, dispatcher, error, info, info_span, level_filters::LevelFilter,
     subscriber::with_default, warn,
 };
-use tracing_alert::{AlertLayer, Breadcrumb, Builder, Event};
+use tracing_alert::{
+    AlertLayer, Builder,
+    notice::{Breadcrumb, Event},
+};
 use tracing_subscriber::{EnvFilter, Layer, Registry, prelude::*};
 
 use crate::{

@@ -4,7 +4,7 @@
 use std::{error::Error, fmt};
 
 use tracing::{Level, error, error_span, field::Empty, info_span};
-use tracing_alert::{Event, Field, Value};
+use tracing_alert::notice::{Event, Field, Value};
 
 use crate::watch::{captured, captured_one, span_names};
 

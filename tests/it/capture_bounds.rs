@@ -4,7 +4,7 @@
 use std::{error::Error, fmt, iter::repeat_n};
 
 use tracing::{error, field, info_span, span::EnteredSpan};
-use tracing_alert::{Event, Field, Value};
+use tracing_alert::notice::{Event, Field, Value};
 
 use crate::{
     capture::value,

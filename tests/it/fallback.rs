@@ -13,7 +13,7 @@ use std::{
 
 use tracing::error;
 use tracing_alert::{
-    AlertLayer, DropReason, MemorySink, Message, Receipt, RetryPolicy, SendError, Sink, StoreState,
+    AlertLayer, MemorySink, Message, Receipt, RetryPolicy, SendError, Sink, StoreState, notice::DropReason,
 };
 use tracing_subscriber::prelude::*;
 

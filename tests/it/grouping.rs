@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tracing::{error, info_span};
-use tracing_alert::{AlertLayer, Builder, Event, MemorySink};
+use tracing_alert::{AlertLayer, Builder, MemorySink, notice::Event};
 
 use crate::support::{PATIENCE, with_layer};
 

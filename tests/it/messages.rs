@@ -7,7 +7,7 @@
 use std::{env, fs, path::Path};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use tracing_alert::{DefaultRender, Email, Matcher, Notice, Render};
+use tracing_alert::{DefaultRender, Email, Matcher, Render, notice::Notice};
 
 use crate::support::{Harness, in_time, with_layer};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tracing::{Dispatch, Level, dispatcher, error, warn};
-use tracing_alert::{AlertHandle, AlertLayer, Builder, DropReason, MemorySink};
+use tracing_alert::{AlertHandle, AlertLayer, Builder, MemorySink, notice::DropReason};
 use tracing_subscriber::prelude::*;
 
 use crate::support::{Harness, PATIENCE, eventually, rows, with_layer};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tracing::subscriber::with_default;
-use tracing_alert::{AlertHandle, AlertLayer, Builder, Event, MemorySink, Message};
+use tracing_alert::{AlertHandle, AlertLayer, Builder, MemorySink, Message, notice::Event};
 use tracing_subscriber::{Registry, prelude::*};
 
 use crate::support::PATIENCE;

@@ -3,7 +3,10 @@
 use std::{cell::Cell, fmt, panic::catch_unwind};
 
 use tracing::{Level, dispatcher, error, info, info_span, level_filters::LevelFilter};
-use tracing_alert::{AlertHandle, AlertLayer, Builder, DropReason, Losses, StoreState};
+use tracing_alert::{
+    AlertHandle, AlertLayer, Builder, StoreState,
+    notice::{DropReason, Losses},
+};
 use tracing_subscriber::{Registry, prelude::*};
 
 use crate::{

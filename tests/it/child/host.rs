@@ -11,7 +11,7 @@ use std::{
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::error;
-use tracing_alert::{AlertHandle, AlertLayer, DropReason, StoreState};
+use tracing_alert::{AlertHandle, AlertLayer, StoreState, notice::DropReason};
 use tracing_subscriber::prelude::*;
 
 use super::{init, limits, say};

@@ -11,7 +11,10 @@ use tracing::{
     Dispatch, Instrument, Level, Subscriber, debug, dispatcher, error, field, info_span,
     level_filters::LevelFilter, warn,
 };
-use tracing_alert::{AlertHandle, AlertLayer, Builder, DropReason, Losses, Matcher, StoreState, Value};
+use tracing_alert::{
+    AlertHandle, AlertLayer, Builder, Matcher, StoreState,
+    notice::{DropReason, Losses, Value},
+};
 use tracing_subscriber::{Layer, Registry, prelude::*, registry::LookupSpan};
 
 use crate::{

@@ -4,7 +4,8 @@ use std::{fs::File, panic::catch_unwind, time::Duration};
 
 use tracing::error;
 use tracing_alert::{
-    AlertHandle, AlertLayer, Builder, DropReason, Losses, RetryPolicy, SendGridSink, StoreState,
+    AlertHandle, AlertLayer, Builder, RetryPolicy, SendGridSink, StoreState,
+    notice::{DropReason, Losses},
 };
 use tracing_subscriber::prelude::*;
 

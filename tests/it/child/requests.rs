@@ -11,7 +11,7 @@ use axum::{
 use tower::ServiceExt;
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 use tracing::{Level, debug, debug_span, error, level_filters::LevelFilter, subscriber::with_default, warn};
-use tracing_alert::{AlertLayer, Builder, Event, Stats};
+use tracing_alert::{AlertLayer, Builder, Stats, notice::Event};
 use tracing_subscriber::{Registry, prelude::*};
 
 use crate::{

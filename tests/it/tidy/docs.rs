@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use tracing_alert::{Builder, DropReason, EMAIL_DEADLINE, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY};
+use tracing_alert::{Builder, EMAIL_DEADLINE, SMS_DEADLINE, SMS_SEGMENTS_PER_DAY, notice::DropReason};
 
 use super::{code, read, root, sources};
 
