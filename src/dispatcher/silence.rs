@@ -58,7 +58,8 @@ pub(super) enum Silencing {
 
 impl Dispatcher<'_> {
     /// From now on, nobody is told of what `silence` means.
-    pub(super) async fn take_silence(&mut self, silence: Silence) {
+    pub(super) async fn take_silence(&mut self, mut silence: Silence) {
+        silence.matcher.redact(&self.inbox.redaction);
         let Some(conditions) = silence.matcher.conditions().cloned() else {
             return self.inbox.begin_silence(ActiveSilence::new(silence));
         };
@@ -84,7 +85,8 @@ impl Dispatcher<'_> {
     }
 
     /// Ends the silences that began with such a matcher, wherever they did.
-    pub(super) async fn end_silence(&mut self, matcher: Matcher) {
+    pub(super) async fn end_silence(&mut self, mut matcher: Matcher) {
+        matcher.redact(&self.inbox.redaction);
         let is_same =
             |active: &mut ActiveSilence| active.of_echo.is_none() && active.silence.matcher.is_same(&matcher);
         let ended: Vec<_> = self.inbox.silences.extract_if(.., is_same).collect();

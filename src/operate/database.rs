@@ -20,10 +20,11 @@ use super::{IncidentView, Overview, Revived, SilenceView, Unusable};
 #[cfg(feature = "postgres")]
 use crate::outbox::Fleet;
 use crate::{
+    config::read_settings,
     dispatcher::public_id,
     host::{id, time::Saturating},
     outbox::{Operated, Shown, SilenceRow, Sqlite, StoreError},
-    policy::{calendar::Calendar, matcher::Matcher},
+    policy::{calendar::Calendar, matcher::Matcher, redact::redact_text},
     render::DefaultRender,
 };
 
@@ -172,8 +173,8 @@ impl Database {
         self.with(async |store, _| store.allow(recipient).await)
     }
 
-    /// Begins a silence of so long, by the one whose name is `by`. None if nothing has the
-    /// id that it is of.
+    /// Begins a silence of so long, by the one whose name is `by`, without what is a secret
+    /// by the settings `variables`. None if nothing has the id that it is of.
     ///
     /// # Errors
     ///
@@ -183,8 +184,9 @@ impl Database {
         &mut self,
         of: SilenceOf,
         lasts: Duration,
-        why: Option<String>,
+        mut why: Option<String>,
         by: String,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Option<SilenceView>, Unusable> {
         let matcher = match of {
             SilenceOf::Matcher(matcher) => matcher,
@@ -209,9 +211,12 @@ impl Database {
                 }
             }
         };
-        let Some(conditions) = matcher.conditions().cloned() else {
+        let Some(mut conditions) = matcher.conditions().cloned() else {
             return Err(self.failed("a predicate cannot be kept".to_owned()));
         };
+        let policy = read_settings(variables).sifted().0.setup.redaction;
+        conditions.redact(&policy);
+        why.iter_mut().for_each(|why| redact_text(why, &policy));
         let begin = |now: SystemTime| SilenceRow {
             public_id: public_id(),
             run: id::next(),

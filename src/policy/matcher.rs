@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::Event,
     host::{thread::Role, time::spoken, unwind::caught},
-    policy::fingerprint,
+    policy::{
+        fingerprint,
+        redact::{Policy, redact_text},
+    },
 };
 
 /// Matches the events that meet all of its conditions; without conditions, every
@@ -82,6 +85,11 @@ impl Matcher {
         self.when.is_none().then_some(&self.conditions)
     }
 
+    /// Replaces the secrets in its conditions.
+    pub(crate) fn redact(&mut self, policy: &Policy) {
+        self.conditions.redact(policy);
+    }
+
     /// Whether it is `other`, or has the same conditions.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let is_same_predicate = match (&self.when, &other.when) {
@@ -101,6 +109,13 @@ impl Matcher {
 }
 
 impl Conditions {
+    /// Replaces the secrets in them: they are kept and shown, and what they are compared
+    /// with has none either.
+    pub(crate) fn redact(&mut self, policy: &Policy) {
+        let Self { target, message, kind: _ } = self;
+        [target, message].into_iter().flatten().for_each(|text| redact_text(text, policy));
+    }
+
     /// Whether they mean one kind of event, and nothing else is asked of it.
     pub(crate) fn is_of_kind(&self) -> bool {
         self.kind.is_some() && self.target.is_none() && self.message.is_none()

@@ -105,3 +105,17 @@ fn a_kind_is_silenced_by_the_id_of_its_message() {
     assert!(!unknown.is_well && unknown.errors.contains("nothing has the id ZZZZ"), "{unknown:?}");
     program.end();
 }
+
+#[test]
+fn a_secret_in_its_conditions_or_its_reason_is_not_kept() {
+    let stage = Stage::new();
+    let program = stage.program();
+    let (message, why) = ("password=correct-horse-9", "the token=correct-horse-10 ran out");
+    let begun = stage.json(&["silence", "--message", message, "--why", why, "--for", "1h"]);
+    let kept = stage.json(&["silences"]);
+    for shown in [begun, kept[0].clone()] {
+        let shown = shown.to_string();
+        assert!(!shown.contains("correct-horse") && shown.contains("ran out"), "{shown}");
+    }
+    program.end();
+}

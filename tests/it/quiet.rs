@@ -134,6 +134,24 @@ fn a_silence_holds_for_what_was_told_before_it() {
 }
 
 #[test]
+fn a_secret_in_a_silence_is_kept_and_told_nowhere_and_it_holds_all_the_same() {
+    let sink = MemorySink::new();
+    let layer = builder(&sink).build().unwrap();
+    let handle = layer.handle();
+    let matcher = || Matcher::new().message("password=correct-horse-9");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        assert!(handle.silence(matcher(), Duration::from_secs(3600)));
+        error!("login failed: password=correct-horse-9");
+        assert!(handle.flush(PATIENCE).is_complete());
+        assert_eq!(told(&sink), []);
+        assert!(handle.unsilence(matcher()));
+        sink.wait_for(1, PATIENCE);
+    });
+    let shown = format!("{:?}", sink.messages());
+    assert!(shown.contains("silenced for 1h") && !shown.contains("correct-horse"), "{shown}");
+}
+
+#[test]
 fn a_silence_that_is_undone_tells_what_it_held_back_also_if_it_has_a_predicate() {
     for matcher in [Matcher::new().message("migration"), Matcher::new().when(|event| !event.panic)] {
         let sink = MemorySink::new();

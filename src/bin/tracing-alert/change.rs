@@ -9,6 +9,7 @@ use tracing_alert::{
 use crate::{
     Failure, args,
     look::{Look, cell, number},
+    settings::Variables,
 };
 
 pub(crate) fn retry(database: &mut Database, ids: &[String], look: &Look) -> Result<(), Failure> {
@@ -60,7 +61,12 @@ pub(crate) fn allow(database: &mut Database, recipient: &str, look: &Look) -> Re
     ))
 }
 
-pub(crate) fn silence(database: &mut Database, args: &args::Silence, look: &Look) -> Result<(), Failure> {
+pub(crate) fn silence(
+    database: &mut Database,
+    args: &args::Silence,
+    settings: Variables,
+    look: &Look,
+) -> Result<(), Failure> {
     let of = match &args.id {
         Some(id) => SilenceOf::Incident(id.trim_start_matches('#').to_owned()),
         None => {
@@ -77,7 +83,7 @@ pub(crate) fn silence(database: &mut Database, args: &args::Silence, look: &Look
             SilenceOf::Matcher(matcher)
         }
     };
-    let Some(silence) = database.silence(of, args.lasts, args.why.clone(), who())? else {
+    let Some(silence) = database.silence(of, args.lasts, args.why.clone(), who(), settings)? else {
         let id = args.id.as_deref().unwrap_or_default();
         return Err(Failure::Say(format!(
             "nothing has the id {id}; `tracing-alert list` has those there are"

@@ -88,7 +88,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Show { id, html } => incidents::show(&mut open()?, id, html.as_deref(), &look),
         Command::Retry { ids } => change::retry(&mut open()?, ids, &look),
         Command::Allow { recipient } => change::allow(&mut open()?, recipient, &look),
-        Command::Silence(silence) => change::silence(&mut open()?, silence, &look),
+        Command::Silence(silence) => change::silence(&mut open()?, silence, settings()?, &look),
         Command::Silences => incidents::silences(&mut open()?, &look),
         Command::Unsilence { ids, .. } => change::unsilence(&mut open()?, ids, &look),
         Command::Stats => incidents::stats(&mut open()?, &look),
