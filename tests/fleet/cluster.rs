@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::{
         LazyLock,
@@ -62,6 +62,11 @@ impl Cluster {
 
     pub(crate) fn port(&self) -> u16 {
         self.keeper.port
+    }
+
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.keeper.directory
     }
 
     /// Where the server says what it refuses.

@@ -22,6 +22,7 @@ mod processes;
 mod proxy;
 mod rows;
 mod start;
+mod tls;
 
 /// What the other black-box tests stand on.
 #[expect(dead_code, reason = "it serves more tests than these")]

@@ -31,7 +31,7 @@ fn makes_the_tables(fleet: &Fleet) {
 
 /// One that cannot use the fleet's store says so in one line with these words, and alerts by
 /// itself.
-fn is_alone(fleet: &Fleet, words: &[&str]) {
+pub(crate) fn is_alone(fleet: &Fleet, words: &[&str]) {
     let mut instance = fleet.start(0);
     instance.errs(1);
     // Who knows of no others leaves the mail to them for a while.
