@@ -88,3 +88,39 @@ fn a_schema_of_another_program_is_not_written_to() {
     is_alone(&fleet, &["MyApp", "OtherApp", "ALERT_FLEET_SCHEMA"]);
     assert_eq!(fleet.counted(), Some(0));
 }
+
+#[test]
+fn an_older_version_works_on_while_a_newer_one_adds_to_the_schema() {
+    let fleet = Fleet::on(shared()).with("ALERT_SMS_WINDOW", "0s").with("ALERT_EMAIL_WINDOW", "0s");
+    let (mut one, mut other) = (fleet.start(0), fleet.start(1));
+    one.errs(1);
+    other.errs(1);
+    in_the_end("both are counted", || fleet.counted() == Some(2));
+    fleet.harness.provider.wait_for(1, 1);
+
+    // What a newer version may do: columns, tables, fields and kinds of incidents of its own.
+    for table in ["incident", "share", "standing", "account", "notice", "item", "delivery"] {
+        fleet.rows(&format!(
+            r#"ALTER TABLE {table} ADD COLUMN added text NOT NULL DEFAULT 'later';
+               UPDATE {table} SET data = data || '{{"added": ["later"]}}'"#
+        ));
+    }
+    fleet.rows(
+        r#"CREATE TABLE added (incident_id bigint REFERENCES incident (id) ON DELETE CASCADE);
+           INSERT INTO incident (id, data)
+           SELECT id + 500, data || '{"about": "added", "public_id": "ZZZZ", "fingerprint": "00"}' FROM incident;
+           UPDATE meta SET version = version + 1"#,
+    );
+    one.errs(1);
+    one.ask("kind 7");
+    other.errs(1);
+    in_the_end("all are counted", || fleet.counted() == Some(5));
+    fleet.harness.provider.wait_for(2, 2);
+    // A pod that comes now is of the older version, too.
+    let mut third = fleet.start(2);
+    third.errs(1);
+    in_the_end("all are counted", || fleet.counted() == Some(6));
+    for instance in [one, other, third] {
+        assert_eq!(instance.said(), [""; 0]);
+    }
+}
