@@ -24,7 +24,10 @@ pub(super) struct Inbox {
     /// This run of the process; notices say which run made them.
     pub(super) run: Uuid,
     /// When it began.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(dead_code, reason = "no store, no starts")
+    )]
     pub(super) since: Instant,
     /// Whether an error was committed that nobody silenced.
     pub(super) has_erred: bool,

@@ -78,7 +78,7 @@ mod known;
 mod lane;
 use lane::Lane;
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod starts;
 #[cfg(feature = "cli")]
 pub(crate) use starts::is_alive;
@@ -150,7 +150,10 @@ struct Dispatcher<'a> {
     /// When a day begins for the recipients.
     calendar: Calendar,
     /// Whether a program that fails again and again is told of.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "no file, no starts"))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(dead_code, reason = "no store, no starts")
+    )]
     tells_crash_loops: bool,
     /// One per sink.
     lanes: Vec<Lane>,

@@ -5,10 +5,16 @@
 //! a panic; or if it is gone without an end, and an error was the last that was heard of
 //! it. Without that, it may have been ended by Ctrl-C or a service manager: nobody can
 //! tell that from a fault.
+//! A file knows the starts that share it. A fleet knows those whose files were lost: one
+//! for each instance that is gone, of the same version, as those of another may have been
+//! stopped to be replaced.
 //! Invariant: runs that end well never count, nor workers that live, nor those that
 //! alert and end beside us.
 
-use std::{sync::OnceLock, time::SystemTime};
+use std::{
+    sync::OnceLock,
+    time::{Duration, SystemTime},
+};
 
 use tracing::Level;
 use uuid::Uuid;
@@ -23,13 +29,16 @@ use crate::{
 };
 
 /// The first run of this process: other runs of it are later.
+#[cfg(feature = "sqlite")]
 static FIRST_RUN: PerProcess<OnceLock<Uuid>> = PerProcess::new();
 
 /// Notes that `run` is one of this process.
+#[cfg(feature = "sqlite")]
 pub(super) fn note_run(run: Uuid) {
     FIRST_RUN.get().get_or_init(|| run);
 }
 
+#[cfg(feature = "sqlite")]
 impl Dispatcher<'_> {
     /// Notes that this process has started, in a file that did not know. False if
     /// that is to be tried again.
@@ -44,39 +53,14 @@ impl Dispatcher<'_> {
             return true;
         }
         let now = SystemTime::now();
-        let process = &self.process;
-        let maker = Maker {
-            new_id: &public_id,
-            run: self.inbox.run,
-            process,
-            calendar: &self.calendar,
-            is_of_fleet: self.is_of_fleet,
-        };
-        let first_run = self.first_run();
-        let us = Us { process, first_run, since: now.earlier(age) };
-        let have_failed = |start: &Start| has_failed(start, &us, is_alive);
-        let tell = |it: CrashLoop| captured(&it, &process.app, now);
-        let began = Began { at: us.since, run: first_run };
-        match self.outbox.store.note_start(began, have_failed, tell, &maker, &self.targets, now).await {
-            Ok(is_loop) => {
-                if is_loop {
-                    self.tell_at = None;
-                }
-                true
-            }
-            Err(StoreError::Busy) => false,
-            // What fails will fail when it matters, and is told of then.
-            Err(_) => true,
-        }
+        // What fails will fail when it matters, and is told of then.
+        !matches!(self.judge_starts(self.first_run(), age, now).await, Err(StoreError::Busy))
     }
 
     /// Notes that this process ends by itself: later it need not say so.
     pub(super) async fn note_end(&mut self) {
         if self.tells_crash_loops && self.upkeep.has_noted && self.inbox.since.elapsed() < LOOP_WINDOW {
-            let fails = match exit::status() {
-                Some(status) => self.inbox.has_erred && status != 0,
-                None => self.inbox.has_panicked,
-            };
+            let fails = self.fails();
             drop(self.outbox.store.note_end(self.first_run(), fails, SystemTime::now()).await);
         }
     }
@@ -86,18 +70,58 @@ impl Dispatcher<'_> {
     }
 }
 
+impl Dispatcher<'_> {
+    /// Notes the start `run` of this process, which is so old, and tells of it if too many
+    /// failed before it.
+    pub(super) async fn judge_starts(
+        &mut self,
+        run: Uuid,
+        age: Duration,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let process = &self.process;
+        let maker = Maker {
+            new_id: &public_id,
+            run: self.inbox.run,
+            process,
+            calendar: &self.calendar,
+            is_of_fleet: self.is_of_fleet,
+        };
+        let us = Us { process, first_run: run, since: now.earlier(age) };
+        let have_failed = |start: &Start| has_failed(start, &us, is_alive);
+        let tell = |it: CrashLoop| captured(&it, &process.app, now);
+        let began = Began { at: us.since, run };
+        if self.outbox.store.note_start(began, have_failed, tell, &maker, &self.targets, now).await? {
+            self.tell_at = None;
+        }
+        Ok(())
+    }
+
+    /// Whether this process, which ends, came to a bad end.
+    pub(super) fn fails(&self) -> bool {
+        match exit::status() {
+            Some(status) => self.inbox.has_erred && status != 0,
+            None => self.inbox.has_panicked,
+        }
+    }
+}
+
 /// Whether a start came to a bad end before `us` began, as far as we can tell.
 fn has_failed(start: &Start, us: &Us<'_>, is_alive: impl Fn(u32) -> bool) -> bool {
     let is_here = us.process.host.as_deref().is_some_and(|host| host == start.host);
     // In a container each process may have the same number.
     let has_our_number = is_here && start.pid == us.process.pid;
-    if has_our_number && start.run >= us.first_run {
-        return false;
-    }
-    match start.ended_at {
-        Some(at) => at <= us.since,
-        None => start.erred_last && (has_our_number || (is_here && !is_alive(start.pid))),
-    }
+    let (may_count, is_gone) = match &start.seen {
+        Some(seen) => (seen.version == us.process.version, seen.until <= us.since),
+        None => {
+            (!has_our_number || start.run < us.first_run, has_our_number || (is_here && !is_alive(start.pid)))
+        }
+    };
+    may_count
+        && match start.ended_at {
+            Some(at) => at <= us.since,
+            None => start.erred_last && is_gone,
+        }
 }
 
 /// This run, among others.
@@ -199,10 +223,8 @@ fn explanation(it: &CrashLoop) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::event::tests::event;
+    use crate::{event::tests::event, outbox::Sighting};
 
     #[test]
     fn only_a_start_that_came_to_a_bad_end_has_failed() {
@@ -217,6 +239,7 @@ mod tests {
             at: at(1),
             ended_at,
             erred_last: true,
+            seen: None,
         };
         let failed = |start: &Start| has_failed(start, &us, |pid| pid == 7);
         assert!(!failed(&start(before, "web-1", 7, None)), "it is alive");
@@ -232,6 +255,30 @@ mod tests {
         let nowhere = Process { host: None, ..process.clone() };
         let us = Us { process: &nowhere, ..us };
         assert!(!has_failed(&start(before, "", 8, None), &us, |_| false), "nobody knows");
+    }
+
+    #[test]
+    fn a_start_of_another_instance_has_failed_if_it_was_of_the_same_version_and_is_gone() {
+        let version = |text: &str| Some(text.to_owned());
+        let process = Process { host: Some("web-1".to_owned()), version: version("2"), ..Process::default() };
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let us = Us { process: &process, first_run: Uuid::from_u128(2), since: at(9) };
+        let start = |until, of: &str, ended_at, erred_last| Start {
+            run: Uuid::from_u128(7),
+            host: "web-1".to_owned(),
+            pid: process.pid,
+            at: at(1),
+            ended_at,
+            erred_last,
+            seen: Some(Sighting { version: version(of), until: at(until) }),
+        };
+        let failed = |start: Start| has_failed(&start, &us, |_| false);
+        assert!(failed(start(9, "2", None, true)));
+        assert!(!failed(start(10, "2", None, true)), "it may be there, whatever its number is");
+        assert!(!failed(start(9, "1", None, true)), "it may have been replaced");
+        assert!(!failed(start(9, "2", None, false)), "for all that is known");
+        assert!(failed(start(99, "2", Some(at(9)), false)), "it said so");
+        assert!(!failed(start(99, "2", Some(at(10)), false)), "it began together with us");
     }
 
     #[test]

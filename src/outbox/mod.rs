@@ -74,7 +74,7 @@ mod scope;
 mod shares;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod starts;
 mod store;
 #[cfg(test)]
@@ -87,7 +87,7 @@ pub(crate) use batch::{About, Captured};
 #[cfg(feature = "sqlite")]
 pub(crate) use failover::Outbox;
 #[cfg(feature = "postgres")]
-pub(crate) use fleet::{Fleet, FleetSettings, Outlook, Seen};
+pub(crate) use fleet::{Fleet, FleetSettings, Outlook, Presence, Seen};
 pub(crate) use memory::Memory;
 #[cfg(not(feature = "sqlite"))]
 pub(crate) use memory_only::Outbox;
@@ -104,7 +104,12 @@ pub(crate) use page::{Learned, Page, Sequel, SilenceRow};
 pub(crate) use sqlite::Sqlite;
 #[cfg(feature = "cli")]
 pub(crate) use sqlite::{database_path, owner_of};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "postgres")]
+use starts::MAX_FAILED;
+#[cfg(test)]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) use starts::Sighting;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use starts::{Began, CrashLoop, LOOP_WINDOW, Start};
 pub(crate) use store::Store;
 pub(crate) use upkeep::{FILE_CAP_BYTES, KEPT_DEAD, KEPT_DELIVERED, MAX_LOG_BYTES, Prune};

@@ -7,11 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use super::{
-    Captured, Maker, Page, Store, StoreError, Target,
-    keep::{turn, turn_and_join},
-    scope::Scope,
-};
+use super::{Captured, Maker, Page, Store, StoreError, Target, keep::turn_and_join, scope::Scope};
 use crate::{event::Event, host::time::Saturating};
 
 /// A start before this one.
@@ -26,6 +22,16 @@ pub(crate) struct Start {
     pub(crate) ended_at: Option<SystemTime>,
     /// Whether an error was the last that was heard of it, until the next start.
     pub(crate) erred_last: bool,
+    /// What its fleet saw of it, if it is that of another instance.
+    pub(crate) seen: Option<Sighting>,
+}
+
+/// What a fleet saw of an instance.
+#[derive(Debug)]
+pub(crate) struct Sighting {
+    pub(crate) version: Option<String>,
+    /// After that it is taken to be gone.
+    pub(crate) until: SystemTime,
 }
 
 /// When a process began, and its first run.
@@ -59,15 +65,26 @@ impl Store {
         targets: &[Target],
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        let Self::Sqlite(file) = self else { return Ok(false) };
         let process = (maker.process.host.as_deref().unwrap_or_default(), maker.process.pid);
         let decide = |page: &mut Page| page.note_start(began, process, have_failed, now).map(tell);
         let scope = Scope::Starts { since: now.earlier(LOOP_WINDOW) };
-        file.without_sync(async |file| turn_and_join(file, &scope, decide, maker, targets, now).await).await
+        match self {
+            Self::Memory(_) => Ok(false),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(file) => {
+                let note = async |file: &mut super::Sqlite| {
+                    turn_and_join(file, &scope, decide, maker, targets, now).await
+                };
+                file.without_sync(note).await
+            }
+            #[cfg(feature = "postgres")]
+            Self::Fleet(fleet) => turn_and_join(&mut **fleet, &scope, decide, maker, targets, now).await,
+        }
     }
 
     /// Notes that the process whose first run is `run` ends by itself, and whether it
     /// fails.
+    #[cfg(feature = "sqlite")]
     pub(crate) async fn note_end(
         &mut self,
         run: Uuid,
@@ -77,7 +94,7 @@ impl Store {
         let Self::Sqlite(file) = self else { return Ok(()) };
         let scope = Scope::Starts { since: now };
         let note = |page: &mut Page| page.note_end(run, fails, now);
-        file.without_sync(async |file| turn(file, &scope, &String::new, note).await).await
+        file.without_sync(async |file| super::keep::turn(file, &scope, &String::new, note).await).await
     }
 }
 

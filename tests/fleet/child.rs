@@ -70,6 +70,11 @@ fn instance() {
                 error!("{}", of.replace("<NUL>", "\0"));
                 answer("");
             }
+            // Ends in a fault, after an error.
+            "fail" => {
+                error!("payment failed");
+                std::process::exit(1);
+            }
             "flush" => {
                 let report = handle.flush(PATIENCE);
                 answer(if report.is_complete() { "complete" } else { "incomplete" });

@@ -249,6 +249,11 @@ impl Instance {
         self.child.wait().unwrap();
     }
 
+    /// Waits until it has ended in a fault.
+    pub(crate) fn fails(mut self) {
+        assert!(!self.child.wait().unwrap().success());
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success(), "kill -{name}");

@@ -18,6 +18,7 @@ mod idle;
 mod instances;
 mod keeper;
 mod kill;
+mod loops;
 mod processes;
 mod proxy;
 mod rows;

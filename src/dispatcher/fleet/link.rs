@@ -260,8 +260,13 @@ impl Dispatcher<'_> {
 
     /// Ends the fleet's thread, and waits for what it has under way as long as that may take.
     pub(in crate::dispatcher) async fn leave_fleet(&mut self) {
+        let last_words = self.last_words();
         let Some(link) = &mut self.inbox.link else { return };
-        link.requests = None;
+        // If it is gone, what it says next is nothing.
+        let requests = link.requests.take();
+        if let (Some(requests), Some(last_words)) = (requests, last_words) {
+            drop(requests.send(last_words));
+        }
         let deadline = from_now(LAST_WORDS);
         loop {
             let Some(link) = &mut self.inbox.link else { return };

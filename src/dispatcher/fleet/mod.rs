@@ -15,6 +15,7 @@ mod link;
 mod outage;
 mod run;
 mod silences;
+mod starts;
 mod station;
 
 pub(super) use link::Link;
@@ -32,6 +33,8 @@ enum Request {
         untold: Vec<i64>,
         hurried: bool,
     },
+    /// To say that the process ends after an error, and whether it fails.
+    Leave { fails: bool },
 }
 
 /// What the fleet's thread says.

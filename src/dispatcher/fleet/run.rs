@@ -26,7 +26,7 @@ use crate::{
         time::from_now,
         trouble, unwind,
     },
-    outbox::{Fleet, KeyedSilence, Maker, Outbox, Seen, Share, Store, StoreError},
+    outbox::{Fleet, KeyedSilence, Maker, Outbox, Presence, Seen, Share, Store, StoreError},
     policy::{fingerprint::Grouping, notice::Process},
     queue::stats::Counters,
 };
@@ -145,6 +145,7 @@ impl Dispatcher<'_> {
                         station.know(store, untold);
                         self.take_shares(station, store, &shares, &silences, hurried).await;
                     }
+                    Some(Request::Leave { fails }) => station.start.end(fails),
                     None => station.ends_by = Some(from_now(LAST_WORDS)),
                 },
                 Some(finished) = self.in_flight.join_next_with_id() => self.finish(finished),
@@ -157,6 +158,7 @@ impl Dispatcher<'_> {
             let _next = self.look_at_fleet(station).await;
         }
         self.give_back().await;
+        self.leave(station).await;
         self.outbox.store.shut().await;
     }
 
@@ -257,13 +259,20 @@ impl Dispatcher<'_> {
         let pause = station.pause();
         let untold = station.some_untold();
         let sinks: Vec<&str> = self.channels.iter().map(|channel| channel.sink).collect();
-        let (host, version) = (self.process.host.as_deref(), self.process.version.as_deref());
+        let presence = Presence {
+            host: self.process.host.as_deref(),
+            version: self.process.version.as_deref(),
+            age: station.start.is_unsaid().then(|| self.inbox.since.elapsed()),
+            pause,
+        };
         let Some(fleet) = self.outbox.fleet() else { return MAX_SLEEP };
-        match fleet.look(host, version, pause.saturating_mul(3), &untold, &sinks).await {
-            Ok(Seen { mut outlook, due_at, is_ill }) => {
+        match fleet.look(presence, &untold, &sinks).await {
+            Ok(Seen { mut outlook, due_at, is_ill, is_new }) => {
+                station.start.note_said(is_new);
                 station.fleet = outlook.fleet.max(1);
                 station.looks = station.looks.saturating_add(1);
-                station.look_at = from_now(station.pause().mul_f64(0.8 + 0.4 * jitter()));
+                // Not later than it said, although there may be more instances than it knew.
+                station.look_at = from_now(station.pause().min(pause).mul_f64(0.8 + 0.4 * jitter()));
                 station.is_ill = is_ill;
                 // If nobody looked for a while, this instance tells now what is due.
                 outlook.is_stuck &= std::mem::replace(&mut station.was_stuck, outlook.is_stuck);
@@ -298,6 +307,7 @@ impl Dispatcher<'_> {
                         self.wake_lanes();
                     }
                 }
+                self.judge_starts_of_fleet(station).await;
                 self.sweep_fleet(station).await;
                 if due_at.is_none()
                     && station.untold.is_empty()

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use uuid::Uuid;
 
-use super::{Answer, Request};
+use super::{Answer, Request, starts::OwnStart};
 use crate::host::time::from_now;
 
 /// What is known of this instance's shares, and when it is looked what became of them.
@@ -37,6 +37,7 @@ pub(super) struct Station {
     pub(super) was_stuck: bool,
     /// Until when it is looked often, as somebody waits.
     pub(super) hurried_until: Option<Instant>,
+    pub(super) start: OwnStart,
     /// The alert thread is gone: what is under way is seen through until then.
     pub(super) ends_by: Option<Instant>,
 }
@@ -65,6 +66,7 @@ impl Station {
             is_ill: false,
             was_stuck: false,
             hurried_until: None,
+            start: OwnStart::Unsaid,
             ends_by: None,
         }
     }

@@ -19,6 +19,7 @@ use super::{
 };
 
 mod opening;
+mod starts;
 mod telling;
 
 /// A row of the table `tab`: its key and what it says, as JSON.
@@ -57,6 +58,8 @@ struct Beyond {
     open: usize,
     #[serde(default)]
     seen: Vec<String>,
+    #[serde(default)]
+    has_crash_loop: bool,
 }
 
 impl FleetTurn<'_> {
@@ -84,9 +87,9 @@ impl FleetTurn<'_> {
             Scope::Live => self.live().await?,
             Scope::Silences => self.silences().await?,
             Scope::Learned(callsites) => self.known_of(callsites).await?,
+            Scope::Starts { since } => self.starts(*since).await?,
             // What is of a process stays in its own store.
-            Scope::Starts { .. }
-            | Scope::Pending
+            Scope::Pending
             | Scope::Recipients
             | Scope::Shares { .. }
             | Scope::Taken(_)
@@ -112,6 +115,7 @@ impl FleetTurn<'_> {
                     let known = &mut self.page.beyond;
                     (known.last_incident, known.last_notice) = (beyond.last_incident, beyond.last_notice);
                     known.open = beyond.open.saturating_sub(here);
+                    known.has_crash_loop |= beyond.has_crash_loop;
                     known.seen.extend(beyond.seen.iter().filter_map(|print| hex::bytes(print)));
                 }
                 // An event that cannot be understood is none: its message only counts it.

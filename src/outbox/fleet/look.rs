@@ -2,11 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
+use uuid::Uuid;
+
 use super::{
     super::{KeyedSilence, StoreError, Taken},
     Fleet, bounded,
     load::run,
     shares::{Answer, answer, taken},
+    turn::FleetTurn,
 };
 use crate::{
     event::{from_millis, to_millis},
@@ -28,6 +31,17 @@ pub(crate) struct Outlook {
     pub(crate) is_stuck: bool,
 }
 
+/// What an instance says of itself when it looks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Presence<'a> {
+    pub(crate) host: Option<&'a str>,
+    pub(crate) version: Option<&'a str>,
+    /// How long ago its process began, if it was not said yet.
+    pub(crate) age: Option<Duration>,
+    /// How soon it looks again.
+    pub(crate) pause: Duration,
+}
+
 /// What a look comes to.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -36,49 +50,43 @@ pub(crate) struct Seen {
     pub(crate) due_at: Option<SystemTime>,
     /// Whether something is to be told of a sink.
     pub(crate) is_ill: bool,
+    /// Whether its store was never seen before.
+    pub(crate) is_new: bool,
 }
+
+/// So many looks an instance may miss until it is not counted any more.
+const MISSED: u32 = 2;
 
 /// What was due so long ago, no instance can tell.
 const STUCK_AFTER: Duration = Duration::from_secs(2 * 60);
 
 impl Fleet {
-    /// Says that this instance is here, and will look again within `until`; and asks what
-    /// became of the shares with these numbers.
+    /// Says that this instance is here, and asks what became of the shares with these numbers.
     pub(crate) async fn look(
         &mut self,
-        host: Option<&str>,
-        version: Option<&str>,
-        until: Duration,
+        presence: Presence<'_>,
         shares: &[i64],
         sinks: &[&str],
     ) -> Result<Seen, StoreError> {
-        let done = self.look_around(host, version, until, shares, sinks).await;
+        let done = self.look_around(presence, shares, sinks).await;
         self.note(done)
     }
 
     async fn look_around(
         &mut self,
-        host: Option<&str>,
-        version: Option<&str>,
-        until: Duration,
+        presence: Presence<'_>,
         shares: &[i64],
         sinks: &[&str],
     ) -> Result<Seen, StoreError> {
         // Another database knows other silences.
         self.connected().await?;
-        let known_mark = self.silences_mark.clone();
+        let (known_mark, left) = (self.silences_mark.clone(), self.left);
         let mut turn = self.begin_turn().await?;
         let (store, now) = (turn.store, to_millis(turn.now));
-        run!(
-            turn,
-            "INSERT INTO instance (store, host, version, seen_until) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (store) DO UPDATE
-                SET host = excluded.host, version = excluded.version, seen_until = excluded.seen_until",
-            store,
-            host,
-            version,
-            to_millis(turn.now.later(until))
-        )?;
+        let is_new = turn.appear(&presence).await?;
+        if let Some(left) = left {
+            turn.disappear(left).await?;
+        }
         let taken = match shares {
             [] => Vec::new(),
             shares => {
@@ -133,10 +141,69 @@ impl Fleet {
             false => Some(turn.silence_rows().await?),
         };
         turn.end().await?;
-        self.silences_mark = mark;
+        (self.silences_mark, self.left) = (mark, None);
         let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
         let (fleet, position) = (number(fleet), number(position));
         let outlook = Outlook { fleet, position, taken, silences, is_stuck };
-        Ok(Seen { outlook, due_at: due_at.map(from_millis), is_ill })
+        Ok(Seen { outlook, due_at: due_at.map(from_millis), is_ill, is_new })
+    }
+}
+
+impl FleetTurn<'_> {
+    /// Says that this instance is here. True if its store was never seen before.
+    async fn appear(&mut self, presence: &Presence<'_>) -> Result<bool, StoreError> {
+        let began = presence.age.map(|age| to_millis(self.now.earlier(age)));
+        let is_new = sqlx::query_scalar(
+            "INSERT INTO instance (store, host, version, started_at, looks_at, seen_until)
+             VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (store) DO UPDATE
+                SET host = excluded.host, version = excluded.version,
+                    started_at = coalesce(excluded.started_at, instance.started_at), ended_at = NULL,
+                    looks_at = excluded.looks_at, seen_until = excluded.seen_until
+             RETURNING xmax = 0",
+        );
+        let is_new = is_new
+            .bind(self.store)
+            .bind(presence.host)
+            .bind(presence.version)
+            .bind(began)
+            .bind(to_millis(self.now.later(presence.pause)))
+            .bind(to_millis(self.now.later(presence.pause.saturating_mul(MISSED + 1))))
+            .persistent(false);
+        bounded(is_new.fetch_one(&mut *self.transaction)).await
+    }
+
+    /// Says that this instance goes on with another store than `left`.
+    async fn disappear(&mut self, left: Uuid) -> Result<(), StoreError> {
+        run!(
+            self,
+            "UPDATE instance SET started_at = NULL, seen_until = least(seen_until, $2) WHERE store = $1",
+            left,
+            to_millis(self.now)
+        )?;
+        Ok(())
+    }
+}
+
+impl Fleet {
+    /// Says that this instance's process ends by itself, and whether it fails.
+    pub(crate) async fn leave(&mut self, fails: bool) -> Result<(), StoreError> {
+        let done = self.say_that_it_ends(fails).await;
+        self.note(done)
+    }
+
+    async fn say_that_it_ends(&mut self, fails: bool) -> Result<(), StoreError> {
+        let mut turn = self.begin_turn().await?;
+        let (store, now) = (turn.store, to_millis(turn.now));
+        run!(
+            turn,
+            "UPDATE instance
+                SET started_at = CASE WHEN $2 THEN started_at END, ended_at = CASE WHEN $2 THEN $3::bigint END
+              WHERE store = $1",
+            store,
+            fails,
+            now
+        )?;
+        turn.end().await
     }
 }

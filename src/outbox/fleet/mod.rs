@@ -39,7 +39,7 @@ mod silences;
 mod sweep;
 mod turn;
 
-pub(crate) use look::{Outlook, Seen};
+pub(crate) use look::{Outlook, Presence, Seen};
 pub(crate) use settings::FleetSettings;
 
 /// The fleet's store, as one instance uses it.
@@ -54,6 +54,8 @@ pub(crate) struct Fleet {
     used_at: Instant,
     /// The connection is in the middle of something.
     is_broken: bool,
+    /// The store that this instance handed over before.
+    left: Option<Uuid>,
     /// How the silences were that this instance was told of.
     silences_mark: Option<String>,
     /// Whether the tables are made if they are not there.
@@ -105,6 +107,7 @@ impl Fleet {
             connection: None,
             used_at: Instant::now(),
             is_broken: false,
+            left: None,
             silences_mark: None,
             may_make: true,
             is_foreign: false,
@@ -119,6 +122,7 @@ impl Fleet {
         if self.store != store {
             // That one knows of none.
             self.silences_mark = None;
+            self.left = Some(self.store).filter(|store| !store.is_nil());
         }
         self.store = store;
     }

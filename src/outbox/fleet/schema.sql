@@ -21,7 +21,11 @@ CREATE TABLE instance (
     store      uuid   PRIMARY KEY,
     host       text,
     version    text,
-    -- It is counted until then, if it does not look again.
+    -- When its process began, unless that ended well, and when it ended by itself and failed.
+    started_at bigint,
+    ended_at   bigint,
+    -- It means to look again by then, and is counted for longer if it does not.
+    looks_at   bigint NOT NULL,
     seen_until bigint NOT NULL
 );
 

@@ -39,7 +39,7 @@ mod settle;
 #[cfg(feature = "postgres")]
 mod shares;
 mod silences;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod starts;
 mod table;
 #[cfg(feature = "postgres")]
@@ -119,6 +119,8 @@ pub(super) struct Beyond {
     pub(super) open: usize,
     /// Fingerprints there were.
     pub(super) seen: BTreeSet<Vec<u8>>,
+    /// Whether a crash loop is an open incident.
+    pub(super) has_crash_loop: bool,
     /// Incidents and notices whose public id was drawn.
     drawn: BTreeSet<Drawn>,
 }

@@ -350,6 +350,24 @@ pub(in crate::outbox) struct StartRow {
     /// When it ended by itself, and failed. Else it runs, or was killed.
     #[serde(with = "millis_or_none", default)]
     pub(in crate::outbox) ended_at: Option<SystemTime>,
+    /// What the fleet saw of it, if it is that of another instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::outbox) seen: Option<SightingRow>,
+}
+
+/// What a fleet saw of an instance.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::outbox) struct SightingRow {
+    pub(in crate::outbox) version: Option<String>,
+    /// When the last of its errors happened.
+    #[serde(with = "millis_or_none", default)]
+    pub(in crate::outbox) erred_at: Option<SystemTime>,
+    /// When it meant to look again, the last time that it looked.
+    #[serde(with = "millis")]
+    pub(in crate::outbox) looks_at: SystemTime,
+    /// After that it is taken to be gone.
+    #[serde(with = "millis")]
+    pub(in crate::outbox) until: SystemTime,
 }
 
 /// The last batch of events that a run of a process committed.

@@ -9,7 +9,7 @@ use crate::{
     host::time::Saturating,
     outbox::{
         batch::About,
-        starts::{Began, CrashLoop, ERRED_LAST, LOOP_WINDOW, MAX_FAILED, Start},
+        starts::{Began, CrashLoop, ERRED_LAST, LOOP_WINDOW, MAX_FAILED, Sighting, Start},
     },
 };
 
@@ -38,19 +38,23 @@ impl Page {
         }
         let erred_last = |run: &Uuid, row: &StartRow| {
             let later = self.starts.values().map(|other| other.started_at);
-            let next = later.filter(|at| *at > row.started_at).min().unwrap_or(began.at);
-            let erred_at = self.batches.get(run).and_then(|batch| batch.erred_at);
-            erred_at.is_some_and(|at| next <= at.later(ERRED_LAST))
+            let next = || later.filter(|at| *at > row.started_at).min().unwrap_or(began.at);
+            let (erred_at, gone_by) = match &row.seen {
+                // It did not look any more.
+                Some(seen) => (seen.erred_at, seen.looks_at),
+                None => (self.batches.get(run).and_then(|batch| batch.erred_at), next()),
+            };
+            erred_at.is_some_and(|at| gone_by <= at.later(ERRED_LAST))
         };
         let starts = self.starts.iter().map(|(run, row)| row.start(*run, erred_last(run, row)));
         let failed: Vec<_> = starts.filter(have_failed).collect();
-        let row = StartRow { host: host.to_owned(), pid, started_at: began.at, ended_at: None };
+        let row = StartRow { host: host.to_owned(), pid, started_at: began.at, ended_at: None, seen: None };
         self.starts.insert(began.run, row);
         if failed.len() <= MAX_FAILED {
             return None;
         }
-        let is_told =
-            self.incidents.values().any(|it| it.closed_at.is_none() && it.about == Some(About::CrashLoop));
+        let is_told = self.beyond.has_crash_loop
+            || self.incidents.values().any(|it| it.closed_at.is_none() && it.about == Some(About::CrashLoop));
         let untold = if is_told { &[] } else { failed.as_slice() };
         Some(CrashLoop {
             starts: (untold.len() as u64).saturating_add(1),
@@ -92,6 +96,10 @@ impl StartRow {
             at: self.started_at,
             ended_at: self.ended_at,
             erred_last,
+            seen: self
+                .seen
+                .as_ref()
+                .map(|seen| Sighting { version: seen.version.clone(), until: seen.until }),
         }
     }
 }

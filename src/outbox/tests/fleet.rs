@@ -65,7 +65,12 @@ impl Bench {
 
     async fn look(&mut self, shares: &[i64]) -> Vec<Taken> {
         let Store::Fleet(fleet) = &mut self.store else { panic!("no fleet") };
-        fleet.look(None, None, HOUR, shares, &["sms", "mail"]).await.unwrap().outlook.taken
+        fleet
+            .look(Presence { pause: HOUR, ..Presence::default() }, shares, &["sms", "mail"])
+            .await
+            .unwrap()
+            .outlook
+            .taken
     }
 
     fn now(&self) -> SystemTime {
