@@ -130,6 +130,7 @@ mod capture;
 // Where the callers and the alert thread meet: hand-over, counting, flush, exit.
 mod queue;
 pub use queue::{
+    fleet_stats::{FleetState, FleetStats},
     flush::FlushReport,
     stats::{EventCounts, Stats, StoreState},
     trial::{TestMessage, TestReport},

@@ -27,6 +27,10 @@ impl Link {
         match *self {}
     }
 
+    pub(super) fn note_committed(&mut self, _: u64, _: &Counters) {
+        match *self {}
+    }
+
     pub(super) fn hurry(&mut self) {
         match *self {}
     }

@@ -58,8 +58,10 @@ impl Dispatcher<'_> {
             Ok(has_error) => {
                 self.inbox.has_erred |= has_error;
                 self.tell_at = None;
+                let more: u64 = self.inbox.waiting[..length].iter().map(|captured| captured.count).sum();
                 if let Some(link) = &mut self.inbox.link {
                     link.note_counted();
+                    link.note_committed(more, &self.counters);
                 }
                 self.inbox.batches = number;
                 for (reason, count) in losses {

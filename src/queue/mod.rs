@@ -14,6 +14,8 @@ pub(crate) mod storm;
 
 pub(crate) mod tally;
 
+pub(crate) mod fleet_stats;
+
 pub(crate) mod stats;
 
 pub(crate) mod trial;

@@ -12,7 +12,10 @@ use serde::Serialize;
 
 use crate::{
     event::loss::{DropReason, Losses},
-    queue::storm::Storm,
+    queue::{
+        fleet_stats::{FleetCounters, FleetStats},
+        storm::Storm,
+    },
 };
 
 /// Where events are kept.
@@ -124,6 +127,8 @@ pub struct Stats {
     pub events: EventCounts,
     /// Where events are kept now.
     pub store: StoreState,
+    /// How this instance stands with its fleet; none if it has none.
+    pub fleet: Option<FleetStats>,
 }
 
 /// The counters behind [`Stats`].
@@ -147,6 +152,7 @@ pub(crate) struct Counters {
     /// As last counted: reported, pending, dead.
     events: [AtomicU64; 3],
     dropped: [AtomicU64; DropReason::ALL.len()],
+    pub(crate) fleet: FleetCounters,
     opened: AtomicBool,
     in_memory: AtomicBool,
 }
@@ -252,6 +258,7 @@ impl Counters {
             dropped: self.losses(),
             events: EventCounts { reported, pending, dead },
             store,
+            fleet: self.fleet.snapshot(),
         }
     }
 }
@@ -266,7 +273,7 @@ mod tests {
         counters.count_dropped(DropReason::QueueFull, 3);
         counters.set_events(EventCounts { reported: 1, pending: 2, dead: 0 });
         counters.set_store(StoreState::Durable);
-        let wanted = r#"{"captured":0,"persisted":0,"ignored":0,"delivered":0,"confirmed":0,"unconfirmed":0,"failed":0,"retried":0,"dead":0,"late":0,"dropped":{"queue_full":3},"events":{"reported":1,"pending":2,"dead":0},"store":"durable"}"#;
+        let wanted = r#"{"captured":0,"persisted":0,"ignored":0,"delivered":0,"confirmed":0,"unconfirmed":0,"failed":0,"retried":0,"dead":0,"late":0,"dropped":{"queue_full":3},"events":{"reported":1,"pending":2,"dead":0},"store":"durable","fleet":null}"#;
         assert_eq!(serde_json::to_string(&counters.snapshot()).unwrap(), wanted);
     }
 

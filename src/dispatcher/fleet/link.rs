@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     host::time::{Saturating, from_now},
-    outbox::{Store, Taken},
+    outbox::{Share, Store, Taken},
+    queue::{fleet_stats::FleetState, stats::Counters},
 };
 
 /// What the alert thread has of the fleet's thread.
@@ -26,6 +27,8 @@ pub(in crate::dispatcher) struct Link {
     answers: UnboundedReceiver<Answer>,
     /// Since when a question is under way.
     asked_at: Option<Instant>,
+    /// How many events it would confirm.
+    asked: u64,
     /// There may be something to hand over, not before then.
     due_at: Option<Instant>,
     /// When something was handed over last, and of which local store.
@@ -49,6 +52,7 @@ impl Link {
             requests: Some(requests),
             answers,
             asked_at: None,
+            asked: 0,
             // What an earlier run did not hand over.
             due_at: Some(Instant::now()),
             handed_at: None,
@@ -68,6 +72,24 @@ impl Link {
         let now = Instant::now();
         let at = self.handed_at.map_or(now, |at| at.later(self.pause()).max(now));
         self.due_at = Some(self.due_at.map_or(at, |due| due.min(at)));
+    }
+
+    /// So many more events are committed here.
+    pub(in crate::dispatcher) fn note_committed(&self, events: u64, counters: &Counters) {
+        counters.fleet.set_behind(counters.fleet.behind().saturating_add(events));
+    }
+
+    /// Notes how it stands with the fleet, for whoever asks.
+    fn publish(&self, counters: &Counters) {
+        let now = SystemTime::now();
+        let state = match &self.outage {
+            Some(outage) if outage.is_for_good => FleetState::Refused,
+            Some(_) => FleetState::Unreachable,
+            None if self.handed_at.is_none() || self.fleet == 0 => FleetState::Opening,
+            None => FleetState::Connected,
+        };
+        counters.fleet.set_state(state, now);
+        counters.fleet.set_instances(self.fleet);
     }
 
     /// What was captured is to be told at once.
@@ -112,7 +134,14 @@ pub(in crate::dispatcher) struct Heard(Option<Answer>);
 
 impl Dispatcher<'_> {
     /// Takes what the fleet's thread said.
-    pub(in crate::dispatcher) async fn hear(&mut self, Heard(answer): Heard) {
+    pub(in crate::dispatcher) async fn hear(&mut self, heard: Heard) {
+        self.take_answer(heard).await;
+        if let Some(link) = &self.inbox.link {
+            link.publish(&self.counters);
+        }
+    }
+
+    async fn take_answer(&mut self, Heard(answer): Heard) {
         let asks = matches!(&answer, Some(Answer::Taken(_, taken)) if !taken.is_empty())
             || matches!(&answer, Some(Answer::Looked(_, outlook)) if !outlook.taken.is_empty() || outlook.silences.is_some());
         let store = if asks { self.local_store().await } else { None };
@@ -142,6 +171,8 @@ impl Dispatcher<'_> {
             Some(Answer::Taken(of, taken)) => {
                 link.silences.note_answer(true);
                 link.asked_at = None;
+                let known = std::mem::take(&mut link.asked);
+                self.counters.fleet.set_behind(self.counters.fleet.behind().saturating_sub(known));
                 let untold = taken.iter().filter(|answer| answer.told_at.is_none() && !answer.needs_event);
                 link.untold.extend(untold.map(|answer| answer.local_id));
                 if taken.len() >= MAX_SHARES || taken.iter().any(|answer| answer.needs_event) {
@@ -222,6 +253,7 @@ impl Dispatcher<'_> {
             }
             if link.outage.is_none() {
                 link.note_silence(Silence::Taking);
+                link.publish(&self.counters);
                 self.tell_at = None;
             }
             return MAX_SLEEP;
@@ -240,6 +272,11 @@ impl Dispatcher<'_> {
         let untold = if is_other { self.outbox.with(untold).await } else { Ok(Vec::new()) };
         let (Some(link), Ok(untold)) = (&mut self.inbox.link, untold) else { return STORE_RETRY };
         link.due_at = Some(from_now(LOOK_AGAIN));
+        link.asked = shares.iter().map(Share::untaken).sum();
+        let behind = self.counters.fleet.behind();
+        // Of more than that only the first are known.
+        let is_part = shares.len() >= MAX_SHARES;
+        self.counters.fleet.set_behind(if is_part { behind.max(link.asked) } else { link.asked });
         let hurried = std::mem::take(&mut link.must_hurry);
         let silences = link.silences.news(own, SystemTime::now());
         // The first time it learns which store this is.

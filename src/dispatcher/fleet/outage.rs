@@ -33,6 +33,8 @@ pub(super) struct Outage {
     stagger: Duration,
     /// The same with what cannot.
     mail_delay: Duration,
+    /// Only somebody who mends it ends it.
+    pub(super) is_for_good: bool,
 }
 
 impl Outage {
@@ -40,14 +42,20 @@ impl Outage {
     /// has a place, and each draws one.
     pub(super) fn new(since: Instant, fleet: u32, position: u32, silence: Silence) -> Self {
         let place = if fleet == 0 { Uuid::new_v4().as_fields().0 % UNKNOWN_FLEET } else { position };
-        Self { since, silence, stagger: stagger(fleet, jitter()), mail_delay: mail_delay(place) }
+        Self {
+            since,
+            silence,
+            stagger: stagger(fleet, jitter()),
+            mail_delay: mail_delay(place),
+            is_for_good: false,
+        }
     }
 }
 
 impl Outage {
     /// Nobody else tells what this instance captures, today or tomorrow.
     pub(super) fn never_ends(&mut self) {
-        self.mail_delay = Duration::ZERO;
+        (self.mail_delay, self.is_for_good) = (Duration::ZERO, true);
     }
 }
 

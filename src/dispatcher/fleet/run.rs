@@ -28,7 +28,7 @@ use crate::{
     },
     outbox::{Fleet, KeyedSilence, Maker, Outbox, Presence, Seen, Share, Store, StoreError},
     policy::{fingerprint::Grouping, notice::Process},
-    queue::stats::Counters,
+    queue::{fleet_stats::FleetState, stats::Counters},
 };
 
 impl Link {
@@ -53,6 +53,7 @@ impl Link {
         let sweep_in = SWEEP_PAUSE.mul_f64(jitter());
         let station = Station::new(requested, answered, fleet.poll, sweep_in);
         let store = Fleet::new(options, &fleet.schema, &process.app, Uuid::nil(), SystemTime::now());
+        counters.fleet.set_state(FleetState::Opening, SystemTime::now());
         let (setup, counters) = (setup.clone(), Arc::clone(counters));
         let work = move || work(&setup, &counters, station, store, run);
         let started = thread::start_before_forks(Role::Own, format!("{}-fleet", thread::NAME), || (), work);

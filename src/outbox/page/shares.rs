@@ -143,6 +143,11 @@ impl Share {
         self.told_here() > self.row.shared.told
     }
 
+    /// How many of its events the fleet did not confirm yet.
+    pub(crate) fn untaken(&self) -> u64 {
+        self.row.own_count().saturating_sub(self.row.shared.taken)
+    }
+
     pub(super) fn arrival(&self, count: u64) -> Arrival<'_> {
         Arrival {
             fingerprint: self.row.fingerprint.clone(),
