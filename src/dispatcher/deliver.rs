@@ -229,6 +229,9 @@ impl Dispatcher<'_> {
                 let deliver =
                     async |store: &mut Store| store.deliver(claim, reference, *segments, ask_at, now).await;
                 let valid = self.outbox.with(deliver).await?;
+                if valid {
+                    self.note_sent(attempted, now).await?;
+                }
                 self.lanes[lane].resume();
                 self.lanes[lane].questions.wake();
                 (&self.counters.delivered, valid)

@@ -8,9 +8,9 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Dispatcher, MAX_SLEEP, setup::Setup};
+use super::{Attempted, Dispatcher, MAX_SLEEP, setup::Setup};
 use crate::{
-    outbox::{Channel, Target},
+    outbox::{Channel, StoreError, Target},
     policy::notice::Process,
     queue::stats::Counters,
 };
@@ -76,6 +76,11 @@ impl Dispatcher<'_> {
 
     pub(super) fn waits_for_fleet(&self, _: usize) -> Option<Duration> {
         Some(Duration::ZERO)
+    }
+
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "with a fleet it is noted")]
+    pub(super) async fn note_sent(&mut self, _: &Attempted, _: SystemTime) -> Result<(), StoreError> {
+        Ok(())
     }
 
     pub(super) fn is_alone(&self) -> bool {

@@ -98,7 +98,7 @@ pub use operate::{Overview, SinkView, Unusable};
 #[cfg(feature = "cli")]
 pub use page::{IncidentView, MessageView, Revived, SilenceView, WaitingView};
 #[cfg(feature = "postgres")]
-pub(crate) use page::{KeyedSilence, Share, Taken};
+pub(crate) use page::{KeyedSilence, Share, Spending, Taken};
 pub(crate) use page::{Learned, Page, Sequel, SilenceRow};
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::Sqlite;

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::{
-    Fleet, KeyedSilence, Outbox, Page, Share, Store, StoreError, Taken,
+    Claim, Fleet, KeyedSilence, Outbox, Page, Share, Spending, Store, StoreError, Taken,
     keep::turn,
-    scope::Scope,
+    scope::{Key, Scope},
     store::{decide, keep},
 };
 
@@ -79,6 +79,22 @@ impl Store {
     /// The incidents that the fleet has, and nobody is known to be told of.
     pub(crate) async fn untold_in_fleet(&mut self) -> Result<Vec<i64>, StoreError> {
         decide!(self, Scope::Live, |page: &mut Page| page.untold_in_fleet())
+    }
+
+    /// Notes that this instance sent the message of `claim` alone, which cost so many `segments`.
+    pub(crate) async fn note_sent_alone(
+        &mut self,
+        claim: &Claim,
+        segments: u32,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let keys = [Key::Account(claim)];
+        decide!(self, Scope::Keys(&keys), |page: &mut Page| page.note_sent_alone(claim, segments, now))
+    }
+
+    /// All that this instance sent alone in the last days.
+    pub(crate) async fn spending(&mut self) -> Result<Vec<Spending>, StoreError> {
+        decide!(self, Scope::Recipients, |page: &mut Page| page.spending())
     }
 
     /// Takes back the messages that surely did not leave.

@@ -93,6 +93,47 @@ pub(crate) struct Account {
     /// The processes whose settings name them.
     #[serde(default)]
     pub(crate) known_by: Vec<Knower>,
+    /// What an instance of a fleet sent alone.
+    #[serde(default, skip_serializing_if = "Alone::is_nothing")]
+    pub(crate) alone: Alone,
+}
+
+/// What one recipient was sent by one instance of a fleet, while it could not ask the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Alone {
+    #[serde(default)]
+    messages: Spent,
+    #[serde(default)]
+    segments: Spent,
+}
+
+impl Alone {
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Alone {
+    /// One message more, of so many segments.
+    pub(crate) fn add(&mut self, segments: u32, now: SystemTime) {
+        self.messages.add(1, now);
+        self.segments.add(segments, now);
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Account {
+    /// Counts what an instance `sent` alone, of which it said before what is `known`. Returns
+    /// all that it said.
+    pub(crate) fn take_over(&mut self, sent: &Alone, known: &Alone) -> Alone {
+        self.spent = self.spent.with(&sent.messages.without(&known.messages), false);
+        self.segments = self.segments.with(&sent.segments.without(&known.segments), false);
+        Alone {
+            messages: known.messages.with(&sent.messages, true),
+            segments: known.segments.with(&sent.segments, true),
+        }
+    }
 }
 
 /// What an account allows.

@@ -237,7 +237,19 @@ fn a_fleet_that_begins_in_an_outage_tells_and_hands_over_later() {
     let sms = provider.sms().len();
     figures(&format!("begun in an outage: {sms} of {INSTANCES} told by SMS, the first after {first:.1?}"));
     assert!(sms <= MAX_SMS && first < FIRST, "{sms} SMS, {first:?}");
+    for instance in &mut instances {
+        let stats = instance.stats();
+        assert_eq!((&stats["fleet"]["state"], &stats["fleet"]["behind"]), (&"unreachable".into(), &1.into()));
+    }
     proxy.goes(Way::Open);
     in_the_end("every count is there", || fleet.counted() == Some(INSTANCES as u64));
     settles(&fleet, &mut instances, sms, Fault::Network(Way::Refused));
+    for instance in &mut instances {
+        let stats = instance.stats();
+        assert_eq!((&stats["fleet"]["state"], &stats["fleet"]["behind"]), (&"connected".into(), &0.into()));
+    }
+    // What they sent alone is of the day's budget, and what they found that others sent is not.
+    let spent = "SELECT sum((entry ->> 1)::integer) FROM account, jsonb_array_elements(data -> 'spent') entry
+                  WHERE sink = 'twilio'";
+    assert_eq!(fleet.rows(spent), [sms.to_string()]);
 }

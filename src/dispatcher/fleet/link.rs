@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     super::{Dispatcher, MAX_SLEEP, STORE_RETRY},
-    Answer, Request,
+    Answer, HandOver, Request,
     outage::{Outage, Silence},
     silences::Silences,
 };
@@ -40,6 +40,10 @@ pub(in crate::dispatcher) struct Link {
     has_hurried: bool,
     untold: BTreeSet<i64>,
     pub(super) silences: Silences,
+    /// Something may have been sent alone that the fleet does not know.
+    has_spent: bool,
+    /// The question under way says it.
+    says_what_was_spent: bool,
     /// How many instances there are, and which of them this is; zero if that is not known.
     pub(super) fleet: u32,
     pub(super) position: u32,
@@ -61,6 +65,9 @@ impl Link {
             has_hurried: false,
             untold: BTreeSet::new(),
             silences: Silences::default(),
+            // By an earlier run.
+            has_spent: true,
+            says_what_was_spent: false,
             fleet: 0,
             position: 0,
             outage: None,
@@ -77,6 +84,11 @@ impl Link {
     /// So many more events are committed here.
     pub(in crate::dispatcher) fn note_committed(&self, events: u64, counters: &Counters) {
         counters.fleet.set_behind(counters.fleet.behind().saturating_add(events));
+    }
+
+    /// This instance sends something alone.
+    pub(super) fn note_spent(&mut self) {
+        self.has_spent = true;
     }
 
     /// Notes how it stands with the fleet, for whoever asks.
@@ -155,6 +167,7 @@ impl Dispatcher<'_> {
                 }
                 if is_answer {
                     link.silences.note_answer(false);
+                    link.has_spent |= std::mem::take(&mut link.says_what_was_spent);
                     link.asked_at = None;
                     link.due_at = Some(from_now(link.pause()));
                 }
@@ -268,9 +281,15 @@ impl Dispatcher<'_> {
             return STORE_RETRY;
         };
         let is_other = self.inbox.link.as_ref().is_some_and(|link| link.store != Some(name));
+        let may_have_spent = self.inbox.link.as_ref().is_some_and(|link| link.has_spent);
+        let spending = async |store: &mut Store| store.spending().await;
+        let spending = if may_have_spent { self.outbox.with(spending).await } else { Ok(Vec::new()) };
         let untold = async |store: &mut Store| store.untold_in_fleet().await;
         let untold = if is_other { self.outbox.with(untold).await } else { Ok(Vec::new()) };
-        let (Some(link), Ok(untold)) = (&mut self.inbox.link, untold) else { return STORE_RETRY };
+        let (Some(link), Ok(untold), Ok(spending)) = (&mut self.inbox.link, untold, spending) else {
+            return STORE_RETRY;
+        };
+        (link.has_spent, link.says_what_was_spent) = (false, !spending.is_empty());
         link.due_at = Some(from_now(LOOK_AGAIN));
         link.asked = shares.iter().map(Share::untaken).sum();
         let behind = self.counters.fleet.behind();
@@ -280,7 +299,7 @@ impl Dispatcher<'_> {
         let hurried = std::mem::take(&mut link.must_hurry);
         let silences = link.silences.news(own, SystemTime::now());
         // The first time it learns which store this is.
-        let has_nothing = shares.is_empty() && silences.is_empty();
+        let has_nothing = shares.is_empty() && silences.is_empty() && spending.is_empty();
         if has_nothing && !hurried && !is_other && link.outage.is_none() {
             return MAX_SLEEP;
         }
@@ -291,7 +310,8 @@ impl Dispatcher<'_> {
         (link.asked_at, link.handed_at) = (Some(Instant::now()), Some(Instant::now()));
         // If it is gone, what it says next is nothing.
         let Some(requests) = &link.requests else { return MAX_SLEEP };
-        drop(requests.send(Request::HandOver { store: name, shares, silences, untold, hurried }));
+        let given = HandOver { store: name, shares, silences, spending, untold, hurried };
+        drop(requests.send(Request::HandOver(given)));
         patience
     }
 

@@ -8,7 +8,7 @@
 //! Invariant: the alert thread never waits for the fleet; it has at most one question under
 //! way.
 
-use crate::outbox::{KeyedSilence, Outlook, Share, Taken};
+use crate::outbox::{KeyedSilence, Outlook, Share, Spending, Taken};
 use uuid::Uuid;
 
 mod link;
@@ -22,19 +22,24 @@ pub(super) use link::Link;
 
 /// What the alert thread asks of the fleet's thread.
 enum Request {
-    /// To hand over what the local store `store` counted; to tell it at once, if somebody
-    /// waits for that.
-    HandOver {
-        store: Uuid,
-        shares: Vec<Share>,
-        /// Which silences began or ended there.
-        silences: Vec<KeyedSilence>,
-        /// What an earlier run handed over, and nobody is known to be told of.
-        untold: Vec<i64>,
-        hurried: bool,
-    },
+    /// To hand over what the local store counted.
+    HandOver(HandOver),
     /// To say that the process ends after an error, and whether it fails.
     Leave { fails: bool },
+}
+
+/// What the local store `store` has for the fleet.
+struct HandOver {
+    store: Uuid,
+    shares: Vec<Share>,
+    /// Which silences began or ended there.
+    silences: Vec<KeyedSilence>,
+    /// What this instance sent alone, if that may be news.
+    spending: Vec<Spending>,
+    /// What an earlier run handed over, and nobody is known to be told of.
+    untold: Vec<i64>,
+    /// It is to be told at once, as somebody waits for that.
+    hurried: bool,
 }
 
 /// What the fleet's thread says.

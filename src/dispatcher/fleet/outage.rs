@@ -5,11 +5,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use uuid::Uuid;
 
-use super::super::{Dispatcher, MAX_SLEEP, deliver::jitter};
+use super::super::{Attempted, Dispatcher, MAX_SLEEP, deliver::jitter};
 use super::station::MAX_LOOK;
 use crate::{
     host::time::Saturating,
-    outbox::{Channel, Target},
+    outbox::{Channel, StoreError, Target},
     policy::budget::Budget,
     policy::outage::{PATIENCE, UNKNOWN_FLEET, mail_delay, stagger},
 };
@@ -114,6 +114,20 @@ impl Dispatcher<'_> {
             target.rhythm.settle = target.rhythm.settle.saturating_add(self.stagger_of(target.sink));
         }
         targets
+    }
+
+    /// Notes that a message was sent, unless the sink found that of another instance.
+    pub(in crate::dispatcher) async fn note_sent(
+        &mut self,
+        attempted: &Attempted,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let can_look_up = self.lanes.get(attempted.lane).is_some_and(|lane| lane.sink.looks_up());
+        let is_ours = attempted.is_absent || !can_look_up;
+        let Some(link) = self.inbox.link.as_mut().filter(|_| is_ours) else { return Ok(()) };
+        link.note_spent();
+        let Attempted { claim, segments, .. } = attempted;
+        self.outbox.with(async |store| store.note_sent_alone(claim, *segments, now).await).await
     }
 
     fn stagger_of(&self, sink: &str) -> Duration {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     super::{Dispatcher, Inbox, MAX_SLEEP, deliver::jitter, setup::Setup, start::runtime, tell::public_id},
-    Answer, Link, Request,
+    Answer, HandOver, Link, Request,
     station::Station,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
         time::from_now,
         trouble, unwind,
     },
-    outbox::{Fleet, KeyedSilence, Maker, Outbox, Presence, Seen, Share, Store, StoreError},
+    outbox::{Fleet, Maker, Outbox, Presence, Seen, Store, StoreError},
     policy::{fingerprint::Grouping, notice::Process},
     queue::{fleet_stats::FleetState, stats::Counters},
 };
@@ -142,9 +142,9 @@ impl Dispatcher<'_> {
             tokio::select! {
                 biased;
                 request = station.requests.recv(), if station.ends_by.is_none() => match request {
-                    Some(Request::HandOver { store, shares, silences, untold, hurried }) => {
-                        station.know(store, untold);
-                        self.take_shares(station, store, &shares, &silences, hurried).await;
+                    Some(Request::HandOver(mut given)) => {
+                        station.know(given.store, std::mem::take(&mut given.untold));
+                        self.take_over(station, &given).await;
                     }
                     Some(Request::Leave { fails }) => station.start.end(fails),
                     None => station.ends_by = Some(from_now(LAST_WORDS)),
@@ -163,15 +163,10 @@ impl Dispatcher<'_> {
         self.outbox.store.shut().await;
     }
 
-    /// Hands over `shares` of the local store `name`.
-    async fn take_shares(
-        &mut self,
-        station: &mut Station,
-        name: Uuid,
-        shares: &[Share],
-        silences: &[KeyedSilence],
-        hurried: bool,
-    ) {
+    /// Hands over what the local store has.
+    async fn take_over(&mut self, station: &mut Station, given: &HandOver) {
+        let HandOver { store: name, shares, silences, spending, hurried, .. } = given;
+        let (name, hurried) = (*name, *hurried);
         let maker = Maker {
             new_id: &public_id,
             run: self.inbox.run,
@@ -182,7 +177,7 @@ impl Dispatcher<'_> {
         let targets = &self.targets;
         let Some(fleet) = self.outbox.fleet() else { return };
         fleet.set_store(name);
-        if shares.is_empty() && silences.is_empty() {
+        if shares.is_empty() && silences.is_empty() && spending.is_empty() {
             // Only a look says whether the store answers.
             station.hurried_until = hurried.then(|| from_now(HURRY)).or(station.hurried_until);
             if hurried {
@@ -194,11 +189,15 @@ impl Dispatcher<'_> {
         let began = Instant::now();
         let taken = loop {
             // Before what is held back by them.
-            let taken = match (fleet.take_silences(silences, SystemTime::now()).await, shares) {
-                (Err(error), _) => Err(error),
-                (Ok(()), []) => Ok(Vec::new()),
-                (Ok(()), shares) => fleet.hand_over(shares, targets, &maker).await,
+            let taken = async {
+                fleet.take_silences(silences, SystemTime::now()).await?;
+                fleet.take_spending(spending).await?;
+                match shares.as_slice() {
+                    [] => Ok(Vec::new()),
+                    shares => fleet.hand_over(shares, targets, &maker).await,
+                }
             };
+            let taken = taken.await;
             if !matches!(taken, Err(StoreError::Busy)) || began.elapsed() >= BUSY_PATIENCE {
                 break taken;
             }

@@ -36,6 +36,7 @@ mod schema;
 mod settings;
 mod shares;
 mod silences;
+mod spending;
 mod sweep;
 mod turn;
 

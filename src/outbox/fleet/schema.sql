@@ -109,6 +109,16 @@ CREATE TABLE account (
     PRIMARY KEY (sink, recipient)
 ) WITH (fillfactor = 70);
 
+-- What each local store sent alone, as it said last, and when that was.
+CREATE TABLE sent_alone (
+    store     uuid   NOT NULL,
+    sink      text   NOT NULL,
+    recipient text   NOT NULL,
+    at        bigint NOT NULL,
+    data      jsonb  NOT NULL,
+    PRIMARY KEY (store, sink, recipient)
+);
+
 CREATE TABLE notice (
     id        bigint PRIMARY KEY,
     data      jsonb  NOT NULL,

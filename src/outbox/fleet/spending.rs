@@ -3,7 +3,7 @@
 //! Invariant: what is said twice counts once, as what was said before is kept.
 
 use super::{
-    super::{Spending, StoreError, keep::Turn},
+    super::{Spending, StoreError},
     Fleet, bounded,
     load::{run, unwritable},
 };

@@ -91,6 +91,7 @@ impl Fleet {
                   < (SELECT sum(count) FROM share WHERE share.incident_id = incident.id)"
         )?;
         run!(turn, "DELETE FROM instance WHERE seen_until <= $1", to_millis(now.earlier(UNSEEN)))?;
+        run!(turn, "DELETE FROM sent_alone WHERE at <= $1", to_millis(now.earlier(SPENT)))?;
         run!(turn, "DELETE FROM silence WHERE until <= $1", dead_by)?;
         turn.end().await
     }
@@ -98,6 +99,9 @@ impl Fleet {
 
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// What was sent so long ago counts for no budget of today, also if it is said again.
+const SPENT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// An instance that was not seen for so long is gone.
 const UNSEEN: Duration = Duration::from_secs(24 * 60 * 60);

@@ -39,6 +39,8 @@ mod settle;
 #[cfg(feature = "postgres")]
 mod shares;
 mod silences;
+#[cfg(feature = "postgres")]
+mod spending;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod starts;
 mod table;
@@ -62,6 +64,8 @@ pub(super) use shares::{Shared, ToldHere};
 #[cfg(feature = "postgres")]
 pub(crate) use silences::KeyedSilence;
 pub(crate) use silences::SilenceRow;
+#[cfg(feature = "postgres")]
+pub(crate) use spending::Spending;
 use table::Rows;
 pub(super) use table::{Kept, Table};
 

@@ -140,6 +140,30 @@ fn what_was_told_in_an_outage_goes_up_without_more_events_and_is_not_told_again(
 }
 
 #[test]
+fn what_an_instance_sent_alone_is_in_the_fleets_account_once() {
+    run(async {
+        let mut bench = bench().await;
+        bench.look(&[]).await;
+        let now = bench.now();
+        bench.hand_over(&[share(7, "a", 1, now)]).await;
+        let claim = bench.claim("sms", now + 2 * SETTLE).await.unwrap();
+        let mut local = Page::default();
+        for (segments, sum) in [(2, "2"), (1, "3")] {
+            local.note_sent_alone(&claim, segments, now);
+            for _ in 0..2 {
+                let Store::Fleet(fleet) = &mut bench.store else { panic!("no fleet") };
+                fleet.take_spending(&local.spending()).await.unwrap();
+                let spent = bench.execute(
+                    "SELECT sum((entry ->> 1)::integer) FROM account, jsonb_array_elements(data -> 'segments') entry
+                      WHERE sink = 'sms'",
+                );
+                assert_eq!(spent.trim(), sum);
+            }
+        }
+    });
+}
+
+#[test]
 fn what_moves_to_another_incident_is_not_counted_twice() {
     run(async {
         let mut bench = bench().await;
