@@ -279,6 +279,7 @@ impl Dispatcher<'_> {
         }
         self.persist().await;
         if flushed {
+            self.say_if_it_ends();
             self.hurry();
         }
     }
@@ -297,6 +298,7 @@ impl Dispatcher<'_> {
         }
         self.collect();
         self.persist().await;
+        self.say_if_it_ends();
         self.hurry();
         self.probe(true).await;
     }

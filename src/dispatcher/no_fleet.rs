@@ -74,11 +74,14 @@ impl Dispatcher<'_> {
         MAX_SLEEP
     }
 
+    #[expect(clippy::unused_self, reason = "with a fleet it is told")]
+    pub(super) fn say_if_it_ends(&mut self) {}
+
     pub(super) fn waits_for_fleet(&self, _: usize) -> Option<Duration> {
         Some(Duration::ZERO)
     }
 
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "with a fleet it is noted")]
+    #[expect(clippy::unused_async, reason = "with a fleet it is noted")]
     pub(super) async fn note_sent(&mut self, _: &Attempted, _: SystemTime) -> Result<(), StoreError> {
         Ok(())
     }

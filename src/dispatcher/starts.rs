@@ -11,18 +11,19 @@
 //! Invariant: runs that end well never count, nor workers that live, nor those that
 //! alert and end beside us.
 
-use std::{
-    sync::OnceLock,
-    time::{Duration, SystemTime},
-};
+#[cfg(feature = "sqlite")]
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use tracing::Level;
 use uuid::Uuid;
 
 use super::{Dispatcher, tell::public_id};
+#[cfg(feature = "sqlite")]
+use crate::host::fork::PerProcess;
 use crate::{
     event::{Event, Field, Value},
-    host::{fork::PerProcess, permit::Permit, time::Saturating},
+    host::{permit::Permit, time::Saturating},
     outbox::{About, Began, Captured, CrashLoop, LOOP_WINDOW, Maker, Start, StoreError},
     policy::{fingerprint::keys, notice::Process},
     queue::exit,

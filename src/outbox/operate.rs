@@ -73,6 +73,9 @@ pub struct Overview {
     /// How many instances of the program are seen, if it is a fleet's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instances: Option<u64>,
+    /// How many events of an instance's file its fleet did not confirm yet, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<u64>,
     /// How large the file is, or all that a fleet's schema has.
     pub file_bytes: u64,
     /// How large its write-ahead log is.
@@ -245,6 +248,14 @@ impl Operated<'_> {
                 (Some(instances), bytes, 0)
             }
         };
+        let behind: u64 = match self {
+            #[cfg(feature = "postgres")]
+            Self::File(_, file) => file.behind().await?,
+            #[cfg(feature = "postgres")]
+            Self::Fleet(_) => 0,
+            #[cfg(not(feature = "postgres"))]
+            Self::File(..) => 0,
+        };
         Ok(Overview {
             events,
             open_incidents,
@@ -252,6 +263,7 @@ impl Operated<'_> {
             refused: page.refusals.keys().map(|it| it.address.to_string()).collect(),
             silences: page.silences.values().filter(|it| it.until > now).count(),
             instances,
+            behind: Some(behind).filter(|behind| *behind > 0),
             file_bytes,
             log_bytes,
         })

@@ -107,7 +107,7 @@ fn hook() {
 }
 
 mod status;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use status::status;
 
 const NO_HOOK: &str = "no exit hook could be set: call AlertHandle::flush before the program ends";

@@ -231,6 +231,9 @@ pub(crate) fn counts(database: &Database, overview: &Overview, look: &Look) -> S
             size(overview)
         ),
     ];
+    if let Some(behind) = overview.behind {
+        lines.push(format!("{} not handed over to the fleet yet", number(behind, "event")));
+    }
     for sink in &overview.sinks {
         let name = cell(&sink.name, 40);
         if sink.pending > 0 {

@@ -27,8 +27,10 @@ pub(in crate::dispatcher) struct Link {
     answers: UnboundedReceiver<Answer>,
     /// Since when a question is under way.
     asked_at: Option<Instant>,
-    /// How many events it would confirm.
+    /// How many events the answer to it confirms.
     asked: u64,
+    /// Whether the fleet is still to be told how this process ends.
+    is_leaving: bool,
     /// There may be something to hand over, not before then.
     due_at: Option<Instant>,
     /// When something was handed over last, and of which local store.
@@ -57,6 +59,7 @@ impl Link {
             answers,
             asked_at: None,
             asked: 0,
+            is_leaving: false,
             // What an earlier run did not hand over.
             due_at: Some(Instant::now()),
             handed_at: None,
@@ -81,12 +84,26 @@ impl Link {
         self.due_at = Some(self.due_at.map_or(at, |due| due.min(at)));
     }
 
-    /// So many more events are committed here.
+    /// Notes that so many more events are committed here.
     pub(in crate::dispatcher) fn note_committed(&self, events: u64, counters: &Counters) {
         counters.fleet.set_behind(counters.fleet.behind().saturating_add(events));
     }
 
-    /// This instance sends something alone.
+    /// Has the fleet told whether this process, which ends, fails.
+    pub(super) fn leave(&mut self, fails: bool) {
+        self.is_leaving = true;
+        self.ask(Request::Leave { fails });
+    }
+
+    /// Asks the fleet's thread.
+    fn ask(&self, request: Request) {
+        if let Some(requests) = &self.requests {
+            // If it is gone, what it says next is nothing.
+            drop(requests.send(request));
+        }
+    }
+
+    /// Notes that this instance sends something alone.
     pub(super) fn note_spent(&mut self) {
         self.has_spent = true;
     }
@@ -119,7 +136,8 @@ impl Link {
     pub(in crate::dispatcher) fn is_handing_over(&self) -> bool {
         let soon = from_now(MIN_PAUSE);
         let is_asked = self.asked_at.is_some() || self.due_at.is_some_and(|at| at <= soon);
-        self.outage.is_none() && (is_asked || (self.has_hurried && !self.untold.is_empty()))
+        self.outage.is_none()
+            && (is_asked || self.is_leaving || (self.has_hurried && !self.untold.is_empty()))
     }
 
     /// The next answer; there is none where there is no fleet.
@@ -175,8 +193,13 @@ impl Dispatcher<'_> {
                 self.tell_at = None;
                 return;
             }
+            Some(Answer::Left) => {
+                link.is_leaving = false;
+                return;
+            }
             // The thread could not be started: there is no fleet.
             None => {
+                self.counters.fleet.set_state(FleetState::Unreachable, SystemTime::now());
                 self.inbox.link = None;
                 self.tell_at = None;
                 return;
@@ -308,22 +331,15 @@ impl Dispatcher<'_> {
         }
         link.store = Some(name);
         (link.asked_at, link.handed_at) = (Some(Instant::now()), Some(Instant::now()));
-        // If it is gone, what it says next is nothing.
-        let Some(requests) = &link.requests else { return MAX_SLEEP };
         let given = HandOver { store: name, shares, silences, spending, untold, hurried };
-        drop(requests.send(Request::HandOver(given)));
+        link.ask(Request::HandOver(given));
         patience
     }
 
     /// Ends the fleet's thread, and waits for what it has under way as long as that may take.
     pub(in crate::dispatcher) async fn leave_fleet(&mut self) {
-        let last_words = self.last_words();
         let Some(link) = &mut self.inbox.link else { return };
-        // If it is gone, what it says next is nothing.
-        let requests = link.requests.take();
-        if let (Some(requests), Some(last_words)) = (requests, last_words) {
-            drop(requests.send(last_words));
-        }
+        link.requests = None;
         let deadline = from_now(LAST_WORDS);
         loop {
             let Some(link) = &mut self.inbox.link else { return };

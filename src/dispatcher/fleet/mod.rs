@@ -48,6 +48,8 @@ enum Answer {
     Taken(Uuid, Vec<Taken>),
     /// How it stands, and what became of shares that were handed over before.
     Looked(Uuid, Outlook),
+    /// The fleet knows how this process ends.
+    Left,
     /// The fleet's store does not answer; nor is there another answer to the last question,
     /// if this is one. If its schema is another program's, that stays so.
     Unreachable { is_answer: bool, is_foreign: bool },

@@ -146,7 +146,9 @@ impl Dispatcher<'_> {
                         station.know(given.store, std::mem::take(&mut given.untold));
                         self.take_over(station, &given).await;
                     }
-                    Some(Request::Leave { fails }) => station.start.end(fails),
+                    Some(Request::Leave { fails }) => {
+                        (station.fails, station.look_at) = (Some(fails), Instant::now());
+                    }
                     None => station.ends_by = Some(from_now(LAST_WORDS)),
                 },
                 Some(finished) = self.in_flight.join_next_with_id() => self.finish(finished),
@@ -159,7 +161,6 @@ impl Dispatcher<'_> {
             let _next = self.look_at_fleet(station).await;
         }
         self.give_back().await;
-        self.leave(station).await;
         self.outbox.store.shut().await;
     }
 
@@ -223,6 +224,7 @@ impl Dispatcher<'_> {
                     true => Instant::now(),
                     false => station.look_at.min(from_now(station.pause())),
                 };
+                station.note_counted(!shares.is_empty());
                 drop(station.answers.send(Answer::Taken(name, taken)));
             }
             Err(error) => {
@@ -264,6 +266,7 @@ impl Dispatcher<'_> {
             version: self.process.version.as_deref(),
             age: station.start.is_unsaid().then(|| self.inbox.since.elapsed()),
             pause,
+            fails: station.fails,
         };
         let Some(fleet) = self.outbox.fleet() else { return MAX_SLEEP };
         match fleet.look(presence, &untold, &sinks).await {
@@ -271,8 +274,7 @@ impl Dispatcher<'_> {
                 station.start.note_said(is_new);
                 station.fleet = outlook.fleet.max(1);
                 station.looks = station.looks.saturating_add(1);
-                // Not later than it said, although there may be more instances than it knew.
-                station.look_at = from_now(station.pause().min(pause).mul_f64(0.8 + 0.4 * jitter()));
+                station.plan_look(pause, is_new);
                 station.is_ill = is_ill;
                 // If nobody looked for a while, this instance tells now what is due.
                 outlook.is_stuck &= std::mem::replace(&mut station.was_stuck, outlook.is_stuck);
@@ -296,6 +298,9 @@ impl Dispatcher<'_> {
                 let store = station.store;
                 self.note_reached(station, None);
                 drop(station.answers.send(Answer::Looked(store, outlook)));
+                if station.fails.is_some() {
+                    drop(station.answers.send(Answer::Left));
+                }
                 if std::mem::take(&mut station.is_asked) {
                     drop(station.answers.send(Answer::Taken(store, Vec::new())));
                 }

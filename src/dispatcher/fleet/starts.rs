@@ -2,8 +2,11 @@
 //!
 //! Invariant: an instance on a file that the fleet knows tells of no loop: the file does.
 
-use super::{super::Dispatcher, Request, station::Station};
-use crate::outbox::{LOOP_WINDOW, StoreError};
+use super::{super::Dispatcher, station::Station};
+use crate::{
+    outbox::{LOOP_WINDOW, StoreError},
+    queue::flush::Goal,
+};
 
 /// What the fleet was told of this instance's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,10 +16,6 @@ pub(super) enum OwnStart {
     /// When it was; and those before it are still to be judged.
     Unjudged,
     Judged,
-    /// The process ends after an error.
-    Ends {
-        fails: bool,
-    },
 }
 
 impl OwnStart {
@@ -30,10 +29,6 @@ impl OwnStart {
             *self = if is_new { Self::Unjudged } else { Self::Judged };
         }
     }
-
-    pub(super) fn end(&mut self, fails: bool) {
-        *self = Self::Ends { fails };
-    }
 }
 
 impl Dispatcher<'_> {
@@ -45,28 +40,26 @@ impl Dispatcher<'_> {
         }
         let now = self.now();
         match self.judge_starts(station.store, age, now).await {
-            // Others judge at the same time; the next look tries again.
-            Err(StoreError::Busy) => (),
+            // Others judge at the same time, or it went away; the next look tries again.
+            Err(StoreError::Busy | StoreError::Unreachable(_)) => (),
             // What fails will fail when it matters, and is told of then.
             Ok(()) | Err(_) => station.start = OwnStart::Judged,
         }
     }
 
-    /// Says how the process ends, if that was asked.
-    pub(super) async fn leave(&mut self, station: &Station) {
-        if let OwnStart::Ends { fails } = station.start
-            && station.is_reached == Some(true)
-            && let Some(fleet) = self.outbox.fleet()
-        {
-            // Without it, the others see that it does not look any more.
-            drop(fleet.leave(fails).await);
-        }
-    }
-
-    /// What the fleet is to be told of the end of this process: that of one without an error
-    /// is none of its concern.
-    pub(super) fn last_words(&self) -> Option<Request> {
+    /// Has the fleet told how this process ends, which is of no concern to it without an
+    /// error. If nobody says so, the others see that it does not look any more.
+    pub(in crate::dispatcher) fn say_if_it_ends(&mut self) {
+        let at_exit = self.inbox.flushes.iter().any(|waiter| waiter.flush.goal == Goal::FirstAttempts);
+        let ends = at_exit || self.inbox.ending.is_some();
         let may_count = self.inbox.has_erred && self.inbox.since.elapsed() < LOOP_WINDOW;
-        (may_count && self.tells_crash_loops).then(|| Request::Leave { fails: self.fails() })
+        let fails = self.fails();
+        if let Some(link) = &mut self.inbox.link
+            && ends
+            && may_count
+            && self.tells_crash_loops
+        {
+            link.leave(fails);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use uuid::Uuid;
 
-use super::{Answer, Request, starts::OwnStart};
+use super::{super::deliver::jitter, Answer, Request, starts::OwnStart};
 use crate::host::time::from_now;
 
 /// What is known of this instance's shares, and when it is looked what became of them.
@@ -22,6 +22,10 @@ pub(super) struct Station {
     pub(super) untold: BTreeSet<i64>,
     pub(super) asked_up_to: i64,
     pub(super) look_at: Instant,
+    /// When it said that it looks again; whoever counted something keeps to that, or is taken
+    /// to have died of it.
+    promised: Instant,
+    has_counted: bool,
     /// How often all look, if that is set.
     pub(super) poll: Option<Duration>,
     pub(super) fleet: u32,
@@ -38,6 +42,8 @@ pub(super) struct Station {
     /// Until when it is looked often, as somebody waits.
     pub(super) hurried_until: Option<Instant>,
     pub(super) start: OwnStart,
+    /// Whether the process fails, if it ends.
+    pub(super) fails: Option<bool>,
     /// The alert thread is gone: what is under way is seen through until then.
     pub(super) ends_by: Option<Instant>,
 }
@@ -57,6 +63,8 @@ impl Station {
             untold: BTreeSet::new(),
             asked_up_to: 0,
             look_at: Instant::now(),
+            promised: Instant::now(),
+            has_counted: false,
             poll,
             fleet: 0,
             looks: 0,
@@ -67,6 +75,7 @@ impl Station {
             was_stuck: false,
             hurried_until: None,
             start: OwnStart::Unsaid,
+            fails: None,
             ends_by: None,
         }
     }
@@ -81,6 +90,23 @@ impl Station {
         }
         self.asked_up_to = some.last().copied().unwrap_or(0);
         some
+    }
+
+    /// Plans the next look after one that said that it is in `said`: there may be more
+    /// instances than were known then. `is_new` is whether its store counted nothing before.
+    pub(super) fn plan_look(&mut self, said: Duration, is_new: bool) {
+        self.has_counted |= !is_new && self.looks <= 1;
+        let pause = if self.has_counted { self.pause().min(said) } else { self.pause() };
+        self.look_at = from_now(pause.mul_f64(0.8 + 0.4 * jitter()));
+        self.promised = from_now(said);
+    }
+
+    /// Notes that something was handed over, if it was.
+    pub(super) fn note_counted(&mut self, has_counted: bool) {
+        if has_counted {
+            self.has_counted = true;
+            self.look_at = self.look_at.min(self.promised);
+        }
     }
 
     pub(super) fn ends(&self) -> bool {

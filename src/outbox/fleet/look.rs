@@ -40,6 +40,8 @@ pub(crate) struct Presence<'a> {
     pub(crate) age: Option<Duration>,
     /// How soon it looks again.
     pub(crate) pause: Duration,
+    /// Whether its process fails, if that ends by itself.
+    pub(crate) fails: Option<bool>,
 }
 
 /// What a look comes to.
@@ -152,13 +154,16 @@ impl Fleet {
 impl FleetTurn<'_> {
     /// Says that this instance is here. True if its store was never seen before.
     async fn appear(&mut self, presence: &Presence<'_>) -> Result<bool, StoreError> {
-        let began = presence.age.map(|age| to_millis(self.now.earlier(age)));
+        let began = presence.age.filter(|_| presence.fails != Some(false));
+        let began = began.map(|age| to_millis(self.now.earlier(age)));
         let is_new = sqlx::query_scalar(
-            "INSERT INTO instance (store, host, version, started_at, looks_at, seen_until)
-             VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO instance (store, host, version, started_at, looks_at, seen_until, ended_at)
+             VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $8::bigint END)
                  ON CONFLICT (store) DO UPDATE
                 SET host = excluded.host, version = excluded.version,
-                    started_at = coalesce(excluded.started_at, instance.started_at), ended_at = NULL,
+                    started_at = CASE WHEN $7 IS NOT FALSE
+                                      THEN coalesce(excluded.started_at, instance.started_at) END,
+                    ended_at = CASE WHEN $7 THEN coalesce(instance.ended_at, excluded.ended_at) END,
                     looks_at = excluded.looks_at, seen_until = excluded.seen_until
              RETURNING xmax = 0",
         );
@@ -169,6 +174,8 @@ impl FleetTurn<'_> {
             .bind(began)
             .bind(to_millis(self.now.later(presence.pause)))
             .bind(to_millis(self.now.later(presence.pause.saturating_mul(MISSED + 1))))
+            .bind(presence.fails)
+            .bind(to_millis(self.now))
             .persistent(false);
         bounded(is_new.fetch_one(&mut *self.transaction)).await
     }
@@ -182,28 +189,5 @@ impl FleetTurn<'_> {
             to_millis(self.now)
         )?;
         Ok(())
-    }
-}
-
-impl Fleet {
-    /// Says that this instance's process ends by itself, and whether it fails.
-    pub(crate) async fn leave(&mut self, fails: bool) -> Result<(), StoreError> {
-        let done = self.say_that_it_ends(fails).await;
-        self.note(done)
-    }
-
-    async fn say_that_it_ends(&mut self, fails: bool) -> Result<(), StoreError> {
-        let mut turn = self.begin_turn().await?;
-        let (store, now) = (turn.store, to_millis(turn.now));
-        run!(
-            turn,
-            "UPDATE instance
-                SET started_at = CASE WHEN $2 THEN started_at END, ended_at = CASE WHEN $2 THEN $3::bigint END
-              WHERE store = $1",
-            store,
-            fails,
-            now
-        )?;
-        turn.end().await
     }
 }

@@ -65,6 +65,7 @@ impl Page {
 
     /// Notes that the process whose first run is `run` ends by itself. If it does not
     /// fail, it need not be known any more; but another layer of it may know better.
+    #[cfg(feature = "sqlite")]
     pub(in crate::outbox) fn note_end(&mut self, run: Uuid, fails: bool, now: SystemTime) {
         if fails {
             if let Some(start) = self.starts.change(&run) {

@@ -4,7 +4,7 @@
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) use known::note_at_exit;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) use known::status;
 
@@ -13,7 +13,7 @@ pub(crate) use known::status;
 pub(super) fn note_at_exit() {}
 
 /// With which status the process exits; none before it does.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn status() -> Option<i32> {
     None
@@ -31,7 +31,7 @@ mod known {
     static STATUS: AtomicI32 = AtomicI32::new(0);
 
     /// With which status the process exits; none before it does.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn status() -> Option<i32> {
         IS_KNOWN.load(Ordering::Acquire).then(|| STATUS.load(Ordering::Relaxed))
     }

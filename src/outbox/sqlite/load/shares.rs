@@ -4,7 +4,10 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::{
-    super::{super::StoreError, Sqlite, json},
+    super::{
+        super::{Page, Share, StoreError, scope::Scope},
+        Sqlite, json,
+    },
     Rows,
 };
 
@@ -14,6 +17,17 @@ impl Sqlite {
         let name =
             sqlx::query_scalar!("SELECT store FROM instance LIMIT 1").fetch_one(&mut self.connection).await?;
         Uuid::try_parse(&name).map_err(|error| StoreError::Broken(format!("instance: {error}")))
+    }
+}
+
+#[cfg(feature = "cli")]
+impl Sqlite {
+    /// How many events the fleet did not confirm yet.
+    pub(in crate::outbox) async fn behind(&mut self) -> Result<u64, StoreError> {
+        let mut page = Page::default();
+        let all = usize::MAX;
+        super::load(&mut self.connection, &mut page, &Scope::Shares { limit: all }).await?;
+        Ok(page.shares(all).iter().map(Share::untaken).sum())
     }
 }
 
