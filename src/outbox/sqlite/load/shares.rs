@@ -3,11 +3,10 @@
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
+#[cfg(feature = "cli")]
+use super::super::super::{Page, Share, scope::Scope};
 use super::{
-    super::{
-        super::{Page, Share, StoreError, scope::Scope},
-        Sqlite, json,
-    },
+    super::{super::StoreError, Sqlite, json},
     Rows,
 };
 
