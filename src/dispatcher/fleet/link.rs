@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use uuid::Uuid;
 
 use super::{
-    super::{Dispatcher, MAX_SLEEP, STORE_RETRY},
+    super::{Dispatcher, MAX_SLEEP, STORE_RETRY, deliver::jitter},
     Answer, HandOver, Request,
     outage::{Outage, Silence},
     silences::Silences,
@@ -77,10 +77,15 @@ impl Link {
         }
     }
 
-    /// Something was counted; if it opened an incident, it is handed over at once.
+    /// Something was counted; if it opened an incident, it is handed over at once, or within
+    /// two seconds by a fleet so large that it may not come all at once.
     pub(in crate::dispatcher) fn note_counted(&mut self) {
         let now = Instant::now();
-        let at = self.handed_at.map_or(now, |at| at.later(self.pause()).max(now));
+        if self.due_at.is_some_and(|due| due <= now.later(self.pause())) {
+            return;
+        }
+        let crowd = now.later((CROWD * self.fleet).min(MAX_CROWD).mul_f64(jitter()));
+        let at = self.handed_at.map_or(crowd, |at| at.later(self.pause()).max(crowd));
         self.due_at = Some(self.due_at.map_or(at, |due| due.min(at)));
     }
 
@@ -357,6 +362,10 @@ impl Dispatcher<'_> {
 /// How soon after a hand-over the next one is: once a second, or less often in a large fleet.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// By how much later a new incident is handed over for each instance there is, and at most.
+const CROWD: Duration = Duration::from_millis(4);
+const MAX_CROWD: Duration = Duration::from_secs(2);
 
 /// What something that went wrong left is looked for so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);

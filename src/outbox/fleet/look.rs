@@ -119,7 +119,7 @@ impl Fleet {
                 told.into_iter().map(|answer| taken(answer, turn.fleet)).collect()
             }
         };
-        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>, bool, bool, Option<String>)>(
+        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>, bool, bool, Option<String>, i64)>(
             "SELECT count(*), count(*) FILTER (WHERE store < $1),
                     least((SELECT min(due_at) FROM standing WHERE sink = ANY ($3) AND due_at IS NOT NULL),
                           (SELECT min(due_at) FROM delivery WHERE sink = ANY ($3) AND state = 'pending'),
@@ -127,7 +127,11 @@ impl Fleet {
                     EXISTS (SELECT 1 FROM dead_told
                              WHERE sink = ANY ($3) AND (count > 0 OR failing_since IS NOT NULL)),
                     EXISTS (SELECT 1 FROM standing WHERE sink = ANY ($3) AND due_at <= $4),
-                    (SELECT count(*) || ' ' || sum(until) FROM silence)
+                    (SELECT count(*) || ' ' || sum(until) FROM silence),
+                    least(current_setting('max_connections')::bigint,
+                          (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user AND rolconnlimit >= 0),
+                          (SELECT datconnlimit FROM pg_database
+                            WHERE datname = current_database() AND datconnlimit >= 0))
                FROM instance WHERE seen_until > $2",
         );
         let counted = counted
@@ -136,7 +140,7 @@ impl Fleet {
             .bind(sinks)
             .bind(to_millis(turn.now.earlier(STUCK_AFTER)))
             .persistent(false);
-        let (fleet, position, due_at, is_ill, is_stuck, mark) =
+        let (fleet, position, due_at, is_ill, is_stuck, mark, connections) =
             bounded(counted.fetch_one(&mut *turn.transaction)).await?;
         let silences = match mark == known_mark {
             true => None,
@@ -144,6 +148,8 @@ impl Fleet {
         };
         turn.end().await?;
         (self.silences_mark, self.left) = (mark, None);
+        // Some of them are the program's own, or somebody else's.
+        self.is_crowded = fleet > connections / 2;
         let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
         let (fleet, position) = (number(fleet), number(position));
         let outlook = Outlook { fleet, position, taken, silences, is_stuck };

@@ -67,6 +67,8 @@ pub(crate) struct Fleet {
     clock: Clock,
     /// Why the last attempt to reach it failed, how many did in a row, and when the next is.
     outage: Option<(String, u32, Instant)>,
+    /// There are more instances than it can have connections for all the time.
+    is_crowded: bool,
 }
 
 /// What time it is in the database: by its clock as it was read last, and the time that
@@ -115,6 +117,7 @@ impl Fleet {
             id: Uuid::nil(),
             clock: Clock { read: now, at: Instant::now() },
             outage: None,
+            is_crowded: false,
         }
     }
 
@@ -138,11 +141,12 @@ impl Fleet {
         self.is_foreign
     }
 
-    /// Closes a connection that was not used for [`IDLE`]. Returns how long that will not be.
+    /// Closes a connection that was not used for [`IDLE`], or at once if others need it.
+    /// Returns how long that will not be.
     pub(crate) async fn rest(&mut self) -> Option<Duration> {
         self.connection.as_ref()?;
         let idle = self.used_at.elapsed();
-        if idle < IDLE {
+        if idle < IDLE && !self.is_crowded {
             return Some(IDLE.saturating_sub(idle));
         }
         self.close().await;

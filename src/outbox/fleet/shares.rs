@@ -125,6 +125,10 @@ impl Fleet {
         maker: &Maker<'_>,
     ) -> Result<Vec<Taken>, StoreError> {
         let mut turn = self.begin_turn().await?;
+        if !turn.is_first_to_open(shares).await? {
+            turn.end().await?;
+            return Err(StoreError::Busy);
+        }
         let now = turn.now;
         let fingerprints = shares.iter().map(|share| share.row.fingerprint.as_slice()).collect();
         let said = shares.iter().filter_map(|share| Some((share.said.as_deref()?, share.row.own_count())));
@@ -154,6 +158,20 @@ impl Fleet {
 }
 
 impl FleetTurn<'_> {
+    /// Whether no other instance is just opening one of these: once it has, they need only be
+    /// counted, and nobody waits for anybody. What an instance told has to be noted in any
+    /// case, so that waits for its turn.
+    async fn is_first_to_open(&mut self, shares: &[Share]) -> Result<bool, StoreError> {
+        let new = shares.iter().filter(|share| !share.has_told());
+        let prints: Vec<String> = new.map(|share| hex::of(&share.row.fingerprint)).collect();
+        let is_first = sqlx::query_scalar::<_, bool>(
+            "SELECT coalesce(bool_and(
+                        pg_try_advisory_xact_lock(hashtextextended(current_schema() || ' opens ' || print, 0))), true)
+               FROM unnest($1::text[]) AS print",
+        );
+        bounded(is_first.bind(&prints).persistent(false).fetch_one(&mut *self.transaction)).await
+    }
+
     /// What this instance counted and told of the same incidents before, by its own numbers.
     async fn own_shares(
         &mut self,

@@ -5,9 +5,9 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use sqlx::{ConnectOptions, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
 
-use super::*;
+use super::{super::page::hex, *};
 
 /// The script that keeps a cluster as long as a process lives.
 #[path = "../../../tests/fleet/keeper.rs"]
@@ -52,6 +52,10 @@ fn share(local_id: i64, message: &str, count: u64, at: SystemTime) -> Share {
 
 impl Bench {
     async fn hand_over(&mut self, shares: &[Share]) -> Vec<Taken> {
+        self.try_hand_over(shares).await.unwrap()
+    }
+
+    async fn try_hand_over(&mut self, shares: &[Share]) -> Result<Vec<Taken>, StoreError> {
         let maker = Maker {
             new_id: &*self.new_id,
             run: self.run,
@@ -60,7 +64,7 @@ impl Bench {
             is_of_fleet: true,
         };
         let Store::Fleet(fleet) = &mut self.store else { panic!("no fleet") };
-        fleet.hand_over(shares, &self.targets, &maker).await.unwrap()
+        fleet.hand_over(shares, &self.targets, &maker).await
     }
 
     async fn look(&mut self, shares: &[i64]) -> Vec<Taken> {
@@ -100,6 +104,26 @@ fn a_share_that_is_handed_over_twice_is_there_once_and_a_later_one_has_it() {
         assert!(bench.store.deliver(&claim, None, 1, None, now + 2 * SETTLE).await.unwrap());
         let told = bench.look(&[7]).await;
         assert!(told[0].told_at.is_some() && told[0].count == 5);
+    });
+}
+
+#[test]
+fn who_finds_another_instance_opening_the_same_does_not_wait_for_it() {
+    run(async {
+        let mut bench = bench().await;
+        bench.look(&[]).await;
+        let Store::Fleet(fleet) = &bench.store else { panic!("no fleet") };
+        let schema = fleet.schema().to_owned();
+        let shares = [share(1, "a", 1, bench.now())];
+        let mut other = options().connect().await.unwrap();
+        let mut opening = other.begin().await.unwrap();
+        let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1 || ' opens ' || $2, 0))";
+        let lock = sqlx::query(lock).bind(schema).bind(hex::of(&shares[0].row.fingerprint));
+        lock.execute(&mut *opening).await.unwrap();
+        assert!(matches!(bench.try_hand_over(&shares).await, Err(StoreError::Busy)));
+        opening.rollback().await.unwrap();
+        let taken = bench.hand_over(&shares).await;
+        assert_eq!(taken.iter().map(|it| it.count).collect::<Vec<_>>(), [1]);
     });
 }
 
