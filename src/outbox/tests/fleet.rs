@@ -128,6 +128,25 @@ fn who_finds_another_instance_opening_the_same_does_not_wait_for_it() {
 }
 
 #[test]
+fn where_there_are_more_instances_than_connections_for_them_nobody_keeps_one() {
+    run(async {
+        let mut bench = bench().await;
+        let rests = async |bench: &mut Bench| {
+            bench.look(&[]).await;
+            let Store::Fleet(fleet) = &mut bench.store else { panic!("no fleet") };
+            fleet.rest().await
+        };
+        assert!(rests(&mut bench).await.is_some(), "it is kept for a while");
+        // The cluster of the tests has 110 connections.
+        bench.execute(
+            "INSERT INTO instance (store, looks_at, seen_until)
+             SELECT gen_random_uuid(), 0, 9000000000000000 FROM generate_series(1, 60)",
+        );
+        assert!(rests(&mut bench).await.is_none(), "it is closed at once");
+    });
+}
+
+#[test]
 fn what_was_told_in_an_outage_goes_up_without_more_events_and_is_not_told_again() {
     run(async {
         let mut bench = bench().await;
