@@ -226,6 +226,7 @@ impl Dispatcher<'_> {
                 };
                 station.note_counted(!shares.is_empty());
                 drop(station.answers.send(Answer::Taken(name, taken)));
+                self.judge_starts_of_fleet(station).await;
             }
             Err(error) => {
                 self.note_reached(station, Some(&error.to_string()));

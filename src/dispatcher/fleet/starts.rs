@@ -32,10 +32,12 @@ impl OwnStart {
 }
 
 impl Dispatcher<'_> {
-    /// Tells of it if too many instances began and failed before this one.
+    /// Tells of it if too many instances began and failed before this one; but not while
+    /// something waits to be handed over, which goes first.
     pub(super) async fn judge_starts_of_fleet(&mut self, station: &mut Station) {
         let age = self.inbox.since.elapsed();
-        if station.start != OwnStart::Unjudged || !self.tells_crash_loops || age >= LOOP_WINDOW {
+        let is_due = station.start == OwnStart::Unjudged && station.requests.is_empty();
+        if !is_due || !self.tells_crash_loops || age >= LOOP_WINDOW {
             return;
         }
         let now = self.now();

@@ -93,10 +93,11 @@ impl Station {
     }
 
     /// Plans the next look after one that said that it is in `said`: there may be more
-    /// instances than were known then. `is_new` is whether its store counted nothing before.
+    /// instances than were known then, and who missed two looks is not counted any more.
+    /// `is_new` is whether its store counted nothing before.
     pub(super) fn plan_look(&mut self, said: Duration, is_new: bool) {
         self.has_counted |= !is_new && self.looks <= 1;
-        let pause = if self.has_counted { self.pause().min(said) } else { self.pause() };
+        let pause = self.pause().min(if self.has_counted { said } else { said.saturating_mul(2) });
         self.look_at = from_now(pause.mul_f64(0.8 + 0.4 * jitter()));
         self.promised = from_now(said);
     }
@@ -151,3 +152,24 @@ const HURRIED_LOOK: Duration = Duration::from_millis(200);
 
 /// Of how many shares one look asks.
 const MAX_ASKED: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[test]
+    fn an_instance_of_a_fleet_that_grows_looks_again_before_it_counts_as_gone() {
+        let ((_requests, requested), (answered, _answers)) = (unbounded_channel(), unbounded_channel());
+        let mut station = Station::new(requested, answered, None, Duration::ZERO);
+        let said = station.pause();
+        assert_eq!(said, IDLE_LOOK);
+        (station.fleet, station.looks) = (200, 1);
+        station.plan_look(said, true);
+        assert!(station.look_at < from_now(said * 5 / 2), "it may miss two looks");
+        station.looks = 2;
+        station.plan_look(station.pause(), false);
+        assert!(station.look_at > from_now(Duration::from_secs(150)), "it said that it looks rarely");
+    }
+}
