@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure, and linear in the text.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use super::{mask::MASK, vocabulary};
 
@@ -66,10 +66,11 @@ pub(super) struct Word<'a> {
 
 /// The words of a masked message.
 pub(super) fn words(masked: &str) -> Vec<Word<'_>> {
-    let mut words = Vec::new();
+    let (mut words, mut values) = (Vec::new(), HashMap::new());
     for (number, line) in masked.split('\n').enumerate() {
         // What follows the first line is its cause, or shows it.
-        Line { text: line, is_cause: number > 0, words: &mut words, before: ["", ""] }.read();
+        let (words, values) = (&mut words, &mut values);
+        Line { text: line, is_cause: number > 0, words, values, before: ["", ""] }.read();
     }
     words
 }
@@ -79,6 +80,8 @@ struct Line<'a, 'b> {
     /// Whether what comes now says why.
     is_cause: bool,
     words: &'b mut Vec<Word<'a>>,
+    /// What stood in the place of a value, as it stood first.
+    values: &'b mut HashMap<&'a str, Slot>,
     /// The last two words, the last one first.
     before: [&'a str; 2],
 }
@@ -135,9 +138,12 @@ impl<'a> Line<'a, '_> {
         let text = if trimmed.is_empty() { text } else { trimmed };
         let slot = self.slot(text, at);
         // A value that is said again is no less a value.
-        let is_same = |word: &&Word<'_>| word.slot < Slot::Part && inner(word.text) == inner(text);
-        let same = self.words.iter().find(is_same).filter(|_| slot == Slot::Fixed && !inner(text).is_empty());
-        self.words.push(Word { text, slot: same.map_or(slot, |same| same.slot) });
+        let before = if slot == Slot::Fixed { self.values.get(inner(text)) } else { None };
+        let slot = before.copied().unwrap_or(slot);
+        if slot < Slot::Part && !inner(text).is_empty() {
+            self.values.entry(inner(text)).or_insert(slot);
+        }
+        self.words.push(Word { text, slot });
         if text.chars().any(char::is_alphanumeric) {
             self.before = [text, self.before[0]];
         }
