@@ -316,6 +316,8 @@ mod extremes;
 mod fates;
 #[cfg(all(feature = "postgres", target_os = "linux"))]
 mod fleet;
+#[cfg(all(feature = "postgres", target_os = "linux"))]
+mod fleet_cost;
 mod groups;
 mod incidents;
 #[cfg(feature = "sqlite")]

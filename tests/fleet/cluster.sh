@@ -5,6 +5,7 @@
 #     cluster.sh start DIR [MEGABYTES]   makes the cluster if there is none, starts it, prints its port
 #     cluster.sh stop DIR                ends it hard and removes DIR
 #     cluster.sh keep DIR [MEGABYTES]    start; at the end of stdin, stop: it never outlives who keeps it
+#     cluster.sh pgbench PORT ARGUMENT…  PostgreSQL's own benchmark, against the cluster at PORT
 #     cluster.sh bouncer DIR PORT        keeps a PgBouncer before the cluster at PORT, until the end of stdin
 #
 # With MEGABYTES the files are on a file system of that size, which only root can have.
@@ -144,6 +145,12 @@ wait_for_the_end() {
     cat >/dev/null
 }
 
+if [ "${1:-}" = pgbench ]; then
+    bin=$(server)
+    port=$2
+    shift 2
+    exec "$bin/pgbench" --host=127.0.0.1 --port="$port" --username=postgres "$@" postgres
+fi
 action=${1:-} directory=${2:-}
 [ -d "$directory" ] || fail "usage: cluster.sh start|stop|keep|bouncer DIR, which exists"
 case $action in

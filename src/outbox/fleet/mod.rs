@@ -42,6 +42,8 @@ mod turn;
 
 pub(crate) use look::{Outlook, Presence, Seen};
 pub(crate) use settings::FleetSettings;
+#[cfg(all(test, target_os = "linux"))]
+pub(super) use shares::ADD;
 
 /// The fleet's store, as one instance uses it.
 pub(crate) struct Fleet {
@@ -85,10 +87,16 @@ impl Clock {
         let mut transaction = bounded(connection.begin_with("BEGIN")).await?;
         let read = sqlx::query_scalar(schema::NOW).persistent(false).fetch_one(&mut *transaction);
         let millis: i64 = bounded(read).await?;
-        // It was read a moment before.
-        let at = Instant::now();
+        let clock = Self::from(millis);
         bounded(transaction.commit()).await?;
-        Ok(Self { read: from_millis(millis), at })
+        Ok(clock)
+    }
+}
+
+/// As it was read a moment before.
+impl From<i64> for Clock {
+    fn from(millis: i64) -> Self {
+        Self { read: from_millis(millis), at: Instant::now() }
     }
 }
 
@@ -194,19 +202,18 @@ impl Fleet {
     /// Connects, reads the clock, and has the tables made if they are not there.
     async fn connect(&mut self) -> Result<PgConnection, StoreError> {
         let mut connection = bounded(PgConnection::connect_with(&self.options)).await?;
-        self.clock = Clock::read(&mut connection).await?;
         // It may have been replaced meanwhile.
         let prepare = schema::prepare(&mut connection, &self.schema, self.app.as_deref(), self.may_make);
         let prepared = bounded_by(schema::PATIENCE, prepare).await;
         self.is_foreign = matches!(prepared, Err(StoreError::NotOurs(_)));
-        let id = prepared.map_err(|error| match error {
+        let (id, clock) = prepared.map_err(|error| match error {
             StoreError::NotOurs(why) => StoreError::Unreachable(why),
             other => other,
         })?;
         if self.id != id {
             self.silences_mark = None;
         }
-        self.id = id;
+        (self.id, self.clock) = (id, clock);
         Ok(connection)
     }
 
@@ -245,7 +252,7 @@ impl Fleet {
     }
 
     /// What begins each transaction.
-    fn begin_statement(&self) -> String {
+    pub(super) fn begin_statement(&self) -> String {
         schema::begin(&self.schema)
     }
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
-use super::{Meant, StoreError};
+use super::{Clock, Meant, StoreError, bounded_by};
 
-/// The time in the database, in milliseconds. Tests move it, by a setting of the connection.
+/// Reads the time in the database, in milliseconds; more columns may follow. Tests move it,
+/// by a setting of the connection.
 pub(super) const NOW: &str = if cfg!(debug_assertions) {
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
           + coalesce(nullif(current_setting('tracing_alert.shift', true), ''), '0')::bigint"
@@ -34,35 +35,35 @@ pub(super) fn begin(schema: &str) -> String {
     )
 }
 
+/// What the tables say of themselves, and what time it was there.
+struct Meta {
+    clock: Clock,
+    id: Uuid,
+    owner: String,
+    needed: i32,
+}
+
 /// Looks whose the tables are, if the program `app` is known, and makes them for it before
-/// if they are not there and it may. Returns which database it is.
+/// if they are not there and it may. Returns which database it is, and its time.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
     schema: &str,
     app: Option<&str>,
     may_make: bool,
-) -> Result<Uuid, StoreError> {
-    let mut transaction = connection.begin_with("BEGIN").await.meant()?;
-    let is_there = is_there(&mut transaction, schema).await?;
-    transaction.commit().await.meant()?;
-    if !is_there {
-        match app.filter(|_| may_make) {
-            Some(app) => make(connection, schema, app).await?,
-            None => {
-                return Err(StoreError::NotOurs(format!(
-                    "the schema {schema} has no tables of tracing-alert, or this role may not see them: a \
-                     program makes them when it first starts with ALERT_FLEET"
-                )));
-            }
-        }
+) -> Result<(Uuid, Clock), StoreError> {
+    let mut found = bounded_by(super::PATIENCE, read(connection, schema)).await?;
+    if found.is_none()
+        && let Some(app) = app.filter(|_| may_make)
+    {
+        make(connection, schema, app).await?;
+        found = read(connection, schema).await?;
     }
-    let mut transaction = connection.begin_with(AssertSqlSafe(begin(schema))).await.meant()?;
-    let (id, owner, needed): (Uuid, String, i32) = sqlx::query_as("SELECT id, app, needed FROM meta")
-        .persistent(false)
-        .fetch_one(&mut *transaction)
-        .await
-        .meant()?;
-    transaction.commit().await.meant()?;
+    let Some(Meta { clock, id, owner, needed }) = found else {
+        return Err(StoreError::NotOurs(format!(
+            "the schema {schema} has no tables of tracing-alert, or this role may not see them: a \
+             program makes them when it first starts with ALERT_FLEET"
+        )));
+    };
     if let Some(app) = app
         && owner != app
     {
@@ -75,7 +76,23 @@ pub(super) async fn prepare(
             "a newer version of tracing-alert has the schema {schema} to itself: update this program"
         )));
     }
-    Ok(id)
+    Ok((id, clock))
+}
+
+/// What the tables say, if they are there: in one transaction, as each connection begins
+/// with it.
+async fn read(connection: &mut PgConnection, schema: &str) -> Result<Option<Meta>, StoreError> {
+    let mut transaction = connection.begin_with(AssertSqlSafe(begin(schema))).await.meant()?;
+    if !is_there(&mut transaction, schema).await? {
+        transaction.rollback().await.meant()?;
+        return Ok(None);
+    }
+    let meta = AssertSqlSafe(format!("{NOW}, id, app, needed FROM meta"));
+    let meta = sqlx::query_as(meta).persistent(false).fetch_one(&mut *transaction);
+    let (now, id, owner, needed): (i64, Uuid, String, i32) = meta.await.meant()?;
+    let clock = Clock::from(now);
+    transaction.commit().await.meant()?;
+    Ok(Some(Meta { clock, id, owner, needed }))
 }
 
 /// By the catalogue: what `to_regclass` said once stays with a session.

@@ -55,6 +55,49 @@ macro_rules! answer {
 }
 pub(super) use answer;
 
+/// Adds rows to open incidents, and has those who were told of them told in time that there
+/// is more: the rows, whose they are, what time it is, and since when what is open counted.
+pub(in crate::outbox) const ADD: &str = answer!(
+    "WITH given AS MATERIALIZED (
+         SELECT * FROM jsonb_to_recordset($1::text::jsonb)
+             AS given (incident_id bigint, is_placed boolean, fingerprint text, local_id bigint, count bigint,
+                       first_at bigint, last_at bigint, data jsonb)),
+       live AS MATERIALIZED (
+         SELECT id, fingerprint, public_id, (data ->> 'opened_at')::bigint AS opened_at FROM incident
+          WHERE id = ANY (ARRAY(
+                  SELECT incident_id FROM given WHERE incident_id IS NOT NULL
+                   UNION
+                  SELECT (SELECT id FROM incident AS own
+                           WHERE own.fingerprint = given.fingerprint AND own.closed_at IS NULL)
+                    FROM given WHERE incident_id IS NULL))
+            AND (id = ANY (ARRAY(SELECT incident_id FROM given WHERE is_placed))
+                 OR (closed_at IS NULL
+                     AND (SELECT true FROM share WHERE incident_id = id AND last_at > $4 LIMIT 1)))
+          ORDER BY id FOR KEY SHARE),
+       added AS (
+         INSERT INTO share (incident_id, store, local_id, count, first_at, last_at, data)
+         SELECT live.id, $2, local_id,
+                greatest(0, given.count - (SELECT coalesce(sum(moved.count), 0)::bigint FROM share AS moved
+                                            WHERE moved.store = $2 AND moved.local_id = given.local_id
+                                              AND moved.incident_id <> live.id)),
+                least(first_at, $3), least(last_at, $3), given.data
+           FROM given JOIN live
+             ON live.id = given.incident_id
+             OR (given.incident_id IS NULL AND live.fingerprint = given.fingerprint)
+             ON CONFLICT (incident_id, store, local_id) DO UPDATE
+            SET count = greatest(share.count, excluded.count),
+                last_at = greatest(share.last_at, excluded.last_at),
+                data = share.data || excluded.data
+         RETURNING incident_id, local_id),
+       woken AS (
+         UPDATE standing SET data = standing.data || jsonb_build_object('due_at', again_at)
+          WHERE incident_id = ANY (ARRAY(SELECT incident_id FROM added))
+            AND again_at IS NOT NULL AND (due_at IS NULL OR again_at < due_at)),
+       counted AS (
+         SELECT added.incident_id, added.local_id, given.count FROM added JOIN given USING (local_id))
+     SELECT"
+);
+
 impl Fleet {
     /// Takes over `shares`. Whatever it does not answer is to be handed over again. It fails if
     /// one of them is refused, which this instance then tells by itself; the others are taken.
@@ -193,50 +236,10 @@ impl FleetTurn<'_> {
             .collect()
     }
 
-    /// Adds the rows `given` to open incidents, and has those who were told of them told in
-    /// time that there is more.
+    /// Adds the rows `given`.
     async fn add(&mut self, given: Vec<Value>) -> Result<Vec<Taken>, StoreError> {
         let given = serde_json::to_string(&given).map_err(unwritable)?;
-        let added = sqlx::query_as::<_, Answer>(answer!(
-            "WITH given AS MATERIALIZED (
-                 SELECT * FROM jsonb_to_recordset($1::text::jsonb)
-                     AS given (incident_id bigint, is_placed boolean, fingerprint text, local_id bigint, count bigint,
-                               first_at bigint, last_at bigint, data jsonb)),
-               live AS MATERIALIZED (
-                 SELECT id, fingerprint, public_id, (data ->> 'opened_at')::bigint AS opened_at FROM incident
-                  WHERE id = ANY (ARRAY(
-                          SELECT incident_id FROM given WHERE incident_id IS NOT NULL
-                           UNION
-                          SELECT (SELECT id FROM incident AS own
-                                   WHERE own.fingerprint = given.fingerprint AND own.closed_at IS NULL)
-                            FROM given WHERE incident_id IS NULL))
-                    AND (id = ANY (ARRAY(SELECT incident_id FROM given WHERE is_placed))
-                         OR (closed_at IS NULL
-                             AND (SELECT true FROM share WHERE incident_id = id AND last_at > $4 LIMIT 1)))
-                  ORDER BY id FOR KEY SHARE),
-               added AS (
-                 INSERT INTO share (incident_id, store, local_id, count, first_at, last_at, data)
-                 SELECT live.id, $2, local_id,
-                        greatest(0, given.count - (SELECT coalesce(sum(moved.count), 0)::bigint FROM share AS moved
-                                                    WHERE moved.store = $2 AND moved.local_id = given.local_id
-                                                      AND moved.incident_id <> live.id)),
-                        least(first_at, $3), least(last_at, $3), given.data
-                   FROM given JOIN live
-                     ON live.id = given.incident_id
-                     OR (given.incident_id IS NULL AND live.fingerprint = given.fingerprint)
-                     ON CONFLICT (incident_id, store, local_id) DO UPDATE
-                    SET count = greatest(share.count, excluded.count),
-                        last_at = greatest(share.last_at, excluded.last_at),
-                        data = share.data || excluded.data
-                 RETURNING incident_id, local_id),
-               woken AS (
-                 UPDATE standing SET data = standing.data || jsonb_build_object('due_at', again_at)
-                  WHERE incident_id = ANY (ARRAY(SELECT incident_id FROM added))
-                    AND again_at IS NOT NULL AND (due_at IS NULL OR again_at < due_at)),
-               counted AS (
-                 SELECT added.incident_id, added.local_id, given.count FROM added JOIN given USING (local_id))
-             SELECT"
-        ));
+        let added = sqlx::query_as::<_, Answer>(ADD);
         let added = added
             .bind(plain(&given).as_ref().to_owned())
             .bind(self.store)

@@ -12,11 +12,11 @@ use super::{super::page::hex, *};
 /// The script that keeps a cluster as long as a process lives.
 #[path = "../../../tests/fleet/keeper.rs"]
 #[expect(dead_code, reason = "it serves more tests than these")]
-mod keeper;
+pub(super) mod keeper;
 use keeper::Keeper;
 
 /// The cluster of all tests in this process. It ends with the process.
-static CLUSTER: LazyLock<Keeper> =
+pub(super) static CLUSTER: LazyLock<Keeper> =
     LazyLock::new(|| Keeper::start("keep", &[]).unwrap_or_else(|error| panic!("{error}")));
 
 fn options() -> PgConnectOptions {
@@ -29,12 +29,17 @@ fn options() -> PgConnectOptions {
 pub(super) async fn bench() -> Bench {
     static LAST: AtomicU32 = AtomicU32::new(0);
     let schema = format!("s{}", LAST.fetch_add(1, Ordering::Relaxed));
-    let fleet = Fleet::new(options(), &schema, "MyApp", Uuid::from_u128(7), t(0));
+    instance(&schema, 7)
+}
+
+/// The instance with this number, of the fleet in `schema`.
+pub(super) fn instance(schema: &str, number: u128) -> Bench {
+    let fleet = Fleet::new(options(), schema, "MyApp", Uuid::from_u128(number), t(0));
     Bench::new(Store::Fleet(Box::new(fleet)), None)
 }
 
 /// Of an incident of a local store, so many events.
-fn share(local_id: i64, message: &str, count: u64, at: SystemTime) -> Share {
+pub(super) fn share(local_id: i64, message: &str, count: u64, at: SystemTime) -> Share {
     let mut local = Page::default();
     let (process, calendar) = (Process::default(), Calendar::default());
     let maker = Maker {
@@ -51,11 +56,11 @@ fn share(local_id: i64, message: &str, count: u64, at: SystemTime) -> Share {
 }
 
 impl Bench {
-    async fn hand_over(&mut self, shares: &[Share]) -> Vec<Taken> {
+    pub(super) async fn hand_over(&mut self, shares: &[Share]) -> Vec<Taken> {
         self.try_hand_over(shares).await.unwrap()
     }
 
-    async fn try_hand_over(&mut self, shares: &[Share]) -> Result<Vec<Taken>, StoreError> {
+    pub(super) async fn try_hand_over(&mut self, shares: &[Share]) -> Result<Vec<Taken>, StoreError> {
         let maker = Maker {
             new_id: &*self.new_id,
             run: self.run,
@@ -67,7 +72,7 @@ impl Bench {
         fleet.hand_over(shares, &self.targets, &maker).await
     }
 
-    async fn look(&mut self, shares: &[i64]) -> Vec<Taken> {
+    pub(super) async fn look(&mut self, shares: &[i64]) -> Vec<Taken> {
         let Store::Fleet(fleet) = &mut self.store else { panic!("no fleet") };
         fleet
             .look(Presence { pause: HOUR, ..Presence::default() }, shares, &["sms", "mail"])
@@ -77,13 +82,13 @@ impl Bench {
             .taken
     }
 
-    fn now(&self) -> SystemTime {
+    pub(super) fn now(&self) -> SystemTime {
         let Store::Fleet(fleet) = &self.store else { panic!("no fleet") };
         fleet.now()
     }
 }
 
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
@@ -264,7 +269,7 @@ fn nothing_reads_all_of_what_many_instances_counted() {
 
 impl Bench {
     /// Runs statements in the schema, by hand.
-    fn execute(&self, sql: &str) -> String {
+    pub(super) fn execute(&self, sql: &str) -> String {
         let Store::Fleet(fleet) = &self.store else { panic!("no fleet") };
         let output = std::process::Command::new("psql")
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
