@@ -73,13 +73,13 @@ impl Bench {
     }
 
     pub(super) async fn look(&mut self, shares: &[i64]) -> Vec<Taken> {
+        self.try_look(shares).await.unwrap()
+    }
+
+    pub(super) async fn try_look(&mut self, shares: &[i64]) -> Result<Vec<Taken>, StoreError> {
         let Store::Fleet(fleet) = &mut self.store else { panic!("no fleet") };
-        fleet
-            .look(Presence { pause: HOUR, ..Presence::default() }, shares, &["sms", "mail"])
-            .await
-            .unwrap()
-            .outlook
-            .taken
+        let presence = Presence { pause: HOUR, ..Presence::default() };
+        Ok(fleet.look(presence, shares, &["sms", "mail"]).await?.outlook.taken)
     }
 
     pub(super) fn now(&self) -> SystemTime {
