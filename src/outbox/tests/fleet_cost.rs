@@ -17,8 +17,10 @@ use super::{
     *,
 };
 
-/// As many as may keep their connections.
-const CONNECTIONS: u32 = 50;
+/// As many as may keep their connections; a few where other tests need the machine.
+fn connections() -> u32 {
+    if seconds().is_some() { 50 } else { 8 }
+}
 
 fn seconds() -> Option<u64> {
     std::env::var("FLEET_SECONDS").ok().map(|seconds| seconds.parse().unwrap())
@@ -139,7 +141,7 @@ fn pgbench(schema: &str, share: &Share, seconds: u64) -> u64 {
     write!(script, "\\set count :count + 1\n{begin};\n{add};\nCOMMIT;\n").unwrap();
     let mut command = Command::new("sh");
     command.args([SCRIPT, "pgbench", &CLUSTER.port.to_string(), "--no-vacuum", "--define=count=0"]);
-    command.args(["--protocol=simple", &format!("--client={CONNECTIONS}"), &format!("--time={seconds}")]);
+    command.args(["--protocol=simple", &format!("--client={}", connections()), &format!("--time={seconds}")]);
     let output = command.arg("--file").arg(script.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
@@ -149,7 +151,7 @@ fn pgbench(schema: &str, share: &Share, seconds: u64) -> u64 {
 
 #[test]
 fn hand_overs_that_follow_each_other_beside_the_same_transactions_of_pgbench() {
-    let seconds = seconds().unwrap_or(1);
+    let (connections, seconds) = (connections(), seconds().unwrap_or(1));
     run(LocalSet::new().run_until(async {
         let schema = "beside_pgbench";
         let share = opened(schema).await;
@@ -157,13 +159,13 @@ fn hand_overs_that_follow_each_other_beside_the_same_transactions_of_pgbench() {
         for first in [1_000, 2_000] {
             let before = sum(schema);
             let lasts = Duration::from_secs(seconds);
-            let more = count(schema, &share, (first, CONNECTIONS), Duration::ZERO, lasts).await;
+            let more = count(schema, &share, (first, connections), Duration::ZERO, lasts).await;
             assert_eq!((sum(schema) - before, more.failed), (more.took.len() as u64, 0));
             ours = ours.with(more);
             theirs += pgbench(schema, &share, seconds);
         }
         figures(&format!(
-            "{CONNECTIONS} connections, {seconds} s twice: {} hand-overs, p50 {:.1?}, p99 {:.1?}; pgbench {theirs}; ratio {:.2}",
+            "{connections} connections, {seconds} s twice: {} hand-overs, p50 {:.1?}, p99 {:.1?}; pgbench {theirs}; ratio {:.2}",
             ours.took.len(),
             ours.within(50),
             ours.within(99),
