@@ -377,25 +377,4 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const MAX_SHARES: usize = 100;
 
 #[cfg(test)]
-mod tests {
-    use tokio::sync::mpsc::unbounded_channel;
-
-    use super::*;
-
-    /// When a fleet of so many instances hands over what is new, as one of them draws it.
-    fn hands_over_at(fleet: u32) -> Instant {
-        let mut link = Link::new(unbounded_channel().0, unbounded_channel().1);
-        (link.fleet, link.due_at) = (fleet, None);
-        link.note_counted();
-        link.due_at.unwrap()
-    }
-
-    #[test]
-    fn what_is_new_is_handed_over_at_once_and_by_a_large_fleet_within_two_seconds_but_not_all_at_once() {
-        for (fleet, at_most) in [(0, 0), (1, 4), (100, 400), (500, 2_000), (5_000, 2_000)] {
-            assert!(hands_over_at(fleet) <= from_now(Duration::from_millis(at_most)), "{fleet}");
-        }
-        let soon = from_now(Duration::from_millis(1_000));
-        assert!((0..64).any(|_| hands_over_at(500) > soon), "they come together");
-    }
-}
+mod tests;
