@@ -21,7 +21,8 @@ impl Fleet {
         now: SystemTime,
     ) -> Result<Vec<Claim>, StoreError> {
         let mut turn = self.begin_turn().await?;
-        let claimed = sqlx::query_as::<_, (Uuid, String)>(
+        let claimed = statement!(
+            sqlx::query_as::<_, (Uuid, String)>,
             "WITH due AS MATERIALIZED (
                  SELECT key FROM delivery WHERE state = 'pending' AND sink = $1 AND due_at <= $2
                   ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
@@ -33,15 +34,12 @@ impl Fleet {
                         'doubtful', (data ->> 'doubtful')::bigint + 1)
                FROM due WHERE delivery.key = due.key
              RETURNING delivery.key, delivery.data::text",
+            sink,
+            to_millis(now),
+            i64::try_from(limit).unwrap_or(i64::MAX),
+            to_millis(lease_until)
         );
-        let claimed = claimed
-            .bind(sink)
-            .bind(to_millis(now))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .bind(to_millis(lease_until))
-            .persistent(false)
-            .fetch_all(&mut *turn.transaction);
-        let claimed = bounded(claimed).await?;
+        let claimed = bounded(claimed.fetch_all(&mut *turn.transaction)).await?;
         turn.end().await?;
         let mut claims: Vec<_> = claimed
             .into_iter()

@@ -87,9 +87,10 @@ impl Fleet {
             return Ok(vec![Finding::bad(OF, "schema", says, mend)]);
         }
         let mut turn = bounded(connection.begin_with(AssertSqlSafe(schema::begin(schema)))).await?;
-        let meta = sqlx::query_as::<_, (String, i32)>("SELECT app, version FROM meta");
-        let (app, version) = bounded(meta.persistent(false).fetch_one(&mut *turn)).await?;
-        let forbidden = sqlx::query_scalar::<_, String>(
+        let meta = statement!(sqlx::query_as::<_, (String, i32)>, "SELECT app, version FROM meta");
+        let (app, version) = bounded(meta.fetch_one(&mut *turn)).await?;
+        let forbidden = statement!(
+            sqlx::query_scalar::<_, String>,
             "SELECT c.relname::text
                FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
               WHERE n.nspname = current_schema()
@@ -99,9 +100,9 @@ impl Fleet {
                         WHEN 'v' THEN NOT has_table_privilege(c.oid, 'SELECT')
                         WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE')
                         ELSE false END
-              ORDER BY 1",
+              ORDER BY 1"
         );
-        let forbidden = bounded(forbidden.persistent(false).fetch_all(&mut *turn)).await?;
+        let forbidden = bounded(forbidden.fetch_all(&mut *turn)).await?;
         let mut found =
             vec![Finding::good(OF, "schema", format!("{schema} is that of {app}, of version {version}"))];
         found.push(match forbidden.first() {
@@ -117,15 +118,16 @@ impl Fleet {
             ),
         });
         if forbidden.is_empty() {
-            let seen = sqlx::query_as::<_, (i64, Option<String>)>(
+            let seen = statement!(
+                sqlx::query_as::<_, (i64, Option<String>)>,
                 "SELECT count(*), (SELECT string_agg(name, ', ')
                                      FROM (SELECT coalesce(version, 'no version') || ': ' || count(*) AS name
                                              FROM instance WHERE seen_until > $1
                                             GROUP BY version ORDER BY count(*) DESC, 1 LIMIT 4) versions)
                    FROM instance WHERE seen_until > $1",
+                facts.now_millis
             );
-            let seen = seen.bind(facts.now_millis).persistent(false).fetch_one(&mut *turn);
-            let (instances, versions) = bounded(seen).await?;
+            let (instances, versions) = bounded(seen.fetch_one(&mut *turn)).await?;
             found.push(match instances {
                 0 => Finding::unknown(OF, "instances", "none is seen: nothing is sent before one starts"),
                 1 => Finding::good(OF, "instances", format!("1 is seen ({})", versions.unwrap_or_default())),
@@ -164,7 +166,8 @@ impl Facts {
         let mut turn = bounded(connection.begin_with("BEGIN")).await?;
         let now: i64 =
             bounded(sqlx::query_scalar(schema::NOW).persistent(false).fetch_one(&mut *turn)).await?;
-        let facts = sqlx::query_as::<_, FactsRow>(
+        let facts = statement!(
+            sqlx::query_as::<_, FactsRow>,
             "SELECT $2::bigint, current_setting('server_version'), current_setting('server_version_num')::integer,
                     pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean,
                     rolsuper, rolconnlimit,
@@ -176,8 +179,9 @@ impl Facts {
                          THEN has_schema_privilege($1, 'CREATE')
                          ELSE has_database_privilege(current_database(), 'CREATE') END
                FROM pg_catalog.pg_roles WHERE rolname = current_user",
+            schema,
+            now
         );
-        let facts = facts.bind(schema).bind(now).persistent(false).fetch_one(&mut *turn);
         let (
             now_millis,
             release,
@@ -190,7 +194,7 @@ impl Facts {
             has_schema,
             has_tables,
             may_create,
-        ) = bounded(facts).await?;
+        ) = bounded(facts.fetch_one(&mut *turn)).await?;
         bounded(turn.commit()).await?;
         Ok(Self {
             now_millis,

@@ -27,10 +27,9 @@ pub(super) type Loaded = (String, String, String);
 
 /// Reads rows of any tables, each as a table's name, a key and data.
 macro_rules! rows {
-    ($turn:ident, $sql:expr $(, $argument:expr)*) => {
+    ($turn:ident, $sql:literal $(, $argument:expr)*) => {
         bounded(
-            sqlx::query_as::<_, (String, String, String)>($sql)$(.bind($argument))*
-                .persistent(false)
+            statement!(sqlx::query_as::<_, (String, String, String)>, $sql $(, $argument)*)
                 .fetch_all(&mut *$turn.transaction),
         )
         .await
@@ -40,11 +39,8 @@ pub(super) use rows;
 
 /// Runs a statement that only locks, or writes.
 macro_rules! run {
-    ($turn:ident, $sql:expr $(, $argument:expr)*) => {
-        bounded(
-            sqlx::query($sql)$(.bind($argument))*.persistent(false).execute(&mut *$turn.transaction),
-        )
-        .await
+    ($turn:ident, $sql:literal $(, $argument:expr)*) => {
+        bounded(statement!(sqlx::query, $sql $(, $argument)*).execute(&mut *$turn.transaction)).await
     };
 }
 pub(super) use run;

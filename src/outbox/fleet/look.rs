@@ -99,7 +99,9 @@ impl Fleet {
                        live AS MATERIALIZED (
                          SELECT id, public_id, (data ->> 'opened_at')::bigint AS opened_at FROM incident
                           WHERE id = ANY (ARRAY(SELECT incident_id FROM counted)))
-                     SELECT"
+                     SELECT",
+                    store: Uuid,
+                    shares: &[i64]
                 ));
                 let asked = asked.bind(store).bind(shares).persistent(false);
                 let told = bounded(asked.fetch_all(&mut *turn.transaction)).await?;
@@ -119,7 +121,8 @@ impl Fleet {
                 told.into_iter().map(|answer| taken(answer, turn.fleet)).collect()
             }
         };
-        let counted = sqlx::query_as::<_, (i64, i64, Option<i64>, bool, bool, Option<String>, i64)>(
+        let counted = statement!(
+            sqlx::query_as::<_, (i64, i64, Option<i64>, bool, bool, Option<String>, i64)>,
             "SELECT count(*), count(*) FILTER (WHERE store < $1),
                     least((SELECT min(due_at) FROM standing WHERE sink = ANY ($3) AND due_at IS NOT NULL),
                           (SELECT min(due_at) FROM delivery WHERE sink = ANY ($3) AND state = 'pending'),
@@ -133,13 +136,11 @@ impl Fleet {
                           (SELECT datconnlimit FROM pg_database
                             WHERE datname = current_database() AND datconnlimit >= 0))
                FROM instance WHERE seen_until > $2",
+            store,
+            now,
+            sinks as &[_],
+            to_millis(turn.now.earlier(STUCK_AFTER))
         );
-        let counted = counted
-            .bind(store)
-            .bind(now)
-            .bind(sinks)
-            .bind(to_millis(turn.now.earlier(STUCK_AFTER)))
-            .persistent(false);
         let (fleet, position, due_at, is_ill, is_stuck, mark, connections) =
             bounded(counted.fetch_one(&mut *turn.transaction)).await?;
         let silences = match mark == known_mark {
@@ -162,7 +163,8 @@ impl FleetTurn<'_> {
     async fn appear(&mut self, presence: &Presence<'_>) -> Result<bool, StoreError> {
         let began = presence.age.filter(|_| presence.fails != Some(false));
         let began = began.map(|age| to_millis(self.now.earlier(age)));
-        let is_new = sqlx::query_scalar(
+        let is_new = statement!(
+            sqlx::query_scalar,
             "INSERT INTO instance (store, host, version, started_at, looks_at, seen_until, ended_at)
              VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $8::bigint END)
                  ON CONFLICT (store) DO UPDATE
@@ -172,17 +174,15 @@ impl FleetTurn<'_> {
                     ended_at = CASE WHEN $7 THEN coalesce(instance.ended_at, excluded.ended_at) END,
                     looks_at = excluded.looks_at, seen_until = excluded.seen_until
              RETURNING xmax = 0",
+            self.store,
+            presence.host,
+            presence.version,
+            began,
+            to_millis(self.now.later(presence.pause)),
+            to_millis(self.now.later(presence.pause.saturating_mul(MISSED + 1))),
+            presence.fails,
+            to_millis(self.now)
         );
-        let is_new = is_new
-            .bind(self.store)
-            .bind(presence.host)
-            .bind(presence.version)
-            .bind(began)
-            .bind(to_millis(self.now.later(presence.pause)))
-            .bind(to_millis(self.now.later(presence.pause.saturating_mul(MISSED + 1))))
-            .bind(presence.fails)
-            .bind(to_millis(self.now))
-            .persistent(false);
         bounded(is_new.fetch_one(&mut *self.transaction)).await
     }
 

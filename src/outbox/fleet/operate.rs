@@ -78,7 +78,8 @@ impl Fleet {
     /// Where the events of all instances are.
     pub(in crate::outbox) async fn counted(&mut self) -> Result<EventCounts, StoreError> {
         let mut turn = self.begin_turn().await?;
-        let counts = sqlx::query_as::<_, (i64, i64, i64)>(
+        let counts = statement!(
+            sqlx::query_as::<_, (i64, i64, i64)>,
             "WITH known AS MATERIALIZED (
                  SELECT id, coalesce((SELECT sum(share.count) FROM share WHERE incident_id = id), 0) AS count
                    FROM incident WHERE about IS NULL OR about = 'overflow'),
@@ -97,9 +98,9 @@ impl Fleet {
                    FROM known)
              SELECT coalesce(sum(count), 0)::bigint, coalesce(sum(least(reported, count)), 0)::bigint,
                     coalesce(sum(least(greatest(alive, reported), count)), 0)::bigint
-               FROM each",
+               FROM each"
         );
-        let counts = bounded(counts.persistent(false).fetch_one(&mut *turn.transaction)).await?;
+        let counts = bounded(counts.fetch_one(&mut *turn.transaction)).await?;
         turn.end().await?;
         let unsigned = |count: i64| u64::try_from(count).unwrap_or(0);
         Ok(EventCounts::new(unsigned(counts.0), unsigned(counts.1), unsigned(counts.2)))
@@ -108,12 +109,14 @@ impl Fleet {
     /// How many incidents are open, and of each sink with pending messages how many.
     pub(in crate::outbox) async fn counts(&mut self) -> Result<(u64, Vec<SinkView>), StoreError> {
         let mut turn = self.begin_turn().await?;
-        let open = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM incident WHERE closed_at IS NULL");
-        let open = bounded(open.persistent(false).fetch_one(&mut *turn.transaction)).await?;
-        let sinks = sqlx::query_as::<_, (String, i64, i64)>(
-            "SELECT sink, count(*), min(due_at) FROM delivery WHERE state = 'pending' GROUP BY sink ORDER BY sink",
+        let open =
+            statement!(sqlx::query_scalar::<_, i64>, "SELECT count(*) FROM incident WHERE closed_at IS NULL");
+        let open = bounded(open.fetch_one(&mut *turn.transaction)).await?;
+        let sinks = statement!(
+            sqlx::query_as::<_, (String, i64, i64)>,
+            "SELECT sink, count(*), min(due_at) FROM delivery WHERE state = 'pending' GROUP BY sink ORDER BY sink"
         );
-        let sinks = bounded(sinks.persistent(false).fetch_all(&mut *turn.transaction)).await?;
+        let sinks = bounded(sinks.fetch_all(&mut *turn.transaction)).await?;
         turn.end().await?;
         let sinks = sinks.into_iter().map(|(name, pending, next_at)| SinkView {
             name,
@@ -127,13 +130,14 @@ impl Fleet {
     /// How many instances there are, and how large the tables with all that belongs to them.
     pub(in crate::outbox) async fn size(&mut self) -> Result<(u64, u64), StoreError> {
         let mut turn = self.begin_turn().await?;
-        let size = sqlx::query_as::<_, (i64, i64)>(
+        let size = statement!(
+            sqlx::query_as::<_, (i64, i64)>,
             "SELECT (SELECT count(*) FROM instance WHERE seen_until > $1),
                     (SELECT coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)), 0)::bigint
                        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                       WHERE n.nspname = current_schema() AND c.relkind = 'r')",
+            to_millis(turn.now)
         );
-        let size = size.bind(to_millis(turn.now)).persistent(false);
         let (instances, bytes) = bounded(size.fetch_one(&mut *turn.transaction)).await?;
         turn.end().await?;
         Ok((u64::try_from(instances).unwrap_or(0), u64::try_from(bytes).unwrap_or(0)))
@@ -206,7 +210,7 @@ impl FleetTurn<'_> {
         rows!(
             self,
             "WITH chosen AS MATERIALIZED (
-                 (SELECT id FROM incident ORDER BY id DESC LIMIT greatest($1, 0))
+                 (SELECT id FROM incident ORDER BY id DESC LIMIT greatest($1::bigint, 0))
                   UNION
                  SELECT id FROM incident WHERE $1 >= 0 AND closed_at IS NULL
                   UNION

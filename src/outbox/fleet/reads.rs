@@ -26,9 +26,8 @@ use crate::{
 macro_rules! value {
     ($fleet:ident, $sql:literal $(, $argument:expr)*) => {{
         let mut turn = $fleet.begin_turn().await?;
-        let value = sqlx::query_scalar($sql)$(.bind($argument))*
-            .persistent(false)
-            .fetch_one(&mut *turn.transaction);
+        let value =
+            statement!(sqlx::query_scalar, $sql $(, $argument)*).fetch_one(&mut *turn.transaction);
         let value = bounded(value).await?;
         turn.end().await?;
         value
@@ -73,7 +72,7 @@ impl Keep for Fleet {
                                    AND sink <> ALL ($2))
                      OR EXISTS (SELECT 1 FROM standing WHERE due_at <= $1 AND sink <> ALL ($2))",
                 to_millis(before),
-                own
+                own as &[_]
             ),
             // The clock is the database's, and who is gone, gone in every instance.
             Question::Ahead { .. }
@@ -155,8 +154,9 @@ impl Keep for Fleet {
 
     async fn sinks_of_dead(&mut self) -> Result<Vec<String>, StoreError> {
         let mut turn = self.begin_turn().await?;
-        let sinks = sqlx::query_scalar("SELECT sink FROM dead_told WHERE count > 0 ORDER BY sink");
-        let sinks = bounded(sinks.persistent(false).fetch_all(&mut *turn.transaction)).await?;
+        let sinks =
+            statement!(sqlx::query_scalar, "SELECT sink FROM dead_told WHERE count > 0 ORDER BY sink");
+        let sinks = bounded(sinks.fetch_all(&mut *turn.transaction)).await?;
         turn.end().await?;
         Ok(sinks)
     }
@@ -173,11 +173,10 @@ impl Fleet {
         &self.schema
     }
 
-    /// Everything that it has.
+    /// Everything that it has. Not checked by the compiler: `.ci/sqlx` compiles no tests.
     pub(in crate::outbox) async fn export(&mut self) -> super::super::Page {
         let mut turn = self.begin_turn().await.unwrap();
-        let all = rows!(
-            turn,
+        let all = sqlx::query_as(
             "SELECT 'incident', id::text, data::text FROM incident_now
               UNION ALL
              SELECT 'standing', jsonb_build_array(incident_id, jsonb_build_array(sink, recipient))::text, data::text
@@ -191,8 +190,9 @@ impl Fleet {
               UNION ALL SELECT 'delivery', to_jsonb(key)::text, data::text FROM delivery
               UNION ALL SELECT 'refusal', jsonb_build_array(sink, recipient)::text, data::text FROM refusal
               UNION ALL SELECT 'dead_told', to_jsonb(sink)::text, data::text FROM dead_told
-              UNION ALL SELECT 'silence', to_jsonb(key)::text, data::text FROM silence"
+              UNION ALL SELECT 'silence', to_jsonb(key)::text, data::text FROM silence",
         );
+        let all = all.persistent(false).fetch_all(&mut *turn.transaction).await;
         turn.keep_all(all.unwrap()).unwrap();
         let page = std::mem::take(turn.page());
         turn.end().await.unwrap();

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 
 use serde_json::json;
-use sqlx::types::Json;
 
 use super::{
     super::{MAX_DRAWS, StoreError},
@@ -24,13 +23,14 @@ impl FleetTurn<'_> {
             if drawn.is_empty() {
                 break;
             }
-            let taken = sqlx::query_scalar::<_, String>(
+            let taken = statement!(
+                sqlx::query_scalar::<_, String>,
                 "SELECT drawn FROM unnest($1::text[]) AS drawn
                   WHERE EXISTS (SELECT 1 FROM incident WHERE public_id = drawn)
                      OR EXISTS (SELECT 1 FROM notice WHERE public_id = drawn)",
+                &drawn
             );
-            let taken =
-                bounded(taken.bind(&drawn).persistent(false).fetch_all(&mut *self.transaction)).await?;
+            let taken = bounded(taken.fetch_all(&mut *self.transaction)).await?;
             if taken.is_empty() {
                 break;
             }
@@ -77,7 +77,7 @@ impl FleetTurn<'_> {
                 self.store,
                 count,
                 at,
-                Json(when)
+                when
             )?;
         }
         Ok(())
@@ -147,7 +147,7 @@ impl FleetTurn<'_> {
                   WHERE tab = 'silence' AND given.data IS NULL AND silence.key = (given.key #>> '{}')::uuid)
              DELETE FROM latest_event USING given
               WHERE tab = 'latest_event' AND given.data IS NULL AND incident_id = given.key::bigint",
-            plain(rows).as_ref()
+            &*plain(rows)
         )?;
         Ok(())
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{Clock, Meant, StoreError, bounded_by};
 
 /// Reads the time in the database, in milliseconds; more columns may follow. Tests move it,
-/// by a setting of the connection.
+/// by a setting of the connection. The compiler does not check it, as it is two.
 pub(super) const NOW: &str = if cfg!(debug_assertions) {
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
           + coalesce(nullif(current_setting('tracing_alert.shift', true), ''), '0')::bigint"
@@ -97,31 +97,32 @@ async fn read(connection: &mut PgConnection, schema: &str) -> Result<Option<Meta
 
 /// By the catalogue: what `to_regclass` said once stays with a session.
 async fn is_there(connection: &mut PgConnection, schema: &str) -> Result<bool, StoreError> {
-    let is_there = sqlx::query_scalar(
+    let is_there = statement!(
+        sqlx::query_scalar,
         "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'meta')",
+        schema
     );
-    is_there.bind(schema).persistent(false).fetch_one(connection).await.meant()
+    is_there.fetch_one(connection).await.meant()
 }
 
 /// One makes them; whoever waited meanwhile finds them there.
 async fn make(connection: &mut PgConnection, schema: &str, app: &str) -> Result<(), StoreError> {
     let mut transaction = connection.begin_with("BEGIN").await.meant()?;
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('tracing-alert ' || $1, 0))")
-        .bind(schema)
-        .persistent(false)
-        .execute(&mut *transaction)
-        .await
-        .meant()?;
+    let lock = statement!(
+        sqlx::query,
+        "SELECT pg_advisory_xact_lock(hashtextextended('tracing-alert ' || $1, 0))",
+        schema
+    );
+    lock.execute(&mut *transaction).await.meant()?;
     if is_there(&mut transaction, schema).await? {
         return transaction.rollback().await.meant();
     }
-    let exists: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1)")
-            .bind(schema)
-            .persistent(false)
-            .fetch_one(&mut *transaction)
-            .await
-            .meant()?;
+    let exists = statement!(
+        sqlx::query_scalar,
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1)",
+        schema
+    );
+    let exists: bool = exists.fetch_one(&mut *transaction).await.meant()?;
     let create = if exists { String::new() } else { format!("CREATE SCHEMA \"{schema}\";") };
     let made = sqlx::raw_sql(AssertSqlSafe(format!(
         "{create} SET LOCAL search_path = \"{schema}\"; {}",
@@ -139,10 +140,7 @@ async fn make(connection: &mut PgConnection, schema: &str, app: &str) -> Result<
         )));
     }
     made.meant()?;
-    sqlx::query("INSERT INTO meta (app, version, needed) VALUES ($1, $2, $2)")
-        .bind(app)
-        .bind(VERSION)
-        .persistent(false)
+    statement!(sqlx::query, "INSERT INTO meta (app, version, needed) VALUES ($1, $2, $2)", app, VERSION)
         .execute(&mut *transaction)
         .await
         .meant()?;

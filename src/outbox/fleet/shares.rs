@@ -32,10 +32,10 @@ use crate::{
 pub(super) type Answer = (i64, i64, i64, String, Option<i64>, i32);
 
 /// The columns of an [`Answer`], of `counted` and `live`. Nobody is to be told of what no
-/// recipient's level concerns: it counts as told.
+/// recipient's level concerns: it counts as told. The compiler checks it for such arguments.
 macro_rules! answer {
-    ($before:literal) => {
-        concat!(
+    ($before:literal $(, $argument:ident: $kind:ty)*) => {
+        answer!(
             $before,
             " counted.local_id, live.id, counted.count, live.public_id,
               CASE known.n WHEN 0 THEN live.opened_at ELSE known.told_at END, coalesce(known.tellings, 0)
@@ -50,8 +50,16 @@ macro_rules! answer {
                                                  AND delivery.recipient = standing.recipient)) AS told_at,
                         max((data ->> 'tellings')::integer) AS tellings
                    FROM standing WHERE standing.incident_id = live.id) known"
+            $(, $argument: $kind)*
         )
     };
+    ($before:literal, $columns:literal $(, $argument:ident: $kind:ty)*) => {{
+        // Never runs, as in `statement!`: this is for a constant.
+        let _ = |$($argument: $kind),*| {
+            drop(sqlx::query_scalar!("EXPLAIN " + $before + $columns $(, $argument)*));
+        };
+        concat!($before, $columns)
+    }};
 }
 pub(super) use answer;
 
@@ -95,7 +103,11 @@ pub(in crate::outbox) const ADD: &str = answer!(
             AND again_at IS NOT NULL AND (due_at IS NULL OR again_at < due_at)),
        counted AS (
          SELECT added.incident_id, added.local_id, given.count FROM added JOIN given USING (local_id))
-     SELECT"
+     SELECT",
+    given: String,
+    store: Uuid,
+    now: i64,
+    since: i64
 );
 
 impl Fleet {
@@ -207,12 +219,14 @@ impl FleetTurn<'_> {
     async fn is_first_to_open(&mut self, shares: &[Share]) -> Result<bool, StoreError> {
         let new = shares.iter().filter(|share| !share.has_told());
         let prints: Vec<String> = new.map(|share| hex::of(&share.row.fingerprint)).collect();
-        let is_first = sqlx::query_scalar::<_, bool>(
+        let is_first = statement!(
+            sqlx::query_scalar::<_, bool>,
             "SELECT coalesce(bool_and(
                         pg_try_advisory_xact_lock(hashtextextended(current_schema() || ' opens ' || print, 0))), true)
                FROM unnest($1::text[]) AS print",
+            &prints
         );
-        bounded(is_first.bind(&prints).persistent(false).fetch_one(&mut *self.transaction)).await
+        bounded(is_first.fetch_one(&mut *self.transaction)).await
     }
 
     /// What this instance counted and told of the same incidents before, by its own numbers.
@@ -221,12 +235,14 @@ impl FleetTurn<'_> {
         shares: &[Share],
     ) -> Result<BTreeMap<i64, (u64, Vec<ToldHere>)>, StoreError> {
         let ids: Vec<i64> = shares.iter().map(|share| share.local_id).collect();
-        let own = sqlx::query_as::<_, (i64, i64, String)>(
+        let own = statement!(
+            sqlx::query_as::<_, (i64, i64, String)>,
             "SELECT local_id, sum(count)::bigint,
                     (array_agg(coalesce(data -> 'told', '[]') ORDER BY incident_id DESC))[1]::text
                FROM share WHERE store = $1 AND local_id = ANY ($2) GROUP BY local_id",
+            self.store,
+            &ids
         );
-        let own = own.bind(self.store).bind(&ids).persistent(false);
         let own = bounded(own.fetch_all(&mut *self.transaction)).await?;
         own.into_iter()
             .map(|(id, count, told)| {

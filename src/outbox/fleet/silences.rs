@@ -31,9 +31,12 @@ impl Fleet {
         let mut turn = self.begin_turn().await?;
         let ahead = to_millis(turn.now).saturating_sub(to_millis(there));
         let keys: Vec<Uuid> = silences.iter().map(|(key, _)| *key).collect();
-        let known =
-            sqlx::query_as::<_, (Uuid, bool)>("SELECT key, until > $2 FROM silence WHERE key = ANY ($1)");
-        let known = known.bind(&keys).bind(to_millis(turn.now)).persistent(false);
+        let known = statement!(
+            sqlx::query_as::<_, (Uuid, bool)>,
+            "SELECT key, until > $2 FROM silence WHERE key = ANY ($1)",
+            &keys,
+            to_millis(turn.now)
+        );
         let known = bounded(known.fetch_all(&mut *turn.transaction)).await?;
         let now = turn.now;
         let is_news = |(key, row): &&KeyedSilence| match known.iter().find(|(known, _)| known == key) {
@@ -55,10 +58,11 @@ impl Fleet {
 impl FleetTurn<'_> {
     /// The latest silences; but for those that this version does not understand.
     pub(super) async fn silence_rows(&mut self) -> Result<Vec<KeyedSilence>, StoreError> {
-        let rows = sqlx::query_as::<_, (Uuid, String)>(
-            "SELECT key, data::text FROM silence ORDER BY until DESC LIMIT 500",
+        let rows = statement!(
+            sqlx::query_as::<_, (Uuid, String)>,
+            "SELECT key, data::text FROM silence ORDER BY until DESC LIMIT 500"
         );
-        let rows = bounded(rows.persistent(false).fetch_all(&mut *self.transaction)).await?;
+        let rows = bounded(rows.fetch_all(&mut *self.transaction)).await?;
         let read = |(key, data): (Uuid, String)| Some((key, serde_json::from_str(&data).ok()?));
         Ok(rows.into_iter().filter_map(read).collect())
     }

@@ -31,13 +31,16 @@ impl Fleet {
                 sink,
                 address
             )?;
-            let known = sqlx::query_as::<_, (String, String)>(
+            let known = statement!(
+                sqlx::query_as::<_, (String, String)>,
                 "SELECT account.data::text,
                         coalesce((SELECT data FROM sent_alone
                                    WHERE store = $1 AND sent_alone.sink = $2 AND sent_alone.recipient = $3), '{}')::text
                    FROM account WHERE sink = $2 AND recipient = $3 FOR UPDATE OF account",
+                store,
+                sink,
+                address
             );
-            let known = known.bind(store).bind(sink).bind(address).persistent(false);
             let (account, known) = bounded(known.fetch_one(&mut *turn.transaction)).await?;
             let mut account: Account = serde_json::from_str(&account).map_err(unwritable)?;
             let known = serde_json::from_str(&known).map_err(unwritable)?;

@@ -21,10 +21,12 @@ impl Fleet {
     async fn sweep_if_due(&mut self) -> Result<bool, StoreError> {
         let mut turn = self.begin_turn().await?;
         let now = turn.now;
-        let won = sqlx::query_scalar::<_, bool>(
+        let won = statement!(
+            sqlx::query_scalar::<_, bool>,
             "UPDATE meta SET swept_at = $1 WHERE swept_at <= $2 OR swept_at > $1 RETURNING true",
+            to_millis(now),
+            to_millis(now.earlier(PAUSE))
         );
-        let won = won.bind(to_millis(now)).bind(to_millis(now.earlier(PAUSE))).persistent(false);
         let won = bounded(won.fetch_optional(&mut *turn.transaction)).await?;
         turn.end().await?;
         if won.is_none() {
@@ -40,13 +42,14 @@ impl Fleet {
     async fn close_ended(&mut self, now: SystemTime) -> Result<(), StoreError> {
         let mut turn = self.begin_turn().await?;
         turn.saves = Saves::Incidents;
-        let ended = sqlx::query_scalar::<_, i64>(
+        let ended = statement!(
+            sqlx::query_scalar::<_, i64>,
             "SELECT id FROM incident
               WHERE closed_at IS NULL
                 AND NOT EXISTS (SELECT 1 FROM share WHERE incident_id = id AND last_at > $1)
               ORDER BY id LIMIT 200 FOR UPDATE SKIP LOCKED",
+            to_millis(now.earlier(QUIET_AFTER))
         );
-        let ended = ended.bind(to_millis(now.earlier(QUIET_AFTER))).persistent(false);
         let ended = bounded(ended.fetch_all(&mut *turn.transaction)).await?;
         if !ended.is_empty() {
             let loaded =
@@ -65,7 +68,7 @@ impl Fleet {
             turn,
             "DELETE FROM notice WHERE id IN (
                  SELECT notice_id FROM delivery
-                  WHERE settled_at <= CASE state WHEN 'dead' THEN $2 ELSE $1 END AND ask_at IS NULL
+                  WHERE settled_at <= CASE state WHEN 'dead' THEN $2::bigint ELSE $1::bigint END AND ask_at IS NULL
                   ORDER BY settled_at LIMIT 200 FOR UPDATE SKIP LOCKED)",
             delivered_by,
             dead_by

@@ -126,7 +126,7 @@ pub(super) async fn pooled(options: &PgConnectOptions, first: &mut PgConnection)
 
 async fn process(connection: &mut PgConnection) -> Option<i32> {
     let mut turn = bounded(connection.begin_with("BEGIN")).await.ok()?;
-    let pid = sqlx::query_scalar("SELECT pg_backend_pid()").persistent(false).fetch_one(&mut *turn);
+    let pid = statement!(sqlx::query_scalar, "SELECT pg_backend_pid()").fetch_one(&mut *turn);
     let pid = bounded(pid).await.ok()?;
     bounded(turn.commit()).await.ok()?;
     Some(pid)

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeSet, time::SystemTime};
 
-use sqlx::types::Json;
-
 use super::{
     super::{
         super::{StoreError, Target, batch::overflow_fingerprints, page::hex},
@@ -28,16 +26,16 @@ impl FleetTurn<'_> {
             "INSERT INTO account (sink, recipient, data)
              SELECT sink, recipient, $3 FROM unnest($1::text[], $2::text[]) AS whom (sink, recipient)
                  ON CONFLICT DO NOTHING",
-            &sinks,
-            &recipients,
-            Json(nothing)
+            &sinks as &[_],
+            &recipients as &[_],
+            nothing
         )?;
         run!(
             self,
             "SELECT 1 FROM account JOIN unnest($1::text[], $2::text[]) AS whom (sink, recipient)
               USING (sink, recipient) ORDER BY sink, recipient FOR UPDATE OF account",
-            &sinks,
-            &recipients
+            &sinks as &[_],
+            &recipients as &[_]
         )?;
         Ok(())
     }
@@ -96,7 +94,7 @@ impl FleetTurn<'_> {
             "WITH last AS MATERIALIZED (
                  SELECT max(id) AS id FROM incident
                   WHERE fingerprint = ANY (ARRAY(
-                        SELECT unnest($1)
+                        SELECT unnest($1::text[])
                          UNION
                         SELECT replace(key::text, '-', '') FROM silence WHERE until > $2))
                   GROUP BY fingerprint),
@@ -112,7 +110,7 @@ impl FleetTurn<'_> {
             "WITH chosen AS MATERIALIZED (
                  SELECT max(id) AS id FROM incident
                   WHERE fingerprint = ANY (ARRAY(
-                        SELECT unnest($1)
+                        SELECT unnest($1::text[])
                          UNION
                         SELECT replace(key::text, '-', '') FROM silence WHERE until > $4))
                   GROUP BY fingerprint)
@@ -138,8 +136,8 @@ impl FleetTurn<'_> {
                  'seen', (SELECT coalesce(jsonb_agg(DISTINCT fingerprint), '[]') FROM incident
                            WHERE fingerprint = ANY ($1)))::text",
             &prints,
-            &sinks,
-            &recipients,
+            &sinks as &[_],
+            &recipients as &[_],
             to_millis(now)
         )
     }

@@ -27,7 +27,8 @@ impl FleetTurn<'_> {
     ) -> Result<Vec<Loaded>, StoreError> {
         let now = to_millis(now);
         let whom = bounded(
-            sqlx::query_scalar::<_, String>(
+            statement!(
+                sqlx::query_scalar::<_, String>,
                 "SELECT recipient FROM account
                   WHERE sink = $1 AND recipient > $4
                     AND EXISTS (SELECT 1 FROM standing
@@ -35,12 +36,11 @@ impl FleetTurn<'_> {
                                    AND due_at IS NOT NULL
                                    AND (due_at <= $2 OR ($3 AND (told_at IS NULL OR is_back))))
                   ORDER BY recipient LIMIT 1 FOR UPDATE SKIP LOCKED",
+                sink,
+                now,
+                hurried,
+                after
             )
-            .bind(sink)
-            .bind(now)
-            .bind(hurried)
-            .bind(after)
-            .persistent(false)
             .fetch_optional(&mut *self.transaction),
         );
         let Some(recipient) = whom.await? else { return Ok(Vec::new()) };
