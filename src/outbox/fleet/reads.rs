@@ -173,6 +173,15 @@ impl Fleet {
         &self.schema
     }
 
+    /// How many statements of its connection have a name.
+    pub(in crate::outbox) async fn named(&mut self) -> i64 {
+        let mut turn = self.begin_turn().await.unwrap();
+        let named = sqlx::query_scalar("SELECT count(*) FROM pg_prepared_statements");
+        let named = named.persistent(false).fetch_one(&mut *turn.transaction).await.unwrap();
+        turn.end().await.unwrap();
+        named
+    }
+
     /// Everything that it has. Not checked by the compiler: `.ci/sqlx` compiles no tests.
     pub(in crate::outbox) async fn export(&mut self) -> super::super::Page {
         let mut turn = self.begin_turn().await.unwrap();

@@ -113,6 +113,23 @@ fn a_share_that_is_handed_over_twice_is_there_once_and_a_later_one_has_it() {
 }
 
 #[test]
+fn no_statement_stays_with_the_session_that_a_pooler_gives_to_others() {
+    run(async {
+        let mut bench = bench().await;
+        bench.look(&[]).await;
+        let now = bench.now();
+        bench.hand_over(&[share(1, "a", 1, now)]).await;
+        bench.hand_over(&[share(1, "a", 2, now)]).await;
+        bench.look(&[1]).await;
+        let claim = bench.claim("sms", now + 2 * SETTLE).await.unwrap();
+        assert!(bench.store.deliver(&claim, None, 1, None, now + 2 * SETTLE).await.unwrap());
+        let Store::Fleet(fleet) = &mut bench.store else { panic!("no fleet") };
+        assert!(fleet.sweep().await.unwrap());
+        assert_eq!(fleet.named().await, 0);
+    });
+}
+
+#[test]
 fn who_finds_another_instance_opening_the_same_does_not_wait_for_it() {
     run(async {
         let mut bench = bench().await;
