@@ -239,9 +239,12 @@ fn migration_failed(error: MigrateError) -> StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code());
+        let code = code.and_then(|code| code.parse::<u32>().ok());
+        if code == Some(DELETED_ALREADY) {
+            return Self::Busy;
+        }
         // Without what an extended code adds.
-        let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
-        match code {
+        match code.map(|code| code & 0xff) {
             // BUSY and LOCKED
             Some(5 | 6) => Self::Busy,
             // CORRUPT and NOTADB
@@ -256,6 +259,10 @@ impl From<sqlx::Error> for StoreError {
         }
     }
 }
+
+/// `SQLITE_IOERR_DELETE_NOENT`: another process deleted a log that both found empty. Nothing
+/// failed, and who tries again finds no log.
+const DELETED_ALREADY: u32 = 10 | (23 << 8);
 
 /// How long SQLite itself waits for another process's write to end; less in the
 /// tests of this crate, where the other one never ends.

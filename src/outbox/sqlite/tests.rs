@@ -315,3 +315,52 @@ fn the_thread_of_a_connection_is_ours_from_the_start() {
         file.shut().await;
     });
 }
+
+/// What SQLite answers, by its extended code.
+#[derive(Debug)]
+struct Answered(u32);
+
+impl std::fmt::Display for Answered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "(code: {}) disk I/O error", self.0)
+    }
+}
+
+impl std::error::Error for Answered {}
+
+impl sqlx::error::DatabaseError for Answered {
+    fn message(&self) -> &str {
+        "disk I/O error"
+    }
+
+    fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+        Some(self.0.to_string().into())
+    }
+
+    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+        self
+    }
+
+    fn kind(&self) -> sqlx::error::ErrorKind {
+        sqlx::error::ErrorKind::Other
+    }
+}
+
+#[test]
+fn a_log_that_another_process_deleted_first_is_no_failure() {
+    let judged = |code| StoreError::from(sqlx::Error::Database(Box::new(Answered(code))));
+    // SQLITE_IOERR_DELETE_NOENT
+    assert!(matches!(judged(5898), StoreError::Busy));
+    // SQLITE_IOERR, SQLITE_IOERR_DELETE
+    for code in [10, 2570] {
+        assert!(matches!(judged(code), StoreError::Failed(_)), "{code}");
+    }
+}
