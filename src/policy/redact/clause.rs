@@ -84,7 +84,7 @@ fn is_it(
     let before = &text[clause.start..piece.start];
     // It is the value of something else.
     let bare = before.trim_end_matches(['"', '\'', '\\']);
-    let own = bare.trim_end_matches(['=', ':', '[', ' ']);
+    let own = bare.trim_end_matches(['=', ':', '[', ' ', '"', '\'', '\\']);
     let own = own.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
     let is_own = own.len() < bare.len() && !word.starts_with('\\') && is_one_of(own, OWN);
     let is_other = bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':');
@@ -102,6 +102,10 @@ fn is_it(
     if is_named_so(text, piece, name, secret) {
         return is_judged();
     }
+    // A form says what it was given, whatever that is.
+    if is_own && is_echo(text, piece, secret) {
+        return is_judged();
+    }
     let name_of = word.trim_end_matches(['=', '!', '?']);
     let is_told = || {
         let between = text.get(name.end..piece.start);
@@ -110,6 +114,7 @@ fn is_it(
             && between.is_some_and(leads)
             || secret.rule == "password" && is_introduced(before, word) && !is_whose(before)
             || is_own
+            || (secret.nature == Nature::Hint || secret.rule == "credentials") && is_paired(before, word)
             || secret.rule == "password"
                 && (is_enclosed(before, &text[piece.end..]) && !is_whose(before) && !is_technical(word)
                     || is_settled(&text[piece.end..]))
@@ -128,6 +133,17 @@ fn is_it(
         && is_judged()
 }
 
+/// Whether a word that is called a value is a password in quotes or brackets.
+fn is_echo(text: &str, piece: &Range<usize>, secret: &Secret<'_>) -> bool {
+    let word = &text[piece.clone()];
+    secret.rule == "password"
+        && secret.nature.is_strong()
+        && is_enclosed(&text[..piece.start], &text[piece.end..])
+        && !look::is_prose(word)
+        && !is_one_of(word, NOTHING)
+        && !is_one_of(word, TYPES)
+}
+
 /// Whether a word stands for itself in quotes or brackets.
 fn is_enclosed(before: &str, after: &str) -> bool {
     [("\"", "\""), ("'", "'"), ("`", "`"), ("(", ")"), ("[", "]"), ("}", "{"), (">", "<"), ("<", ">")]
@@ -144,6 +160,26 @@ fn is_technical(word: &str) -> bool {
         || word.starts_with('#')
         || !word.bytes().any(|byte| byte.is_ascii_lowercase())
         || word.contains(['=', '+', '^', '*', '['])
+}
+
+/// Whether `user` may be the name of somebody: `admin`, `ADMIN`.
+fn is_of_one_case(user: &str) -> bool {
+    let is_of = |is: fn(&u8) -> bool| user.bytes().all(|byte| is(&byte));
+    is_of(u8::is_ascii_lowercase) || is_of(u8::is_ascii_uppercase)
+}
+
+/// Whether the name of somebody and a slash are `before` a word: `admin / `.
+fn is_paired(before: &str, word: &str) -> bool {
+    // `HTTP/web@REALM`
+    if word.contains('@') && !word.bytes().any(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    let Some(rest) = before.trim_end().strip_suffix('/') else { return false };
+    let name = rest.trim_end();
+    let is_letter = |char: &char| char.is_alphanumeric() || "._@-".contains(*char);
+    let length = name.chars().rev().take_while(is_letter).map(char::len_utf8).sum::<usize>();
+    let (head, name) = name.split_at(name.len() - length);
+    name.len() > 1 && !head.ends_with(['/', '\\', ':', '.', '='])
 }
 
 /// Whether what follows a word says that somebody set it.
@@ -274,7 +310,7 @@ fn pieces<'t>(text: &'t str, clause: &Range<usize>) -> impl Iterator<Item = Rang
         // `val=…`
         let (user, rest) =
             word.split_once('=').filter(|(name, _)| is_one_of(name, OWN)).unwrap_or((user, rest));
-        let is_user = !rest.contains([':', '/']) && user.bytes().all(|byte| byte.is_ascii_lowercase());
+        let is_user = !rest.contains([':', '/']) && is_of_one_case(user);
         let (from, word) = if is_user { (from + word.len() - rest.len(), rest) } else { (from, word) };
         (from >= start && word.len() >= MIN_SAID || word.len() > 2 && word.as_bytes()[0].is_ascii_digit())
             .then_some(from..from + word.len())
@@ -320,8 +356,20 @@ const USERS: &[&str] = &[
 const SETTLED: &[&str] = &["gesetzt", "vergeben", "geandert", "zuruckgesetzt", "versucht", "gezet", "gewijzigd", "geprobeerd", "yapmis", "yapildi", "eingegeben", "eingetragen", "angegeben", "verwendet", "benutzt", "gewahlt", "kullandi", "ingevoerd", "gebruikt", "olarak", "degistirildi", "asetettu"];
 
 /// What a value is called itself.
-const OWN: &[&str] =
-    &["value", "val", "raw", "plain", "plaintext", "given", "input", "entered", "actual", "expected"];
+const OWN: &[&str] = &[
+    "value",
+    "val",
+    "raw",
+    "plain",
+    "plaintext",
+    "given",
+    "input",
+    "entered",
+    "actual",
+    "expected",
+    "received",
+    "rejected",
+];
 
 /// What a number counts.
 #[rustfmt::skip]

@@ -3,7 +3,13 @@
 
 use std::ops::Range;
 
-use super::{Policy, look, looked, reader::Reader, shapes, view::View};
+use super::{
+    Policy, look, looked,
+    noted::{self, Noted},
+    reader::Reader,
+    shapes,
+    view::View,
+};
 use crate::host::{text, unwind::caught};
 
 /// A secret in a text.
@@ -15,7 +21,12 @@ pub(super) struct Found<'a> {
 
 /// `text` with its secrets replaced; none if it has none.
 pub(super) fn clean(text: &str, policy: &Policy) -> Option<String> {
-    or_all(|| in_rounds(text, policy))
+    noting(text, policy, &mut Noted::default())
+}
+
+/// The same. What it replaces that may be said again elsewhere is noted.
+pub(super) fn noting(text: &str, policy: &Policy, noted: &mut Noted) -> Option<String> {
+    or_all(|| in_rounds(text, policy, noted))
 }
 
 /// What `read` gives. If it panics, all of it may be a secret, and goes: that costs
@@ -24,20 +35,21 @@ pub(super) fn or_all(read: impl FnOnce() -> Option<String>) -> Option<String> {
     caught(read).unwrap_or_else(|| Some(mark("unread")))
 }
 
-fn in_rounds(text: &str, policy: &Policy) -> Option<String> {
+fn in_rounds(text: &str, policy: &Policy, noted: &mut Noted) -> Option<String> {
     let mut clean = policy.without_credentials(text);
     // What was replaced may have kept apart what belongs together.
     for _ in 0..if policy.is_on() { MAX_ROUNDS } else { 0 } {
-        let Some(cleaner) = once(clean.as_deref().unwrap_or(text), policy) else { break };
+        let Some(cleaner) = once(clean.as_deref().unwrap_or(text), policy, noted) else { break };
         clean = Some(cleaner);
     }
     clean
 }
 
-pub(super) fn once(text: &str, policy: &Policy) -> Option<String> {
+pub(super) fn once(text: &str, policy: &Policy, noted: &mut Noted) -> Option<String> {
     let mut clean = String::new();
     let mut done = 0;
     for Found { range, rule } in repeated(text, found(text, policy, MAX_ENCODINGS)) {
+        noted.note(&text[range.clone()], rule);
         clean.push_str(&text[done..range.start]);
         clean.push_str(&mark(rule));
         done = range.end;
@@ -67,7 +79,7 @@ fn repeated<'a>(text: &str, mut all: Vec<Found<'a>>) -> Vec<Found<'a>> {
     if all.is_empty() {
         return all;
     }
-    let is_told = |found: &&Found<'_>| look::is_mixed(&text[found.range.clone()]);
+    let is_told = |found: &&Found<'_>| noted::is_distinct(&text[found.range.clone()]);
     for Found { range, rule } in all.clone().iter().filter(is_told).take(MAX_REPEATED) {
         let value = &text[range.clone()];
         looked(text.len());

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::{
     judge::{self, Form, Shape},
     keys::{Nature, Secret, is_one_of},
-    look, looked,
+    look, looked, phrase,
     quotes::{after_backslashes, blanks, prefixed_quote, quote, quoted_end, wrapped_end},
     vocabulary::NEUTRAL_ENDS,
 };
@@ -25,9 +25,12 @@ pub(super) struct Value {
 pub(super) fn secret_at(text: &str, at: usize, form: Form, secret: &Secret<'_>) -> Option<Range<usize>> {
     let near = &text[..text.floor_char_boundary(at + NEAR_BYTES)];
     let Value { range, shape } = find(near, at, form, secret)?;
-    judge::is_secret(&near[range], shape, form, secret)
-        .then(|| find(text, at, form, secret))?
-        .map(|it| it.range)
+    judge::is_secret(&near[range], shape, form, secret).then_some(())?;
+    let Value { range, shape } = find(text, at, form, secret)?;
+    let goes_on = shape == Shape::GoesOn && matches!(form, Form::Assigned | Form::Colon);
+    let is_phrase = goes_on && secret.rule == "password";
+    let end = if is_phrase { phrase::end(text, &range, secret.nature.is_strong()) } else { range.end };
+    Some(range.start..end)
 }
 
 fn find(text: &str, at: usize, form: Form, secret: &Secret<'_>) -> Option<Value> {

@@ -5,8 +5,9 @@
 //! 1. A text is read as it stands, and as it would be decoded (`view`, `clean`).
 //! 2. Its words are names (`keys`, `vocabulary`) or have a shape (`shapes`, `issuers`, `card`,
 //!    `entropy`), or stand where secrets do (`urls`, `commands`, `codes`).
-//! 3. A name leads to its value in some form (`reader`, `glue`, `extent`, `quotes`), or elsewhere
-//!    (`elsewhere`, `columns`, `another`).
+//! 3. A name leads to its value in some form (`reader`, `glue`, `extent`, `quotes`,
+//!    `phrase`), or elsewhere
+//!    (`elsewhere`, `columns`, `another`, `rows`).
 //! 4. One judge says whether the value is shown to be harmless (`judge`, `look`).
 //! 5. Where only a name stands, words of its clause go that somebody chose or a machine made
 //!    by chance (`clause`, `chance`).
@@ -44,9 +45,12 @@ mod jargon;
 mod judge;
 mod keys;
 mod look;
+mod noted;
+mod phrase;
 mod policy;
 mod quotes;
 mod reader;
+mod rows;
 mod shapes;
 mod urls;
 mod view;
@@ -56,6 +60,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
+use noted::Noted;
 pub(crate) use policy::{Policy, is_field_name};
 
 /// Replaces the secrets in an event: in its message, fields, spans and backtrace, and
@@ -64,21 +69,73 @@ pub(crate) fn redact(event: &mut Event, policy: &Policy) {
     if policy.is_idle() {
         return;
     }
-    redact_text(&mut event.message, policy);
-    redact_name(&mut event.target, policy);
-    if let Some(backtrace) = &mut event.backtrace {
-        redact_text(backtrace, policy);
+    let mut noted = Noted::default();
+    change(
+        event,
+        &mut noted,
+        |text, noted| clean::noting(text, policy, noted),
+        |field, noted| redacted(field, policy, noted),
+    );
+    if !noted.is_empty() {
+        change(
+            event,
+            &mut noted,
+            |text, noted| noted.replaced(text),
+            |field, noted| match &field.value {
+                Value::Str(text) => noted.replaced(text).map(Value::Str),
+                Value::Error(chain) => {
+                    let links: Vec<_> = chain
+                        .iter()
+                        .map(|link| noted.replaced(link).unwrap_or_else(|| link.clone()))
+                        .collect();
+                    (links != *chain).then_some(Value::Error(links))
+                }
+                _ => None,
+            },
+        );
     }
-    let thread = event.thread.as_deref().and_then(|thread| clean::clean(thread, policy));
+}
+
+/// Replaces what `text` and `value` give another for, of all that an event says.
+fn change(
+    event: &mut Event,
+    noted: &mut Noted,
+    text: impl Fn(&str, &mut Noted) -> Option<String>,
+    value: impl Fn(&Field, &mut Noted) -> Option<Value>,
+) {
+    let change = |own: &mut String, noted: &mut Noted| {
+        if let Some(clean) = text(own, noted) {
+            *own = clean;
+        }
+    };
+    // Other names stand in the program itself.
+    let name = |own: &mut Text, noted: &mut Noted| {
+        if let Text::Owned(own) = own {
+            change(own, noted);
+        }
+    };
+    let fields = |own: &mut [Field], noted: &mut Noted| {
+        for field in own {
+            if let Some(clean) = value(field, noted) {
+                field.value = clean;
+            }
+        }
+    };
+    change(&mut event.message, noted);
+    name(&mut event.target, noted);
+    if let Some(backtrace) = &mut event.backtrace {
+        change(backtrace, noted);
+    }
+    let thread = event.thread.as_deref().and_then(|thread| text(thread, noted));
     event.thread = thread.map(Arc::from).or_else(|| event.thread.take());
-    redact_fields(&mut event.fields, policy);
+    fields(&mut event.fields, noted);
     for span in &mut event.spans {
-        redact_name(&mut span.name, policy);
-        redact_name(&mut span.target, policy);
+        name(&mut span.name, noted);
+        name(&mut span.target, noted);
         // Other events of the span share its fields: only what changes is copied.
-        if span.fields.iter().any(|field| redacted(field, policy).is_some()) {
-            let fields: &mut Vec<_> = Arc::make_mut(&mut span.fields);
-            redact_fields(fields, policy);
+        if span.fields.iter().any(|field| value(field, noted).is_some()) {
+            let own: &mut Vec<_> = Arc::make_mut(&mut span.fields);
+            fields(own, noted);
         }
     }
 }
@@ -87,13 +144,6 @@ pub(crate) fn redact(event: &mut Event, policy: &Policy) {
 pub(crate) fn redact_text(text: &mut String, policy: &Policy) {
     if let Some(clean) = clean::clean(text, policy) {
         *text = clean;
-    }
-}
-
-/// The same for a name, unless it stands in the program itself.
-fn redact_name(name: &mut Text, policy: &Policy) {
-    if let Text::Owned(name) = name {
-        redact_text(name, policy);
     }
 }
 
@@ -106,12 +156,17 @@ pub(crate) fn redact_breadcrumbs(breadcrumbs: &mut Vec<Arc<Breadcrumb>>, policy:
     }
     breadcrumbs.retain_mut(|breadcrumb| {
         let message = clean::clean(&breadcrumb.message, policy);
-        if message.is_none() && breadcrumb.fields.iter().all(|field| redacted(field, policy).is_none()) {
+        let redacted = |field: &Field| redacted(field, policy, &mut Noted::default());
+        if message.is_none() && breadcrumb.fields.iter().all(|field| redacted(field).is_none()) {
             return true;
         }
         let mut clean = breadcrumb.unshared();
         clean.message = message.unwrap_or(clean.message);
-        redact_fields(&mut clean.fields, policy);
+        for field in &mut clean.fields {
+            if let Some(value) = redacted(field) {
+                field.value = value;
+            }
+        }
         let share = breadcrumb.share.another(clean.size_bytes(), MAX_BREADCRUMB_BYTES);
         let Some(share) = share else { return false };
         *breadcrumb = Arc::new(Breadcrumb { share, ..clean });
@@ -119,24 +174,18 @@ pub(crate) fn redact_breadcrumbs(breadcrumbs: &mut Vec<Arc<Breadcrumb>>, policy:
     });
 }
 
-fn redact_fields(fields: &mut [Field], policy: &Policy) {
-    for field in fields {
-        if let Some(value) = redacted(field, policy) {
-            field.value = value;
-        }
-    }
-}
-
 /// What stands for the field's value; none if it holds no secret.
-fn redacted(field: &Field, policy: &Policy) -> Option<Value> {
+fn redacted(field: &Field, policy: &Policy, noted: &mut Noted) -> Option<Value> {
     let is_safe = !policy.is_on() || policy.is_safe(&field.name);
-    let clean = |text: &str| {
-        if is_safe { policy.without_credentials(text) } else { clean::clean(text, policy) }
+    let clean = |text: &str, noted: &mut Noted| {
+        if is_safe { policy.without_credentials(text) } else { clean::noting(text, policy, noted) }
     };
-    let by_key = |text: &str| policy.field(&field.name, text).filter(|_| !is_safe).map(Value::Str);
-    let number = |text: String| {
+    let by_key = |text: &str, noted: &mut Noted| {
+        if is_safe { None } else { policy.field(&field.name, text, noted).map(Value::Str) }
+    };
+    let mut number = |text: String| {
         let card = || (!is_safe && card::is_number(&text)).then(|| Value::Str(clean::mark(card::RULE)));
-        by_key(&text).or_else(card)
+        by_key(&text, noted).or_else(card)
     };
     match &field.value {
         Value::Bool(_) | Value::F64(_) => None,
@@ -144,17 +193,17 @@ fn redacted(field: &Field, policy: &Policy) -> Option<Value> {
         Value::U64(value) => number(value.to_string()),
         Value::I128(value) => number(value.to_string()),
         Value::U128(value) => number(value.to_string()),
-        Value::Str(text) => by_key(text).or_else(|| clean(text).map(Value::Str)),
+        Value::Str(text) => by_key(text, noted).or_else(|| clean(text, noted).map(Value::Str)),
         Value::Error(chain) => {
             let mut links: Vec<String> = Vec::with_capacity(chain.len());
             for link in chain {
-                let whole = clean(link).unwrap_or_else(|| link.clone());
+                let whole = clean(link, noted).unwrap_or_else(|| link.clone());
                 // One may say of what the next is the value.
                 let before = links.last().map(|last| {
                     format!("{}: ", &last[last.ceil_char_boundary(last.len().saturating_sub(NEAR_BYTES))..])
                 });
                 let behind = before.and_then(|before| {
-                    clean(&format!("{before}{whole}"))?.strip_prefix(&before).map(str::to_owned)
+                    clean(&format!("{before}{whole}"), noted)?.strip_prefix(&before).map(str::to_owned)
                 });
                 links.push(behind.unwrap_or(whole));
             }

@@ -5,6 +5,7 @@ use super::{
     clean,
     judge::{self, Form, Shape},
     keys::{self, Key, Nature, Secret as Named, Words},
+    noted::Noted,
     view,
 };
 use crate::host::secret::Secret;
@@ -91,13 +92,15 @@ impl Policy {
     }
 
     /// What stands for the whole of a field's text, if its name says that it is a
-    /// secret.
-    pub(super) fn field(&self, name: &str, text: &str) -> Option<String> {
+    /// secret, which is noted.
+    pub(super) fn field(&self, name: &str, text: &str, noted: &mut Noted) -> Option<String> {
         clean::or_all(|| {
             let name = view::folded(name);
             let Some(Key::Secret(secret)) = self.key(&name, 0) else { return None };
-            judge::is_secret(&view::folded(text), Shape::Quoted, Form::Assigned, &secret)
-                .then(|| clean::mark(secret.rule))
+            judge::is_secret(&view::folded(text), Shape::Quoted, Form::Assigned, &secret).then(|| {
+                noted.note(text, secret.rule);
+                clean::mark(secret.rule)
+            })
         })
     }
 }

@@ -13,7 +13,7 @@ use super::{
     glue::Glue,
     judge::{self, Form},
     keys::{self, Key, Nature, Secret, is_letter, is_one_of, is_wide},
-    look, looked, shapes, urls,
+    look, looked, rows, shapes, urls,
     vocabulary::{FILES, SENTENCES},
 };
 
@@ -71,7 +71,8 @@ impl<'t, 'p> Reader<'t, 'p> {
                 {
                     at + 3
                 }
-                b'<' if self.bytes[at..].starts_with(b"<<<") => self.here(at).unwrap_or(at + 3),
+                b'<' if self.bytes[at..].starts_with(b"<<<") => self.here(at, at + 3).unwrap_or(at + 3),
+                b'<' if self.bytes[at..].starts_with(b"<(echo ") => self.here(at, at + 7).unwrap_or(at + 7),
                 b'-' | b'$' | b'{' => self.shape(at..at).unwrap_or(at + 1),
                 byte if byte.is_ascii_whitespace() || byte.is_ascii_punctuation() => at + 1,
                 _ => {
@@ -170,7 +171,7 @@ impl<'t, 'p> Reader<'t, 'p> {
         }
         if secret.nature == Nature::Hint {
             self.clause(&name, &secret);
-            return None;
+            return rows::bytes(self.text, &name, &secret).map(|range| self.take(range, &secret, run));
         }
         if let Some(range) = elsewhere::named(self.text, &name, &secret) {
             return Some(self.take(range, &secret, run));
@@ -182,7 +183,8 @@ impl<'t, 'p> Reader<'t, 'p> {
             }
             return None;
         }
-        let Some(range) = self.value(&name, &secret) else {
+        let value = self.value(&name, &secret).or_else(|| rows::bytes(self.text, &name, &secret));
+        let Some(range) = value else {
             self.clause(&name, &secret);
             return None;
         };
@@ -341,15 +343,16 @@ impl<'t, 'p> Reader<'t, 'p> {
         indent(at) > indent(name)
     }
 
-    /// What a shell's `<<<` gives to a program that asks for a password.
-    fn here(&mut self, at: usize) -> Option<usize> {
+    /// What a shell's `<<<` or `<(echo …)` gives to a program that asks for a password, behind
+    /// `start`.
+    fn here(&mut self, at: usize, start: usize) -> Option<usize> {
         let from = self.text.ceil_char_boundary(at.saturating_sub(NEAR_BYTES));
         let line = self.text[from..at].rsplit('\n').next().unwrap_or_default();
         let asks = ["pass", "stdin", "login", "auth", "token", "secret", "kinit", "cryptsetup", "sudo"];
         looked(line.len());
         asks.iter().any(|word| line.contains(word)).then_some(())?;
         let secret = Secret { rule: "password", nature: Nature::Strong, countable: false };
-        let start = self.after_spaces(at + 3);
+        let start = self.after_spaces(start);
         let range = extent::secret_at(self.text, start, Form::Assigned, &secret)?;
         let next = range.end;
         self.found.push(Found { range, rule: "password" });

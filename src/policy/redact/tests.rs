@@ -63,6 +63,37 @@ fn a_rule_that_panics_costs_the_text_and_shows_none_of_it() {
 }
 
 #[test]
+fn a_secret_of_one_part_of_an_event_is_none_less_in_another() {
+    let fields = || {
+        vec![field("user", Value::Str("ann".into())), field("why", Value::Str("ann: Kiosk4Minis?".into()))]
+    };
+    let span = SpanFrame {
+        name: "login".into(),
+        target: "t".into(),
+        fields: Arc::new(vec![field("password", Value::Str("Kiosk4Minis".into()))]),
+    };
+    let chain = || Value::Error(vec!["top".into(), "no luck with Kiosk4Minis".into()]);
+    let mut event = Event { fields: fields(), spans: vec![span], ..event("ann tried Kiosk4Minis again") };
+    event.fields.push(field("error", chain()));
+    redact(&mut event, &default());
+    assert_eq!(event.message, "ann tried [redacted:password] again");
+    let values: Vec<_> = event.fields.iter().map(|field| format!("{:?}", field.value)).collect();
+    assert_eq!(
+        values,
+        [
+            "Str(\"ann\")",
+            "Str(\"ann: [redacted:password]?\")",
+            "Error([\"top\", \"no luck with [redacted:password]\"])"
+        ]
+    );
+    // What stands for other things, too, is left.
+    let fields = vec![field("password", Value::Str("production".into()))];
+    let mut event = Event { fields, ..tests::event("production is down") };
+    redact(&mut event, &default());
+    assert_eq!(event.message, "production is down");
+}
+
+#[test]
 fn what_stands_around_a_secret_is_left() {
     for (text, clean) in [
         ("postgres://app:x1@db/orders: refused", "postgres://app:[redacted:password]@db/orders: refused"),

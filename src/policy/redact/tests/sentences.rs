@@ -108,3 +108,41 @@ fn columns_and_next_lines_hold_the_values_of_what_heads_them() {
         "password: {{ .Values.db.password | b64enc | quote }}",
     ]);
 }
+
+#[test]
+fn statements_forms_and_rows_of_bytes_hold_what_no_word_of_theirs_looks_like() {
+    assert_gone(&[
+        ("Host=pg;Username=hang;Password=moths to a flame;Database=jobs", "flame"),
+        ("host=mx2 user=app password=telegraph pole hill use_tls=True", "pole"),
+        ("could not parse 'SMTP_PASSWORD=hoppla hier fehlt was' at line 24", "fehlt"),
+        ("DSN=dwh;Uid=loader;Pwd=Basalt Column;", "Column"),
+        ("remote_password = wlfh jmig xksx dbjv # of this app", "dbjv"),
+        ("Field error on field 'password': rejected value [hopscotch]; codes [Size.password]", "hopscotch"),
+        ("\"password\" with value \"trombone\" fails to match the pattern", "trombone"),
+        (r#"[{"loc":["body","new_password"],"msg":"too short","input":"gherkin7"}]"#, "gherkin7"),
+        ("break-glass login breakglass/IceCream-Van4 was guessed", "IceCream-Van4"),
+        (
+            "solana keypair bytes [183, 32, 148, 168, 237, 66, 91, 184, 30, 240, 199, 140, 203, 24, 132, 229]",
+            "148, 168",
+        ),
+        ("PMK - hexdump(len=16): e4 6e cd 72 25 12 d2 89 a4 37 f6 84 3e 2f f1 ee", "cd 72"),
+        ("session key: bf:a0:2e:3f:f2:ea:a5:ab:86:7d:91:dc:31:f4:41:cf", "2e:3f"),
+        ("cryptsetup --key-file <(echo V4ult-Tec.Boy) luksOpen", "V4ult-Tec.Boy"),
+    ]);
+    assert_left(&[
+        "password: required for this host",
+        "set ADMIN_PASSWORD and restart",
+        "field 'password': rejected value [null]",
+        "field \"password\": rejected value [a string], expected text",
+        "\"password\" must be a string, received \"undefined\"",
+        "no credentials for HTTP/web@LAN",
+        "login page at app/views/login.html",
+        "private key fingerprint: bf:a0:2e:3f:f2:ea:a5:ab:86:7d:91:dc:31:f4:41:cf",
+        "X509v3 Subject Key Identifier: 0E:03:00:27:7C:0F:37:6E:9E:38:B5:F6:EA:70:62:3D",
+        "secret 1, 2, 3, 4, 5, 6, 7, 8 of 9 shards",
+        "diff <(echo one) <(echo two)",
+    ]);
+    // What was said of a password is no part of it.
+    let cleaned = super::cleaned("password=Tulip was not accepted; mail=ann@example.com");
+    assert_eq!(cleaned, "password=[redacted:password] was not accepted; mail=ann@example.com");
+}
