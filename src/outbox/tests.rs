@@ -326,6 +326,8 @@ mod known;
 mod model;
 #[cfg(feature = "sqlite")]
 mod moves;
+#[cfg(all(feature = "postgres", target_os = "linux"))]
+mod named;
 #[cfg(feature = "cli")]
 mod overview;
 #[cfg(feature = "sqlite")]

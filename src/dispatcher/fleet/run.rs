@@ -265,6 +265,7 @@ impl Dispatcher<'_> {
         let presence = Presence {
             host: self.process.host.as_deref(),
             version: self.process.version.as_deref(),
+            targets: &self.targets,
             age: station.start.is_unsaid().then(|| self.inbox.since.elapsed()),
             pause,
             fails: station.fails,

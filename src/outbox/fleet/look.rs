@@ -1,13 +1,17 @@
 //! A look at the fleet: what became of the shares, and how many instances there are.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use uuid::Uuid;
 
 use super::{
-    super::{KeyedSilence, StoreError, Taken},
+    super::{KeyedSilence, StoreError, Taken, Target},
     Fleet, bounded,
-    load::run,
+    load::{run, unwritable},
+    save::plain,
     shares::{Answer, answer, taken},
     turn::FleetTurn,
 };
@@ -36,6 +40,8 @@ pub(crate) struct Outlook {
 pub(crate) struct Presence<'a> {
     pub(crate) host: Option<&'a str>,
     pub(crate) version: Option<&'a str>,
+    /// Whom its settings name.
+    pub(crate) targets: &'a [Target],
     /// How long ago its process began, if it was not said yet.
     pub(crate) age: Option<Duration>,
     /// How soon it looks again.
@@ -163,12 +169,16 @@ impl FleetTurn<'_> {
     async fn appear(&mut self, presence: &Presence<'_>) -> Result<bool, StoreError> {
         let began = presence.age.filter(|_| presence.fails != Some(false));
         let began = began.map(|age| to_millis(self.now.earlier(age)));
+        let named: BTreeSet<(&str, &str)> =
+            presence.targets.iter().map(|target| (target.sink, &*target.recipient)).collect();
+        let named = serde_json::to_string(&named).map_err(unwritable)?;
+        let named = plain(&named);
         let is_new = statement!(
             sqlx::query_scalar,
-            "INSERT INTO instance (store, host, version, started_at, looks_at, seen_until, ended_at)
-             VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $8::bigint END)
+            "INSERT INTO instance (store, host, version, targets, started_at, looks_at, seen_until, ended_at)
+             VALUES ($1, $2, $3, $9::text::jsonb, $4, $5, $6, CASE WHEN $7 THEN $8::bigint END)
                  ON CONFLICT (store) DO UPDATE
-                SET host = excluded.host, version = excluded.version,
+                SET host = excluded.host, version = excluded.version, targets = excluded.targets,
                     started_at = CASE WHEN $7 IS NOT FALSE
                                       THEN coalesce(excluded.started_at, instance.started_at) END,
                     ended_at = CASE WHEN $7 THEN coalesce(instance.ended_at, excluded.ended_at) END,
@@ -181,7 +191,8 @@ impl FleetTurn<'_> {
             to_millis(self.now.later(presence.pause)),
             to_millis(self.now.later(presence.pause.saturating_mul(MISSED + 1))),
             presence.fails,
-            to_millis(self.now)
+            to_millis(self.now),
+            &*named
         );
         bounded(is_new.fetch_one(&mut *self.transaction)).await
     }

@@ -40,6 +40,7 @@ mod claims;
 mod doctor;
 mod load;
 mod look;
+mod named;
 #[cfg(feature = "cli")]
 mod operate;
 mod reads;

@@ -21,6 +21,8 @@ CREATE TABLE instance (
     store      uuid   PRIMARY KEY,
     host       text,
     version    text,
+    -- Whom its settings name, each as a sink and a recipient; null if it does not say.
+    targets    jsonb CHECK (jsonb_typeof(targets) = 'array'),
     -- When its process began, unless that ended well, and when it ended by itself and failed.
     started_at bigint,
     ended_at   bigint,
@@ -100,12 +102,17 @@ CREATE TABLE standing (
 
 CREATE INDEX standing_due ON standing (sink, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX standing_whose ON standing (sink, recipient) WHERE due_at IS NOT NULL;
+CREATE INDEX standing_again ON standing (sink, recipient, again_at) WHERE again_at IS NOT NULL;
 
 -- Whoever decides what a recipient is told locks this row.
 CREATE TABLE account (
-    sink      text  NOT NULL,
-    recipient text  NOT NULL,
-    data      jsonb NOT NULL,
+    sink          text    NOT NULL,
+    recipient     text    NOT NULL,
+    data          jsonb   NOT NULL,
+    -- Since when no instance was seen whose settings name them, and whether they are told of
+    -- nothing since, although it may go on.
+    unnamed_since bigint,
+    is_forgotten  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (sink, recipient)
 ) WITH (fillfactor = 70);
 

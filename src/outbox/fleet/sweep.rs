@@ -1,5 +1,5 @@
-//! Closes what has ended, and deletes what nobody will look up any more: by one instance at a
-//! time, a little at once.
+//! Closes what has ended, forgets those whom nobody names any more, and deletes what nobody
+//! will look up any more: by one instance at a time, a little at once.
 
 use std::time::{Duration, SystemTime};
 
@@ -33,6 +33,7 @@ impl Fleet {
             return Ok(false);
         }
         self.close_ended(now).await?;
+        self.judge_recipients(now).await?;
         self.forget(now).await?;
         Ok(true)
     }

@@ -27,14 +27,24 @@ fn options() -> PgConnectOptions {
 
 /// An instance, with a schema that no other test has.
 pub(super) async fn bench() -> Bench {
+    instance(&any_schema(), 7)
+}
+
+/// One that no other test has.
+pub(super) fn any_schema() -> String {
     static LAST: AtomicU32 = AtomicU32::new(0);
-    let schema = format!("s{}", LAST.fetch_add(1, Ordering::Relaxed));
-    instance(&schema, 7)
+    format!("s{}", LAST.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The instance with this number, of the fleet in `schema`.
 pub(super) fn instance(schema: &str, number: u128) -> Bench {
-    let fleet = Fleet::new(options(), schema, "MyApp", Uuid::from_u128(number), t(0));
+    later_instance(schema, number, Duration::ZERO)
+}
+
+/// The same, for which it is so much later.
+pub(super) fn later_instance(schema: &str, number: u128, later: Duration) -> Bench {
+    let options = options().options([("tracing_alert.shift", later.as_millis().to_string())]);
+    let fleet = Fleet::new(options, schema, "MyApp", Uuid::from_u128(number), t(0));
     Bench::new(Store::Fleet(Box::new(fleet)), None)
 }
 
@@ -78,7 +88,7 @@ impl Bench {
 
     pub(super) async fn try_look(&mut self, shares: &[i64]) -> Result<Vec<Taken>, StoreError> {
         let Store::Fleet(fleet) = &mut self.store else { panic!("no fleet") };
-        let presence = Presence { pause: HOUR, ..Presence::default() };
+        let presence = Presence { targets: &self.targets, pause: HOUR, ..Presence::default() };
         Ok(fleet.look(presence, shares, &["sms", "mail"]).await?.outlook.taken)
     }
 
@@ -299,7 +309,7 @@ impl Bench {
     }
 
     /// How many rows were read by scans of the tables that grow.
-    fn read_by_scan(&self) -> i64 {
+    pub(super) fn read_by_scan(&self) -> i64 {
         let sql = "SELECT pg_sleep(1.2); SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables \
                    WHERE schemaname = current_schema() AND relname IN ('incident', 'share', 'standing')";
         self.execute(sql).trim().parse().unwrap()

@@ -1,0 +1,140 @@
+//! Recipients whom no instance's settings name any more are told nothing more: after an hour,
+//! so that nobody loses them who starts again, or was kept away by an outage.
+//!
+//! That is an hour in which sweeps found nobody, as in an outage of the database nobody can be
+//! found. Whoever is named again is told again of what is still open.
+//! Invariant: only somebody else's word makes a recipient unknown. While an instance does not
+//! say whom it knows, or no instance has the sink, there is none.
+
+use std::time::{Duration, SystemTime};
+
+use super::{super::StoreError, Fleet, bounded, load::run};
+use crate::{event::to_millis, host::time::Saturating};
+
+impl Fleet {
+    /// Notes who is named by no instance any more and since when, and has nothing told to
+    /// those who were not for [`UNNAMED`].
+    pub(in crate::outbox) async fn judge_recipients(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        self.note_unnamed(now).await?;
+        self.take_up_named(now).await?;
+        for _ in 0..STEPS {
+            if !self.forget_some(now.earlier(UNNAMED)).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn note_unnamed(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        let mut turn = self.begin_turn().await?;
+        // Few rows change, so few are locked: the others are not waited for.
+        run!(
+            turn,
+            "WITH seen AS MATERIALIZED (SELECT targets FROM instance WHERE seen_until > $1),
+               named AS MATERIALIZED (
+                 SELECT DISTINCT whom ->> 0 AS sink, whom ->> 1 AS recipient
+                   FROM seen CROSS JOIN jsonb_array_elements(targets) AS target (whom)),
+               changed AS MATERIALIZED (
+                 SELECT sink, recipient FROM account
+                  WHERE (unnamed_since IS NULL)
+                      = (NOT EXISTS (SELECT 1 FROM seen WHERE targets IS NULL)
+                         AND sink IN (SELECT sink FROM named)
+                         AND (sink, recipient) NOT IN (SELECT sink, recipient FROM named))
+                  ORDER BY sink, recipient FOR UPDATE)
+             UPDATE account SET unnamed_since = CASE WHEN unnamed_since IS NULL THEN $1::bigint END
+               FROM changed WHERE account.sink = changed.sink AND account.recipient = changed.recipient",
+            to_millis(now)
+        )?;
+        turn.end().await
+    }
+
+    /// Has those who were forgotten, and are named again, told of what is open, once there
+    /// are more events than they know of.
+    async fn take_up_named(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        let mut turn = self.begin_turn().await?;
+        let whom = statement!(
+            sqlx::query_as::<_, (String, String)>,
+            "SELECT sink, recipient FROM account
+              WHERE is_forgotten
+                AND jsonb_build_array(sink, recipient) = ANY (ARRAY(
+                    SELECT whom FROM instance CROSS JOIN jsonb_array_elements(targets) AS target (whom)
+                     WHERE seen_until > $1))
+              ORDER BY sink, recipient FOR UPDATE SKIP LOCKED",
+            to_millis(now)
+        );
+        let whom = bounded(whom.fetch_all(&mut *turn.transaction)).await?;
+        for (sink, recipient) in &whom {
+            run!(
+                turn,
+                "WITH quiet AS MATERIALIZED (
+                     SELECT incident_id FROM standing
+                      WHERE sink = $1 AND recipient = $2 AND due_at IS NULL AND again_at IS NULL
+                        AND incident_id = ANY (ARRAY(SELECT id FROM incident WHERE closed_at IS NULL))
+                      ORDER BY incident_id FOR UPDATE)
+                 UPDATE standing SET data = data || jsonb_build_object('again_at', $3::bigint)
+                  WHERE sink = $1 AND recipient = $2 AND incident_id = ANY (ARRAY(SELECT incident_id FROM quiet))",
+                sink,
+                recipient,
+                to_millis(now)
+            )?;
+            run!(
+                turn,
+                "UPDATE account SET is_forgotten = false WHERE sink = $1 AND recipient = $2",
+                sink,
+                recipient
+            )?;
+        }
+        turn.end().await
+    }
+
+    /// Has nothing more told to one of those whom nobody named since `before`, nor with the
+    /// next event, of some of their incidents. What is locked is left for the next time. False
+    /// if there is nobody. That there is an order keeps the server to the index: it expects to
+    /// meet one soon, and would read all if there is none.
+    async fn forget_some(&mut self, before: SystemTime) -> Result<bool, StoreError> {
+        let mut turn = self.begin_turn().await?;
+        let whom = statement!(
+            sqlx::query_as::<_, (String, String)>,
+            "SELECT sink, recipient FROM account
+              WHERE unnamed_since <= $1
+                AND (EXISTS (SELECT 1 FROM standing
+                              WHERE standing.sink = account.sink AND standing.recipient = account.recipient
+                                AND due_at IS NOT NULL)
+                     OR (SELECT min(again_at) FROM standing
+                          WHERE standing.sink = account.sink AND standing.recipient = account.recipient) IS NOT NULL)
+              ORDER BY sink, recipient LIMIT 1 FOR UPDATE SKIP LOCKED",
+            to_millis(before)
+        );
+        let whom = bounded(whom.fetch_optional(&mut *turn.transaction)).await?;
+        if let Some((sink, recipient)) = &whom {
+            run!(
+                turn,
+                "UPDATE account SET is_forgotten = true WHERE sink = $1 AND recipient = $2 AND NOT is_forgotten",
+                sink,
+                recipient
+            )?;
+            run!(
+                turn,
+                "WITH due AS MATERIALIZED (
+                     SELECT incident_id FROM standing WHERE sink = $1 AND recipient = $2 AND due_at IS NOT NULL
+                      LIMIT 500 FOR UPDATE SKIP LOCKED),
+                   again AS MATERIALIZED (
+                     SELECT incident_id FROM standing WHERE sink = $1 AND recipient = $2 AND again_at IS NOT NULL
+                      ORDER BY again_at LIMIT 500 FOR UPDATE SKIP LOCKED)
+                 UPDATE standing SET data = data || '{\"due_at\": null, \"again_at\": null}'
+                  WHERE sink = $1 AND recipient = $2
+                    AND incident_id = ANY (ARRAY(SELECT incident_id FROM due UNION SELECT incident_id FROM again))",
+                sink,
+                recipient
+            )?;
+        }
+        turn.end().await?;
+        Ok(whom.is_some())
+    }
+}
+
+/// For so long nobody names a recipient until they are told no more.
+const UNNAMED: Duration = Duration::from_secs(60 * 60);
+
+/// So many steps one sweep takes at most.
+const STEPS: usize = 20;
