@@ -124,3 +124,15 @@ fn an_older_version_works_on_while_a_newer_one_adds_to_the_schema() {
         assert_eq!(instance.said(), [""; 0]);
     }
 }
+
+#[test]
+fn an_instance_says_whom_its_settings_name() {
+    let fleet = Fleet::on(shared());
+    let mut instance = fleet.start(0);
+    instance.errs(1);
+    fleet.harness.provider.wait_for(1, 1);
+    let names = "SELECT count(*), bool_and(targets @> jsonb_build_array(jsonb_build_array(sink, recipient)))
+                   FROM account CROSS JOIN instance";
+    in_the_end("it names both whom it told", || fleet.rows(names) == ["2|t"]);
+    assert_eq!(instance.said(), [""; 0]);
+}

@@ -3,7 +3,8 @@
 //! A keeper, as a file is one: it loads what a decision needs (`load`), saves what changed
 //! (`save`), claims and counts; the rules are the page's. What many do at once is apart:
 //! instances hand over how many events they counted, as sums that only grow (`shares`), and
-//! look what became of them (`look`).
+//! look what became of them (`look`), where they say whom they tell: whoever is named by none
+//! of them any more is told no more (`named`).
 //! Any instance decides; who decides what a recipient is told has locked that one's row of
 //! `account`, and saves that one's rows only. An incident's row is saved by whoever has
 //! locked it, and that is rare: its count is the sum of its shares.

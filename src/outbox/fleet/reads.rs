@@ -74,7 +74,8 @@ impl Keep for Fleet {
                 to_millis(before),
                 own as &[_]
             ),
-            // The clock is the database's, and who is gone, gone in every instance.
+            // The clock is the database's, who is gone, gone in every instance, and whom nobody
+            // names any more, the sweep says.
             Question::Ahead { .. }
             | Question::Late { .. }
             | Question::Unknown { .. }

@@ -19,7 +19,7 @@ use keeper::Keeper;
 pub(super) static CLUSTER: LazyLock<Keeper> =
     LazyLock::new(|| Keeper::start("keep", &[]).unwrap_or_else(|error| panic!("{error}")));
 
-fn options() -> PgConnectOptions {
+pub(super) fn options() -> PgConnectOptions {
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", CLUSTER.port);
     let options: PgConnectOptions = url.parse().unwrap();
     options.statement_cache_capacity(0).extra_float_digits(None).disable_statement_logging()

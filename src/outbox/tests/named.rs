@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use sqlx::{ConnectOptions, Connection};
+
 use super::{
-    fleet::{any_schema, later_instance, run, share},
+    fleet::{any_schema, later_instance, options, run, share},
     *,
 };
 
@@ -72,6 +74,13 @@ impl Bench {
     async fn sweep(&mut self) {
         let Store::Fleet(fleet) = &mut self.store else { panic!("no fleet") };
         fleet.sweep().await.unwrap();
+    }
+
+    /// The part of a sweep that these tests are about, at any time.
+    async fn judge(&mut self) {
+        let Store::Fleet(fleet) = &mut self.store else { panic!("no fleet") };
+        let now = fleet.now();
+        fleet.judge_recipients(now).await.unwrap();
     }
 
     /// Tells what is due, and sends it.
@@ -175,15 +184,15 @@ fn an_instance_that_does_not_say_whom_it_names_may_name_anybody() {
 fn whom_one_instance_names_stays() {
     run(async {
         let mut story = Story::begin();
+        story.turn(1, &[OLD]).await;
         let mut told = BTreeSet::new();
         for _ in 0..24 {
-            story.turn(1, &[OLD]).await;
             story.pass(20);
+            story.instance(1, &[OLD]).appear().await;
             told.extend(story.turn(2, &[NEW]).await);
-            story.pass(20);
-            assert!(story.instance(1, &[]).waits_for(OLD));
         }
-        assert!(told.contains(OLD), "others tell them, too: {told:?}");
+        assert_eq!(told, set(&[OLD]), "the other tells them");
+        assert!(story.instance(1, &[]).waits_for(OLD));
     });
 }
 
@@ -275,11 +284,7 @@ fn to_look_for_those_whom_nobody_names_reads_no_table_that_grows() {
             story.pass(20);
             let mut bench = story.instance(2, names);
             bench.appear().await;
-            let now = bench.now();
-            let Store::Fleet(fleet) = &mut bench.store else { panic!("no fleet") };
-            let began = std::time::Instant::now();
-            fleet.judge_recipients(now).await.unwrap();
-            println!("{:?}", began.elapsed());
+            bench.judge().await;
             bench.store.shut().await;
         };
         let before = bench.read_by_scan();
@@ -293,5 +298,37 @@ fn to_look_for_those_whom_nobody_names_reads_no_table_that_grows() {
         assert!(bench.waits_for(OLD));
         let read = bench.read_by_scan() - before;
         assert!(read < 2_000, "{read} rows were read by scans of whole tables");
+    });
+}
+
+#[test]
+fn to_forget_somebody_waits_for_nobody_and_is_made_up_for() {
+    run(async {
+        let mut story = Story::begin();
+        story.turn(1, &[OLD, NEW]).await;
+        for _ in 0..3 {
+            story.pass(25);
+            let mut bench = story.instance(2, &[NEW]);
+            bench.appear().await;
+            story.count(&mut bench).await;
+            bench.judge().await;
+        }
+        story.pass(25);
+        let mut other = options().connect().await.unwrap();
+        // Whoever counts something locks what is told of it, and whoever decides its recipient.
+        for lock in ["standing", "account"] {
+            let mut deciding = other.begin().await.unwrap();
+            let lock = format!("SELECT 1 FROM {}.{lock} WHERE recipient = '{OLD}' FOR UPDATE", story.schema);
+            sqlx::query(sqlx::AssertSqlSafe(lock)).execute(&mut *deciding).await.unwrap();
+            let mut bench = story.instance(2, &[NEW]);
+            bench.appear().await;
+            bench.judge().await;
+            assert!(bench.waits_for(OLD));
+            deciding.rollback().await.unwrap();
+        }
+        let mut bench = story.instance(2, &[NEW]);
+        bench.appear().await;
+        bench.judge().await;
+        assert!(!bench.waits_for(OLD) && bench.waits_for(NEW));
     });
 }
