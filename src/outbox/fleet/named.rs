@@ -16,7 +16,12 @@ impl Fleet {
     /// those who were not for [`UNNAMED`].
     pub(in crate::outbox) async fn judge_recipients(&mut self, now: SystemTime) -> Result<(), StoreError> {
         self.note_unnamed(now).await?;
-        self.take_up_named(now).await?;
+        // One at a time: who locks what is told of two of them has another order.
+        for _ in 0..STEPS {
+            if !self.take_up_one(now).await? {
+                break;
+            }
+        }
         for _ in 0..STEPS {
             if !self.forget_some(now.earlier(UNNAMED)).await? {
                 break;
@@ -48,9 +53,9 @@ impl Fleet {
         turn.end().await
     }
 
-    /// Has those who were forgotten, and are named again, told of what is open, once there
-    /// are more events than they know of.
-    async fn take_up_named(&mut self, now: SystemTime) -> Result<(), StoreError> {
+    /// Has one of those who were forgotten, and are named again, told of what is open, once
+    /// there are more events than they know of. False if there is nobody.
+    async fn take_up_one(&mut self, now: SystemTime) -> Result<bool, StoreError> {
         let mut turn = self.begin_turn().await?;
         let whom = statement!(
             sqlx::query_as::<_, (String, String)>,
@@ -59,11 +64,11 @@ impl Fleet {
                 AND jsonb_build_array(sink, recipient) = ANY (ARRAY(
                     SELECT whom FROM instance CROSS JOIN jsonb_array_elements(targets) AS target (whom)
                      WHERE seen_until > $1))
-              ORDER BY sink, recipient FOR UPDATE SKIP LOCKED",
+              ORDER BY sink, recipient LIMIT 1 FOR UPDATE SKIP LOCKED",
             to_millis(now)
         );
-        let whom = bounded(whom.fetch_all(&mut *turn.transaction)).await?;
-        for (sink, recipient) in &whom {
+        let whom = bounded(whom.fetch_optional(&mut *turn.transaction)).await?;
+        if let Some((sink, recipient)) = &whom {
             run!(
                 turn,
                 "WITH quiet AS MATERIALIZED (
@@ -84,7 +89,8 @@ impl Fleet {
                 recipient
             )?;
         }
-        turn.end().await
+        turn.end().await?;
+        Ok(whom.is_some())
     }
 
     /// Has nothing more told to one of those whom nobody named since `before`, nor with the
