@@ -84,11 +84,12 @@ fn is_it(
     let before = &text[clause.start..piece.start];
     // It is the value of something else.
     let bare = before.trim_end_matches(['"', '\'', '\\']);
-    let own = bare.trim_end_matches(['=', ':', '[', ' ', '"', '\'', '\\']);
+    let own = bare.trim_end_matches(['=', ':', '[', ' ']);
     let own = own.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
     let is_own = own.len() < bare.len() && !word.starts_with('\\') && is_one_of(own, OWN);
     let is_other = bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':');
-    if before.ends_with(['@', '#']) || is_other && !is_own {
+    let is_echo = is_echo(text, piece, secret);
+    if before.ends_with(['@', '#']) || is_other && !is_own && !is_echo {
         return false;
     }
     // A server asks for a name, or for a password, in base64.
@@ -103,7 +104,7 @@ fn is_it(
         return is_judged();
     }
     // A form says what it was given, whatever that is.
-    if is_own && is_echo(text, piece, secret) {
+    if is_echo {
         return is_judged();
     }
     let name_of = word.trim_end_matches(['=', '!', '?']);
@@ -114,7 +115,8 @@ fn is_it(
             && between.is_some_and(leads)
             || secret.rule == "password" && is_introduced(before, word) && !is_whose(before)
             || is_own
-            || (secret.nature == Nature::Hint || secret.rule == "credentials") && is_paired(before, word)
+            || (secret.nature == Nature::Hint || secret.rule == "credentials")
+                && is_paired(text, before, name, word)
             || secret.rule == "password"
                 && (is_enclosed(before, &text[piece.end..]) && !is_whose(before) && !is_technical(word)
                     || is_settled(&text[piece.end..]))
@@ -133,13 +135,18 @@ fn is_it(
         && is_judged()
 }
 
-/// Whether a word that is called a value is a password in quotes or brackets.
+/// Whether a word in quotes or brackets is a password that is called what a form was given.
 fn is_echo(text: &str, piece: &Range<usize>, secret: &Secret<'_>) -> bool {
-    let word = &text[piece.clone()];
-    secret.rule == "password"
-        && secret.nature.is_strong()
-        && is_enclosed(&text[..piece.start], &text[piece.end..])
+    let (word, before) = (&text[piece.clone()], &text[..piece.start]);
+    if secret.rule != "password" || !secret.nature.is_strong() || !is_enclosed(before, &text[piece.end..]) {
+        return false;
+    }
+    let own = before.trim_end_matches(['=', ':', '[', ' ', '"', '\'', '\\']);
+    let own = own.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+    (is_one_of(own, OWN) || is_one_of(own, &["received", "rejected"]))
         && !look::is_prose(word)
+        && !look::is_algorithm(word)
+        && !is_technical(word)
         && !is_one_of(word, NOTHING)
         && !is_one_of(word, TYPES)
 }
@@ -168,18 +175,21 @@ fn is_of_one_case(user: &str) -> bool {
     is_of(u8::is_ascii_lowercase) || is_of(u8::is_ascii_uppercase)
 }
 
-/// Whether the name of somebody and a slash are `before` a word: `admin / `.
-fn is_paired(before: &str, word: &str) -> bool {
+/// Whether the name of somebody and a slash are `before` a word, behind the `name` that tells
+/// of both or where it is said what they are: `login admin / `, `login for all: admin/`.
+fn is_paired(text: &str, before: &str, name: &Range<usize>, word: &str) -> bool {
     // `HTTP/web@REALM`
     if word.contains('@') && !word.bytes().any(|byte| byte.is_ascii_digit()) {
         return false;
     }
     let Some(rest) = before.trim_end().strip_suffix('/') else { return false };
-    let name = rest.trim_end();
-    let is_letter = |char: &char| char.is_alphanumeric() || "._@-".contains(*char);
-    let length = name.chars().rev().take_while(is_letter).map(char::len_utf8).sum::<usize>();
-    let (head, name) = name.split_at(name.len() - length);
-    name.len() > 1 && !head.ends_with(['/', '\\', ':', '.', '='])
+    let is_letter = |char: char| char.is_alphanumeric() || "._@-".contains(char);
+    let user = rest.trim_end();
+    let lead = user.trim_end_matches(is_letter);
+    let last = lead.trim_end().rsplit(' ').next().unwrap_or_default();
+    let lead_ends = lead.trim_end().as_ptr() as usize + lead.trim_end().len() - text.as_ptr() as usize;
+    let is_led = lead_ends == name.end || lead.trim_end().ends_with(':') || is_one_of(last, BEING);
+    user.len() > lead.len() + 1 && is_led
 }
 
 /// Whether what follows a word says that somebody set it.
@@ -356,20 +366,8 @@ const USERS: &[&str] = &[
 const SETTLED: &[&str] = &["gesetzt", "vergeben", "geandert", "zuruckgesetzt", "versucht", "gezet", "gewijzigd", "geprobeerd", "yapmis", "yapildi", "eingegeben", "eingetragen", "angegeben", "verwendet", "benutzt", "gewahlt", "kullandi", "ingevoerd", "gebruikt", "olarak", "degistirildi", "asetettu"];
 
 /// What a value is called itself.
-const OWN: &[&str] = &[
-    "value",
-    "val",
-    "raw",
-    "plain",
-    "plaintext",
-    "given",
-    "input",
-    "entered",
-    "actual",
-    "expected",
-    "received",
-    "rejected",
-];
+const OWN: &[&str] =
+    &["value", "val", "raw", "plain", "plaintext", "given", "input", "entered", "actual", "expected"];
 
 /// What a number counts.
 #[rustfmt::skip]

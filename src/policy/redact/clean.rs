@@ -3,13 +3,7 @@
 
 use std::ops::Range;
 
-use super::{
-    Policy, look, looked,
-    noted::{self, Noted},
-    reader::Reader,
-    shapes,
-    view::View,
-};
+use super::{Policy, look, looked, noted, reader::Reader, shapes, view::View};
 use crate::host::{text, unwind::caught};
 
 /// A secret in a text.
@@ -21,12 +15,7 @@ pub(super) struct Found<'a> {
 
 /// `text` with its secrets replaced; none if it has none.
 pub(super) fn clean(text: &str, policy: &Policy) -> Option<String> {
-    noting(text, policy, &mut Noted::default())
-}
-
-/// The same. What it replaces that may be said again elsewhere is noted.
-pub(super) fn noting(text: &str, policy: &Policy, noted: &mut Noted) -> Option<String> {
-    or_all(|| in_rounds(text, policy, noted))
+    or_all(|| in_rounds(text, policy))
 }
 
 /// What `read` gives. If it panics, all of it may be a secret, and goes: that costs
@@ -35,21 +24,20 @@ pub(super) fn or_all(read: impl FnOnce() -> Option<String>) -> Option<String> {
     caught(read).unwrap_or_else(|| Some(mark("unread")))
 }
 
-fn in_rounds(text: &str, policy: &Policy, noted: &mut Noted) -> Option<String> {
+fn in_rounds(text: &str, policy: &Policy) -> Option<String> {
     let mut clean = policy.without_credentials(text);
     // What was replaced may have kept apart what belongs together.
     for _ in 0..if policy.is_on() { MAX_ROUNDS } else { 0 } {
-        let Some(cleaner) = once(clean.as_deref().unwrap_or(text), policy, noted) else { break };
+        let Some(cleaner) = once(clean.as_deref().unwrap_or(text), policy) else { break };
         clean = Some(cleaner);
     }
     clean
 }
 
-pub(super) fn once(text: &str, policy: &Policy, noted: &mut Noted) -> Option<String> {
+pub(super) fn once(text: &str, policy: &Policy) -> Option<String> {
     let mut clean = String::new();
     let mut done = 0;
     for Found { range, rule } in repeated(text, found(text, policy, MAX_ENCODINGS)) {
-        noted.note(&text[range.clone()], rule);
         clean.push_str(&text[done..range.start]);
         clean.push_str(&mark(rule));
         done = range.end;

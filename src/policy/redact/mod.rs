@@ -5,14 +5,14 @@
 //! 1. A text is read as it stands, and as it would be decoded (`view`, `clean`).
 //! 2. Its words are names (`keys`, `vocabulary`) or have a shape (`shapes`, `issuers`, `card`,
 //!    `entropy`), or stand where secrets do (`urls`, `commands`, `codes`).
-//! 3. A name leads to its value in some form (`reader`, `glue`, `extent`, `quotes`,
-//!    `phrase`), or elsewhere
-//!    (`elsewhere`, `columns`, `another`, `rows`).
+//! 3. A name leads to its value in some form (`reader`, `glue`, `extent`, `quotes`, `phrase`), or
+//!    elsewhere (`elsewhere`, `columns`, `another`, `rows`).
 //! 4. One judge says whether the value is shown to be harmless (`judge`, `look`).
 //! 5. Where only a name stands, words of its clause go that somebody chose or a machine made
 //!    by chance (`clause`, `chance`).
 //! 6. What no rule knows is weighed near a name, and goes if enough speaks against it (`doubt`,
 //!    `evidence`, `jargon`, `weights`).
+//! 7. What a field shows to be a secret goes from the event's other parts, too (`noted`).
 //!
 //! Invariant: pure; time is linear in an event's text; what was redacted once
 //! stays as it is.
@@ -70,72 +70,63 @@ pub(crate) fn redact(event: &mut Event, policy: &Policy) {
         return;
     }
     let mut noted = Noted::default();
-    change(
-        event,
-        &mut noted,
-        |text, noted| clean::noting(text, policy, noted),
-        |field, noted| redacted(field, policy, noted),
-    );
+    replace(event, |text| clean::clean(text, policy), |field| redacted(field, policy, &mut noted));
     if !noted.is_empty() {
-        change(
-            event,
-            &mut noted,
-            |text, noted| noted.replaced(text),
-            |field, noted| match &field.value {
-                Value::Str(text) => noted.replaced(text).map(Value::Str),
-                Value::Error(chain) => {
-                    let links: Vec<_> = chain
-                        .iter()
-                        .map(|link| noted.replaced(link).unwrap_or_else(|| link.clone()))
-                        .collect();
-                    (links != *chain).then_some(Value::Error(links))
-                }
-                _ => None,
-            },
-        );
+        let again = |field: &Field| match &field.value {
+            _ if policy.is_safe(&field.name) => None,
+            Value::Str(text) => noted.replaced(text).map(Value::Str),
+            Value::Error(chain) => {
+                let links = chain.iter().map(|link| noted.replaced(link).unwrap_or_else(|| link.clone()));
+                let links: Vec<_> = links.collect();
+                (links != *chain).then_some(Value::Error(links))
+            }
+            _ => None,
+        };
+        replace(event, |text| noted.replaced(text), again);
     }
 }
 
-/// Replaces what `text` and `value` give another for, of all that an event says.
-fn change(
+/// Replaces the texts and the values of an event for which `by_text` and `by_value` give
+/// others.
+fn replace(
     event: &mut Event,
-    noted: &mut Noted,
-    text: impl Fn(&str, &mut Noted) -> Option<String>,
-    value: impl Fn(&Field, &mut Noted) -> Option<Value>,
+    by_text: impl Fn(&str) -> Option<String>,
+    mut by_value: impl FnMut(&Field) -> Option<Value>,
 ) {
-    let change = |own: &mut String, noted: &mut Noted| {
-        if let Some(clean) = text(own, noted) {
-            *own = clean;
+    let text = |text: &mut String| {
+        if let Some(other) = by_text(text) {
+            *text = other;
         }
     };
     // Other names stand in the program itself.
-    let name = |own: &mut Text, noted: &mut Noted| {
-        if let Text::Owned(own) = own {
-            change(own, noted);
+    let name = |name: &mut Text| {
+        if let Text::Owned(name) = name {
+            text(name);
         }
     };
-    let fields = |own: &mut [Field], noted: &mut Noted| {
-        for field in own {
-            if let Some(clean) = value(field, noted) {
-                field.value = clean;
-            }
-        }
-    };
-    change(&mut event.message, noted);
-    name(&mut event.target, noted);
+    text(&mut event.message);
+    name(&mut event.target);
     if let Some(backtrace) = &mut event.backtrace {
-        change(backtrace, noted);
+        text(backtrace);
     }
-    let thread = event.thread.as_deref().and_then(|thread| text(thread, noted));
+    let thread = event.thread.as_deref().and_then(&by_text);
     event.thread = thread.map(Arc::from).or_else(|| event.thread.take());
-    fields(&mut event.fields, noted);
+    replace_values(&mut event.fields, &mut by_value);
     for span in &mut event.spans {
-        name(&mut span.name, noted);
-        name(&mut span.target, noted);
+        name(&mut span.name);
+        name(&mut span.target);
         // Other events of the span share its fields: only what changes is copied.
-        if span.fields.iter().any(|field| value(field, noted).is_some()) {
-            let own: &mut Vec<_> = Arc::make_mut(&mut span.fields);
-            fields(own, noted);
+        if span.fields.iter().any(|field| by_value(field).is_some()) {
+            let fields: &mut Vec<_> = Arc::make_mut(&mut span.fields);
+            replace_values(fields, &mut by_value);
+        }
+    }
+}
+
+fn replace_values(fields: &mut [Field], by_value: &mut impl FnMut(&Field) -> Option<Value>) {
+    for field in fields {
+        if let Some(value) = by_value(field) {
+            field.value = value;
         }
     }
 }
@@ -156,17 +147,13 @@ pub(crate) fn redact_breadcrumbs(breadcrumbs: &mut Vec<Arc<Breadcrumb>>, policy:
     }
     breadcrumbs.retain_mut(|breadcrumb| {
         let message = clean::clean(&breadcrumb.message, policy);
-        let redacted = |field: &Field| redacted(field, policy, &mut Noted::default());
+        let mut redacted = |field: &Field| redacted(field, policy, &mut Noted::default());
         if message.is_none() && breadcrumb.fields.iter().all(|field| redacted(field).is_none()) {
             return true;
         }
         let mut clean = breadcrumb.unshared();
         clean.message = message.unwrap_or(clean.message);
-        for field in &mut clean.fields {
-            if let Some(value) = redacted(field) {
-                field.value = value;
-            }
-        }
+        replace_values(&mut clean.fields, &mut redacted);
         let share = breadcrumb.share.another(clean.size_bytes(), MAX_BREADCRUMB_BYTES);
         let Some(share) = share else { return false };
         *breadcrumb = Arc::new(Breadcrumb { share, ..clean });
@@ -177,8 +164,8 @@ pub(crate) fn redact_breadcrumbs(breadcrumbs: &mut Vec<Arc<Breadcrumb>>, policy:
 /// What stands for the field's value; none if it holds no secret.
 fn redacted(field: &Field, policy: &Policy, noted: &mut Noted) -> Option<Value> {
     let is_safe = !policy.is_on() || policy.is_safe(&field.name);
-    let clean = |text: &str, noted: &mut Noted| {
-        if is_safe { policy.without_credentials(text) } else { clean::noting(text, policy, noted) }
+    let clean = |text: &str| {
+        if is_safe { policy.without_credentials(text) } else { clean::clean(text, policy) }
     };
     let by_key = |text: &str, noted: &mut Noted| {
         if is_safe { None } else { policy.field(&field.name, text, noted).map(Value::Str) }
@@ -193,17 +180,17 @@ fn redacted(field: &Field, policy: &Policy, noted: &mut Noted) -> Option<Value> 
         Value::U64(value) => number(value.to_string()),
         Value::I128(value) => number(value.to_string()),
         Value::U128(value) => number(value.to_string()),
-        Value::Str(text) => by_key(text, noted).or_else(|| clean(text, noted).map(Value::Str)),
+        Value::Str(text) => by_key(text, noted).or_else(|| clean(text).map(Value::Str)),
         Value::Error(chain) => {
             let mut links: Vec<String> = Vec::with_capacity(chain.len());
             for link in chain {
-                let whole = clean(link, noted).unwrap_or_else(|| link.clone());
+                let whole = clean(link).unwrap_or_else(|| link.clone());
                 // One may say of what the next is the value.
                 let before = links.last().map(|last| {
                     format!("{}: ", &last[last.ceil_char_boundary(last.len().saturating_sub(NEAR_BYTES))..])
                 });
                 let behind = before.and_then(|before| {
-                    clean(&format!("{before}{whole}"), noted)?.strip_prefix(&before).map(str::to_owned)
+                    clean(&format!("{before}{whole}"))?.strip_prefix(&before).map(str::to_owned)
                 });
                 links.push(behind.unwrap_or(whole));
             }

@@ -1,17 +1,23 @@
-//! Secrets that one part of an event shows to be some: they are none less in its other parts.
+//! Secrets found in the fields of an event, which are replaced in its other parts too.
 
 use super::{clean, look, looked};
+use crate::host::secret::Secret;
 
-/// The secrets that were found in an event, with their rules.
+/// What fields with telling names hold, with the rules that say so; the longest first, as one
+/// may begin another.
 #[derive(Debug, Default)]
-pub(super) struct Noted(Vec<(String, String)>);
+pub(super) struct Noted(Vec<(Secret, String)>);
 
 impl Noted {
-    /// Notes `secret`, unless it may stand for something else, too.
-    pub(super) fn note(&mut self, secret: &str, rule: &str) {
-        let is_new = || self.0.iter().all(|(known, _)| known != secret);
+    /// Notes what a field holds, as it is or as `Debug` shows it, unless it may stand for
+    /// something else, too.
+    pub(super) fn note(&mut self, value: &str, rule: &str) {
+        let shown = value.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'));
+        let secret = shown.map_or(value, |(inside, _)| inside);
+        let is_new = || self.0.iter().all(|(known, _)| known.expose() != secret);
         if self.0.len() < MAX_NOTED && is_distinct(secret) && is_new() {
-            self.0.push((secret.to_owned(), rule.to_owned()));
+            self.0.push((Secret::new(secret), rule.to_owned()));
+            self.0.sort_by_key(|(secret, _)| usize::MAX - secret.len());
         }
     }
 
@@ -25,9 +31,7 @@ impl Noted {
         for (secret, rule) in &self.0 {
             let text = clean.as_deref().unwrap_or(text);
             looked(text.len());
-            if text.contains(secret) {
-                clean = Some(text.replace(secret, &clean::mark(rule)));
-            }
+            clean = secret.replaced(text, &clean::mark(rule)).or(clean);
         }
         clean
     }
@@ -35,13 +39,8 @@ impl Noted {
 
 /// Whether a secret is no word that may stand for something else, too.
 pub(super) fn is_distinct(secret: &str) -> bool {
-    look::is_mixed(secret)
-        || look::is_joined(secret)
-        || secret.len() >= MIN_BYTES && secret.chars().any(char::is_uppercase)
+    look::is_mixed(secret) || look::is_joined(secret)
 }
-
-/// A shorter one may be a name.
-const MIN_BYTES: usize = 8;
 
 /// An event seldom has more.
 const MAX_NOTED: usize = 8;

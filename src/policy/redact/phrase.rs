@@ -19,7 +19,8 @@ pub(super) fn end(text: &str, first: &Range<usize>, is_strong: bool) -> usize {
     let line = &line[..line.find("\\n").unwrap_or(line.len())];
     // A statement has nothing but fields, whatever their words are.
     let is_statement = is_closed(&text[..first.start], line);
-    if !is_word(&text[first.clone()]) || !is_strong && !is_statement {
+    let is_part = if is_statement { is_word } else { is_plain };
+    if !line.starts_with(' ') || !is_part(&text[first.clone()]) || !is_strong && !is_statement {
         return first.end;
     }
     let mut end = first.end;
@@ -31,7 +32,7 @@ pub(super) fn end(text: &str, first: &Range<usize>, is_strong: bool) -> usize {
             return end;
         }
         let is_said = [PROSE, FILLERS, SENTENCES, OF, NOTHING].iter().any(|list| is_one_of(own, list));
-        if index == MAX_WORDS || !is_word(own) || !is_statement && (is_said || look::is_prose(own)) {
+        if index == MAX_WORDS || !is_part(own) || !is_statement && (is_said || look::is_prose(own)) {
             return first.end;
         }
         end = own.as_ptr() as usize - text.as_ptr() as usize + own.len();
@@ -47,18 +48,27 @@ pub(super) fn end(text: &str, first: &Range<usize>, is_strong: bool) -> usize {
 fn is_closed(before: &str, after: &str) -> bool {
     let is_part = |char: char| char.is_alphanumeric() || "_.-=: ".contains(char);
     let before = &before[before.ceil_char_boundary(before.len().saturating_sub(NEAR_NAME))..];
-    let opening = before.trim_end_matches(is_part).chars().next_back();
-    match opening {
-        Some(';') => true,
-        Some(quote @ ('"' | '\'' | '`')) => after.contains(quote),
+    let opening = before.trim_end_matches(is_part);
+    match opening.chars().next_back() {
+        Some(';') => after.contains([';', '"']),
+        Some(quote @ ('"' | '\'' | '`')) => {
+            // An apostrophe is none.
+            let is_in_word = opening[..opening.len() - 1].ends_with(char::is_alphanumeric);
+            !is_in_word && after.contains(quote)
+        }
         _ => after.contains(';') && before.contains(';'),
     }
 }
 
-/// Letters, and what words have among them.
+/// Letters and digits, and what words have among them.
 fn is_word(word: &str) -> bool {
     word.starts_with(|char: char| char.is_alphanumeric())
         && word.chars().all(|char| char.is_alphanumeric() || "'-!?".contains(char))
+}
+
+/// The same without digits, which count something in a sentence.
+fn is_plain(word: &str) -> bool {
+    is_word(word) && !word.contains(|char: char| char.is_ascii_digit())
 }
 
 /// A longer one is a sentence.

@@ -318,7 +318,8 @@ impl<'t, 'p> Reader<'t, 'p> {
                         && (after.is_empty() || after.starts_with(['\n', '\r', '}']));
                     // What was looked at for so long is no name: time would not be linear.
                     let is_long = value.len() > NEAR_BYTES;
-                    is_long || !is_near || is_line || !is_name(value) || chance::is_phrase(value)
+                    let first = value.split(' ').next().unwrap_or_default();
+                    is_long || !is_near || is_line || !is_name(first) || chance::is_phrase(value)
                 })
             }
             Glue::Direct(form) => extent::secret_at(self.text, at, form, secret),
@@ -352,7 +353,10 @@ impl<'t, 'p> Reader<'t, 'p> {
         looked(line.len());
         asks.iter().any(|word| line.contains(word)).then_some(())?;
         let secret = Secret { rule: "password", nature: Nature::Strong, countable: false };
-        let start = self.after_spaces(start);
+        let mut start = self.after_spaces(start);
+        while self.at(start, "-n ") || self.at(start, "-e ") {
+            start = self.after_spaces(start + 3);
+        }
         let range = extent::secret_at(self.text, start, Form::Assigned, &secret)?;
         let next = range.end;
         self.found.push(Found { range, rule: "password" });

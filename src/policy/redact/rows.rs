@@ -1,6 +1,6 @@
 //! Keys as rows of bytes, near their names: `keypair bytes: [183, 32, …]`, `PMK - hexdump: e4 6e …`.
 //!
-//! Invariant: how far is looked from a name is bounded.
+//! Invariant: how far a row begins from its name is bounded.
 
 use std::ops::Range;
 
@@ -12,8 +12,11 @@ use super::{
 
 /// The first row of bytes behind `name`, if nothing near says that all may see it.
 pub(super) fn bytes(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Option<Range<usize>> {
-    // What is only called a key may be for all to see.
-    if matches!(secret.nature, Nature::Digits(_)) || ["key", "signature"].contains(&secret.rule) {
+    // What is only called a key may be for all to see; and few hints are of a key.
+    let is_hint =
+        secret.nature == Nature::Hint && !is_one_of(&text[name.clone()], &["pmk", "wpa", "keychain"]);
+    let is_other = secret.countable || ["key", "signature"].contains(&secret.rule);
+    if matches!(secret.nature, Nature::Digits(_)) || is_hint || is_other {
         return None;
     }
     let near = &text[name.end..text.floor_char_boundary(name.end + NEAR_NAME)];
@@ -25,18 +28,25 @@ pub(super) fn bytes(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Opt
     });
     let range = starts.take(MAX_WORDS).find_map(|(at, _)| row(text, name.end + at))?;
     let from = text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME));
-    let mut said = text[from..range.start].split(|char: char| !char.is_alphanumeric());
-    said.all(|word| !is_one_of(word, PUBLIC)).then_some(range)
+    let words =
+        |text: &str| !text.split(|char: char| !char.is_alphanumeric()).any(|word| is_one_of(word, PUBLIC));
+    let line = text[from..name.start].rsplit('\n').next().unwrap_or_default();
+    let lead = line.trim_end().rsplit(' ').take(2);
+    (words(&text[name.end..range.start]) && lead.into_iter().all(words)).then_some(range)
 }
 
-/// The row of bytes at `at`, each in two hexadecimal digits or all in decimal ones.
+/// The row of bytes at `at`, each in two hexadecimal digits, or all in decimal ones in brackets.
 fn row(text: &str, at: usize) -> Option<Range<usize>> {
     let is_hex = |byte: &str| byte.len() == 2 && byte.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_decimal = |byte: &str| byte.parse::<u8>().is_ok();
-    row_of(text, at, &[' ', ':'], is_hex).or_else(|| row_of(text, at, &[',', ' '], is_decimal))
+    let is_list = text[..at].ends_with(['[', '(', '{']);
+    [" ", ":"]
+        .iter()
+        .find_map(|gap| row_of(text, at, gap, is_hex))
+        .or_else(|| [", ", ","].iter().filter(|_| is_list).find_map(|gap| row_of(text, at, gap, is_decimal)))
 }
 
-fn row_of(text: &str, at: usize, gaps: &[char], is_byte: impl Fn(&str) -> bool) -> Option<Range<usize>> {
+fn row_of(text: &str, at: usize, gap: &str, is_byte: impl Fn(&str) -> bool) -> Option<Range<usize>> {
     let (mut end, mut next, mut count) = (at, at, 0);
     loop {
         let rest = &text.as_bytes()[next..];
@@ -46,11 +56,10 @@ fn row_of(text: &str, at: usize, gaps: &[char], is_byte: impl Fn(&str) -> bool) 
             break;
         }
         (end, count) = (next + length, count + 1);
-        let gap = text[end..].chars().take(2).take_while(|char| gaps.contains(char)).count();
-        if gap == 0 {
+        if !text[end..].starts_with(gap) {
             break;
         }
-        next = end + gap;
+        next = end + gap.len();
     }
     let is_whole = !text[end..].starts_with(|char: char| char.is_ascii_alphanumeric());
     (count >= MIN_BYTES && is_whole).then_some(at..end)

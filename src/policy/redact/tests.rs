@@ -63,7 +63,7 @@ fn a_rule_that_panics_costs_the_text_and_shows_none_of_it() {
 }
 
 #[test]
-fn a_secret_of_one_part_of_an_event_is_none_less_in_another() {
+fn what_a_field_shows_to_be_a_secret_goes_from_the_other_parts_of_its_event() {
     let fields = || {
         vec![field("user", Value::Str("ann".into())), field("why", Value::Str("ann: Kiosk4Minis?".into()))]
     };
@@ -86,11 +86,31 @@ fn a_secret_of_one_part_of_an_event_is_none_less_in_another() {
             "Error([\"top\", \"no luck with [redacted:password]\"])"
         ]
     );
-    // What stands for other things, too, is left.
-    let fields = vec![field("password", Value::Str("production".into()))];
-    let mut event = Event { fields, ..tests::event("production is down") };
+    // Somebody may vouch for a field.
+    let text = || Value::Str("Kiosk4Minis".into());
+    let fields = vec![field("password", text()), field("voucher", text())];
+    let mut event = Event { fields, ..tests::event("it failed") };
+    redact(&mut event, &Policy::new(true, &[], &["voucher".to_owned()]));
+    assert_eq!(event.fields[1].value, text());
+    // As `Debug` shows it, and one that begins another.
+    let fields = [("password", "Some(\"Tiger42\")"), ("new_password", "\"Tiger42!Extra\"")];
+    let fields = fields.map(|(name, value)| field(name, Value::Str(value.into()))).to_vec();
+    let mut event = Event { fields, ..tests::event("Tiger42 is Tiger42!Extra now") };
     redact(&mut event, &default());
-    assert_eq!(event.message, "production is down");
+    assert_eq!(event.message, "[redacted:password] is [redacted:password] now");
+    // What an error says is no secret, although its field is called so.
+    let why = "Connection refused by 10.0.0.1 port 5432";
+    let fields = vec![field("auth", Value::Str(why.into()))];
+    let mut event = Event { fields, ..tests::event(&format!("auth failed: {why}")) };
+    redact(&mut event, &default());
+    assert_eq!(event.message, format!("auth failed: {why}"));
+    // What stands for other things, too, is left.
+    for word in ["production", "Production", "ServiceAccount"] {
+        let fields = vec![field("password", Value::Str(word.into()))];
+        let mut event = Event { fields, ..tests::event(&format!("{word} is down")) };
+        redact(&mut event, &default());
+        assert_eq!(event.message, format!("{word} is down"));
+    }
 }
 
 #[test]

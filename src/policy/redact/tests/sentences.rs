@@ -127,7 +127,8 @@ fn statements_forms_and_rows_of_bytes_hold_what_no_word_of_theirs_looks_like() {
         ),
         ("PMK - hexdump(len=16): e4 6e cd 72 25 12 d2 89 a4 37 f6 84 3e 2f f1 ee", "cd 72"),
         ("session key: bf:a0:2e:3f:f2:ea:a5:ab:86:7d:91:dc:31:f4:41:cf", "2e:3f"),
-        ("cryptsetup --key-file <(echo V4ult-Tec.Boy) luksOpen", "V4ult-Tec.Boy"),
+        ("cryptsetup --key-file <(echo -n V4ult-Tec.Boy) luksOpen", "V4ult-Tec.Boy"),
+        ("request id 17: session key: bf:a0:2e:3f:f2:ea:a5:ab:86:7d:91:dc:31:f4:41:cf", "2e:3f"),
     ]);
     assert_left(&[
         "password: required for this host",
@@ -136,13 +137,25 @@ fn statements_forms_and_rows_of_bytes_hold_what_no_word_of_theirs_looks_like() {
         "field \"password\": rejected value [a string], expected text",
         "\"password\" must be a string, received \"undefined\"",
         "no credentials for HTTP/web@LAN",
-        "login page at app/views/login.html",
+        "sign in fails on branch feature/JIRA-1234",
+        "password hash: expected \"argon2id\", received \"bcrypt\"",
+        "handshake failed: received SSH2_MSG_DISCONNECT from peer",
+        "TLS handshake: received 16 03 01 02 00 01 00 01 fc 03 03 5e 8a 21 b0 44",
+        "logins per hour: [0, 0, 1, 2, 0, 0, 1, 2, 0, 0, 1, 2, 0, 0, 1, 2]",
         "private key fingerprint: bf:a0:2e:3f:f2:ea:a5:ab:86:7d:91:dc:31:f4:41:cf",
         "X509v3 Subject Key Identifier: 0E:03:00:27:7C:0F:37:6E:9E:38:B5:F6:EA:70:62:3D",
-        "secret 1, 2, 3, 4, 5, 6, 7, 8 of 9 shards",
+        "secret 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 of 20 shards",
         "diff <(echo one) <(echo two)",
     ]);
-    // What was said of a password is no part of it.
-    let cleaned = super::cleaned("password=Tulip was not accepted; mail=ann@example.com");
-    assert_eq!(cleaned, "password=[redacted:password] was not accepted; mail=ann@example.com");
+    // What is said of a password is no part of it.
+    for (before, after) in [
+        ("password=Tulip", " was not accepted; mail=ann@example.com"),
+        ("retry 3; password=Tulip", " was not accepted by db1"),
+        ("can't connect: password=Tulip", " for user bob isn't accepted"),
+        ("bad password=Tulip", ": the connection is closed"),
+        ("password=Tulip", " took 35 seconds"),
+    ] {
+        let clean = before.replace("Tulip", "[redacted:password]");
+        assert_eq!(super::cleaned(&format!("{before}{after}")), format!("{clean}{after}"));
+    }
 }
