@@ -1,38 +1,50 @@
-//! Recipients whom no instance's settings name any more are told nothing more: after an hour,
-//! so that nobody loses them who starts again, or was kept away by an outage.
+//! Recipients whom no instance's settings name any more are told nothing more of what they know:
+//! after an hour, so that nobody loses them who starts again, or was kept away by an outage. What
+//! goes on is told to those who are named instead, as if they had been told as much.
 //!
-//! That is an hour in which sweeps found nobody, as in an outage of the database nobody can be
-//! found. Whoever is named again is told again of what is still open.
+//! It is an hour in which sweeps went on: one that nobody swept, as in an outage of the database,
+//! begins it again. Whoever is named again is told again of what is still open.
 //! Invariant: only somebody else's word makes a recipient unknown. While an instance does not
 //! say whom it knows, or no instance has the sink, there is none.
 
 use std::time::{Duration, SystemTime};
 
-use super::{super::StoreError, Fleet, bounded, load::run};
-use crate::{event::to_millis, host::time::Saturating};
+use super::{
+    super::StoreError,
+    Fleet, bounded,
+    load::{run, unwritable},
+};
+use crate::{event::to_millis, host::time::Saturating, policy::budget::Account};
 
 impl Fleet {
     /// Notes who is named by no instance any more and since when, and has nothing told to
     /// those who were not for [`UNNAMED`].
     pub(in crate::outbox) async fn judge_recipients(&mut self, now: SystemTime) -> Result<(), StoreError> {
         self.note_unnamed(now).await?;
-        // One at a time: who locks what is told of two of them has another order.
+        // One recipient in a transaction: others lock what two are told in the order of incidents.
         for _ in 0..STEPS {
             if !self.take_up_one(now).await? {
                 break;
             }
         }
         for _ in 0..STEPS {
-            if !self.forget_some(now.earlier(UNNAMED)).await? {
+            if !self.forget_some(now).await? {
                 break;
             }
         }
         Ok(())
     }
 
+    /// Begins the hour again, of those whom it passes for.
+    pub(super) async fn wait_again(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        let mut turn = self.begin_turn().await?;
+        run!(turn, "UPDATE account SET unnamed_since = $1 WHERE unnamed_since IS NOT NULL", to_millis(now))?;
+        turn.end().await
+    }
+
     async fn note_unnamed(&mut self, now: SystemTime) -> Result<(), StoreError> {
         let mut turn = self.begin_turn().await?;
-        // Few rows change, so few are locked: the others are not waited for.
+        // What is locked changes with the next sweep.
         run!(
             turn,
             "WITH seen AS MATERIALIZED (SELECT targets FROM instance WHERE seen_until > $1),
@@ -45,7 +57,7 @@ impl Fleet {
                       = (NOT EXISTS (SELECT 1 FROM seen WHERE targets IS NULL)
                          AND sink IN (SELECT sink FROM named)
                          AND (sink, recipient) NOT IN (SELECT sink, recipient FROM named))
-                  ORDER BY sink, recipient FOR UPDATE)
+                  ORDER BY sink, recipient FOR UPDATE SKIP LOCKED)
              UPDATE account SET unnamed_since = CASE WHEN unnamed_since IS NULL THEN $1::bigint END
                FROM changed WHERE account.sink = changed.sink AND account.recipient = changed.recipient",
             to_millis(now)
@@ -60,12 +72,8 @@ impl Fleet {
         let whom = statement!(
             sqlx::query_as::<_, (String, String)>,
             "SELECT sink, recipient FROM account
-              WHERE is_forgotten
-                AND jsonb_build_array(sink, recipient) = ANY (ARRAY(
-                    SELECT whom FROM instance CROSS JOIN jsonb_array_elements(targets) AS target (whom)
-                     WHERE seen_until > $1))
-              ORDER BY sink, recipient LIMIT 1 FOR UPDATE SKIP LOCKED",
-            to_millis(now)
+              WHERE is_forgotten AND unnamed_since IS NULL
+              ORDER BY sink, recipient LIMIT 1 FOR UPDATE SKIP LOCKED"
         );
         let whom = bounded(whom.fetch_optional(&mut *turn.transaction)).await?;
         if let Some((sink, recipient)) = &whom {
@@ -93,49 +101,69 @@ impl Fleet {
         Ok(whom.is_some())
     }
 
-    /// Has nothing more told to one of those whom nobody named since `before`, nor with the
-    /// next event, of some of their incidents. What is locked is left for the next time. False
-    /// if there is nobody. That there is an order keeps the server to the index: it expects to
-    /// meet one soon, and would read all if there is none.
-    async fn forget_some(&mut self, before: SystemTime) -> Result<bool, StoreError> {
+    /// Has nothing more told to one of those whom nobody names for [`UNNAMED`], of some of the
+    /// incidents that they know, and those told who are named. What is locked is left for the
+    /// next time. False if nothing was done.
+    async fn forget_some(&mut self, now: SystemTime) -> Result<bool, StoreError> {
         let mut turn = self.begin_turn().await?;
+        // `min` and an order keep the server to the index on `again_at`: it expects to meet one
+        // soon, and would read the whole table if there is none.
         let whom = statement!(
             sqlx::query_as::<_, (String, String)>,
             "SELECT sink, recipient FROM account
               WHERE unnamed_since <= $1
                 AND (EXISTS (SELECT 1 FROM standing
                               WHERE standing.sink = account.sink AND standing.recipient = account.recipient
-                                AND due_at IS NOT NULL)
+                                AND due_at IS NOT NULL AND told_at IS NOT NULL)
                      OR (SELECT min(again_at) FROM standing
-                          WHERE standing.sink = account.sink AND standing.recipient = account.recipient) IS NOT NULL)
+                          WHERE standing.sink = account.sink AND standing.recipient = account.recipient
+                            AND told_at IS NOT NULL) IS NOT NULL)
               ORDER BY sink, recipient LIMIT 1 FOR UPDATE SKIP LOCKED",
-            to_millis(before)
+            to_millis(now.earlier(UNNAMED))
         );
         let whom = bounded(whom.fetch_optional(&mut *turn.transaction)).await?;
-        if let Some((sink, recipient)) = &whom {
-            run!(
-                turn,
-                "UPDATE account SET is_forgotten = true WHERE sink = $1 AND recipient = $2 AND NOT is_forgotten",
-                sink,
-                recipient
-            )?;
-            run!(
-                turn,
-                "WITH due AS MATERIALIZED (
-                     SELECT incident_id FROM standing WHERE sink = $1 AND recipient = $2 AND due_at IS NOT NULL
-                      LIMIT 500 FOR UPDATE SKIP LOCKED),
-                   again AS MATERIALIZED (
-                     SELECT incident_id FROM standing WHERE sink = $1 AND recipient = $2 AND again_at IS NOT NULL
-                      ORDER BY again_at LIMIT 500 FOR UPDATE SKIP LOCKED)
-                 UPDATE standing SET data = data || '{\"due_at\": null, \"again_at\": null}'
-                  WHERE sink = $1 AND recipient = $2
-                    AND incident_id = ANY (ARRAY(SELECT incident_id FROM due UNION SELECT incident_id FROM again))",
-                sink,
-                recipient
-            )?;
-        }
+        let Some((sink, recipient)) = &whom else {
+            turn.end().await?;
+            return Ok(false);
+        };
+        run!(
+            turn,
+            "UPDATE account SET is_forgotten = true WHERE sink = $1 AND recipient = $2 AND NOT is_forgotten",
+            sink,
+            recipient
+        )?;
+        let forgotten = run!(
+            turn,
+            "WITH due AS MATERIALIZED (
+                 SELECT incident_id, data FROM standing
+                  WHERE sink = $1 AND recipient = $2 AND due_at IS NOT NULL AND told_at IS NOT NULL
+                  LIMIT 500 FOR UPDATE SKIP LOCKED),
+               again AS MATERIALIZED (
+                 SELECT incident_id, data FROM standing
+                  WHERE sink = $1 AND recipient = $2 AND again_at IS NOT NULL AND told_at IS NOT NULL
+                  ORDER BY again_at LIMIT 500 FOR UPDATE SKIP LOCKED),
+               known AS MATERIALIZED (SELECT * FROM due UNION SELECT * FROM again),
+               named AS MATERIALIZED (
+                 SELECT DISTINCT whom ->> 1 AS heir
+                   FROM instance CROSS JOIN jsonb_array_elements(targets) AS target (whom)
+                  WHERE seen_until > $3 AND whom ->> 0 = $1),
+               heirs AS (
+                 INSERT INTO account (sink, recipient, data)
+                 SELECT $1, heir, $4 FROM named ORDER BY heir
+                     ON CONFLICT (sink, recipient) DO NOTHING),
+               told AS (
+                 INSERT INTO standing (incident_id, sink, recipient, data)
+                 SELECT incident_id, $1, heir, data FROM known CROSS JOIN named ORDER BY incident_id, heir
+                     ON CONFLICT (incident_id, sink, recipient) DO NOTHING)
+             UPDATE standing SET data = data || '{\"due_at\": null, \"again_at\": null}'
+              WHERE sink = $1 AND recipient = $2 AND incident_id = ANY (ARRAY(SELECT incident_id FROM known))",
+            sink,
+            recipient,
+            to_millis(now),
+            serde_json::to_value(Account::default()).map_err(unwritable)?
+        )?;
         turn.end().await?;
-        Ok(whom.is_some())
+        Ok(forgotten.rows_affected() > 0)
     }
 }
 

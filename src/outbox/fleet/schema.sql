@@ -109,8 +109,8 @@ CREATE TABLE account (
     sink          text    NOT NULL,
     recipient     text    NOT NULL,
     data          jsonb   NOT NULL,
-    -- Since when no instance was seen whose settings name them, and whether they are told of
-    -- nothing since, although it may go on.
+    -- When a sweep first found no instance whose settings name them, and whether they are told
+    -- nothing since, although something may go on: it is made up for when they are named again.
     unnamed_since bigint,
     is_forgotten  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (sink, recipient)

@@ -21,20 +21,25 @@ impl Fleet {
     async fn sweep_if_due(&mut self) -> Result<bool, StoreError> {
         let mut turn = self.begin_turn().await?;
         let now = turn.now;
-        let won = statement!(
-            sqlx::query_scalar::<_, bool>,
-            "UPDATE meta SET swept_at = $1 WHERE swept_at <= $2 OR swept_at > $1 RETURNING true",
+        // Of two that come at once, the second sees what the first wrote.
+        let last = statement!(
+            sqlx::query_scalar::<_, i64>,
+            "SELECT swept_at FROM meta WHERE swept_at <= $2 OR swept_at > $1 FOR UPDATE",
             to_millis(now),
             to_millis(now.earlier(PAUSE))
         );
-        let won = bounded(won.fetch_optional(&mut *turn.transaction)).await?;
-        turn.end().await?;
-        if won.is_none() {
-            return Ok(false);
+        let last = bounded(last.fetch_optional(&mut *turn.transaction)).await?;
+        if last.is_some() {
+            run!(turn, "UPDATE meta SET swept_at = $1", to_millis(now))?;
         }
+        turn.end().await?;
+        let Some(last) = last else { return Ok(false) };
         self.close_ended(now).await?;
-        self.judge_recipients(now).await?;
         self.forget(now).await?;
+        if last < to_millis(now.earlier(LONG_PAUSE)) {
+            self.wait_again(now).await?;
+        }
+        self.judge_recipients(now).await?;
         Ok(true)
     }
 
@@ -103,6 +108,9 @@ impl Fleet {
 
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// After a longer one there was an outage, or no instance.
+const LONG_PAUSE: Duration = Duration::from_secs(30 * 60);
 
 /// What was sent so long ago counts for no budget of today, also if it is said again.
 const SPENT: Duration = Duration::from_secs(7 * 24 * 60 * 60);

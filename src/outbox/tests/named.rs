@@ -135,6 +135,36 @@ fn whom_nobody_names_for_an_hour_is_told_no_more_and_others_are() {
 }
 
 #[test]
+fn who_is_named_instead_is_told_how_it_goes_on() {
+    run(async {
+        let mut story = Story::begin();
+        assert_eq!(story.turn(1, &[OLD]).await, [OLD]);
+        // All are deployed anew, with another number.
+        assert_eq!(story.go_on(1, 2, &[NEW]).await, set(&[OLD]), "it is not an hour yet");
+        story.go_on(1, 2, &[NEW]).await;
+        assert_eq!(story.go_on(24, 2, &[NEW]).await, set(&[NEW]));
+        assert!(!story.instance(2, &[]).waits_for(OLD));
+    });
+}
+
+#[test]
+fn what_nobody_told_them_yet_they_are_told() {
+    run(async {
+        let mut story = Story::begin();
+        let mut bench = story.instance(1, &[OLD, NEW]);
+        bench.appear().await;
+        story.count(&mut bench).await;
+        for _ in 0..9 {
+            story.pass(20);
+            let mut other = story.instance(2, &[NEW]);
+            other.appear().await;
+            other.sweep().await;
+        }
+        assert!(story.instance(2, &[]).waits_for(OLD));
+    });
+}
+
+#[test]
 fn what_is_on_its_way_is_sent() {
     run(async {
         let mut story = Story::begin();
@@ -239,6 +269,12 @@ fn whom_an_outage_kept_away_loses_nobody() {
         story.pass(10);
         story.turn(2, &[NEW]).await;
         assert!(story.instance(2, &[]).waits_for(OLD));
+        // It is there for a moment only.
+        for _ in 0..3 {
+            story.pass(120);
+            story.turn(2, &[NEW]).await;
+            assert!(story.instance(2, &[]).waits_for(OLD));
+        }
         story.turn(1, &[OLD]).await;
         story.go_on(24, 1, &[OLD]).await;
         assert!(story.instance(2, &[]).waits_for(OLD));
@@ -269,6 +305,7 @@ fn to_look_for_those_whom_nobody_names_reads_no_table_that_grows() {
         let mut bench = story.instance(1, &[OLD, NEW]);
         bench.appear().await;
         story.count(&mut bench).await;
+        assert_eq!(bench.send().await.len(), 2);
         bench.execute(
             "INSERT INTO incident (id, data)
              SELECT 1000000 + n, data || jsonb_build_object('fingerprint', md5(n::text), 'public_id', 'P' || n,
@@ -276,7 +313,7 @@ fn to_look_for_those_whom_nobody_names_reads_no_table_that_grows() {
                FROM incident, generate_series(1, 20000) AS n;
              INSERT INTO standing (incident_id, sink, recipient, data)
              SELECT incident.id, sink, recipient,
-                    standing.data || jsonb_build_object('due_at', NULL, 'again_at', CASE WHEN incident.id < 1005000 THEN 1 END)
+                    standing.data || jsonb_build_object('due_at', NULL, 'told_at', 1, 'again_at', CASE WHEN incident.id < 1005000 THEN 1 END)
                FROM incident, standing WHERE incident.id > 1000000;
              ANALYZE",
         );
