@@ -14,9 +14,12 @@ impl Noted {
     pub(super) fn note(&mut self, value: &str, rule: &str) {
         let shown = value.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'));
         let secret = shown.map_or(value, |(inside, _)| inside);
-        let is_new = || self.0.iter().all(|(known, _)| known.expose() != secret);
-        if self.0.len() < MAX_NOTED && is_distinct(secret) && is_new() {
-            self.0.push((Secret::new(secret), rule.to_owned()));
+        if self.0.len() == MAX_NOTED || !is_distinct(secret) {
+            return;
+        }
+        let secret = Secret::new(secret);
+        if self.0.iter().all(|(known, _)| *known != secret) {
+            self.0.push((secret, rule.to_owned()));
             self.0.sort_by_key(|(secret, _)| usize::MAX - secret.len());
         }
     }
