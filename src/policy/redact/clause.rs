@@ -88,7 +88,7 @@ fn is_it(
     let own = own.rsplit(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
     let is_own = own.len() < bare.len() && !word.starts_with('\\') && is_one_of(own, OWN);
     let is_other = bare.ends_with('=') || bare.len() < before.len() && bare.ends_with(':');
-    let is_echo = is_echo(text, piece, secret);
+    let is_echo = is_echo(before, word, &text[piece.end..], secret);
     if before.ends_with(['@', '#']) || is_other && !is_own && !is_echo {
         return false;
     }
@@ -136,9 +136,8 @@ fn is_it(
 }
 
 /// Whether a word in quotes or brackets is a password that is called what a form was given.
-fn is_echo(text: &str, piece: &Range<usize>, secret: &Secret<'_>) -> bool {
-    let (word, before) = (&text[piece.clone()], &text[..piece.start]);
-    if secret.rule != "password" || !secret.nature.is_strong() || !is_enclosed(before, &text[piece.end..]) {
+fn is_echo(before: &str, word: &str, after: &str, secret: &Secret<'_>) -> bool {
+    if secret.rule != "password" || !secret.nature.is_strong() || !is_enclosed(before, after) {
         return false;
     }
     let own = before.trim_end_matches(['=', ':', '[', ' ', '"', '\'', '\\']);

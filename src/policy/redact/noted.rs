@@ -12,9 +12,9 @@ impl Noted {
     /// Notes what a field holds, as it is or as `Debug` shows it, unless it may stand for
     /// something else, too.
     pub(super) fn note(&mut self, value: &str, rule: &str) {
-        let shown = value.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'));
-        let secret = shown.map_or(value, |(inside, _)| inside);
-        if self.0.len() == MAX_NOTED || !is_distinct(secret) {
+        let shown = value.split_once('"').filter(|(before, _)| before.is_empty() || before.ends_with('('));
+        let secret = shown.and_then(|(_, rest)| rest.rsplit_once('"')).map_or(value, |(inside, _)| inside);
+        if self.0.len() == MAX_NOTED || secret.len() > MAX_BYTES || !is_distinct(secret) {
             return;
         }
         let secret = Secret::new(secret);
@@ -30,6 +30,10 @@ impl Noted {
 
     /// `text` without them; none if none is in it.
     pub(super) fn replaced(&self, text: &str) -> Option<String> {
+        clean::or_all(|| self.without(text))
+    }
+
+    fn without(&self, text: &str) -> Option<String> {
         let mut clean: Option<String> = None;
         for (secret, rule) in &self.0 {
             let text = clean.as_deref().unwrap_or(text);
@@ -44,6 +48,9 @@ impl Noted {
 pub(super) fn is_distinct(secret: &str) -> bool {
     look::is_mixed(secret) || look::is_joined(secret)
 }
+
+/// Where a longer one is cannot be seen in linear time, if it is like itself.
+pub(super) const MAX_BYTES: usize = 128;
 
 /// An event seldom has more.
 const MAX_NOTED: usize = 8;

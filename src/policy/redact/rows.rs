@@ -28,11 +28,11 @@ pub(super) fn bytes(text: &str, name: &Range<usize>, secret: &Secret<'_>) -> Opt
     });
     let range = starts.take(MAX_WORDS).find_map(|(at, _)| row(text, name.end + at))?;
     let from = text.ceil_char_boundary(name.start.saturating_sub(NEAR_NAME));
-    let words =
+    let is_secret =
         |text: &str| !text.split(|char: char| !char.is_alphanumeric()).any(|word| is_one_of(word, PUBLIC));
     let line = text[from..name.start].rsplit('\n').next().unwrap_or_default();
-    let lead = line.trim_end().rsplit(' ').take(2);
-    (words(&text[name.end..range.start]) && lead.into_iter().all(words)).then_some(range)
+    let mut lead = line.trim_end().rsplit(' ').take(2);
+    (is_secret(&text[name.end..range.start]) && lead.all(is_secret)).then_some(range)
 }
 
 /// The row of bytes at `at`, each in two hexadecimal digits, or all in decimal ones in brackets.
