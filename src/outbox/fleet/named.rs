@@ -13,6 +13,7 @@ use super::{
     super::StoreError,
     Fleet, bounded,
     load::{run, unwritable},
+    turn::FleetTurn,
 };
 use crate::{event::to_millis, host::time::Saturating, policy::budget::Account};
 
@@ -33,13 +34,6 @@ impl Fleet {
             }
         }
         Ok(())
-    }
-
-    /// Begins the hour again, of those whom it passes for.
-    pub(super) async fn wait_again(&mut self, now: SystemTime) -> Result<(), StoreError> {
-        let mut turn = self.begin_turn().await?;
-        run!(turn, "UPDATE account SET unnamed_since = $1 WHERE unnamed_since IS NOT NULL", to_millis(now))?;
-        turn.end().await
     }
 
     async fn note_unnamed(&mut self, now: SystemTime) -> Result<(), StoreError> {
@@ -156,7 +150,8 @@ impl Fleet {
                  SELECT incident_id, $1, heir, data FROM known CROSS JOIN named ORDER BY incident_id, heir
                      ON CONFLICT (incident_id, sink, recipient) DO NOTHING)
              UPDATE standing SET data = data || '{\"due_at\": null, \"again_at\": null}'
-              WHERE sink = $1 AND recipient = $2 AND incident_id = ANY (ARRAY(SELECT incident_id FROM known))",
+              WHERE sink = $1 AND recipient = $2 AND incident_id = ANY (ARRAY(SELECT incident_id FROM known))
+                AND EXISTS (SELECT 1 FROM named)",
             sink,
             recipient,
             to_millis(now),
@@ -164,6 +159,23 @@ impl Fleet {
         )?;
         turn.end().await?;
         Ok(forgotten.rows_affected() > 0)
+    }
+}
+
+impl FleetTurn<'_> {
+    /// Begins the hour again, of those whom it passes for.
+    pub(super) async fn wait_again(&mut self) -> Result<(), StoreError> {
+        let now = to_millis(self.now);
+        run!(
+            self,
+            "WITH waiting AS MATERIALIZED (
+                 SELECT sink, recipient FROM account WHERE unnamed_since IS NOT NULL
+                  ORDER BY sink, recipient FOR UPDATE)
+             UPDATE account SET unnamed_since = $1 FROM waiting
+              WHERE account.sink = waiting.sink AND account.recipient = waiting.recipient",
+            now
+        )?;
+        Ok(())
     }
 }
 

@@ -29,16 +29,19 @@ impl Fleet {
             to_millis(now.earlier(PAUSE))
         );
         let last = bounded(last.fetch_optional(&mut *turn.transaction)).await?;
-        if last.is_some() {
+        if let Some(last) = last {
             run!(turn, "UPDATE meta SET swept_at = $1", to_millis(now))?;
+            // Together: who sweeps next does not see that nobody did for long.
+            if last < to_millis(now.earlier(LONG_PAUSE)) {
+                turn.wait_again().await?;
+            }
         }
         turn.end().await?;
-        let Some(last) = last else { return Ok(false) };
+        if last.is_none() {
+            return Ok(false);
+        }
         self.close_ended(now).await?;
         self.forget(now).await?;
-        if last < to_millis(now.earlier(LONG_PAUSE)) {
-            self.wait_again(now).await?;
-        }
         self.judge_recipients(now).await?;
         Ok(true)
     }

@@ -160,7 +160,9 @@ fn what_nobody_told_them_yet_they_are_told() {
             other.appear().await;
             other.sweep().await;
         }
-        assert!(story.instance(2, &[]).waits_for(OLD));
+        let mut other = story.instance(2, &[NEW]);
+        other.appear().await;
+        assert_eq!(other.send().await.into_iter().collect::<BTreeSet<_>>(), set(&[OLD, NEW]));
     });
 }
 
