@@ -1,10 +1,11 @@
-//! What no rule knows is masked by doubt: near a name that tells of a secret, a word goes
-//! unless enough speaks for it.
+//! What no rule knows is masked by doubt: a word goes unless enough speaks for it, and more has
+//! to speak against it where no name is near that tells of a secret. What a rule knows only by
+//! a name stays if all of it is shown to be harmless.
 //!
-//! What a word looks like, of which words it is made, what encloses it, and how far the name
-//! is are evidence, and so are some of these together. How much each weighs was learned from
-//! the corpora (`weights`), so that secrets of kinds that were kept apart outweigh the other
-//! words (`tests/doubt`).
+//! What a word looks like, of which words it is made, what encloses it, which words stand
+//! beside it, and how far the names are is evidence (`evidence`). How much it says was learned
+//! from the corpora (`network`), so that secrets of kinds that were kept apart outweigh the
+//! other words (`tests/learn`).
 //!
 //! Invariant: pure; what is looked at of a word is bounded, and so is how far from a name it
 //! stands.
@@ -13,9 +14,10 @@ use std::ops::Range;
 
 use super::{
     clean::{Found, MARK},
-    evidence::Evidence,
-    keys::{Nature, Secret},
-    looked,
+    entropy,
+    evidence::{Evidence, Reading},
+    keys::{Nature, Secret, is_wide},
+    look, looked, network,
 };
 
 /// A name that tells of a secret.
@@ -48,38 +50,62 @@ impl<'p> Told<'p> {
     }
 }
 
-/// The words of `text` that are doubtful, as near to names as those of `told` are, which
-/// are in their order.
-pub(super) fn words<'p>(text: &str, told: &[Told<'p>], known: &[Found<'p>]) -> Vec<Found<'p>> {
-    if told.is_empty() {
-        return Vec::new();
-    }
+/// What is `sure` in `text`; what is `likely`, unless what speaks for its words outweighs that
+/// a rule knows it; and the words that are doubtful. Names as those of `told` are in their
+/// order.
+pub(super) fn weighed<'p>(
+    text: &str,
+    told: &[Told<'p>],
+    mut sure: Vec<Found<'p>>,
+    mut likely: Vec<Found<'p>>,
+) -> Vec<Found<'p>> {
     let words = split(text, told);
-    let is_doubtful = |index: &usize| {
-        let word = &words[*index];
-        is_possible(text, word) && Evidence::of(text, &words, told, *index).outweighs(text)
+    let reading = Reading { text, words: &words, told };
+    let odds = |index: usize| {
+        let is_it = is_possible(text, &words[index]);
+        is_it.then(|| network::odds(&Evidence::of(reading, index).slots))
     };
-    let found = (0..words.len()).filter(is_doubtful).map(|index| {
-        let word = &words[index];
-        let range = word.range.clone();
-        let is_part = |found: &&Found<'_>| found.range.start < range.end && range.start < found.range.end;
-        let name = word.before_told.or(word.after_told);
-        let rule = name.map_or("secret", |(name, _)| told[name].rule);
-        let rule = known.iter().find(is_part).map_or(rule, |found| found.rule);
-        Found { range, rule }
+    let odds: Vec<_> = (0..words.len()).map(odds).collect();
+    likely.retain(|found| {
+        let first = words.partition_point(|word| word.range.end <= found.range.start);
+        let within = words[first..].iter().take_while(|word| word.range.start < found.range.end);
+        // Of a longer word it is known that a part is one.
+        let is_harmless = |(word, odds): (&Word, &Option<f32>)| {
+            found.range.start <= word.range.start
+                && word.range.end <= found.range.end
+                && odds.is_some_and(|odds| odds < HARMLESS)
+        };
+        !within.zip(&odds[first..]).all(is_harmless)
     });
-    found.collect()
+    [&mut sure, &mut likely].into_iter().for_each(|found| found.sort_by_key(|found| found.range.start));
+    let mut found = Vec::new();
+    for (word, odds) in words.iter().zip(odds).filter_map(|(word, odds)| Some((word, odds?))) {
+        let name = word.before_told.or(word.after_told).map(|(name, _)| told[name].rule);
+        // Where a secret ends that has a shape, the rule knows better.
+        if odds > (if name.is_some() { DOUBTFUL } else { ALONE }) && touching(&sure, &word.range).is_none() {
+            let rule = touching(&likely, &word.range).map(|found| found.rule).or(name).unwrap_or("secret");
+            found.push(Found { range: word.range.clone(), rule });
+        }
+    }
+    found.append(&mut sure);
+    found.append(&mut likely);
+    found
+}
+
+/// The one of `known`, which are in their order, that `range` shares something with.
+fn touching<'f, 'p>(known: &'f [Found<'p>], range: &Range<usize>) -> Option<&'f Found<'p>> {
+    let before = known.partition_point(|found| found.range.start < range.end);
+    known[..before].last().filter(|found| range.start < found.range.end)
 }
 
 /// A word of a text.
 pub(super) struct Word {
     pub(super) range: Range<usize>,
-    /// What stands right before it and behind it, but for spaces before.
-    pub(super) before: u8,
-    pub(super) after: u8,
+    /// Where what stands between the word before and this one begins.
+    pub(super) gap: usize,
     pub(super) line: usize,
-    /// Whether its line is a sentence.
-    pub(super) is_prose: bool,
+    /// Whether it is one as sentences have them.
+    pub(super) is_plain: bool,
     is_name: bool,
     /// The nearest names before it and behind it, and in which words they begin.
     pub(super) before_told: Option<(usize, usize)>,
@@ -91,41 +117,31 @@ pub(super) struct Word {
 fn split(text: &str, told: &[Told<'_>]) -> Vec<Word> {
     let bytes = text.as_bytes();
     let mut words: Vec<Word> = Vec::with_capacity(bytes.len() / 8);
-    let (mut at, mut line, mut gap) = (0, 0, START);
+    let (mut at, mut line, mut gap) = (0, 0, 0);
     looked(bytes.len());
     while let Some(byte) = bytes.get(at) {
         if !GAPS[usize::from(*byte)] || *byte == b'[' && text[at..].starts_with(MARK) {
-            let end = at + length(text, at, gap);
+            let end = at + length(text, at);
             let marks = bytes[at..end].iter().rev().take_while(|byte| b".!?".contains(byte)).count();
             let range = at..if marks < end - at { end - marks } else { end };
-            let after = bytes.get(range.end).copied().unwrap_or(END);
-            let word = Word {
+            let is_plain = bytes[gap..at] == *b" " && bytes[range.clone()].iter().all(u8::is_ascii_lowercase);
+            at = end;
+            let next_gap = range.end;
+            words.push(Word {
                 range,
-                before: gap,
-                after,
+                gap,
                 line,
-                is_prose: false,
+                is_plain,
                 is_name: false,
                 before_told: None,
                 after_told: None,
-            };
-            words.push(word);
-            (gap, at) = (WORD, end);
+            });
+            gap = next_gap;
             continue;
         }
         let is_break = *byte == b'\\' && matches!(bytes.get(at + 1), Some(b'n' | b'r' | b't'));
-        if is_break || *byte == b'\n' {
-            (line, gap) = (line + 1, b'\n');
-        } else if *byte != b' ' || gap == WORD {
-            gap = *byte;
-        }
+        line += usize::from(is_break || *byte == b'\n');
         at += 1 + usize::from(is_break);
-    }
-    for line in words.chunk_by_mut(|one, other| one.line == other.line).filter(|line| line.len() > MIN_PROSE)
-    {
-        let is_plain = |word: &&Word| word.before == b' ' && bytes[word.range.start].is_ascii_lowercase();
-        let is_prose = line.iter().take(MAX_PROSE).filter(is_plain).count() >= MIN_PLAIN;
-        line.iter_mut().for_each(|word| word.is_prose = is_prose);
     }
     let mut last = None;
     let mut names = told.iter().enumerate().peekable();
@@ -146,25 +162,32 @@ fn split(text: &str, told: &[Told<'_>]) -> Vec<Word> {
     words
 }
 
-/// How long the word at `at` is, behind the gap that ends with `gap`.
-fn length(text: &str, at: usize, gap: u8) -> usize {
+/// How long the word at `at` is: to the quote that ends it, to what keeps words apart, or to
+/// where letters of another script begin that need no space.
+fn length(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
     if text[at..].starts_with(MARK) {
         return bytes[at..].iter().position(|byte| *byte == b']').map_or(MARK.len(), |end| end + 1);
     }
-    let quoted = || {
+    let quoted = |quote: u8| {
         let near = &bytes[at..bytes.len().min(at + MAX_QUOTED)];
-        let inside = &near[..near.iter().position(|byte| *byte == gap || *byte == b'\\')?];
+        let inside = &near[..near.iter().position(|byte| *byte == quote || *byte == b'\\')?];
         let spaces = inside.iter().filter(|byte| **byte == b' ').count();
         let is_text = !inside.iter().any(|byte| GAPS[usize::from(*byte)] && !b" ,\"'`".contains(byte));
         (is_text && (1..=MAX_SPACES).contains(&spaces) && inside.last() != Some(&b' '))
             .then_some(inside.len())
     };
-    let is_quote = matches!(gap, b'"' | b'\'' | b'`') && bytes[at - 1] == gap;
-    is_quote
-        .then(quoted)
-        .flatten()
-        .unwrap_or_else(|| bytes[at..].iter().take_while(|byte| !GAPS[usize::from(**byte)]).count())
+    let quote = at.checked_sub(1).map(|before| bytes[before]).filter(|before| b"\"'`".contains(before));
+    // A text that is in quotes as a whole is none that somebody chose.
+    let is_part = |length: &usize| at > 1 || at + length + 1 < bytes.len();
+    quote.and_then(quoted).filter(is_part).unwrap_or_else(|| {
+        let whole = bytes[at..].iter().take_while(|byte| !GAPS[usize::from(**byte)]).count();
+        let word = &text[at..at + whole];
+        let is_first = word.starts_with(is_wide);
+        let end = word
+            .find(|char: char| is_wide(char) != is_first && (is_wide(char) || char.is_ascii_alphanumeric()));
+        end.unwrap_or(whole)
+    })
 }
 
 /// What keeps words apart.
@@ -179,58 +202,52 @@ const GAPS: [bool; 256] = {
     gaps
 };
 
-/// Whether a word may be a secret at all: it is none that a sentence has, and no number,
-/// which counts something unless a rule knows better.
+/// Whether a word may be a secret at all: it has a letter or a digit, and is none that a
+/// sentence has, unless a name is near.
 fn is_possible(text: &str, word: &Word) -> bool {
     let own = &text.as_bytes()[word.range.clone()];
-    let has = |is: fn(&u8) -> bool| own.iter().any(is);
-    let is_enclosed =
-        b"\"'`=:([{<>|\n".contains(&word.before) || word.before == START || b"\"'`)]}|".contains(&word.after);
-    let is_plain = || own[1..].iter().all(u8::is_ascii_lowercase) && own[0].is_ascii_alphabetic();
-    let is_constant =
-        || own.len() < MIN_SHOUTED && own.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
-    (word.before_told.is_some() || word.after_told.is_some())
+    let is_near = word.before_told.is_some() || word.after_told.is_some();
+    (MIN_WORD..=MAX_WORD).contains(&own.len())
         && !word.is_name
-        && (MIN_WORD..=MAX_WORD).contains(&own.len())
-        && (is_enclosed || !is_plain())
-        && (own.len() > MIN_WORD || has(u8::is_ascii_digit))
-        && has(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
-        && !is_constant()
-        && !own.starts_with(b"--")
+        && (is_near || !word.is_plain)
+        && own.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
         && !own.starts_with(MARK.as_bytes())
+        && !entropy::begins_public(&text[word.range.clone()])
+        && !look::is_count(&text[word.range.start..text.floor_char_boundary(word.range.end + NEAR_UNIT)])
+        && !(text[..word.range.start].ends_with("::") && is_symbol(own))
         && !text[..word.range.start].ends_with("u{")
 }
 
-/// What stands before the first word of a text, behind the last, and between two words.
-const START: u8 = b'^';
-const END: u8 = b'$';
-const WORD: u8 = b'x';
+/// What a compiler puts behind the name of a function: `h0a1b2c3d4e5f6071`.
+fn is_symbol(own: &[u8]) -> bool {
+    own.len() == 17 && own[0] == b'h' && own[1..].iter().all(u8::is_ascii_hexdigit)
+}
+
+/// A word that no rule knows is masked if the logarithm of the odds that it is a secret is
+/// more than this, and one that a rule knows only by its name stays if it is less than that.
+const DOUBTFUL: f32 = 1.6;
+const HARMLESS: f32 = -5.0;
+
+/// The same of a word with no name near.
+const ALONE: f32 = 3.5;
+
+/// How far behind a number its unit is.
+const NEAR_UNIT: usize = 16;
 
 /// What is further from a name, or longer, is none of its words.
 const MAX_AWAY: usize = 24;
 const MIN_WORD: usize = 3;
 const MAX_WORD: usize = 256;
-/// Shorter words in capitals are constants.
-const MIN_SHOUTED: usize = 6;
 
 /// So long is a text in quotes that is one word, and so many spaces it has.
 const MAX_QUOTED: usize = 64;
 const MAX_SPACES: usize = 6;
 
-/// A line is a sentence if so many of its first words are plain.
-const MIN_PROSE: usize = 4;
-const MAX_PROSE: usize = 12;
-const MIN_PLAIN: usize = 3;
-
-/// What is learned from: the words of `text` that may be secrets, and where the weights of
-/// their evidence are.
+/// What is learned from: the words of `text` that may be secrets, and their evidence.
 #[cfg(test)]
-pub(super) fn evidence(text: &str, told: &[Told<'_>]) -> Vec<(Range<usize>, Vec<usize>)> {
+pub(super) fn evidence(text: &str, told: &[Told<'_>]) -> Vec<(Range<usize>, Vec<u32>)> {
     let words = split(text, told);
+    let reading = Reading { text, words: &words, told };
     let possible = (0..words.len()).filter(|index| is_possible(text, &words[*index]));
-    let all = possible.map(|index| {
-        let keys = Evidence::of(text, &words, told, index).all(text);
-        (words[index].range.clone(), keys.map(super::weights::slot).collect())
-    });
-    all.collect()
+    possible.map(|index| (words[index].range.clone(), Evidence::of(reading, index).slots)).collect()
 }

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use super::{chance, keys::is_one_of, looked, shapes, vocabulary::FILES};
 
+/// What a token of nobody in particular is called.
+pub(super) const RULE: &str = "token";
+
 /// The token that begins with `run`.
 pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
@@ -37,7 +40,7 @@ pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
         || whole.contains("/0x")
         || whole.contains("abcdefgh")
         || is_file
-        || BEGINNINGS.iter().any(|it| whole.starts_with(it))
+        || begins_public(whole)
     {
         return None;
     }
@@ -211,9 +214,15 @@ const IDS: &[&str] = &[
     "public", "pubkey", "ssh", "index", "chunk", "vendor", "main", "app", "test", "zn", "libs", "arn", "urn", "nonce", "publishable", "blake3",
 ];
 
-/// How what is public begins: certificates, keys, pictures, names of a compiler.
+/// Whether `word` begins as what is public does.
+pub(super) fn begins_public(word: &str) -> bool {
+    BEGINNINGS.iter().any(|it| word.starts_with(it))
+}
+
+/// How what is public begins: certificates, keys, pictures, names of a compiler, addresses of
+/// IPFS by content.
 const BEGINNINGS: &[&str] =
-    &["MII", "AAAAB3", "AAAAC3", "AAAAE2", "iVBOR", "/9j/", "R0lGOD", "UklGR", "PHN2Zy", "_ZN", "_R"];
+    &["MII", "AAAAB3", "AAAAC3", "AAAAE2", "iVBOR", "/9j/", "R0lGOD", "UklGR", "PHN2Zy", "_ZN", "_R", "bafy"];
 
 /// What is called so is public.
 #[rustfmt::skip]

@@ -1,22 +1,30 @@
 //! The words of the trade: those that programs, their documentation and their messages are
 //! made of. What somebody chooses as a password is seldom one: `lynx`, `gravel`, `tuba`.
 
-/// How many words of the trade are in `text`, and how many others: a name is several, with
-/// marks or capitals between.
+/// How many words of the trade are in `text`, and how many others.
 pub(super) fn count(text: &str) -> (u32, u32) {
-    let bytes = text.as_bytes();
-    let (mut known, mut others, mut at) = (0, 0, 0);
-    while at < bytes.len() {
-        let upper = bytes[at..].iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-        let lower = bytes[at + upper..].iter().take_while(|byte| byte.is_ascii_lowercase()).count();
-        // `APIKey` is two words: the second begins with its capital.
-        let length = if upper > 1 && lower > 0 { upper - 1 } else { upper + lower };
-        if length >= MIN_WORD {
-            if is_known(&bytes[at..at + length]) { known += 1 } else { others += 1 }
+    words(text.as_bytes()).fold((0, 0), |(known, others), word| {
+        if is_known(word) { (known + 1, others) } else { (known, others + 1) }
+    })
+}
+
+/// The words that a name is made of, with marks or capitals between.
+pub(super) fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < bytes.len() {
+            let from = at;
+            let upper = bytes[at..].iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+            let lower = bytes[at + upper..].iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+            // `APIKey` is two words: the second begins with its capital.
+            let length = if upper > 1 && lower > 0 { upper - 1 } else { upper + lower };
+            at += length.max(1);
+            if length >= MIN_WORD {
+                return Some(&bytes[from..at]);
+            }
         }
-        at += length.max(1);
-    }
-    (known, others)
+        None
+    })
 }
 
 /// Whether `word` is one of the trade; of the others, one in 50 is taken for one, too.

@@ -10,8 +10,9 @@
 //! 4. One judge says whether the value is shown to be harmless (`judge`, `look`).
 //! 5. Where only a name stands, words of its clause go that somebody chose or a machine made
 //!    by chance (`clause`, `chance`).
-//! 6. What no rule knows is weighed near a name, and goes if enough speaks against it (`doubt`,
-//!    `evidence`, `jargon`, `weights`).
+//! 6. Each word is weighed: what no rule knows goes if enough speaks against it, and what a
+//!    rule knows only by a name stays if all speaks for it (`doubt`, `evidence`, `jargon`,
+//!    `network`).
 //! 7. What a field shows to be a secret goes from the event's other parts, too (`noted`).
 //!
 //! Invariant: pure; time is linear in an event's text; what was redacted once
@@ -45,6 +46,7 @@ mod jargon;
 mod judge;
 mod keys;
 mod look;
+mod network;
 mod noted;
 mod phrase;
 mod policy;
@@ -55,7 +57,6 @@ mod shapes;
 mod urls;
 mod view;
 mod vocabulary;
-mod weights;
 
 #[cfg(test)]
 mod tests;

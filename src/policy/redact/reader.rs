@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::{
     Policy, chance, clause,
     clean::{Found, MARK},
-    columns, commands, doubt, elsewhere,
+    columns, commands, doubt, elsewhere, entropy,
     extent::{self, NEAR_BYTES, NEAR_NAME},
     glue::Glue,
     judge::{self, Form},
@@ -23,7 +23,10 @@ pub(super) struct Reader<'t, 'p> {
     /// Where a text that was cut ends; one that was not never does.
     end: usize,
     policy: &'p Policy,
+    /// What is a secret by what it looks like, by where it stands, or as somebody says so.
     found: Vec<Found<'p>>,
+    /// What is one by its name, and what looks random.
+    likely: Vec<Found<'p>>,
     /// What a clause says, which others may know better.
     said: Vec<Found<'p>>,
     /// The names that tell of a secret.
@@ -41,21 +44,22 @@ impl<'t, 'p> Reader<'t, 'p> {
             end,
             policy,
             found: Vec::new(),
+            likely: Vec::new(),
             said: Vec::new(),
             told: Vec::new(),
             is_vouched: false,
         }
     }
 
-    /// The secrets, in the order of the names and shapes that tell of them.
+    /// The secrets.
     pub(super) fn read(mut self) -> Vec<Found<'p>> {
         self.scan();
-        self.found.append(&mut self.said);
-        if !self.is_vouched {
-            let mut doubtful = doubt::words(self.text, &self.told, &self.found);
-            self.found.append(&mut doubtful);
+        self.likely.append(&mut self.said);
+        if self.is_vouched {
+            self.found.append(&mut self.likely);
+            return self.found;
         }
-        self.found
+        doubt::weighed(self.text, &self.told, self.found, self.likely)
     }
 
     fn scan(&mut self) {
@@ -104,7 +108,11 @@ impl<'t, 'p> Reader<'t, 'p> {
         });
         if let Some(found) = found {
             let next = found.range.end;
-            self.found.push(found);
+            if found.rule == entropy::RULE {
+                self.likely.push(found);
+            } else {
+                self.found.push(found);
+            }
             return Some(next);
         }
         let found =
@@ -219,7 +227,8 @@ impl<'t, 'p> Reader<'t, 'p> {
 
     fn take(&mut self, range: Range<usize>, secret: &Secret<'p>, run: &Range<usize>) -> usize {
         let next = if range.start >= run.end { range.end } else { run.end };
-        self.found.push(Found { range, rule: secret.rule });
+        let known = if self.policy.names(secret.rule) { &mut self.found } else { &mut self.likely };
+        known.push(Found { range, rule: secret.rule });
         next
     }
 

@@ -7,11 +7,13 @@
 //! lines were touched. `wide` is by three more writers who had not seen the rules: 28.5 %
 //! of its secrets leaked at first, 3.5 % of its harmless lines were touched.
 //! `fresh` is by six more: 16.4 % of its secrets leaked at first, 4.4 % of its harmless lines
-//! were touched. What was mended since in how values end and where they stand took a twentieth
-//! off what `fresh` leaks, and a fiftieth off what `fresh_unseen` does: what rules do for kinds
-//! that they know is more than they do for others.
-//! Nobody who writes rules has opened `unseen`, nor `wide_unseen` and `fresh_unseen`, the
-//! third of the kinds of `wide` and of `fresh` that was kept from them.
+//! were touched. `pairs` is by seven more, a harmless line beside each that has a secret: 18 %
+//! of its secrets leaked at first, 8 % of its harmless lines were touched.
+//! Nobody who writes rules has opened `unseen` and `usual_unseen`, nor `wide_unseen` and
+//! `fresh_unseen`, the third of the kinds of `wide` and of `fresh` that was kept from them; and
+//! nothing is learned from these (`learn`). What rules do for kinds that they know is more than
+//! they do for others: to learn took a half off what `unseen` leaks, a third off `wide_unseen`
+//! and `fresh_unseen`, and two thirds off what was touched of `usual_unseen`.
 //! How many of each leak or are touched:
 //!
 //! ```text
@@ -204,25 +206,37 @@ fn assert_at_most(thousandths: usize, name: &str, fault: impl Fn(&str) -> Option
 fn few_secrets_of_any_kind_leak() {
     assert_at_most(9, "secrets_seen.txt", |line| leak(line, None, unescaped));
     // Written by somebody else, later, to break the rules.
-    assert_at_most(31, "secrets_more.txt", |line| leak(line, None, unescaped));
+    assert_at_most(20, "secrets_more.txt", |line| leak(line, None, unescaped));
     assert_at_most(9, "secrets_kept.txt", |line| leak(line, None, unescaped));
     assert_at_most(11, "secrets_kept_later.txt", |line| leak(line, None, unescaped));
-    assert_at_most(20, "secrets_by_form.txt", |line| leak(line, None, unescaped));
-    assert_at_most(121, "secrets_wide.txt", |line| leak(line, None, unescaped));
-    assert_at_most(212, "secrets_wide_unseen.txt", |line| leak(line, None, unescaped));
-    assert_at_most(61, "secrets_unseen.txt", |line| leak(line, None, unescaped));
+    assert_at_most(10, "secrets_by_form.txt", |line| leak(line, None, unescaped));
+    assert_at_most(50, "secrets_wide.txt", |line| leak(line, None, unescaped));
+    assert_at_most(139, "secrets_wide_unseen.txt", |line| leak(line, None, unescaped));
+    assert_at_most(35, "secrets_unseen.txt", |line| leak(line, None, unescaped));
 }
 
 #[test]
 fn how_many_secrets_leak_of_kinds_that_few_rules_were_written_for() {
     let leak = |line: &str| left(line, None, unescaped, two_carriers(line));
-    assert_at_most(156, "secrets_fresh.txt", leak);
-    assert_at_most(147, "secrets_fresh_unseen.txt", leak);
+    assert_at_most(56, "secrets_fresh.txt", leak);
+    assert_at_most(104, "secrets_fresh_unseen.txt", leak);
     let touched = |line: &str| changed(line, two_carriers(line));
-    assert_at_most(44, "harmless_fresh.txt", touched);
-    assert_at_most(54, "harmless_fresh_unseen.txt", touched);
+    assert_at_most(22, "harmless_fresh.txt", touched);
+    assert_at_most(39, "harmless_fresh_unseen.txt", touched);
     let lines = ["secrets_fresh.txt", "harmless_fresh.txt"].map(|name| lines(&corpus(name)).count());
     assert!(lines[0] >= 2_240 && lines[1] >= 1_800, "{lines:?}");
+}
+
+#[test]
+fn how_many_secrets_leak_that_programs_let_slip_most_often() {
+    let leak = |line: &str| left(line, None, unescaped, two_carriers(line));
+    assert_at_most(66, "secrets_usual_unseen.txt", leak);
+    assert_at_most(82, "secrets_pairs.txt", leak);
+    let touched = |line: &str| changed(line, two_carriers(line));
+    assert_at_most(40, "harmless_usual_unseen.txt", touched);
+    assert_at_most(33, "harmless_pairs.txt", touched);
+    let lines = ["secrets_pairs.txt", "harmless_pairs.txt"].map(|name| lines(&corpus(name)).count());
+    assert!(lines[0] >= 4_900 && lines[1] >= 5_700, "{lines:?}");
 }
 
 #[test]
