@@ -38,7 +38,9 @@ struct Way {
 impl Network {
     fn new(random: &mut Random) -> Self {
         let slots = ROW << SLOT_BITS;
-        let row = |at: usize, random: &mut Random| if at.is_multiple_of(ROW) { 0.0 } else { 0.085 * random.signed() };
+        let row = |at: usize, random: &mut Random| {
+            if at.is_multiple_of(ROW) { 0.0 } else { 0.085 * random.signed() }
+        };
         let rows = (0..slots).map(|at| row(at, random)).collect();
         let dense = |at: usize, random: &mut Random| match at.checked_sub(1 + WIDTH) {
             None => 0.0,
