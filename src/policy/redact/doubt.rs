@@ -75,14 +75,19 @@ pub(super) fn weighed<'p>(
                 && word.range.end <= found.range.end
                 && odds.is_some_and(|odds| odds < HARMLESS)
         };
-        !within.zip(&odds[first..]).all(is_harmless)
+        let mut within = within.zip(&odds[first..]).peekable();
+        within.peek().is_none() || !within.all(is_harmless)
     });
     [&mut sure, &mut likely].into_iter().for_each(|found| found.sort_by_key(|found| found.range.start));
     let mut found = Vec::new();
     for (word, odds) in words.iter().zip(odds).filter_map(|(word, odds)| Some((word, odds?))) {
         let name = word.before_told.or(word.after_told).map(|(name, _)| told[name].rule);
-        // Where a secret ends that has a shape, the rule knows better.
-        if odds > (if name.is_some() { DOUBTFUL } else { ALONE }) && touching(&sure, &word.range).is_none() {
+        // A number alone may be anything; and where a secret ends that has a shape, its rule
+        // knows better.
+        let is_doubtful = odds > if name.is_some() { DOUBTFUL } else { ALONE }
+            && (name.is_some() || text[word.range.clone()].contains(char::is_alphabetic))
+            && touching(&sure, &word.range).is_none();
+        if is_doubtful {
             let rule = touching(&likely, &word.range).map(|found| found.rule).or(name).unwrap_or("secret");
             found.push(Found { range: word.range.clone(), rule });
         }
