@@ -52,41 +52,36 @@ impl<'p> Told<'p> {
 
 /// What is `sure` in `text`; what is `likely`, unless what speaks for its words outweighs that
 /// a rule knows it; and the words that are doubtful. Names as those of `told` are in their
-/// order.
+/// order. What ends at `cut` may have been longer. A text of which something was masked before is not weighed again: its marks would be
+/// evidence.
 pub(super) fn weighed<'p>(
     text: &str,
+    cut: usize,
     told: &[Told<'p>],
     mut sure: Vec<Found<'p>>,
     mut likely: Vec<Found<'p>>,
 ) -> Vec<Found<'p>> {
+    if text.contains(MARK) {
+        sure.append(&mut likely);
+        return sure;
+    }
     let words = split(text, told);
     let reading = Reading { text, words: &words, told };
     let odds = |index: usize| {
-        let is_it = is_possible(text, &words[index]);
+        let is_it = is_possible(text, &words[index]) && is_worth_it(text, &words[index]);
         is_it.then(|| network::odds(&Evidence::of(reading, index).slots))
     };
     let odds: Vec<_> = (0..words.len()).map(odds).collect();
-    likely.retain(|found| {
-        let first = words.partition_point(|word| word.range.end <= found.range.start);
-        let within = words[first..].iter().take_while(|word| word.range.start < found.range.end);
-        // Of a longer word it is known that a part is one.
-        let is_harmless = |(word, odds): (&Word, &Option<f32>)| {
-            found.range.start <= word.range.start
-                && word.range.end <= found.range.end
-                && odds.is_some_and(|odds| odds < HARMLESS)
-        };
-        let mut within = within.zip(&odds[first..]).peekable();
-        within.peek().is_none() || !within.all(is_harmless)
+    likely.retain(|Found { range, .. }| {
+        range.end == cut || !may_be_harmless(text, range) || !is_harmless(range, &words, &odds)
     });
     [&mut sure, &mut likely].into_iter().for_each(|found| found.sort_by_key(|found| found.range.start));
     let mut found = Vec::new();
     for (word, odds) in words.iter().zip(odds).filter_map(|(word, odds)| Some((word, odds?))) {
         let name = word.before_told.or(word.after_told).map(|(name, _)| told[name].rule);
-        // A number alone may be anything; and where a secret ends that has a shape, its rule
-        // knows better.
-        let is_doubtful = odds > if name.is_some() { DOUBTFUL } else { ALONE }
-            && (name.is_some() || text[word.range.clone()].contains(char::is_alphabetic))
-            && touching(&sure, &word.range).is_none();
+        // Where a secret ends that has a shape, its rule knows better.
+        let least = if name.is_some() { DOUBTFUL } else { ALONE };
+        let is_doubtful = odds > least && touching(&sure, &word.range).is_none();
         if is_doubtful {
             let rule = touching(&likely, &word.range).map(|found| found.rule).or(name).unwrap_or("secret");
             found.push(Found { range: word.range.clone(), rule });
@@ -95,6 +90,30 @@ pub(super) fn weighed<'p>(
     found.append(&mut sure);
     found.append(&mut likely);
     found
+}
+
+/// Whether what a rule knows by a name may be none: a sentence, or a word in one. What is
+/// assigned is one, whatever it says: somebody may have chosen `root`.
+fn may_be_harmless(text: &str, range: &Range<usize>) -> bool {
+    let before = text.as_bytes()[..range.start].iter().rev().take(NEAR_SIGN).find(|byte| **byte != b' ');
+    let is_assigned = before.is_some_and(|byte| b"=:>\"'`".contains(byte));
+    let value = &text[range.clone()];
+    (!is_assigned || value.split_whitespace().count() >= MIN_SENTENCE)
+        && !value.contains(['=', '|', '<', '>', '{', '}', ';', '\\'])
+}
+
+/// Whether each word in `range` was weighed, and is harmless. Of a longer word it is known that
+/// a part is none.
+fn is_harmless(range: &Range<usize>, words: &[Word], odds: &[Option<f32>]) -> bool {
+    let first = words.partition_point(|word| word.range.end <= range.start);
+    let within = words[first..].iter().take_while(|word| word.range.start < range.end);
+    let mut within = within.zip(&odds[first..]).peekable();
+    within.peek().is_some()
+        && within.all(|(word, odds)| {
+            range.start <= word.range.start
+                && word.range.end <= range.end
+                && odds.is_some_and(|odds| odds < HARMLESS)
+        })
 }
 
 /// The one of `known`, which are in their order, that `range` shares something with.
@@ -125,7 +144,7 @@ fn split(text: &str, told: &[Told<'_>]) -> Vec<Word> {
     let (mut at, mut line, mut gap) = (0, 0, 0);
     looked(bytes.len());
     while let Some(byte) = bytes.get(at) {
-        if !GAPS[usize::from(*byte)] || *byte == b'[' && text[at..].starts_with(MARK) {
+        if !GAPS[usize::from(*byte)] {
             let end = at + length(text, at);
             let marks = bytes[at..end].iter().rev().take_while(|byte| b".!?".contains(byte)).count();
             let range = at..if marks < end - at { end - marks } else { end };
@@ -171,9 +190,6 @@ fn split(text: &str, told: &[Told<'_>]) -> Vec<Word> {
 /// where letters of another script begin that need no space.
 fn length(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
-    if text[at..].starts_with(MARK) {
-        return bytes[at..].iter().position(|byte| *byte == b']').map_or(MARK.len(), |end| end + 1);
-    }
     let quoted = |quote: u8| {
         let near = &bytes[at..bytes.len().min(at + MAX_QUOTED)];
         let inside = &near[..near.iter().position(|byte| *byte == quote || *byte == b'\\')?];
@@ -186,12 +202,14 @@ fn length(text: &str, at: usize) -> usize {
     // A text that is in quotes as a whole is none that somebody chose.
     let is_part = |length: &usize| at > 1 || at + length + 1 < bytes.len();
     quote.and_then(quoted).filter(is_part).unwrap_or_else(|| {
-        let whole = bytes[at..].iter().take_while(|byte| !GAPS[usize::from(**byte)]).count();
-        let word = &text[at..at + whole];
-        let is_first = word.starts_with(is_wide);
-        let end = word
-            .find(|char: char| is_wide(char) != is_first && (is_wide(char) || char.is_ascii_alphanumeric()));
-        end.unwrap_or(whole)
+        let rest = &text[at..];
+        let is_first = rest.starts_with(is_wide);
+        let is_gap = |char: char| u8::try_from(char).is_ok_and(|byte| GAPS[usize::from(byte)]);
+        let is_other =
+            |char: char| is_wide(char) != is_first && (is_wide(char) || char.is_ascii_alphanumeric());
+        let end = rest.find(|char: char| is_gap(char) || is_other(char)).unwrap_or(rest.len());
+        looked(end);
+        end
     })
 }
 
@@ -207,6 +225,15 @@ const GAPS: [bool; 256] = {
     gaps
 };
 
+/// Whether a word can be doubtful: where no name is near, only in a text that is no backtrace;
+/// it says more than a number does, and is none of which only the end is shown.
+fn is_worth_it(text: &str, word: &Word) -> bool {
+    let (own, before) = (&text[word.range.clone()], text[..word.range.start].trim_end_matches(' '));
+    let is_near = word.before_told.is_some() || word.after_told.is_some();
+    (is_near || text.len() <= MAX_TEXT_ALONE && own.contains(char::is_alphabetic))
+        && !ENDS.iter().any(|end| before.ends_with(end))
+}
+
 /// Whether a word may be a secret at all: it has a letter or a digit, and is none that a
 /// sentence has, unless a name is near.
 fn is_possible(text: &str, word: &Word) -> bool {
@@ -216,7 +243,6 @@ fn is_possible(text: &str, word: &Word) -> bool {
         && !word.is_name
         && (is_near || !word.is_plain)
         && own.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
-        && !own.starts_with(MARK.as_bytes())
         && !entropy::begins_public(&text[word.range.clone()])
         && !look::is_count(&text[word.range.start..text.floor_char_boundary(word.range.end + NEAR_UNIT)])
         && !(text[..word.range.start].ends_with("::") && is_symbol(own))
@@ -236,6 +262,10 @@ const HARMLESS: f32 = -5.0;
 /// The same of a word with no name near.
 const ALONE: f32 = 3.5;
 
+/// So many words are a sentence, and so near stands what assigns a value.
+const MIN_SENTENCE: usize = 4;
+const NEAR_SIGN: usize = 3;
+
 /// How far behind a number its unit is.
 const NEAR_UNIT: usize = 16;
 
@@ -243,6 +273,20 @@ const NEAR_UNIT: usize = 16;
 const MAX_AWAY: usize = 24;
 const MIN_WORD: usize = 3;
 const MAX_WORD: usize = 256;
+
+/// In a longer text, no word is with no name near.
+const MAX_TEXT_ALONE: usize = 2_000;
+
+/// Behind these stands how a number ends of which the rest is not shown.
+const ENDS: &[&str] = &[
+    "\u{5C3E}\u{53F7}",
+    "ending in",
+    "ends in",
+    "ending with",
+    "endet auf",
+    "terminant par",
+    "terminada en",
+];
 
 /// So long is a text in quotes that is one word, and so many spaces it has.
 const MAX_QUOTED: usize = 64;

@@ -5,9 +5,6 @@ use std::ops::Range;
 
 use super::{chance, keys::is_one_of, looked, shapes, vocabulary::FILES};
 
-/// What a token of nobody in particular is called.
-pub(super) const RULE: &str = "token";
-
 /// The token that begins with `run`.
 pub(super) fn first(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();

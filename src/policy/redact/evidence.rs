@@ -353,7 +353,7 @@ fn is_marked(word: &str) -> bool {
 /// What is said of a name that there is none, and of a word.
 const NONE: u64 = 9;
 
-/// How many there are at most.
+/// More there seldom are.
 const MOST: usize = 128;
 
 const MAX_RUNS: usize = 7;

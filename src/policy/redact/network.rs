@@ -7,8 +7,14 @@
 /// How likely the word of which this is the evidence is a secret, as the logarithm of the
 /// odds.
 pub(super) fn odds(evidence: &[u32]) -> f32 {
+    odds_by(NUMBERS, evidence)
+}
+
+/// The same by the numbers of another network.
+pub(super) fn odds_by(numbers: &[u8; SIZE], evidence: &[u32]) -> f32 {
+    let dense = |at| dense(numbers, at);
     let mut sums = [0_i32; ROW];
-    for row in evidence.iter().filter_map(|slot| row(*slot)) {
+    for row in evidence.iter().filter_map(|slot| row(numbers, *slot)) {
         sums.iter_mut().zip(row).for_each(|(sum, number)| *sum += i32::from(number.cast_signed()));
     }
     let [alone, together @ ..] = sums;
@@ -25,26 +31,23 @@ pub(super) fn odds(evidence: &[u32]) -> f32 {
 }
 
 /// The row of what is said at `slot`.
-fn row(slot: u32) -> Option<&'static [u8]> {
+fn row(numbers: &[u8; SIZE], slot: u32) -> Option<&[u8]> {
     let at = (slot >> 6) as usize * BLOCK;
-    let (bits, before) = (number(at), u16::from_le_bytes([NUMBERS[at + 8], NUMBERS[at + 9]]));
+    let (bits, before) = (u64::from_le_bytes(bytes(numbers, at)), u16::from_le_bytes(bytes(numbers, at + 8)));
     let bit = 1 << (slot & 63);
     let row = usize::from(before) + (bits & (bit - 1)).count_ones() as usize;
-    (bits & bit != 0).then(|| &NUMBERS[INDEX + row * ROW..][..ROW])
-}
-
-fn number(at: usize) -> u64 {
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&NUMBERS[at..at + 8]);
-    u64::from_le_bytes(bytes)
+    (bits & bit != 0).then(|| &numbers[INDEX + row * ROW..][..ROW])
 }
 
 /// One of the numbers behind the rows.
-fn dense(at: usize) -> f32 {
-    let from = INDEX + ROWS * ROW + 4 * at;
-    let mut bytes = [0; 4];
-    bytes.copy_from_slice(&NUMBERS[from..from + 4]);
-    f32::from_le_bytes(bytes)
+fn dense(numbers: &[u8; SIZE], at: usize) -> f32 {
+    f32::from_le_bytes(bytes(numbers, INDEX + ROWS * ROW + 4 * at))
+}
+
+fn bytes<const N: usize>(numbers: &[u8; SIZE], at: usize) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&numbers[at..at + N]);
+    bytes
 }
 
 /// How many places there are for evidence; some share one.
@@ -72,4 +75,6 @@ pub(super) const INDEX: usize = BLOCK << (SLOT_BITS - 6);
 /// layer its weights, its bias and what it is worth.
 pub(super) const DENSE: usize = 1 + WIDTH + DEPTH * (WIDTH + 2);
 
-static NUMBERS: &[u8; INDEX + ROWS * ROW + 4 * DENSE] = include_bytes!("network.bin");
+pub(super) const SIZE: usize = INDEX + ROWS * ROW + 4 * DENSE;
+
+static NUMBERS: &[u8; SIZE] = include_bytes!("network.bin");

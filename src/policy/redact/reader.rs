@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::{
     Policy, chance, clause,
     clean::{Found, MARK},
-    columns, commands, doubt, elsewhere, entropy,
+    columns, commands, doubt, elsewhere,
     extent::{self, NEAR_BYTES, NEAR_NAME},
     glue::Glue,
     judge::{self, Form},
@@ -25,7 +25,7 @@ pub(super) struct Reader<'t, 'p> {
     policy: &'p Policy,
     /// What is a secret by what it looks like, by where it stands, or as somebody says so.
     found: Vec<Found<'p>>,
-    /// What is one by its name, and what looks random.
+    /// What is one by its name.
     likely: Vec<Found<'p>>,
     /// What a clause says, which others may know better.
     said: Vec<Found<'p>>,
@@ -59,7 +59,7 @@ impl<'t, 'p> Reader<'t, 'p> {
             self.found.append(&mut self.likely);
             return self.found;
         }
-        doubt::weighed(self.text, &self.told, self.found, self.likely)
+        doubt::weighed(self.text, self.end, &self.told, self.found, self.likely)
     }
 
     fn scan(&mut self) {
@@ -108,11 +108,7 @@ impl<'t, 'p> Reader<'t, 'p> {
         });
         if let Some(found) = found {
             let next = found.range.end;
-            if found.rule == entropy::RULE {
-                self.likely.push(found);
-            } else {
-                self.found.push(found);
-            }
+            self.found.push(found);
             return Some(next);
         }
         let found =
@@ -212,7 +208,8 @@ impl<'t, 'p> Reader<'t, 'p> {
     /// knows better is called by that.
     fn clause(&mut self, name: &Range<usize>, secret: &Secret<'p>) {
         let words = clause::words(self.text, name, secret).into_iter();
-        self.said.extend(words.map(|range| Found { range, rule: secret.rule }));
+        let known = if self.policy.names(secret.rule) { &mut self.found } else { &mut self.said };
+        known.extend(words.map(|range| Found { range, rule: secret.rule }));
     }
 
     /// Whether `name` is that of a private part of a key in JSON, as RFC 7518 has it.

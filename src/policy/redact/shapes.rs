@@ -50,7 +50,7 @@ pub(super) fn first(text: &str, run: &Range<usize>, end: usize) -> Option<Found<
     token()
         .or_else(|| is_long.then(|| infix(text, run)).flatten())
         .or_else(|| scheme(text, run))
-        .or_else(|| Some(Found { range: entropy::first(text, run)?, rule: entropy::RULE }))
+        .or_else(|| Some(Found { range: entropy::first(text, run)?, rule: "token" }))
         .or_else(|| beside_key_id(text, run))
 }
 

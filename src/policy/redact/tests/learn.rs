@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::samples::{Sample, samples};
-use crate::policy::redact::network::{BLOCK, DENSE, DEPTH, INDEX, ROW, ROWS, SLOT_BITS, STEP, WIDTH};
+use crate::policy::redact::network::{self, BLOCK, DENSE, DEPTH, INDEX, ROW, ROWS, SLOT_BITS, STEP, WIDTH};
 
 /// What is learned: the rows of all evidence, and the numbers behind them; and of each number
 /// how far it was moved.
@@ -223,20 +223,49 @@ fn what_is_learned_from_some_kinds_holds_for_others() {
     assert!(caught > 0.7 && touched < 0.02);
 }
 
-/// Learns only if it is told to, as it takes minutes without optimization.
-#[test]
-fn learns() {
-    let is_told = std::env::var_os("LEARN").is_some();
-    let names = if is_told { CORPORA } else { &CORPORA[..2] };
+/// What is learned, of what is seen in several kinds of lines, and by what says most.
+fn learned(names: &[&str]) -> (Vec<Sample>, Network, Vec<u8>) {
     let samples = known(samples(names));
     let telling = Network::learned(&samples).telling(&samples);
     let samples = only(samples, |slot| telling.contains(&slot));
-    let written = Network::learned(&samples).written(&telling);
-    assert_eq!(written.len(), INDEX + ROWS * ROW + 4 * DENSE);
-    if is_told {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/policy/redact/network.bin");
-        std::fs::write(path, written).unwrap();
+    let network = Network::learned(&samples);
+    let written = network.written(&telling);
+    (samples, network, written)
+}
+
+#[test]
+fn what_is_written_says_what_was_learned() {
+    let (samples, network, written) = learned(&["secrets_by_form", "harmless_by_form"]);
+    let written: Box<[u8; network::SIZE]> = written.try_into().unwrap();
+    let (mut secrets, mut others) = (0, 0);
+    for Sample { slots, is_secret, .. } in &samples {
+        let (read, learned) = (network::odds_by(&written, slots), network.way(slots, || 1.0).odds);
+        // Rounding adds up.
+        assert!((read - learned).abs() < 0.1 + 0.05 * learned.abs(), "{read} for {learned}");
+        if read > 0.0 {
+            if *is_secret { secrets += 1 } else { others += 1 }
+        }
     }
+    assert!(secrets > 200 && others < secrets / 10, "{secrets} and {others}");
+}
+
+/// What is kept was learned from the evidence that there is: after a change of either, this
+/// fails, and it has to learn anew.
+#[test]
+fn the_network_that_is_kept_knows_what_it_learned() {
+    if std::env::var_os("LEARN").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/policy/redact/network.bin");
+        std::fs::write(path, learned(CORPORA).2).unwrap();
+        return;
+    }
+    let all = samples(&["secrets_seen", "harmless_seen"]);
+    let share = |is_secret: bool, most: bool| {
+        let all = all.iter().filter(|sample| sample.is_secret == is_secret);
+        let is_it = |sample: &&Sample| (network::odds(&sample.slots) > 0.0) == most;
+        all.clone().filter(is_it).count() as f64 / all.count() as f64
+    };
+    let (missed, touched) = (share(true, false), share(false, true));
+    assert!(missed < 0.1 && touched < 0.01, "{missed} of the secrets, {touched} of the others");
 }
 
 /// Those that nobody kept from whoever writes rules.

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use super::{LOOKED, clean, cleaned, default};
 
 /// Each makes some rule look far ahead, and in vain.
-const PIECES: [&str; 49] = [
+const PIECES: [&str; 51] = [
+    "a\u{3042}",
+    "\u{3042}1 ",
     "wpa ",
     "11 ",
     "7, ",
