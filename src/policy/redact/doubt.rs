@@ -1,6 +1,6 @@
 //! What no rule knows is masked by doubt: a word goes unless enough speaks for it, and more has
 //! to speak against it where no name is near that tells of a secret. What a rule knows only by
-//! a name stays if all of it is shown to be harmless.
+//! a name, and nothing assigns, stays if all of it is shown to be harmless.
 //!
 //! What a word looks like, of which words it is made, what encloses it, which words stand
 //! beside it, and how far the names are is evidence (`evidence`). How much it says was learned

@@ -10,9 +10,9 @@
 //! 4. One judge says whether the value is shown to be harmless (`judge`, `look`).
 //! 5. Where only a name stands, words of its clause go that somebody chose or a machine made
 //!    by chance (`clause`, `chance`).
-//! 6. Each word is weighed: what no rule knows goes if enough speaks against it, and what a
-//!    rule knows only by a name stays if all speaks for it (`doubt`, `evidence`, `jargon`,
-//!    `network`).
+//! 6. Each word is weighed: what no rule knows goes if enough speaks against it, and a sentence
+//!    that a rule knows only by a name stays if all speaks for it (`doubt`, `evidence`,
+//!    `jargon`, `network`).
 //! 7. What a field shows to be a secret goes from the event's other parts, too (`noted`).
 //!
 //! Invariant: pure; time is linear in an event's text; what was redacted once

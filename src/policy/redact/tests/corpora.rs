@@ -13,7 +13,7 @@
 //! `fresh_unseen`, the third of the kinds of `wide` and of `fresh` that was kept from them; and
 //! nothing is learned from these (`learn`). What rules do for kinds that they know is more than
 //! they do for others: to learn took a half off what `unseen` leaks, a third off `wide_unseen`
-//! and `fresh_unseen`, and two thirds off what was touched of `usual_unseen`.
+//! and `fresh_unseen`, and a half off what was touched of `usual_unseen`.
 //! How many of each leak or are touched:
 //!
 //! ```text
