@@ -52,8 +52,8 @@ impl<'p> Told<'p> {
 
 /// What is `sure` in `text`; what is `likely`, unless what speaks for its words outweighs that
 /// a rule knows it; and the words that are doubtful. Names as those of `told` are in their
-/// order. What ends at `cut` may have been longer. A text of which something was masked before is not weighed again: its marks would be
-/// evidence.
+/// order. What ends at `cut` may have been longer. A text of which something was masked before
+/// is not weighed again, as its marks would be evidence: what rules know in it goes.
 pub(super) fn weighed<'p>(
     text: &str,
     cut: usize,
@@ -256,7 +256,7 @@ fn is_symbol(own: &[u8]) -> bool {
 
 /// A word that no rule knows is masked if the logarithm of the odds that it is a secret is
 /// more than this, and one that a rule knows only by its name stays if it is less than that.
-const DOUBTFUL: f32 = 1.6;
+pub(super) const DOUBTFUL: f32 = 1.6;
 const HARMLESS: f32 = -5.0;
 
 /// The same of a word with no name near.

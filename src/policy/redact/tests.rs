@@ -78,9 +78,7 @@ fn what_a_field_shows_to_be_a_secret_goes_from_the_other_parts_of_its_event() {
     let mut event = Event { fields: fields(), spans: vec![span], ..event("ann tried mini.kiosk7 again") };
     event.fields.push(field("error", chain()));
     redact(&mut event, &default());
-    // There it may be known for itself, too.
-    let message = event.message.replace("[redacted:secret]", "[redacted:password]");
-    assert_eq!(message, "ann tried [redacted:password] again");
+    assert_eq!(event.message, "ann tried [redacted:password] again");
     let values: Vec<_> = event.fields.iter().map(|field| format!("{:?}", field.value)).collect();
     assert_eq!(
         values,

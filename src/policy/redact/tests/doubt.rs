@@ -45,9 +45,10 @@ fn nothing_is_doubted_beside_a_name_that_somebody_vouches_for_or_calls_a_secret(
 #[test]
 fn what_a_rule_knows_by_a_name_stays_only_if_all_of_it_is_harmless() {
     for text in [
-        "the password field is required and cannot be blank",
-        "password: The password field is required.",
-        "NOAUTH Authentication required, the password is checked by pam_unix",
+        "la nueva contrase\u{f1}a es obligatoria, c\u{e1}mbiala cuando puedas",
+        "<Code>ExpiredToken</Code><Message>The provided token has expired.</Message>",
+        "kontor-auth 4.1.0-rc.2+build.20260202.45fbe5b",
+        "pass ctx_ptr to the handler before the socket is closed",
     ] {
         assert_eq!(cleaned(text), text);
     }
@@ -65,6 +66,14 @@ fn what_a_rule_knows_by_a_name_stays_only_if_all_of_it_is_harmless() {
     ] {
         assert!(!cleaned(text).contains(secret), "{}", cleaned(text));
     }
+}
+
+#[test]
+fn what_ends_where_a_text_was_cut_is_not_shown_to_be_harmless() {
+    let text = "kontor-auth 4.1.0-rc.2+build.20260202.45fbe5b";
+    assert_eq!(cleaned(text), text);
+    let cut = format!("{text}{}", crate::host::text::MARK);
+    assert!(!cleaned(&cut).contains("45fbe5b"), "{}", cleaned(&cut));
 }
 
 #[test]

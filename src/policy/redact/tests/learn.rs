@@ -14,7 +14,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::samples::{Sample, samples};
-use crate::policy::redact::network::{self, BLOCK, DENSE, DEPTH, INDEX, ROW, ROWS, SLOT_BITS, STEP, WIDTH};
+use crate::policy::redact::{
+    doubt::DOUBTFUL,
+    network::{self, BLOCK, DENSE, DEPTH, INDEX, ROW, ROWS, SLOT_BITS, STEP, WIDTH},
+};
 
 /// What is learned: the rows of all evidence, and the numbers behind them; and of each number
 /// how far it was moved.
@@ -209,18 +212,18 @@ fn only(mut samples: Vec<Sample>, is: impl Fn(u32) -> bool) -> Vec<Sample> {
 
 #[test]
 fn what_is_learned_from_some_kinds_holds_for_others() {
-    let names = ["secrets_wide", "harmless_wide"];
+    let names = ["secrets_wide", "secrets_seen", "harmless_wide", "harmless_seen"];
     let (held_out, learned): (Vec<_>, Vec<_>) =
         samples(&names).into_iter().partition(|sample| sample.kind % 4 == 0);
     let network = Network::learned(&learned);
     let share = |is_secret: bool| {
         let all = held_out.iter().filter(|sample| sample.is_secret == is_secret);
-        let is_doubtful = |sample: &&Sample| network.way(&sample.slots, || 1.0).odds > 0.0;
+        let is_doubtful = |sample: &&Sample| network.way(&sample.slots, || 1.0).odds > DOUBTFUL;
         all.clone().filter(is_doubtful).count() as f64 / all.count() as f64
     };
     let (caught, touched) = (share(true), share(false));
     println!("of {} words: {caught:.3} of the secrets, {touched:.4} of the others", held_out.len());
-    assert!(caught > 0.7 && touched < 0.02);
+    assert!(caught > 0.75 && touched < 0.01);
 }
 
 /// What is learned, of what is seen in several kinds of lines, and by what says most.
