@@ -16,6 +16,7 @@ use super::{
     clean::{Found, MARK},
     entropy,
     evidence::{Evidence, Reading},
+    jargon,
     keys::{Nature, Secret, is_wide},
     look, looked, network,
 };
@@ -71,18 +72,17 @@ pub(super) fn weighed<'p>(
         let is_it = is_possible(text, &words[index]) && is_worth_it(text, &words[index]);
         is_it.then(|| network::odds(&Evidence::of(reading, index).slots))
     };
-    let odds: Vec<_> = (0..words.len()).map(odds).collect();
     likely.retain(|Found { range, .. }| {
-        range.end == cut || !may_be_harmless(text, range) || !is_harmless(range, &words, &odds)
+        range.end == cut || !may_be_harmless(text, range) || !is_harmless(range, &words, odds)
     });
     [&mut sure, &mut likely].into_iter().for_each(|found| found.sort_by_key(|found| found.range.start));
     let mut found = Vec::new();
-    for (word, odds) in words.iter().zip(odds).filter_map(|(word, odds)| Some((word, odds?))) {
+    // Where a secret ends that has a shape, its rule knows better.
+    let is_open = |word: &Word| may_be_doubtful(text, word) && touching(&sure, &word.range).is_none();
+    for (index, word) in words.iter().enumerate().filter(|(_, word)| is_open(word)) {
         let name = word.before_told.or(word.after_told).map(|(name, _)| told[name].rule);
-        // Where a secret ends that has a shape, its rule knows better.
         let least = if name.is_some() { DOUBTFUL } else { ALONE };
-        let is_doubtful = odds > least && touching(&sure, &word.range).is_none();
-        if is_doubtful {
+        if odds(index).is_some_and(|odds| odds > least) {
             let rule = touching(&likely, &word.range).map(|found| found.rule).or(name).unwrap_or("secret");
             found.push(Found { range: word.range.clone(), rule });
         }
@@ -104,16 +104,24 @@ fn may_be_harmless(text: &str, range: &Range<usize>) -> bool {
 
 /// Whether each word in `range` was weighed, and is harmless. Of a longer word it is known that
 /// a part is none.
-fn is_harmless(range: &Range<usize>, words: &[Word], odds: &[Option<f32>]) -> bool {
+fn is_harmless(range: &Range<usize>, words: &[Word], odds: impl Fn(usize) -> Option<f32>) -> bool {
     let first = words.partition_point(|word| word.range.end <= range.start);
     let within = words[first..].iter().take_while(|word| word.range.start < range.end);
-    let mut within = within.zip(&odds[first..]).peekable();
+    let mut within = within.zip(first..).peekable();
     within.peek().is_some()
-        && within.all(|(word, odds)| {
+        && within.all(|(word, index)| {
             range.start <= word.range.start
                 && word.range.end <= range.end
-                && odds.is_some_and(|odds| odds < HARMLESS)
+                && odds(index).is_some_and(|odds| odds < HARMLESS)
         })
+}
+
+/// Whether a word is worth weighing as one that no rule knows: where no name is near, none that
+/// is made of words of the trade, as most are that programs write.
+fn may_be_doubtful(text: &str, word: &Word) -> bool {
+    let own = &text[word.range.clone()];
+    let is_seldom = |byte: u8| byte.is_ascii_digit() || !byte.is_ascii();
+    word.is_near() || own.bytes().any(is_seldom) || own.len() >= MIN_ALONE && jargon::count(own).1 > 0
 }
 
 /// The one of `known`, which are in their order, that `range` shares something with.
@@ -134,6 +142,12 @@ pub(super) struct Word {
     /// The nearest names before it and behind it, and in which words they begin.
     pub(super) before_told: Option<(usize, usize)>,
     pub(super) after_told: Option<(usize, usize)>,
+}
+
+impl Word {
+    fn is_near(&self) -> bool {
+        self.before_told.is_some() || self.after_told.is_some()
+    }
 }
 
 /// The words of `text`, as far as what programs put between them keeps them apart. Several
@@ -229,8 +243,7 @@ const GAPS: [bool; 256] = {
 /// it says more than a number does, and is none of which only the end is shown.
 fn is_worth_it(text: &str, word: &Word) -> bool {
     let (own, before) = (&text[word.range.clone()], text[..word.range.start].trim_end_matches(' '));
-    let is_near = word.before_told.is_some() || word.after_told.is_some();
-    (is_near || text.len() <= MAX_TEXT_ALONE && own.contains(char::is_alphabetic))
+    (word.is_near() || text.len() <= MAX_TEXT_ALONE && own.contains(char::is_alphabetic))
         && !ENDS.iter().any(|end| before.ends_with(end))
 }
 
@@ -238,10 +251,9 @@ fn is_worth_it(text: &str, word: &Word) -> bool {
 /// sentence has, unless a name is near.
 fn is_possible(text: &str, word: &Word) -> bool {
     let own = &text.as_bytes()[word.range.clone()];
-    let is_near = word.before_told.is_some() || word.after_told.is_some();
     (MIN_WORD..=MAX_WORD).contains(&own.len())
         && !word.is_name
-        && (is_near || !word.is_plain)
+        && (word.is_near() || !word.is_plain)
         && own.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
         && !entropy::begins_public(&text[word.range.clone()])
         && !look::is_count(&text[word.range.start..text.floor_char_boundary(word.range.end + NEAR_UNIT)])
@@ -274,8 +286,9 @@ const MAX_AWAY: usize = 24;
 const MIN_WORD: usize = 3;
 const MAX_WORD: usize = 256;
 
-/// In a longer text, no word is with no name near.
+/// In a longer text, no word is with no name near; nor is a shorter one of letters.
 const MAX_TEXT_ALONE: usize = 2_000;
+const MIN_ALONE: usize = 5;
 
 /// Behind these stands how a number ends of which the rest is not shown.
 const ENDS: &[&str] = &[
