@@ -284,6 +284,7 @@ const CORPORA: &[&str] = &[
     "secrets_wide",
     "secrets_fresh",
     "secrets_pairs",
+    "secrets_twins",
     "harmless",
     "harmless_held_out",
     "harmless_kept",
@@ -293,9 +294,10 @@ const CORPORA: &[&str] = &[
     "harmless_wide",
     "harmless_fresh",
     "harmless_pairs",
+    "harmless_twins",
 ];
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 11;
 
 /// What is seen in fewer kinds of lines may be there by chance.
 const MIN_KINDS: usize = 10;
