@@ -24,6 +24,11 @@ pub(super) fn or_all(read: impl FnOnce() -> Option<String>) -> Option<String> {
     caught(read).unwrap_or_else(|| Some(mark("unread")))
 }
 
+/// Whether a name in `text` tells of a secret, or it cannot be read.
+pub(super) fn tells(text: &str, policy: &Policy) -> bool {
+    caught(|| !Reader::new(text, false, policy).told().is_empty()).unwrap_or(true)
+}
+
 fn in_rounds(text: &str, policy: &Policy) -> Option<String> {
     let mut clean = policy.without_credentials(text);
     // What was replaced may have kept apart what belongs together.

@@ -217,9 +217,11 @@ pub(super) fn begins_public(word: &str) -> bool {
 }
 
 /// How what is public begins: certificates, keys, pictures, names of a compiler, addresses of
-/// IPFS by content.
-const BEGINNINGS: &[&str] =
-    &["MII", "AAAAB3", "AAAAC3", "AAAAE2", "iVBOR", "/9j/", "R0lGOD", "UklGR", "PHN2Zy", "_ZN", "_R", "bafy"];
+/// IPFS by content, advisories.
+const BEGINNINGS: &[&str] = &[
+    "MII", "AAAAB3", "AAAAC3", "AAAAE2", "iVBOR", "/9j/", "R0lGOD", "UklGR", "PHN2Zy", "_ZN", "_R", "bafy",
+    "GHSA-",
+];
 
 /// What is called so is public.
 #[rustfmt::skip]

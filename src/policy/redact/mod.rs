@@ -6,14 +6,12 @@
 //! 2. Its words are names (`keys`, `vocabulary`) or have a shape (`shapes`, `issuers`, `card`,
 //!    `entropy`), or stand where secrets do (`urls`, `commands`, `codes`).
 //! 3. A name leads to its value in some form (`reader`, `glue`, `extent`, `quotes`, `phrase`), or
-//!    elsewhere (`elsewhere`, `columns`, `another`, `rows`).
-//! 4. One judge says whether the value is shown to be harmless (`judge`, `look`).
-//! 5. Where only a name stands, words of its clause go that somebody chose or a machine made
-//!    by chance (`clause`, `chance`).
-//! 6. Each word is weighed: what no rule knows goes if enough speaks against it, and a sentence
-//!    that a rule knows only by a name stays if all speaks for it (`doubt`, `evidence`,
-//!    `jargon`, `network`).
-//! 7. What a field shows to be a secret goes from the event's other parts, too (`noted`).
+//!    elsewhere (`elsewhere`, `columns`, `rows`).
+//! 4. One judge says whether the value is shown to be harmless (`judge`, `look`, `chance`).
+//! 5. Each word is weighed that is none of the trade, and each near a name: what no rule knows
+//!    goes if enough speaks against it, and a sentence that a rule knows only by a name stays if
+//!    all speaks for it (`doubt`, `evidence`, `jargon`, `network`).
+//! 6. What a field shows to be a secret goes from the event's other parts, too (`noted`).
 //!
 //! Invariant: pure; time is linear in an event's text; what was redacted once
 //! stays as it is.
@@ -25,12 +23,10 @@ use crate::event::{
     breadcrumb::{Breadcrumb, MAX_BREADCRUMB_BYTES},
 };
 
-mod another;
 mod around;
 mod blocks;
 mod card;
 mod chance;
-mod clause;
 mod clean;
 mod codes;
 mod columns;
@@ -190,7 +186,7 @@ fn redacted(field: &Field, policy: &Policy, noted: &mut Noted) -> Option<Value> 
                 let before = links.last().map(|last| {
                     format!("{}: ", &last[last.ceil_char_boundary(last.len().saturating_sub(NEAR_BYTES))..])
                 });
-                let behind = before.and_then(|before| {
+                let behind = before.filter(|before| clean::tells(before, policy)).and_then(|before| {
                     clean(&format!("{before}{whole}"))?.strip_prefix(&before).map(str::to_owned)
                 });
                 links.push(behind.unwrap_or(whole));

@@ -8,12 +8,15 @@
 //! of its secrets leaked at first, 3.5 % of its harmless lines were touched.
 //! `fresh` is by six more: 16.4 % of its secrets leaked at first, 4.4 % of its harmless lines
 //! were touched. `pairs` is by seven more, a harmless line beside each that has a secret: 18 %
-//! of its secrets leaked at first, 8 % of its harmless lines were touched.
-//! Nobody who writes rules has opened `unseen` and `usual_unseen`, nor `wide_unseen` and
-//! `fresh_unseen`, the third of the kinds of `wide` and of `fresh` that was kept from them; and
-//! nothing is learned from these (`learn`). What rules do for kinds that they know is more than
-//! they do for others: to learn took a half off what `unseen` leaks, a third off `wide_unseen`
-//! and `fresh_unseen`, and a half off what was touched of `usual_unseen`.
+//! of its secrets leaked at first, 8 % of its harmless lines were touched. `twins` is by six
+//! more, who were asked for secrets that hardly anything tells of: in rows, dialogs and notes:
+//! 24 % leaked at first, 7 % of the harmless lines were touched.
+//! Nobody who writes rules has opened `unseen` and `usual_unseen`, nor `wide_unseen`,
+//! `fresh_unseen` and `twins_unseen`, the part of the kinds of `wide`, `fresh` and `twins` that
+//! was kept from them; and nothing is learned from these (`learn`). What rules do for kinds that
+//! they know is more than they do for others: to learn took a half off what `unseen` leaks, a
+//! third off `wide_unseen` and `fresh_unseen`, and a half off what was touched of
+//! `usual_unseen`.
 //! How many of each leak or are touched:
 //!
 //! ```text
@@ -210,7 +213,7 @@ fn few_secrets_of_any_kind_leak() {
     assert_at_most(9, "secrets_kept.txt", |line| leak(line, None, unescaped));
     assert_at_most(11, "secrets_kept_later.txt", |line| leak(line, None, unescaped));
     assert_at_most(10, "secrets_by_form.txt", |line| leak(line, None, unescaped));
-    assert_at_most(50, "secrets_wide.txt", |line| leak(line, None, unescaped));
+    assert_at_most(40, "secrets_wide.txt", |line| leak(line, None, unescaped));
     assert_at_most(139, "secrets_wide_unseen.txt", |line| leak(line, None, unescaped));
     assert_at_most(35, "secrets_unseen.txt", |line| leak(line, None, unescaped));
 }
@@ -218,11 +221,11 @@ fn few_secrets_of_any_kind_leak() {
 #[test]
 fn how_many_secrets_leak_of_kinds_that_few_rules_were_written_for() {
     let leak = |line: &str| left(line, None, unescaped, two_carriers(line));
-    assert_at_most(56, "secrets_fresh.txt", leak);
-    assert_at_most(104, "secrets_fresh_unseen.txt", leak);
+    assert_at_most(50, "secrets_fresh.txt", leak);
+    assert_at_most(95, "secrets_fresh_unseen.txt", leak);
     let touched = |line: &str| changed(line, two_carriers(line));
-    assert_at_most(44, "harmless_fresh.txt", touched);
-    assert_at_most(54, "harmless_fresh_unseen.txt", touched);
+    assert_at_most(36, "harmless_fresh.txt", touched);
+    assert_at_most(52, "harmless_fresh_unseen.txt", touched);
     let lines = ["secrets_fresh.txt", "harmless_fresh.txt"].map(|name| lines(&corpus(name)).count());
     assert!(lines[0] >= 2_240 && lines[1] >= 1_800, "{lines:?}");
 }
@@ -230,13 +233,25 @@ fn how_many_secrets_leak_of_kinds_that_few_rules_were_written_for() {
 #[test]
 fn how_many_secrets_leak_that_programs_let_slip_most_often() {
     let leak = |line: &str| left(line, None, unescaped, two_carriers(line));
-    assert_at_most(70, "secrets_usual_unseen.txt", leak);
-    assert_at_most(90, "secrets_pairs.txt", leak);
+    assert_at_most(60, "secrets_usual_unseen.txt", leak);
+    assert_at_most(75, "secrets_pairs.txt", leak);
     let touched = |line: &str| changed(line, two_carriers(line));
-    assert_at_most(75, "harmless_usual_unseen.txt", touched);
-    assert_at_most(65, "harmless_pairs.txt", touched);
+    assert_at_most(50, "harmless_usual_unseen.txt", touched);
+    assert_at_most(50, "harmless_pairs.txt", touched);
     let lines = ["secrets_pairs.txt", "harmless_pairs.txt"].map(|name| lines(&corpus(name)).count());
     assert!(lines[0] >= 4_900 && lines[1] >= 5_700, "{lines:?}");
+}
+
+#[test]
+fn how_many_secrets_leak_that_hardly_anything_tells_of() {
+    let leak = |line: &str| left(line, None, unescaped, two_carriers(line));
+    assert_at_most(140, "secrets_twins.txt", leak);
+    assert_at_most(235, "secrets_twins_unseen.txt", leak);
+    let touched = |line: &str| changed(line, two_carriers(line));
+    assert_at_most(50, "harmless_twins.txt", touched);
+    assert_at_most(62, "harmless_twins_unseen.txt", touched);
+    let lines = ["secrets_twins.txt", "harmless_twins.txt"].map(|name| lines(&corpus(name)).count());
+    assert!(lines[0] >= 3_000 && lines[1] >= 3_300, "{lines:?}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn a_word_near_a_name_goes_if_nothing_speaks_for_it() {
         "password check took 12 ms in module auth::hasher (worker-7)",
         "password reset mail queued, template reset-mail-v2, attempt 3 of 5",
         "token refresh failed for session of tenant eu-west-1a",
-        "the gate is shut since May: Lynx_Quartz",
+        "the gate is shut since May: west_wing",
         "[0, 1, 2, 3, 41, 1987, 4096, 65536, 16777216]",
         "p50=12.5 p99=98.7 max=1204.0 count=88123",
         "[12.5, 0.001, -7, 1e9, 20240503, 0800]",
@@ -31,15 +31,19 @@ fn a_word_near_a_name_goes_if_nothing_speaks_for_it() {
 }
 
 #[test]
-fn nothing_is_doubted_beside_a_name_that_somebody_vouches_for_or_calls_a_secret() {
+fn nothing_is_doubted_beside_a_name_that_somebody_vouches_for_and_more_is_beside_one_of_their_own() {
     let text = "the root password is in the vault since May: Lynx_Quartz, shelf 4";
     let vouched = Policy::new(true, &[], &["shelf".to_owned()]);
     assert_eq!(clean(text, &vouched), None);
     let own = Policy::new(true, &["vault".to_owned()], &[]);
-    assert_eq!(clean("in the vault since May: Lynx_Quartz", &own), None);
-    // Nor is what somebody calls a secret shown to be none.
-    let said = clean("vault opened with mysql8Root55 by ann", &own);
-    assert!(said.is_some_and(|said| !said.contains("mysql8Root55")));
+    for (text, secret) in [
+        ("vault of ann, Kettle!Moor42", "Kettle!Moor42"),
+        // Nor is it shown to be none.
+        ("vault=root refused", "root"),
+    ] {
+        let said = clean(text, &own);
+        assert!(said.as_ref().is_some_and(|said| !said.contains(secret)), "{said:?}");
+    }
 }
 
 #[test]
