@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::{
+    keys::is_one_of,
     looked,
     vocabulary::{self, OF},
 };
@@ -93,6 +94,34 @@ fn has_stem(word: &str, stems: &[&str]) -> bool {
     stems.iter().any(|stem| word.starts_with(stem))
 }
 
+/// The seed of codes that begins with `run`, in groups of four letters of base32 as it is
+/// shown to be typed.
+pub(super) fn groups(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let group = |at: usize| {
+        let group = bytes.get(at..at + 4)?;
+        let is_group = group.iter().all(|byte| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(byte));
+        (is_group && bytes.get(at + 4).is_none_or(|byte| !byte.is_ascii_alphanumeric())).then_some(group)
+    };
+    let (mut end, mut count, mut digits) = (run.start, 0, 0);
+    let separator = *bytes.get(run.start + 4).filter(|byte| [b' ', b'-'].contains(byte))?;
+    while let Some(group) = group(if count == 0 { end } else { end + 1 })
+        .filter(|_| count == 0 || count < MAX_GROUPS && bytes[end] == separator)
+    {
+        digits += group.iter().filter(|byte| byte.is_ascii_digit()).count();
+        end += if count == 0 { 4 } else { 5 };
+        count += 1;
+        looked(4);
+    }
+    let near = &text[text.ceil_char_boundary(run.start.saturating_sub(NEAR_BYTES))..run.start];
+    let is_told = || near.split(|char: char| !char.is_alphanumeric()).any(|word| is_one_of(word, SEEDS));
+    (count >= 4 && digits >= 2 && is_told()).then_some(run.start..end)
+}
+
+/// What the seed of codes is called.
+const SEEDS: &[&str] =
+    &["key", "secret", "code", "setup", "scan", "totp", "2fa", "mfa", "authenticator", "seed", "token"];
+
 /// What stands right before a code, or right behind it.
 #[rustfmt::skip]
 const LEADS: &[&str] = &[
@@ -139,5 +168,8 @@ const OTHERS: &[&str] = &[
 /// The longest ending of a word's stem.
 const MAX_ENDING: usize = 4;
 const MAX_WORDS: usize = 12;
+
+/// Longer seeds are not shown in groups.
+const MAX_GROUPS: usize = 16;
 
 const NEAR_BYTES: usize = 64;

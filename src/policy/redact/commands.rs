@@ -156,6 +156,8 @@ pub(super) fn all(text: &str, run: &Range<usize>) -> Vec<Found<'static>> {
                         && pipe.is_some_and(|pipe| arguments[pipe..].iter().any(is_read))
                 })
             }
+            NextLine => next_line(text, run.end),
+            Announced => announced(text, run.end),
             Only => match arguments {
                 [only] if text[run.end..].starts_with(' ') => {
                     let from = text.ceil_char_boundary(run.start.saturating_sub(MAX_LINE_BYTES / 4));
@@ -200,6 +202,51 @@ fn has_flag(argument: &str, flag: &str) -> bool {
                 && these.ends_with(one)
                 && these.bytes().all(|byte| byte.is_ascii_alphabetic())
         })
+}
+
+/// The last of the texts behind `at` of which it is said how long they are, as Redis
+/// and IMAP do: `$10`, `{10}`, and on the next line so many bytes.
+fn announced(text: &str, at: usize) -> Option<Range<usize>> {
+    let near = &text[at..text.floor_char_boundary(at + MAX_LINE_BYTES)];
+    let line = &near[..near.floor_char_boundary(MAX_LINE_BYTES / 4)];
+    looked(line.len());
+    let mut rest = &near[line.find(['$', '{']).filter(|at| !line[..*at].trim_end().contains('\n'))?..];
+    let mut found = None;
+    while let Some(announced) = rest.strip_prefix(['$', '{']) {
+        let digits = announced.bytes().take(4).take_while(u8::is_ascii_digit).count();
+        let Some(length) = announced[..digits].parse::<usize>().ok().filter(|length| *length >= 3) else {
+            break;
+        };
+        let value = announced[digits..].trim_start_matches(['}', '+']).trim_start_matches(['\r', '\n']);
+        // A server says that it is ready.
+        let value =
+            value.strip_prefix("+ ").and_then(|ready| Some(ready.split_once('\n')?.1)).unwrap_or(value);
+        let Some(after) = value.get(length..).filter(|_| !value[..length].contains('\n')) else { break };
+        let start = value.as_ptr() as usize - text.as_ptr() as usize;
+        found = Some(start..start + length);
+        looked(length);
+        rest = after.trim_start_matches(['\r', '\n']);
+    }
+    found.filter(|range| is_value(&text[range.clone()], true))
+}
+
+/// What answers, on the next line, to a server that asks for it: base64.
+fn next_line(text: &str, at: usize) -> Option<Range<usize>> {
+    let near = &text[at..text.floor_char_boundary(at + MAX_LINE_BYTES)];
+    let (asks, rest) = near.split_once('\n')?;
+    if asks.trim().len() > 16 {
+        return None;
+    }
+    let line = rest
+        .trim_start_matches(['C', ':', ' ', '>', '<'])
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(['"', '\'', ' ', '\r']);
+    let start = line.as_ptr() as usize - text.as_ptr() as usize;
+    let is_it =
+        line.len() >= 8 && line.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    is_it.then_some(start..start + line.len())
 }
 
 /// The arguments on the line behind `at`, as a shell or a list shows them.
@@ -251,11 +298,15 @@ enum How {
     Last,
     /// First, if what is piped to reads it as one.
     Piped,
+    /// On the next line.
+    NextLine,
+    /// After how long it is.
+    Announced,
     /// Behind it, with nothing else on the line.
     Only,
 }
 
-use How::{Argument, Attached, Flag, Last, Only, Piped, User};
+use How::{Announced, Argument, Attached, Flag, Last, NextLine, Only, Piped, User};
 
 /// Flags of a user, and those of a password that follow one.
 const USERS: &[&str] = &["u", "U", "user", "username", "xu", "ru", "l", "login", "id", "a", "auth"];
@@ -291,10 +342,11 @@ const COMMANDS: &[Command] = &[
     ("openssl", "", Attached("pass:")), ("openssl", "", Flag("-K")), ("kafka-configs", "", Attached("password=")), ("neo4j-admin", "", Last), ("cypher-shell", "", Flag("-p")), ("svn", "", Flag("--password")), ("restic", "", Flag("-p")),
     ("psexec", "", Flag("-p")), ("net", "use", Last), ("chpasswd", "", Last), ("useradd", "", Flag("-p")), ("usermod", "", Flag("-p")), ("ssh-keygen", "", Flag("-N")), ("ssh-keygen", "", Flag("-P")), ("vncpasswd", "", Last), ("wpa_passphrase", "", Argument(1)),
     ("enable", "secret", Last), ("enable", "password", Last), ("snmp-server", "community", Argument(0)), ("tacacs-server", "key", Last), ("radius-server", "key", Last), ("neighbor", "password", Last), ("cargo", "login", Argument(0)), ("gh", "secret", Flag("--body")), ("virsh", "secret-set-value", Argument(1)), ("jenkins-cli.jar", "", User("-auth")), ("java", "", User("-auth")),
-    ("openssl", "", Flag("-k")), ("ldappasswd", "", Flag("-w")), ("ldappasswd", "", Flag("-s")), ("gpg-preset-passphrase", "", Flag("-P")), ("schtasks", "", Flag("/rp")), ("echo", "", Piped), ("printf", "", Piped),
+    ("openssl", "", Flag("-k")), ("ldappasswd", "", Flag("-w")), ("ldappasswd", "", Flag("-s")), ("gpg-preset-passphrase", "", Flag("-P")), ("schtasks", "", Flag("/rp")), ("echo", "", Piped), ("printf", "", Piped), ("334", "", NextLine),
     ("crypt(", "", Argument(0)), ("pgp_sym_encrypt(", "", Argument(1)), ("pgp_sym_decrypt(", "", Argument(1)), ("aes_encrypt(", "", Argument(1)), ("aes_decrypt(", "", Argument(1)), ("encrypt(", "", Argument(1)), ("decrypt(", "", Argument(1)),
     ("Simple(", "", Argument(0)), ("sign(", "", Argument(1)), ("Sequelize(", "", Argument(2)), ("net", "user", Argument(1)), ("rootpw", "", Last), ("ConvertTo-SecureString", "", Argument(0)), ("mkpasswd", "", Last), ("PassCmd", "", Last),
     ("AUTH", "PLAIN", Argument(0)), ("AUTH", "LOGIN", Argument(0)), ("AUTHENTICATE", "", Last), ("AUTH", "", Last), ("LOGIN", "", Argument(1)), ("PASS", "", Only), ("OPER", "", Argument(1)), ("IDENTIFY", "", Last), ("SETUSER", "", Attached(">")), ("ADDUSER", "", Argument(1)),
+    ("AUTH", "", Announced), ("auth", "", Announced), ("LOGIN", "", Announced), ("login", "", Announced), ("HELLO", "", Announced),
     ("machine", "login", Flag("password")), ("AT", "+CWJAP=", Argument(1)), ("AT", "+CPIN=", Argument(0)),
     ("auth", "plain", Argument(0)), ("SASL", "PLAIN", Last), ("NICKSERV", "", Last), ("NickServ", "", Last),
 ];

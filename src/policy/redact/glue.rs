@@ -22,6 +22,8 @@ pub(super) enum Glue {
     Type,
     /// Indented, on the lines behind a `|`.
     Block,
+    /// Alone on the next line.
+    NextLine,
 }
 
 impl Reader<'_, '_> {
@@ -124,7 +126,9 @@ impl Reader<'_, '_> {
                 return (near.as_bytes()[length] == b'>' && !near[..length].ends_with('/'))
                     .then_some((Glue::Tag, at + length + 1));
             }
-            b'\n' if spaces == 0 && quote.is_none() => return None,
+            b'\n' if spaces == 0 && quote.is_none() && before != Some(b'/') => {
+                return Some((Glue::NextLine, at + 1));
+            }
             _ if is_closed && quote.is_none() && !self.text[gap.saturating_sub(1)..].starts_with('>')
                 || at == gap =>
             {
@@ -183,8 +187,14 @@ impl Reader<'_, '_> {
         if blanks > 0 {
             let at = at + blanks;
             let at = if self.at(at, "- ") { at + 2 } else { at };
-            let is_text = is_double || quotes::quote(self.text, at).is_some() || self.at(at, "string(");
-            return is_text.then_some((Glue::Direct(form), at));
+            return Some((
+                if is_double || quotes::quote(self.text, at).is_some() || self.at(at, "string(") {
+                    Glue::Direct(form)
+                } else {
+                    Glue::NextLine
+                },
+                at,
+            ));
         }
         Some((Glue::Direct(form), at))
     }

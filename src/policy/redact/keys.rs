@@ -34,7 +34,7 @@ pub(super) enum Nature {
     WeakLine,
     /// Like `Weak`; only what nobody could have thought of is one.
     Random,
-    /// Nothing follows it, but words near it may be a secret.
+    /// Nothing follows it, but the clause that it is in may have a secret.
     Hint,
     /// A code with at least so many digits.
     Digits(usize),

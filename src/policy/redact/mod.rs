@@ -6,12 +6,15 @@
 //! 2. Its words are names (`keys`, `vocabulary`) or have a shape (`shapes`, `issuers`, `card`,
 //!    `entropy`), or stand where secrets do (`urls`, `commands`, `codes`).
 //! 3. A name leads to its value in some form (`reader`, `glue`, `extent`, `quotes`, `phrase`), or
-//!    elsewhere (`elsewhere`, `columns`, `rows`).
+//!    elsewhere (`elsewhere`, `columns`, `another`, `rows`).
 //! 4. One judge says whether the value is shown to be harmless (`judge`, `look`, `chance`).
-//! 5. Each word is weighed that is none of the trade, and each near a name: what no rule knows
-//!    goes if enough speaks against it, and a sentence that a rule knows only by a name stays if
-//!    all speaks for it (`doubt`, `evidence`, `jargon`, `network`).
-//! 6. What a field shows to be a secret goes from the event's other parts, too (`noted`).
+//! 5. Where only a name stands, words of its clause go that somebody chose or a machine made
+//!    by chance (`clause`).
+//! 6. Each word near a name is weighed, and in a text of up to 2,000 bytes each that is not of
+//!    the trade: what no rule knows goes if enough speaks against it, and a sentence that a
+//!    rule knows only by a name stays if all speaks for it (`doubt`, `evidence`, `jargon`,
+//!    `network`).
+//! 7. What a field shows to be a secret goes from the event's other parts, too (`noted`).
 //!
 //! Invariant: pure; time is linear in an event's text; what was redacted once
 //! stays as it is.
@@ -23,10 +26,12 @@ use crate::event::{
     breadcrumb::{Breadcrumb, MAX_BREADCRUMB_BYTES},
 };
 
+mod another;
 mod around;
 mod blocks;
 mod card;
 mod chance;
+mod clause;
 mod clean;
 mod codes;
 mod columns;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::{
-    Policy, chance,
+    Policy, chance, clause,
     clean::{Found, MARK},
     columns, commands, doubt, elsewhere,
     extent::{self, NEAR_BYTES, NEAR_NAME},
@@ -27,6 +27,8 @@ pub(super) struct Reader<'t, 'p> {
     found: Vec<Found<'p>>,
     /// What is one by its name.
     likely: Vec<Found<'p>>,
+    /// What a clause says, which others may know better.
+    said: Vec<Found<'p>>,
     /// The names that tell of a secret.
     told: Vec<doubt::Told<'p>>,
     /// Whether somebody vouches for one of its names: then nothing else is doubted.
@@ -43,6 +45,7 @@ impl<'t, 'p> Reader<'t, 'p> {
             policy,
             found: Vec::new(),
             likely: Vec::new(),
+            said: Vec::new(),
             told: Vec::new(),
             is_vouched: false,
         }
@@ -51,6 +54,7 @@ impl<'t, 'p> Reader<'t, 'p> {
     /// The secrets.
     pub(super) fn read(mut self) -> Vec<Found<'p>> {
         self.scan();
+        self.likely.append(&mut self.said);
         if self.is_vouched {
             self.found.append(&mut self.likely);
             return self.found;
@@ -71,6 +75,8 @@ impl<'t, 'p> Reader<'t, 'p> {
                 {
                     at + 3
                 }
+                b'<' if self.bytes[at..].starts_with(b"<<<") => self.here(at, at + 3).unwrap_or(at + 3),
+                b'<' if self.bytes[at..].starts_with(b"<(echo ") => self.here(at, at + 7).unwrap_or(at + 7),
                 b'-' | b'$' | b'{' => self.shape(at..at).unwrap_or(at + 1),
                 byte if byte.is_ascii_whitespace() || byte.is_ascii_punctuation() => at + 1,
                 _ => {
@@ -165,6 +171,7 @@ impl<'t, 'p> Reader<'t, 'p> {
         let secret = if is_own { Secret { nature: Nature::Weak, ..secret } } else { secret };
         self.told.push(doubt::Told::new(name.clone(), &secret));
         if secret.nature == Nature::Hint {
+            self.clause(&name, &secret);
             return rows::bytes(self.text, &name, &secret).map(|range| self.take(range, &secret, run));
         }
         if let Some(range) = elsewhere::named(self.text, &name, &secret) {
@@ -178,7 +185,28 @@ impl<'t, 'p> Reader<'t, 'p> {
             return None;
         }
         let value = self.value(&name, &secret).or_else(|| rows::bytes(self.text, &name, &secret));
-        Some(self.take(value?, &secret, run))
+        let Some(range) = value else {
+            self.clause(&name, &secret);
+            return None;
+        };
+
+        // What else the line says was not called so, but may be the same.
+        self.clause(&name, &secret);
+        let mut next = self.take(range.clone(), &secret, run);
+        let mut last = range;
+        while let Some(range) = self.another(&last, &secret) {
+            last = range.clone();
+            next = self.take(range, &secret, run);
+        }
+        Some(next)
+    }
+
+    /// Takes what the clause says of the secret that `name` tells of; what another rule
+    /// knows better is called by that.
+    fn clause(&mut self, name: &Range<usize>, secret: &Secret<'p>) {
+        let words = clause::words(self.text, name, secret).into_iter();
+        let known = if self.policy.names(secret.rule) { &mut self.found } else { &mut self.said };
+        known.extend(words.map(|range| Found { range, rule: secret.rule }));
     }
 
     /// Whether `name` is that of a private part of a key in JSON, as RFC 7518 has it.
@@ -238,6 +266,38 @@ impl<'t, 'p> Reader<'t, 'p> {
             Glue::Tag => elsewhere::tagged(self.text, at, secret),
             Glue::Type => extent::typed(self.text, at, secret),
             Glue::Block => self.judged(extent::block(self.text, name.start, at)?, secret),
+            Glue::NextLine => {
+                let near = self.near(at);
+                let rule = near.len()
+                    - near
+                        .trim_start_matches(|char: char| {
+                            "-=> \n\r$".contains(char) || !char.is_ascii() && !char.is_alphanumeric()
+                        })
+                        .len();
+                let at = at + rule;
+                let item = self.after_item(at);
+                let is_below = self.is_indented(name.start, at) || item > at;
+                let at = item;
+                let first = self.near(at).split_whitespace().next().unwrap_or_default();
+                if is_below && first.ends_with(':') {
+                    return elsewhere::below(self.text, at, secret);
+                }
+                let near = self.near(at);
+                let answer = near.lines().next().unwrap_or_default().trim();
+                let word = answer.trim_matches(['"', '\'', '`']);
+                let is_quoted = secret.nature.is_strong() && answer.starts_with(['"', '\'']);
+                let is_code = matches!(secret.nature, Nature::Digits(_) | Nature::Random);
+                looked(answer.len());
+                let is_value =
+                    look::is_mixed(word) || look::is_joined(word) || is_below || is_quoted || is_code;
+                if !is_value || word.ends_with([':', '=']) || look::is_pair(word) {
+                    return None;
+                }
+                let range = extent::secret_at(self.text, at, Form::Colon, secret)?;
+                let line = self.text[range.end..].lines().next().unwrap_or_default();
+                looked(line.len().min(NEAR_BYTES));
+                line.trim_matches(['"', '\'', ' ', '\t', '\r', '`']).is_empty().then_some(range)
+            }
             // A shape says more than a word that may be there by chance.
             Glue::Direct(form)
                 if (form == Form::Adjacent || secret.nature == Nature::Random) && self.has_shape(at) =>
@@ -275,6 +335,35 @@ impl<'t, 'p> Reader<'t, 'p> {
         let range = start..start + text.trim().len();
         judge::is_secret(&self.text[range.clone()], judge::Shape::Quoted, Form::Assigned, secret)
             .then_some(range)
+    }
+
+    /// Whether the line of `at` is indented more than that of `name`.
+    fn is_indented(&self, name: usize, at: usize) -> bool {
+        let indent = |at: usize| {
+            let near = &self.bytes[at.saturating_sub(NEAR_BYTES)..at];
+            let line = near.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+            line.iter().take_while(|byte| **byte == b' ' || **byte == b'\t').count()
+        };
+        indent(at) > indent(name)
+    }
+
+    /// What a shell's `<<<` or `<(echo …)` gives to a program that asks for a password, behind
+    /// `start`.
+    fn here(&mut self, at: usize, start: usize) -> Option<usize> {
+        let from = self.text.ceil_char_boundary(at.saturating_sub(NEAR_BYTES));
+        let line = self.text[from..at].rsplit('\n').next().unwrap_or_default();
+        let asks = ["pass", "stdin", "login", "auth", "token", "secret", "kinit", "cryptsetup", "sudo"];
+        looked(line.len());
+        asks.iter().any(|word| line.contains(word)).then_some(())?;
+        let secret = Secret { rule: "password", nature: Nature::Strong, countable: false };
+        let mut start = self.after_spaces(start);
+        while self.at(start, "-n ") || self.at(start, "-e ") {
+            start = self.after_spaces(start + 3);
+        }
+        let range = extent::secret_at(self.text, start, Form::Assigned, &secret)?;
+        let next = range.end;
+        self.found.push(Found { range, rule: "password" });
+        Some(next)
     }
 
     /// Where the mark of an earlier redaction ends.

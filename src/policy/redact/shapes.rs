@@ -33,6 +33,7 @@ pub(super) fn first(text: &str, run: &Range<usize>, end: usize) -> Option<Found<
             .or_else(|| found("otp", codes::first(text, run))),
         _ => None,
     };
+    let known = known.or_else(|| found("otp", codes::groups(text, run)));
     let iban = || found("iban", until(card::iban_end(text, run.start)));
     let known = known.or_else(|| bytes[run.start].is_ascii_uppercase().then(iban).flatten());
     if known.is_some() {

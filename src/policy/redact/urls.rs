@@ -18,13 +18,16 @@ pub(super) fn first(text: &str, run: &Range<usize>, end: usize) -> Option<Found<
     let rest = &text[run.end..];
     let found = match rest.as_bytes().first()? {
         b':' if rest.starts_with("://") => return user_info(text, run.end, end),
-        b':' => without_scheme(text, run),
+        b' ' => login(text, run),
+        b':' => without_scheme(text, run).or_else(|| record(text, run)).or_else(|| login(text, run)),
         b'/' => {
             return oracle(text, run)
                 .map(|range| Found { range, rule: "password" })
                 .or_else(|| in_path(text, run));
         }
+        b'@' => record(text, run),
         b'=' => return query(text, run),
+        b'\\' => sasl(text, run),
         _ => None,
     };
     Some(Found { range: found?, rule: "password" })
@@ -187,6 +190,18 @@ const PATHS: &[&str] = &[
     "confirmation", "magic", "magic-link", "unsubscribe", "share", "shared", "activate", "activation", "login", "sso", "signup", "services", "trigger", "catch", "oauth", "callback", "secret", "s", "feed", "rss", "calendar", "join", "accept", "recover", "set-password", "apikey", "api-key", "passwords", "password", "auth", "bot", "integration", "in", "ping",
 ];
 
+/// The password behind a user's name with zeros before and between, as SASL's PLAIN has it.
+fn sasl(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
+    let (name, rest) = (&text[run.clone()], &text[run.end..]);
+    let zero = ["0", "x00", "u0000"].iter().find(|zero| name.starts_with(**zero))?;
+    if !text[..run.start].ends_with('\\') || !rest[1..].starts_with(zero) {
+        return None;
+    }
+    let start = run.end + 1 + zero.len();
+    let value = short_address(text, start).split([',', ')']).next()?;
+    (value.len() > 2 && !look::is_masked(value)).then_some(start..start + value.len())
+}
+
 /// Oracle's `user/password@//host`.
 fn oracle(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
     let start = run.end + 1;
@@ -208,6 +223,96 @@ fn oracle(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
         is_named || near[password.len()..].starts_with("@//") || near[password.len()..].contains(":1521");
     (is_oracle && !password.is_empty() && !look::is_masked(password)).then_some(start..start + password.len())
 }
+
+/// The last field of a line of `.pgpass`, or what follows a mail address in a list
+/// of those with passwords.
+fn record(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
+    if text[..run.start].ends_with(['/', ':', '@']) {
+        return None;
+    }
+    let whole = short_address(text, run.start);
+    let fields: Vec<_> = whole.splitn(5, ':').collect();
+    let password = match fields[..] {
+        [_, port, _, _, password]
+            if !port.is_empty() && (port == "*" || port.bytes().all(|byte| byte.is_ascii_digit())) =>
+        {
+            password
+        }
+        [mail, password, ..]
+            if mail.contains('@') && mail.contains('.') && fields.len() == 2 && !password.contains('/') =>
+        {
+            password
+        }
+        _ => return None,
+    };
+    let password = password.trim_end_matches([',', ';', ')', '.']);
+    let start = run.start + whole.len() - fields.last()?.len();
+    (is_mixed(password) && !look::is_masked(password)).then_some(start..start + password.len())
+}
+
+/// The password behind a user's name, where a word near by says that it is one:
+/// `--auth ann:…`, `log in with ann / …`.
+fn login(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
+    let rest = &text[run.end..];
+    let link = [":", " / ", " : ", ":'"].iter().rev().find(|link| rest.starts_with(**link))?;
+    let is_user = |byte: u8| byte.is_ascii_lowercase() || b"._-@0123456789".contains(&byte);
+    let name = &text[run.clone()];
+    let is_assigned = |before: &str| {
+        let name = before.rsplit(|char: char| !char.is_ascii_alphanumeric()).next();
+        !name.is_some_and(|name| is_one_of(name, LOGINS))
+    };
+    let is_account = is_one_of(name, ACCOUNTS);
+    if !is_account && !name.bytes().all(is_user)
+        || !name.bytes().any(|byte| byte.is_ascii_lowercase())
+        || look::is_algorithm(name)
+        || text[..run.start].ends_with(['/', ':', '@', '.'])
+        || text[..run.start].strip_suffix('=').is_some_and(is_assigned)
+    {
+        return None;
+    }
+    let start = run.end + link.len();
+    let value = short_address(text, start).trim_end_matches([',', ';', ')', '.']);
+    if !is_mixed(value) && !look::is_joined(value) {
+        return None;
+    }
+    let from = text.ceil_char_boundary(run.start.saturating_sub(MAX_LOGIN_BYTES));
+    let before = text[from..run.start].rsplit('\n').next().unwrap_or_default();
+    let after = &text[start + value.len()..text.floor_char_boundary(start + value.len() + MAX_LOGIN_BYTES)];
+    looked(2 * MAX_LOGIN_BYTES);
+    let tells =
+        |line: &str| line.split(|char: char| !char.is_alphanumeric()).any(|word| is_one_of(word, LOGINS));
+    let is_login = is_account || [" -a ", " -u ", "user ", "login "].iter().any(|it| before.ends_with(it));
+    let tells = |line: &str| is_login || is_mixed(value) && tells(line);
+    let is_it = value.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && !look::is_masked(value)
+        && !value.contains(['/', '=', '@'])
+        && (tells(before) || tells(after.split('\n').next().unwrap_or_default()));
+    is_it.then_some(start..start + value.len())
+}
+
+/// What says that a user and a password follow, or came before.
+#[rustfmt::skip]
+const LOGINS: &[&str] = &[
+    "auth", "cred", "wlan", "wifi", "creds", "credentials", "log", "login", "password", "zugangsdaten", "secrets", "basic", "user", "userid", "identifiants", "credenciales",
+    "credenziali", "logge", "token",
+];
+/// Who has an account on many a machine.
+const ACCOUNTS: &[&str] = &[
+    "admin",
+    "administrator",
+    "root",
+    "guest",
+    "editor",
+    "viewer",
+    "operator",
+    "super",
+    "superuser",
+    "supervisor",
+    "postgres",
+    "sa",
+    "demo",
+];
+const MAX_LOGIN_BYTES: usize = 48;
 
 /// The parameter of a query whose name is `run`, if it is one that holds a secret
 /// there and looks the part.

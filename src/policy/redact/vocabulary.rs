@@ -228,6 +228,36 @@ pub(super) const LEADS: &[&str] = &[
     "это", "с", "был", "теперь", "це", "з", "ile", "olarak", "adalah", "dengan", "menjadi", "la", "bang", "هو", "είναι", "με", "है", "az", "este", "cu",
 ];
 
+/// Verbs with which a sentence says what a secret is.
+#[rustfmt::skip]
+pub(super) const BEING: &[&str] = &[
+    "is", "was", "equals", "reads", "ist", "war", "lautet", "heisst", "heist", "est", "etait", "vaut", "es", "era", "jest", "este", "adalah", "это",
+];
+
+/// What leads to that to which a secret was changed, and how words begin that say so.
+#[rustfmt::skip]
+pub(super) const TOWARDS: &[&str] = &["to", "auf", "para", "op", "naar", "na", "на", "till", "til", "ke", "menjadi", "thanh", "vers", "a", "in", "en", "σε", "в", "у", "zu"];
+#[rustfmt::skip]
+pub(super) const CHANGES: &[&str] = &[
+    "chang", "reset", "rotat", "updat", "set", "gesetzt", "geander", "zuruck", "vergeben", "gewechselt", "modifi", "cambi", "restablec", "alter", "redefin", "mudou", "reimpost", "impostat", "gewijzig", "gezet", "zmieni", "ustaw", "zmen", "nastav",
+    "измен", "сброш", "сменил", "постав", "змін", "скину", "andra", "satt", "endre", "andre", "nulstil", "diubah", "diganti", "doi", "schimb", "remis", "remettre", "troc", "troqu", "mudei", "αλλαξ", "άλλαξ",
+];
+
+/// How words end that only describe something.
+#[rustfmt::skip]
+pub(super) const DESCRIBING: &[&str] = &[
+    "ed", "ing", "able", "ible", "less", "ful", "ive", "ous", "ent", "ant", "al", "ic", "ly", "lich", "ig", "bar", "en", "rd", "wd", "kt", "est", "ion", "ado", "ada", "ido", "ida", "oso", "osa", "ato", "ata", "uto", "uta", "ito", "ita", "ee", "aire", "toire", "eel", "ne", "ny", "na", "no", "te",
+    "strong", "weak", "short", "long", "same", "stored", "needed", "good", "secure", "safe", "correct", "right", "plain", "secret", "hidden", "visible", "blank", "locked", "never", "default", "expire", "lost", "old", "new", "late", "sent", "kept", "known", "taken", "shown", "given", "chosen", "broken", "written", "case-sensitive", "read-only", "one-time",
+    "ен", "на", "но", "ый", "ий", "ан", "та", "то",
+];
+
+/// What stands between two values of one name.
+#[rustfmt::skip]
+pub(super) const LINKS: &[&str] = &[
+    " to ", " TO ", " -> ", "->", " = ", " => ", " and ", " or ", ", new ", " new ", ", now ", ", expected ", ", got ", " but got ", " != ", " == ", " nach ",
+    " a ", " auf ", " REPLACE ", " replace ", " vs ", " new=", ", new=", " new: ", " instead of ", ", right: ", ", found ",
+];
+
 /// How the names of files and hosts end.
 #[rustfmt::skip]
 pub(super) const FILES: &[&str] = &[

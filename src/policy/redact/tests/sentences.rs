@@ -7,12 +7,12 @@ use super::findings::{assert_gone, assert_left};
 fn a_sentence_says_what_a_password_is_or_was_changed_to() {
     assert_gone(&[
         ("the password is vetchsaddle", "vetchsaddle"),
-        ("password was reset to linnet-sorrel7", "linnet-sorrel7"),
+        ("password was reset to linnetsorrel", "linnetsorrel"),
         ("login failed for bob, tried hunter2x and then hunter3x", "hunter3x"),
         ("new passowrd is biscuit-tin", "biscuit-tin"),
         ("user typed Snowdrop77 into the password box", "Snowdrop77"),
         ("Huckleberry_7 is the password, keep it", "Huckleberry_7"),
-        ("Ihr Passwort wurde auf linnet-sorrel7 zurückgesetzt", "linnet-sorrel7"),
+        ("Ihr Passwort wurde auf linnetsorrel zurückgesetzt", "linnetsorrel"),
         ("habe das Passwort auf Kirschbaum.4 geändert", "Kirschbaum.4"),
         ("j'ai remis le mot de passe à Croissant-8", "Croissant-8"),
         ("le cambié la contraseña a Girasol.5", "Girasol.5"),
