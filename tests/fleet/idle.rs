@@ -33,7 +33,7 @@ fn idle_instances_hold_no_connection_and_look_rarely() {
         with_layer(builder, || ())
     };
     let handles: Vec<AlertHandle> = (0..instances).map(instance).collect();
-    // They connect to begin, and to look; then they know how many they are, and wait as long.
+    // Each connects to begin and to look; from its second look it knows how many they are.
     in_the_end("all have looked twice", || proxy.accepted() >= 3 * instances as u64);
     in_the_end("none holds a connection", || proxy.open() == 0);
     let (before, begun) = (proxy.accepted(), Instant::now());

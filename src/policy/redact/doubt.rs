@@ -286,7 +286,8 @@ const MAX_AWAY: usize = 24;
 const MIN_WORD: usize = 3;
 const MAX_WORD: usize = 256;
 
-/// In a longer text, no word is with no name near; nor is a shorter one of letters.
+/// In a longer text, no word is weighed that has no name near; nor is it in any text if it is
+/// shorter and of letters alone.
 const MAX_TEXT_ALONE: usize = 2_000;
 const MIN_ALONE: usize = 5;
 

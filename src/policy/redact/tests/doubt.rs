@@ -38,6 +38,7 @@ fn nothing_is_doubted_beside_a_name_that_somebody_vouches_for_and_more_is_beside
     let own = Policy::new(true, &["vault".to_owned()], &[]);
     for (text, secret) in [
         ("vault of ann, Kettle!Moor42", "Kettle!Moor42"),
+        ("vault opened with mysql8Root55 by ann", "mysql8Root55"),
         // Nor is it shown to be none.
         ("vault=root refused", "root"),
     ] {
