@@ -78,7 +78,7 @@ impl Link {
     }
 
     /// Something was counted; if it opened an incident, it is handed over at once, or within
-    /// two seconds by a fleet so large that it may not come all at once.
+    /// five seconds by a fleet so large that it may not come all at once.
     pub(in crate::dispatcher) fn note_counted(&mut self) {
         let now = Instant::now();
         if self.due_at.is_some_and(|due| due <= now.later(self.pause())) {
@@ -132,9 +132,9 @@ impl Link {
         self.due_at = Some(Instant::now());
     }
 
-    /// Between two hand-overs, so that any fleet makes about a hundred a second.
+    /// Between two hand-overs, so that any fleet makes about fifty a second.
     fn pause(&self) -> Duration {
-        (Duration::from_millis(10) * self.fleet).clamp(MIN_PAUSE, MAX_PAUSE)
+        (TURN * self.fleet).clamp(MIN_PAUSE, MAX_PAUSE)
     }
 
     /// Whether something is still to be handed over and may be; or told, if somebody waits.
@@ -151,6 +151,11 @@ impl Link {
             Some(link) => Heard(link.answers.recv().await),
             None => std::future::pending().await,
         }
+    }
+
+    /// The store answered what was asked before: it only now turns to the question under way.
+    fn note_answer_before(&mut self) {
+        self.asked_at = self.asked_at.map(|_| Instant::now());
     }
 
     fn note_silence(&mut self, silence: Silence) {
@@ -226,6 +231,7 @@ impl Dispatcher<'_> {
             }
             Some(Answer::Looked(of, outlook)) => {
                 (link.fleet, link.position) = (outlook.fleet, outlook.position);
+                link.note_answer_before();
                 if store == Some(of) {
                     link.silences.hear(outlook.silences);
                 }
@@ -363,9 +369,13 @@ impl Dispatcher<'_> {
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
+/// How much time there is for each instance, in turn: any fleet makes about fifty hand-overs
+/// a second, most of them by a connection of their own, as its store has other work to do.
+const TURN: Duration = Duration::from_millis(20);
+
 /// By how much later a new incident is handed over for each instance there is, and at most.
-const CROWD: Duration = Duration::from_millis(4);
-const MAX_CROWD: Duration = Duration::from_secs(2);
+const CROWD: Duration = Duration::from_millis(10);
+const MAX_CROWD: Duration = Duration::from_secs(5);
 
 /// What something that went wrong left is looked for so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);

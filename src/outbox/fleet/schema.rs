@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgDatabaseError};
 use uuid::Uuid;
 
 use super::{Clock, Meant, StoreError, bounded_by};
@@ -23,6 +23,10 @@ pub(super) const NOW: &str = if cfg!(debug_assertions) {
 
 /// How long it may take to make the tables: many may wait for the first of them.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const UNDEFINED_TABLE: &str = "42P01";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// This version's tables.
 const VERSION: i32 = 1;
@@ -80,19 +84,25 @@ pub(super) async fn prepare(
 }
 
 /// What the tables say, if they are there: in one transaction, as each connection begins
-/// with it.
+/// with it. They nearly always are, so they are not looked for before.
 async fn read(connection: &mut PgConnection, schema: &str) -> Result<Option<Meta>, StoreError> {
     let mut transaction = connection.begin_with(AssertSqlSafe(begin(schema))).await.meant()?;
-    if !is_there(&mut transaction, schema).await? {
-        transaction.rollback().await.meant()?;
-        return Ok(None);
-    }
     let meta = AssertSqlSafe(format!("{NOW}, id, app, needed FROM meta"));
     let meta = sqlx::query_as(meta).persistent(false).fetch_one(&mut *transaction);
-    let (now, id, owner, needed): (i64, Uuid, String, i32) = meta.await.meant()?;
+    let (now, id, owner, needed): (i64, Uuid, String, i32) = match meta.await {
+        Err(error) if code_of(&error) == Some(UNDEFINED_TABLE) => {
+            transaction.rollback().await.meant()?;
+            return Ok(None);
+        }
+        meta => meta.meant()?,
+    };
     let clock = Clock::from(now);
     transaction.commit().await.meant()?;
     Ok(Some(Meta { clock, id, owner, needed }))
+}
+
+fn code_of(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error()?.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::code)
 }
 
 /// By the catalogue: what `to_regclass` said once stays with a session.
@@ -131,7 +141,7 @@ async fn make(connection: &mut PgConnection, schema: &str, app: &str) -> Result<
     .execute(&mut *transaction)
     .await;
     if let Err(error) = &made
-        && error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42501"))
+        && code_of(error) == Some(INSUFFICIENT_PRIVILEGE)
     {
         return Err(StoreError::NotOurs(format!(
             "the schema {schema} has no tables, and this role may not make them ({}): have its owner run \

@@ -193,7 +193,7 @@ fn what_any_number_of_instances_costs() {
             let schema = format!("cost_{instances}");
             let share = opened(&schema).await;
             // As each of them would.
-            let pause = (Duration::from_millis(10) * instances)
+            let pause = (Duration::from_millis(20) * instances)
                 .clamp(Duration::from_secs(1), Duration::from_secs(10));
             let taken = count(&schema, &share, (1_000, instances), pause, Duration::from_secs(seconds)).await;
             println!(

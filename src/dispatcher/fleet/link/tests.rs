@@ -13,10 +13,21 @@ fn hands_over_at(fleet: u32) -> Instant {
 }
 
 #[test]
-fn what_is_new_is_handed_over_at_once_and_by_a_large_fleet_within_two_seconds_but_not_all_at_once() {
-    for (fleet, at_most) in [(0, 0), (1, 4), (100, 400), (500, 2_000), (5_000, 2_000)] {
+fn what_is_new_is_handed_over_at_once_and_by_a_large_fleet_within_five_seconds_but_not_all_at_once() {
+    for (fleet, at_most) in [(0, 0), (1, 10), (100, 1_000), (500, 5_000), (5_000, 5_000)] {
         assert!(hands_over_at(fleet) <= from_now(Duration::from_millis(at_most)), "{fleet}");
     }
-    let soon = from_now(Duration::from_millis(1_000));
+    let soon = from_now(Duration::from_millis(2_500));
     assert!((0..64).any(|_| hands_over_at(500) > soon), "they come together");
+}
+
+#[test]
+fn a_store_that_answers_one_thing_after_the_other_is_not_silent() {
+    let mut link = Link::new(unbounded_channel().0, unbounded_channel().1);
+    link.note_answer_before();
+    assert_eq!(link.asked_at, None, "nothing is under way");
+    let long_ago = Instant::now().checked_sub(Duration::from_millis(1_900)).unwrap();
+    link.asked_at = Some(long_ago);
+    link.note_answer_before();
+    assert!(link.asked_at > Some(long_ago));
 }
