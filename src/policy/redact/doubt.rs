@@ -268,11 +268,11 @@ fn is_symbol(own: &[u8]) -> bool {
 
 /// A word that no rule knows is masked if the logarithm of the odds that it is a secret is
 /// more than this, and one that a rule knows only by its name stays if it is less than that.
-pub(super) const DOUBTFUL: f32 = 2.0;
+pub(super) const DOUBTFUL: f32 = 1.6;
 const HARMLESS: f32 = -4.5;
 
 /// The same of a word with no name near.
-const ALONE: f32 = 3.5;
+const ALONE: f32 = 3.0;
 
 /// So many words are a sentence, and so near stands what assigns a value.
 const MIN_SENTENCE: usize = 4;

@@ -54,11 +54,11 @@ fn bytes<const N: usize>(numbers: &[u8; SIZE], at: usize) -> [u8; N] {
 pub(super) const SLOT_BITS: u32 = 18;
 
 /// How many of them have a row.
-pub(super) const ROWS: usize = 20_000;
+pub(super) const ROWS: usize = 32_000;
 
 /// A row: what the evidence says alone, and what it adds to each number of the first layer.
 pub(super) const ROW: usize = 1 + WIDTH;
-pub(super) const WIDTH: usize = 8;
+pub(super) const WIDTH: usize = 12;
 
 /// What one is worth in a row.
 pub(super) const STEP: f32 = 1.0 / 64.0;

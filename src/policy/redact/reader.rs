@@ -180,7 +180,10 @@ impl<'t, 'p> Reader<'t, 'p> {
         let columns = columns::values(self.text, &name, &secret);
         if !columns.is_empty() {
             for range in columns {
-                self.take(range, &secret, run);
+                // A word is what the head of its column says; several may be about it.
+                let is_word = secret.nature.is_strong() && !self.text[range.clone()].contains(' ');
+                let known = if is_word { &mut self.found } else { self.known(&secret) };
+                known.push(Found { range, rule: secret.rule });
             }
             return None;
         }
@@ -221,9 +224,13 @@ impl<'t, 'p> Reader<'t, 'p> {
 
     fn take(&mut self, range: Range<usize>, secret: &Secret<'p>, run: &Range<usize>) -> usize {
         let next = if range.start >= run.end { range.end } else { run.end };
-        let known = if self.policy.names(secret.rule) { &mut self.found } else { &mut self.likely };
-        known.push(Found { range, rule: secret.rule });
+        self.known(secret).push(Found { range, rule: secret.rule });
         next
+    }
+
+    /// Where what is called `secret` is kept: nobody doubts what somebody named.
+    fn known(&mut self, secret: &Secret<'p>) -> &mut Vec<Found<'p>> {
+        if self.policy.names(secret.rule) { &mut self.found } else { &mut self.likely }
     }
 
     /// Where the words begin that lead up to `at` with single spaces between: they

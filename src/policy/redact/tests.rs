@@ -66,16 +66,15 @@ fn a_rule_that_panics_costs_the_text_and_shows_none_of_it() {
 
 #[test]
 fn what_a_field_shows_to_be_a_secret_goes_from_the_other_parts_of_its_event() {
-    let fields = || {
-        vec![field("user", Value::Str("ann".into())), field("why", Value::Str("ann: mini.kiosk7?".into()))]
-    };
+    let fields =
+        || vec![field("user", Value::Str("ann".into())), field("why", Value::Str("ann: mini.dock?".into()))];
     let span = SpanFrame {
         name: "login".into(),
         target: "t".into(),
-        fields: Arc::new(vec![field("password", Value::Str("mini.kiosk7".into()))]),
+        fields: Arc::new(vec![field("password", Value::Str("mini.dock".into()))]),
     };
-    let chain = || Value::Error(vec!["top".into(), "no luck with mini.kiosk7".into()]);
-    let mut event = Event { fields: fields(), spans: vec![span], ..event("ann tried mini.kiosk7 again") };
+    let chain = || Value::Error(vec!["top".into(), "no luck with mini.dock".into()]);
+    let mut event = Event { fields: fields(), spans: vec![span], ..event("ann tried mini.dock again") };
     event.fields.push(field("error", chain()));
     redact(&mut event, &default());
     assert_eq!(event.message, "ann tried [redacted:password] again");
@@ -89,7 +88,7 @@ fn what_a_field_shows_to_be_a_secret_goes_from_the_other_parts_of_its_event() {
         ]
     );
     // Somebody may vouch for a field.
-    let text = || Value::Str("mini.kiosk7".into());
+    let text = || Value::Str("mini.dock".into());
     let fields = vec![field("password", text()), field("voucher", text())];
     let mut event = Event { fields, ..tests::event("it failed") };
     redact(&mut event, &Policy::new(true, &[], &["voucher".to_owned()]));

@@ -10,10 +10,13 @@
 //! were touched. `pairs` is by seven more, a harmless line beside each that has a secret: 18 %
 //! of its secrets leaked at first, 8 % of its harmless lines were touched. `twins` is by six
 //! more, who were asked for secrets that hardly anything tells of: in rows, dialogs and notes:
-//! 24 % leaked at first, 7 % of the harmless lines were touched.
+//! 24 % leaked at first, 7 % of the harmless lines were touched. `plain` is by seven more, who
+//! put weak passwords into ordinary lines, as people choose and write them: 33 % leaked at
+//! first, 4 % of the harmless lines were touched.
 //! Nobody who writes rules has opened `unseen` and `usual_unseen`, nor `wide_unseen`,
-//! `fresh_unseen` and `twins_unseen`, the part of the kinds of `wide`, `fresh` and `twins` that
-//! was kept from them; and nothing is learned from these (`learn`). What rules do for kinds that
+//! `fresh_unseen`, `twins_unseen` and `plain_unseen`, the part of the kinds of `wide`, `fresh`,
+//! `twins` and `plain` that was kept from them, of `plain` also a part of the passwords; and
+//! nothing is learned from these (`learn`). What rules do for kinds that
 //! they know is more than they do for others: to learn took a half off what `unseen` leaks, a
 //! third off `wide_unseen` and `fresh_unseen`, and a half off what was touched of
 //! `usual_unseen`.
@@ -218,40 +221,38 @@ fn few_secrets_of_any_kind_leak() {
     assert_at_most(35, "secrets_unseen.txt", |line| leak(line, None, unescaped));
 }
 
+/// The same of the secrets and the harmless lines of `corpora`, in two events each; and that of
+/// the first of them there are so many.
+fn assert_both_at_most<const N: usize>(corpora: [(&str, usize, usize); N], lines_of_first: [usize; 2]) {
+    for (name, leaks, touches) in corpora {
+        let leak = |line: &str| left(line, None, unescaped, two_carriers(line));
+        assert_at_most(leaks, &format!("secrets_{name}.txt"), leak);
+        let touched = |line: &str| changed(line, two_carriers(line));
+        assert_at_most(touches, &format!("harmless_{name}.txt"), touched);
+    }
+    let count = |side| lines(&corpus(&format!("{side}_{}.txt", corpora[0].0))).count();
+    let counts = ["secrets", "harmless"].map(count);
+    assert!(counts[0] >= lines_of_first[0] && counts[1] >= lines_of_first[1], "{counts:?}");
+}
+
 #[test]
 fn how_many_secrets_leak_of_kinds_that_few_rules_were_written_for() {
-    let leak = |line: &str| left(line, None, unescaped, two_carriers(line));
-    assert_at_most(52, "secrets_fresh.txt", leak);
-    assert_at_most(95, "secrets_fresh_unseen.txt", leak);
-    let touched = |line: &str| changed(line, two_carriers(line));
-    assert_at_most(36, "harmless_fresh.txt", touched);
-    assert_at_most(54, "harmless_fresh_unseen.txt", touched);
-    let lines = ["secrets_fresh.txt", "harmless_fresh.txt"].map(|name| lines(&corpus(name)).count());
-    assert!(lines[0] >= 2_240 && lines[1] >= 1_800, "{lines:?}");
+    assert_both_at_most([("fresh", 42, 36), ("fresh_unseen", 92, 57)], [2_240, 1_800]);
 }
 
 #[test]
 fn how_many_secrets_leak_that_programs_let_slip_most_often() {
-    let leak = |line: &str| left(line, None, unescaped, two_carriers(line));
-    assert_at_most(60, "secrets_usual_unseen.txt", leak);
-    assert_at_most(75, "secrets_pairs.txt", leak);
-    let touched = |line: &str| changed(line, two_carriers(line));
-    assert_at_most(50, "harmless_usual_unseen.txt", touched);
-    assert_at_most(53, "harmless_pairs.txt", touched);
-    let lines = ["secrets_pairs.txt", "harmless_pairs.txt"].map(|name| lines(&corpus(name)).count());
-    assert!(lines[0] >= 4_900 && lines[1] >= 5_700, "{lines:?}");
+    assert_both_at_most([("pairs", 62, 50), ("usual_unseen", 50, 48)], [4_900, 5_700]);
 }
 
 #[test]
 fn how_many_secrets_leak_that_hardly_anything_tells_of() {
-    let leak = |line: &str| left(line, None, unescaped, two_carriers(line));
-    assert_at_most(140, "secrets_twins.txt", leak);
-    assert_at_most(235, "secrets_twins_unseen.txt", leak);
-    let touched = |line: &str| changed(line, two_carriers(line));
-    assert_at_most(54, "harmless_twins.txt", touched);
-    assert_at_most(62, "harmless_twins_unseen.txt", touched);
-    let lines = ["secrets_twins.txt", "harmless_twins.txt"].map(|name| lines(&corpus(name)).count());
-    assert!(lines[0] >= 3_000 && lines[1] >= 3_300, "{lines:?}");
+    assert_both_at_most([("twins", 114, 52), ("twins_unseen", 230, 62)], [3_000, 3_300]);
+}
+
+#[test]
+fn how_many_weak_passwords_leak_in_ordinary_lines() {
+    assert_both_at_most([("plain", 57, 22), ("plain_unseen", 235, 36)], [3_300, 1_700]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn a_word_near_a_name_goes_if_nothing_speaks_for_it() {
             "operator note on the root password, in the vault since May: [redacted:password]",
         ),
         (
-            "login as admin failed, password list had plum.Kettle7 and hawk-Lantern",
+            "login as admin failed, password list had plum-Kettle7 and hawk-Lantern",
             "login as admin failed, password list had [redacted:password] and [redacted:password]",
         ),
     ] {

@@ -13,10 +13,12 @@ pub(super) struct Sample {
     /// Where its evidence is.
     pub(super) slots: Vec<u32>,
     pub(super) is_secret: bool,
+    /// How likely that is: certain, unless others teach it (`learn`).
+    pub(super) likely: f32,
     /// Of which kind its line is.
     pub(super) kind: u64,
     /// How much is learned from it: less from the other words of a line with a secret, as who
-    /// is meant may be one, too.
+    /// is meant may be one, too; more from lines without one, as most are.
     pub(super) weight: f32,
 }
 
@@ -79,8 +81,12 @@ fn words(text: &str, secrets: &[String], has_secret: bool, kind: u64) -> Vec<Sam
         let shared =
             |place: &Range<usize>| place.end.min(range.end).saturating_sub(place.start.max(range.start));
         let is_secret = places.iter().any(|place| 2 * shared(place) > range.len());
-        let weight = if has_secret && !is_secret { 0.5 } else { 1.0 };
-        Sample { slots, is_secret, kind, weight }
+        let weight = match (has_secret, is_secret) {
+            (true, true) => 1.0,
+            (true, false) => 0.5,
+            (false, _) => 1.6,
+        };
+        Sample { slots, is_secret, likely: f32::from(u8::from(is_secret)), kind, weight }
     };
     doubt::evidence(&view.text, &told).into_iter().map(word).collect()
 }
