@@ -1,6 +1,7 @@
 //! One fault everywhere at once: what it costs, and that the sum is exact.
 //!
-//! `FLEET_INSTANCES=500 FLEET_RATE=10 FLEET_SECONDS=15` is the long form.
+//! `FLEET_INSTANCES=500 FLEET_RATE=10 FLEET_SECONDS=15` is the long form, `FLEET_BOUNCER=1` the
+//! same through PgBouncer.
 
 use std::{
     thread,
@@ -12,6 +13,7 @@ use tracing_alert::{AlertHandle, AlertLayer};
 use tracing_subscriber::{Registry, prelude::*};
 
 use crate::{
+    bouncer::Bouncer,
     cluster::{Cluster, schema},
     figures,
     instances::in_the_end,
@@ -27,11 +29,13 @@ fn one_fault_in_all_instances_is_one_incident_with_the_exact_sum() {
     let cluster = Cluster::start();
     let harness = Harness::new();
     let schema = schema();
+    let bouncer = (number("FLEET_BOUNCER", 0) > 0).then(|| Bouncer::before(&cluster));
+    let url = bouncer.as_ref().map_or_else(|| cluster.url(), Bouncer::url);
     // Each keeps its events in memory: what is measured is the way to the fleet.
     let layer = || {
         let builder = harness.builder().in_memory().settle(Duration::from_secs(1));
         let builder = builder.sms_window(Duration::from_secs(120)).email_window(Duration::from_secs(300));
-        builder.fleet(cluster.url()).fleet_schema(&schema).build().unwrap()
+        builder.fleet(&url).fleet_schema(&schema).build().unwrap()
     };
     let layers: Vec<_> = (0..instances).map(|_| layer()).collect();
     let handles: Vec<AlertHandle> = layers.iter().map(|layer| layer.handle()).collect();
@@ -62,14 +66,16 @@ fn one_fault_in_all_instances_is_one_incident_with_the_exact_sum() {
     in_the_end("every count is there", || number_of("SELECT sum(count)::bigint FROM share") == Some(total));
     let lag = begun.elapsed() - emitted;
     harness.provider.wait_for(1, 1);
+    let sessions = "SELECT sessions, xact_commit FROM pg_stat_database WHERE datname = current_database()";
     let stat = "SELECT n_tup_ins + n_tup_upd, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'share'";
     let most = waits.iter().max().copied().unwrap_or_default();
     figures(&format!(
         "hot: {instances} instances x {rate}/s x {seconds} s = {total}, all there {lag:.1?} after the last; \
          shares written, updated, HOT: {}; slowest call {slowest:.1?}; \
-         waiting for a lock: {most} at most, {:.2} on average",
+         waiting for a lock: {most} at most, {:.2} on average; connections, transactions: {}",
         rows(&cluster.url(), stat)[0],
-        waits.iter().sum::<u64>() as f64 / waits.len().max(1) as f64
+        waits.iter().sum::<u64>() as f64 / waits.len().max(1) as f64,
+        rows(&cluster.url(), sessions)[0]
     ));
     assert_eq!(number_of("SELECT count(*) FROM incident"), Some(1));
     thread::sleep(Duration::from_secs(2));

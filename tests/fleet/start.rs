@@ -52,6 +52,12 @@ fn a_role_that_may_make_nothing_is_told_what_it_needs_and_then_finds_the_tables(
     let fleet = Fleet::by(&cluster, url.clone());
     is_alone(&fleet, &["CREATE SCHEMA", &fleet.schema]);
 
+    // Tables that it may not see are not taken for another program's.
+    let hidden = Fleet::on(&cluster);
+    makes_the_tables(&hidden);
+    hidden.lose_disk(0);
+    is_alone(&hidden.reached_by(url.clone()), &["permission denied for schema"]);
+
     // Somebody else makes them, and gives it no more than it needs.
     let fleet = Fleet::on(&cluster);
     makes_the_tables(&fleet);

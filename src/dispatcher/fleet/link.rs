@@ -77,7 +77,7 @@ impl Link {
         }
     }
 
-    /// Something was counted; if it opened an incident, it is handed over at once, or within
+    /// Something was counted: if nothing was for a while, it is handed over at once, or within
     /// five seconds by a fleet so large that it may not come all at once.
     pub(in crate::dispatcher) fn note_counted(&mut self) {
         let now = Instant::now();
@@ -85,7 +85,9 @@ impl Link {
             return;
         }
         let crowd = now.later((CROWD * self.fleet).min(MAX_CROWD).mul_f64(jitter()));
-        let at = self.handed_at.map_or(crowd, |at| at.later(self.pause()).max(crowd));
+        // Those who began together do not go on together.
+        let pause = self.pause().mul_f64(0.75 + 0.5 * jitter());
+        let at = self.handed_at.map_or(crowd, |at| at.later(pause).max(crowd));
         self.due_at = Some(self.due_at.map_or(at, |due| due.min(at)));
     }
 
@@ -132,7 +134,7 @@ impl Link {
         self.due_at = Some(Instant::now());
     }
 
-    /// Between two hand-overs, so that any fleet makes about fifty a second.
+    /// Between two hand-overs, so that a fleet makes about fifty a second, up to 500 instances.
     fn pause(&self) -> Duration {
         (TURN * self.fleet).clamp(MIN_PAUSE, MAX_PAUSE)
     }
@@ -153,8 +155,8 @@ impl Link {
         }
     }
 
-    /// The store answered what was asked before: it only now turns to the question under way.
-    fn note_answer_before(&mut self) {
+    /// The question under way had to wait for others, which were answered.
+    fn note_begun(&mut self) {
         self.asked_at = self.asked_at.map(|_| Instant::now());
     }
 
@@ -197,7 +199,7 @@ impl Dispatcher<'_> {
                     link.silences.note_answer(false);
                     link.has_spent |= std::mem::take(&mut link.says_what_was_spent);
                     link.asked_at = None;
-                    link.due_at = Some(from_now(link.pause()));
+                    link.due_at = Some(from_now(link.pause().min(MAX_CROWD).mul_f64(0.5 + jitter())));
                 }
                 // It is looked when this instance tells by itself.
                 self.tell_at = None;
@@ -205,6 +207,13 @@ impl Dispatcher<'_> {
             }
             Some(Answer::Left) => {
                 link.is_leaving = false;
+                return;
+            }
+            // At the end there is no time to wait longer.
+            Some(Answer::Begun) => {
+                if self.inbox.ending.is_none() {
+                    link.note_begun();
+                }
                 return;
             }
             // The thread could not be started: there is no fleet.
@@ -231,7 +240,6 @@ impl Dispatcher<'_> {
             }
             Some(Answer::Looked(of, outlook)) => {
                 (link.fleet, link.position) = (outlook.fleet, outlook.position);
-                link.note_answer_before();
                 if store == Some(of) {
                     link.silences.hear(outlook.silences);
                 }
@@ -369,8 +377,8 @@ impl Dispatcher<'_> {
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// How much time there is for each instance, in turn: any fleet makes about fifty hand-overs
-/// a second, most of them by a connection of their own, as its store has other work to do.
+/// How much time there is for each instance, in turn: a hand-over may need a connection of its
+/// own, and the store has other work to do.
 const TURN: Duration = Duration::from_millis(20);
 
 /// By how much later a new incident is handed over for each instance there is, and at most.

@@ -44,6 +44,8 @@ struct HandOver {
 
 /// What the fleet's thread says.
 enum Answer {
+    /// It turns to what was asked: what came before is answered.
+    Begun,
     /// What became of shares that were handed over, of this local store.
     Taken(Uuid, Vec<Taken>),
     /// How it stands, and what became of shares that were handed over before.

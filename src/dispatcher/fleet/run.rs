@@ -166,6 +166,7 @@ impl Dispatcher<'_> {
 
     /// Hands over what the local store has.
     async fn take_over(&mut self, station: &mut Station, given: &HandOver) {
+        drop(station.answers.send(Answer::Begun));
         let HandOver { store: name, shares, silences, spending, hurried, .. } = given;
         let (name, hurried) = (*name, *hurried);
         let maker = Maker {

@@ -64,8 +64,8 @@ pub(super) async fn prepare(
     }
     let Some(Meta { clock, id, owner, needed }) = found else {
         return Err(StoreError::NotOurs(format!(
-            "the schema {schema} has no tables of tracing-alert, or this role may not see them: a \
-             program makes them when it first starts with ALERT_FLEET"
+            "the schema {schema} has no tables of tracing-alert: a program makes them when it first starts \
+             with ALERT_FLEET"
         )));
     };
     if let Some(app) = app
@@ -87,7 +87,8 @@ pub(super) async fn prepare(
 /// with it. They nearly always are, so they are not looked for before.
 async fn read(connection: &mut PgConnection, schema: &str) -> Result<Option<Meta>, StoreError> {
     let mut transaction = connection.begin_with(AssertSqlSafe(begin(schema))).await.meant()?;
-    let meta = AssertSqlSafe(format!("{NOW}, id, app, needed FROM meta"));
+    // By its whole name: a role that may not see the schema is told so.
+    let meta = AssertSqlSafe(format!("{NOW}, id, app, needed FROM \"{schema}\".meta"));
     let meta = sqlx::query_as(meta).persistent(false).fetch_one(&mut *transaction);
     let (now, id, owner, needed): (i64, Uuid, String, i32) = match meta.await {
         Err(error) if code_of(&error) == Some(UNDEFINED_TABLE) => {

@@ -22,12 +22,12 @@ fn what_is_new_is_handed_over_at_once_and_by_a_large_fleet_within_five_seconds_b
 }
 
 #[test]
-fn a_store_that_answers_one_thing_after_the_other_is_not_silent() {
+fn a_question_that_waits_for_others_has_its_own_time_from_when_it_is_turned_to() {
     let mut link = Link::new(unbounded_channel().0, unbounded_channel().1);
-    link.note_answer_before();
+    link.note_begun();
     assert_eq!(link.asked_at, None, "nothing is under way");
     let long_ago = Instant::now().checked_sub(Duration::from_millis(1_900)).unwrap();
     link.asked_at = Some(long_ago);
-    link.note_answer_before();
+    link.note_begun();
     assert!(link.asked_at > Some(long_ago));
 }
