@@ -78,13 +78,13 @@ impl Link {
     }
 
     /// Something was counted: if nothing was for a while, it is handed over at once, or within
-    /// five seconds by a fleet so large that it may not come all at once.
+    /// ten seconds by a fleet so large that it may not come all at once.
     pub(in crate::dispatcher) fn note_counted(&mut self) {
         let now = Instant::now();
         if self.due_at.is_some_and(|due| due <= now.later(self.pause())) {
             return;
         }
-        let crowd = now.later((CROWD * self.fleet).min(MAX_CROWD).mul_f64(jitter()));
+        let crowd = now.later((TURN * self.fleet).min(MAX_PAUSE).mul_f64(jitter()));
         // Those who began together do not go on together.
         let pause = self.pause().mul_f64(0.75 + 0.5 * jitter());
         let at = self.handed_at.map_or(crowd, |at| at.later(pause).max(crowd));
@@ -199,7 +199,7 @@ impl Dispatcher<'_> {
                     link.silences.note_answer(false);
                     link.has_spent |= std::mem::take(&mut link.says_what_was_spent);
                     link.asked_at = None;
-                    link.due_at = Some(from_now(link.pause().min(MAX_CROWD).mul_f64(0.5 + jitter())));
+                    link.due_at = Some(from_now(link.pause().mul_f64(0.5 + 0.5 * jitter())));
                 }
                 // It is looked when this instance tells by itself.
                 self.tell_at = None;
@@ -380,10 +380,6 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 /// How much time there is for each instance, in turn: a hand-over may need a connection of its
 /// own, and the store has other work to do.
 const TURN: Duration = Duration::from_millis(20);
-
-/// By how much later a new incident is handed over for each instance there is, and at most.
-const CROWD: Duration = Duration::from_millis(10);
-const MAX_CROWD: Duration = Duration::from_secs(5);
 
 /// What something that went wrong left is looked for so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
