@@ -31,6 +31,14 @@ fn a_word_near_a_name_goes_if_nothing_speaks_for_it() {
 }
 
 #[test]
+fn a_word_in_the_column_of_passwords_is_one_whatever_it_says() {
+    for word in ["liverpool", "orange", "berlin"] {
+        let table = format!("name,login,password,team\nGarnier Elodie,egarnier,{word},sales");
+        assert_eq!(cleaned(&table), table.replace(word, "[redacted:password]"));
+    }
+}
+
+#[test]
 fn nothing_is_doubted_beside_a_name_that_somebody_vouches_for_and_more_is_beside_one_of_their_own() {
     let text = "the root password is in the vault since May: Lynx_Quartz, shelf 4";
     let vouched = Policy::new(true, &[], &["shelf".to_owned()]);
